@@ -1,0 +1,186 @@
+"""The contract of every controller: ask for a proposal, tell how it went, and the laws both keep."""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, final
+
+from controllers.moves import Moves
+from controllers.novelty import NoveltyGuard
+from controllers.objectives import Limit, Objective
+from controllers.records import Draft, Outcome, Proposal, judge
+from search_spaces import Space
+from search_spaces.errors import ControllerError
+
+__all__ = ["Controller", "Draft", "Outcome", "Proposal"]
+
+Part = TypeVar("Part", Objective, Limit)
+
+
+class Controller(ABC):
+    """Proposes architectures of a space and learns from how they did.
+
+    Laws, held by a contract test over every controller:
+
+    - *Deterministic.* The same seed and the same sequence of `ask` and `tell` calls give the same proposals.
+      No clock, no global random state, no order of a set.
+    - *Restored by replay.* Repeating the recorded calls on a new controller restores it (`replay`).
+    - *Never blocks.* Any number of asks may be in flight; results may come in any order, or never.
+    - *Open.* It learns from results that it never asked for: a `Proposal` built by anyone can be told.
+    - *Failures are data.* None, or a NaN or infinite objective, is a failed trial; a trial may be told with
+      nothing but the costs that break a limit.
+    - *Nothing twice.* A proposal never has the id of a network told or in flight while an untried one is
+      reachable, unless `repeats=True` (some published protocols do repeat).
+    - *Flat.* The time of `ask` and `tell` does not grow with the number of results.
+
+    Subclasses implement `_propose` and `_learn`, draw only from `self.rng` or a generator seeded from
+    `self.seed`, and keep `_propose` free of effects other than drawing: it is called again after a repeat.
+
+    Parameters
+    ----------
+    space: a `Space`, or anything that `Space()` takes.
+    objectives: one objective, or several (then trials are compared by non-dominated front and crowding).
+    limits: bounds that a trial must respect to be feasible.
+    seed: the only source of randomness.
+    repeats: let proposals repeat networks that have been told or are in flight.
+
+    Raises ControllerError when the objectives or limits are not what they should be.
+    """
+
+    #: how often `_propose` is asked again after a repeat, before the guard looks for an untried neighbour
+    retries = 8
+
+    def __init__(
+        self,
+        space: Any,
+        objectives: Objective | Sequence[Objective],
+        *,
+        limits: Limit | Sequence[Limit] = (),
+        seed: int = 0,
+        repeats: bool = False,
+    ) -> None:
+        self.space: Space = space if isinstance(space, Space) else Space(space)
+        self.objectives = _tuple_of(Objective, objectives, "objectives")
+        self.limits = _tuple_of(Limit, limits, "limits")
+        if not self.objectives:
+            raise ControllerError("objectives: expected at least one, e.g. maximize('accuracy'), got none")
+        metrics = [objective.metric for objective in self.objectives]
+        if len(set(metrics)) < len(metrics):
+            raise ControllerError(f"objectives: each metric can be given once, got {metrics}")
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise ControllerError(f"seed: expected an integer, got {seed!r}")
+        self.seed = seed
+        self.repeats = repeats
+        self.rng = random.Random(seed)
+        self.moves = Moves(self.space)
+        # a generator of its own, so that stepping aside from repeats leaves the algorithm's draws alone
+        self._guard = NoveltyGuard(self.space, self.moves, random.Random(f"novelty {seed}"))
+        self._in_flight: dict[int, Proposal] = {}
+        self._num_asked = 0
+        self._num_told = 0
+
+    @final
+    def ask(self) -> Proposal:
+        """The next architecture to evaluate. Never blocks; may be called any number of times in a row."""
+        draft = self._propose()
+        repeat = self._guard.tried(draft.architecture.id)
+        if repeat and not self.repeats:
+            draft = self._avoid(draft)
+            repeat = self._guard.tried(draft.architecture.id)
+        proposal = Proposal(self._num_asked, draft.architecture, draft.parents, draft.origin, repeat)
+        self._num_asked += 1
+        self._in_flight[proposal.number] = proposal
+        self._guard.note(proposal.architecture.id)
+        return proposal
+
+    @final
+    def tell(self, proposal: Proposal, values: Mapping[str, float] | None) -> None:
+        """Learn how a proposal did: its values by metric name, or None if it failed.
+
+        The proposal may come from elsewhere (an older search, a person). Metrics that are neither objectives
+        nor limits are ignored. Raises ControllerError when an objective or a limited metric is missing or is
+        not a number, unless what was given breaks a limit already; the controller is then unchanged.
+        """
+        if not isinstance(proposal, Proposal):
+            raise ControllerError(f"tell: expected a Proposal, got {proposal!r}")
+        outcome = judge(values, self.objectives, self.limits)
+        asked = self._in_flight.get(proposal.number)
+        if asked is not None and asked.architecture.id == proposal.architecture.id:
+            del self._in_flight[proposal.number]
+        self._guard.note(proposal.architecture.id)
+        self._num_told += 1
+        self._learn(proposal, outcome)
+
+    @final
+    def adopt(self, proposal: Proposal) -> None:
+        """Count a proposal that this controller did not make as in flight.
+
+        It takes the place of the controller's own proposal of the same number, if there is one in flight: a
+        record that differs from what the controller would ask today is what happened.
+        """
+        replaced = self._in_flight.pop(proposal.number, None)
+        if replaced is not None and not replaced.repeat:
+            self._guard.forget(replaced.architecture.id)
+        self._in_flight[proposal.number] = proposal
+        self._guard.note(proposal.architecture.id)
+        self._num_asked = max(self._num_asked, proposal.number + 1)
+
+    @property
+    def in_flight(self) -> tuple[Proposal, ...]:
+        """Proposals asked and not told yet, in order of asking."""
+        return tuple(self._in_flight.values())
+
+    @property
+    def num_in_flight(self) -> int:
+        """How many proposals were asked and not told yet."""
+        return len(self._in_flight)
+
+    @property
+    def num_asked(self) -> int:
+        """How many proposals were asked; the next one has this number."""
+        return self._num_asked
+
+    @property
+    def num_told(self) -> int:
+        """How many results were told, those never asked for included."""
+        return self._num_told
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every network of the space has been told or is in flight: the next proposal is a repeat.
+
+        Exact for spaces of up to 100,000 decision sets; larger ones are looked through a part at a time.
+        """
+        return self._guard.exhausted
+
+    @abstractmethod
+    def _propose(self) -> Draft:
+        """What the algorithm would try next. May be called several times per ask, so it only draws."""
+
+    @abstractmethod
+    def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
+        """Take a result in."""
+
+    def _avoid(self, repeat: Draft) -> Draft:
+        """A draft of an untried network near what the algorithm wants; the repeat if there is none."""
+        if self._guard.exhausted:
+            return repeat
+        for _ in range(self.retries):
+            draft = self._propose()
+            if not self._guard.tried(draft.architecture.id):
+                return draft
+        found = self._guard.near(repeat.architecture)
+        if found is None:
+            return repeat
+        architecture, origin = found
+        return Draft(architecture, (repeat.architecture.id,) if origin == "walk" else (), origin)
+
+
+def _tuple_of(kind: type[Part], given: object, what: str) -> tuple[Part, ...]:
+    if isinstance(given, kind):
+        return (given,)
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        parts = tuple(part for part in given if isinstance(part, kind))
+        if len(parts) == len(given):
+            return parts
+    raise ControllerError(f"{what}: expected {kind.__name__} or a list of them, got {given!r}")

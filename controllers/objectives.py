@@ -1,0 +1,89 @@
+"""What a search tries to improve (objectives) and what it must respect (limits)."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from search_spaces.errors import ControllerError
+
+Direction = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric to be made as large or as small as possible.
+
+    Raises ControllerError when the metric has no name or the direction is unknown.
+    """
+
+    metric: str
+    direction: Direction = "maximize"
+
+    def __post_init__(self) -> None:
+        _check_metric(self.metric, "objective")
+        if self.direction not in ("maximize", "minimize"):
+            raise ControllerError(
+                f"objective {self.metric!r}: expected 'maximize' or 'minimize', got {self.direction!r}"
+            )
+
+    def score(self, value: float) -> float:
+        """The value with its sign set so that higher is better."""
+        return value if self.direction == "maximize" else -value
+
+    def __str__(self) -> str:
+        return f"{self.direction} {self.metric}"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound on a metric; a trial that breaks it is infeasible.
+
+    `at_least=False` (the default) reads "at most `bound`". Raises ControllerError when the bound is no
+    number.
+    """
+
+    metric: str
+    bound: float
+    at_least: bool = False
+
+    def __post_init__(self) -> None:
+        _check_metric(self.metric, "limit")
+        if isinstance(self.bound, bool) or not isinstance(self.bound, (int, float)) or math.isnan(self.bound):
+            raise ControllerError(f"limit on {self.metric!r}: the bound must be a number, not {self.bound!r}")
+
+    def violation(self, value: float) -> float:
+        """By how much `value` breaks the limit, relative to the bound; 0.0 when it is respected.
+
+        Relative, so that limits in different units (parameters, milliseconds) can be summed.
+        """
+        excess = self.bound - value if self.at_least else value - self.bound
+        # not max(0.0, excess): that would call NaN respected
+        return 0.0 if excess <= 0.0 else excess / (abs(self.bound) or 1.0)
+
+    def __str__(self) -> str:
+        return f"{self.metric} {'>=' if self.at_least else '<='} {self.bound:g}"
+
+
+def maximize(metric: str) -> Objective:
+    """The objective of making `metric` as large as possible."""
+    return Objective(metric, "maximize")
+
+
+def minimize(metric: str) -> Objective:
+    """The objective of making `metric` as small as possible."""
+    return Objective(metric, "minimize")
+
+
+def at_most(metric: str, bound: float) -> Limit:
+    """The limit `metric <= bound`."""
+    return Limit(metric, bound, at_least=False)
+
+
+def at_least(metric: str, bound: float) -> Limit:
+    """The limit `metric >= bound`."""
+    return Limit(metric, bound, at_least=True)
+
+
+def _check_metric(metric: object, what: str) -> None:
+    if not isinstance(metric, str) or not metric:
+        raise ControllerError(f"{what}: expected the name of a metric, got {metric!r}")

@@ -1,0 +1,76 @@
+"""The one order in which controllers compare trials: feasible, then by violation, then failed.
+
+Feasible trials are compared by their score or, with several objectives, by non-dominated front and then by
+crowding distance (K. Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE TEC
+2002; infeasible ones by its constrained domination). Plain Python: populations are small, and `import
+controllers` stays light.
+"""
+
+import math
+from collections.abc import Sequence
+
+from controllers.records import Outcome
+
+Scores = tuple[float, ...]
+
+
+def key(outcome: Outcome) -> tuple[int, float]:
+    """A sort key for one objective: the larger, the better."""
+    if outcome.failed:
+        return (0, 0.0)
+    if not outcome.feasible:
+        return (1, -outcome.violation)
+    return (2, outcome.scores[0])
+
+
+def dominates(first: Scores, second: Scores) -> bool:
+    """Whether `first` is at least as good everywhere and better somewhere (higher is better)."""
+    return first != second and all(a >= b for a, b in zip(first, second, strict=True))
+
+
+def fronts(scores: Sequence[Scores]) -> list[list[int]]:
+    """Indices into `scores` by non-dominated front, the best front first; equal scores share a front.
+
+    Efficient non-dominated sort, sequential search (X. Zhang et al., IEEE TEC 2015): visited from the
+    lexicographically largest down, nobody can be dominated by one who comes later, so one pass is enough.
+    """
+    found: list[list[int]] = []
+    for index in sorted(range(len(scores)), key=lambda index: scores[index], reverse=True):
+        for front in found:
+            # the latest of a front is the nearest, hence the likeliest to dominate
+            if not any(dominates(scores[other], scores[index]) for other in reversed(front)):
+                front.append(index)
+                break
+        else:
+            found.append([index])
+    return found
+
+
+def crowding(scores: Sequence[Scores]) -> list[float]:
+    """Per member of one front, the size of the gap it stands in (infinite at the ends of an objective)."""
+    distances = [0.0] * len(scores)
+    if not scores:
+        return distances
+    for axis in range(len(scores[0])):
+        ranked = sorted(range(len(scores)), key=lambda index: scores[index][axis])
+        low, high = scores[ranked[0]][axis], scores[ranked[-1]][axis]
+        distances[ranked[0]] = distances[ranked[-1]] = math.inf
+        if high > low:
+            for before, index, after in zip(ranked, ranked[1:], ranked[2:], strict=False):
+                distances[index] += (scores[after][axis] - scores[before][axis]) / (high - low)
+    return distances
+
+
+def order(outcomes: Sequence[Outcome]) -> list[int]:
+    """Indices into `outcomes`, the best first; ties keep their order."""
+    feasible = [index for index, outcome in enumerate(outcomes) if outcome.feasible]
+    others = [index for index, outcome in enumerate(outcomes) if not outcome.feasible]
+    ranked: list[int] = []
+    if feasible and len(outcomes[feasible[0]].scores) == 1:
+        ranked += sorted(feasible, key=lambda index: -outcomes[index].scores[0])
+    else:
+        for front in fronts([outcomes[index].scores for index in feasible]):
+            members = sorted(feasible[position] for position in front)
+            distances = crowding([outcomes[index].scores for index in members])
+            ranked += [members[i] for i in sorted(range(len(members)), key=lambda i: -distances[i])]
+    return ranked + sorted(others, key=lambda index: key(outcomes[index]), reverse=True)

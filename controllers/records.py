@@ -1,0 +1,92 @@
+"""What passes between a controller and whoever drives it: proposals out, outcomes in."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from controllers.objectives import Limit, Objective
+from search_spaces import Architecture
+from search_spaces.errors import ControllerError
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an algorithm wants to try, before the novelty guard has looked at it.
+
+    `parents` are architecture ids; `origin` says in one word how it came about ("random", "mutation", ...).
+    """
+
+    architecture: Architecture
+    parents: tuple[str, ...] = ()
+    origin: str = "random"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture that a controller asks to have evaluated.
+
+    `number` counts the asks of one controller from 0. `repeat` is True when the same network had been told or
+    was in flight already: whoever drives the controller may answer it from the record.
+    """
+
+    number: int
+    architecture: Architecture
+    parents: tuple[str, ...] = ()
+    origin: str = "told"
+    repeat: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended, in the only form in which controllers compare trials.
+
+    `scores` has one number per objective, higher is better; it is empty for failed trials and for infeasible
+    ones that were never trained. `violation` is the sum over the limits of the relative excess, 0.0 if
+    feasible.
+    """
+
+    feasible: bool
+    failed: bool
+    scores: tuple[float, ...] = ()
+    violation: float = 0.0
+
+
+FAILED = Outcome(feasible=False, failed=True)
+
+
+def judge(
+    values: Mapping[str, float] | None, objectives: Sequence[Objective], limits: Sequence[Limit]
+) -> Outcome:
+    """The outcome that `values` (metric name -> value; None = the trial failed) amount to.
+
+    A NaN or infinite objective, or a NaN limited metric, is a failure. Objectives may be missing when a limit
+    is broken already by what was given: a trial may be turned down for its costs, without training.
+    Raises ControllerError when something else is missing or is not a number.
+    """
+    if values is None:
+        return FAILED
+    if not isinstance(values, Mapping):
+        raise ControllerError(f"tell: expected values by metric name, or None for a failure, got {values!r}")
+    needed = [objective.metric for objective in objectives] + [limit.metric for limit in limits]
+    given = {metric: _number(values[metric], metric) for metric in needed if metric in values}
+    if any(math.isnan(value) for value in given.values()):
+        return FAILED
+    if any(math.isinf(given.get(objective.metric, 0.0)) for objective in objectives):
+        return FAILED
+    violation = sum(limit.violation(given[limit.metric]) for limit in limits if limit.metric in given)
+    missing = [metric for metric in needed if metric not in given]
+    if missing and violation == 0.0:
+        raise ControllerError(
+            f"tell: expected a value for {', '.join(map(repr, missing))}"
+            f" (or None for a failed trial), got {sorted(values) or 'nothing'}"
+        )
+    trained = all(objective.metric in given for objective in objectives)
+    scores = tuple(objective.score(given[objective.metric]) for objective in objectives) if trained else ()
+    return Outcome(feasible=violation == 0.0, failed=False, scores=scores, violation=violation)
+
+
+def _number(value: object, metric: str) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ControllerError(f"tell: the value of {metric!r} must be a number, got {value!r}") from error
