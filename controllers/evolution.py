@@ -1,0 +1,128 @@
+"""Regularized (aging) evolution: tournaments in a population from which the oldest, not the worst, dies."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controllers import ranking
+from controllers.base import Controller, Draft, Outcome, Proposal
+from controllers.objectives import Limit, Objective
+from search_spaces import Architecture
+from search_spaces.errors import ControllerError
+
+SMALLEST, LARGEST = 10, 100  # of a population that grows by itself
+
+
+@dataclass(frozen=True)
+class _Individual:
+    architecture: Architecture
+    outcome: Outcome
+
+
+class RegularizedEvolution(Controller):
+    """Aging evolution, after E. Real et al., "Regularized Evolution for Image Classifier Architecture
+    Search", AAAI 2019 (Algorithm 1), made asynchronous: a parent is drawn among those told so far.
+
+    A child is its parent with one active decision moved to another value or, with probability `crossover`, a
+    uniform crossover of two parents. Infeasible trials live in the population and compete by how much they
+    break the limits; failed ones never enter it.
+
+    Parameters
+    ----------
+    population: how many of the latest results are alive. None: a fifth of those told, from 10 to 100, which
+        suits budgets from some dozens to many thousands.
+    sample: size of a tournament, drawn with replacement. None: about a third of the population.
+    crossover: probability of a crossover instead of a mutation, from 0 to 1.
+
+    The published setting on NAS-Bench-201 is `population=10, sample=3, crossover=0.0, repeats=True`.
+    """
+
+    def __init__(
+        self,
+        space: Any,
+        objectives: Objective | Sequence[Objective],
+        *,
+        population: int | None = None,
+        sample: int | None = None,
+        crossover: float = 0.2,
+        limits: Limit | Sequence[Limit] = (),
+        seed: int = 0,
+        repeats: bool = False,
+    ) -> None:
+        super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
+        for name, given, least in (("population", population, 2), ("sample", sample, 1)):
+            if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < least):
+                raise ControllerError(
+                    f"{name}: expected an integer of at least {least}, or None, got {given!r}"
+                )
+        if not 0.0 <= crossover <= 1.0:
+            raise ControllerError(f"crossover: expected a probability from 0 to 1, got {crossover!r}")
+        self.population = population
+        self.sample = sample
+        self.crossover = crossover
+        self._alive: deque[_Individual] = deque()
+        self._places: list[int] | None = None  # with several objectives: place of each among those alive
+
+    @property
+    def capacity(self) -> int:
+        """How many may be alive now."""
+        if self.population is not None:
+            return self.population
+        return min(max(self.num_told // 5, SMALLEST), LARGEST)
+
+    @property
+    def tournament(self) -> int:
+        """How many compete to become a parent now."""
+        return self.sample if self.sample is not None else max(2, math.ceil(self.capacity / 3))
+
+    def _propose(self) -> Draft:
+        if self._starting():
+            return Draft(self.space.sample(self.rng), origin="random")
+        first = self._parent()
+        if self.crossover > 0.0 and self.rng.random() < self.crossover:
+            second = self._parent()
+            if second.id != first.id:
+                child = self.moves.cross(first, second, self.rng)
+                return Draft(child, (first.id, second.id), "crossover")
+        return Draft(self.moves.mutate(first, self.rng), (first.id,), "mutation")
+
+    def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
+        if outcome.failed:
+            return
+        self._alive.append(_Individual(proposal.architecture, outcome))
+        while len(self._alive) > self.capacity:
+            self._bury()
+        self._places = None
+
+    def _bury(self) -> None:
+        """Let the oldest die, but infeasible ones first: many of them may come while one other trains."""
+        for index, individual in enumerate(self._alive):
+            if not individual.outcome.feasible:
+                del self._alive[index]
+                return
+        self._alive.popleft()
+
+    def _starting(self) -> bool:
+        """Whether too few are alive or on their way. Where most fail, those alive must do after a while."""
+        founders = self.population if self.population is not None else SMALLEST
+        if not self._alive:
+            return True
+        coming = self.num_in_flight
+        return len(self._alive) + coming < founders and self.num_told + coming < 3 * founders
+
+    def _parent(self) -> Architecture:
+        """The winner of a tournament among those alive; the first drawn wins a tie."""
+        size = len(self._alive)
+        drawn = [int(self.rng.random() * size) for _ in range(self.tournament)]
+        if len(self.objectives) == 1:
+            winner = max(drawn, key=lambda index: ranking.key(self._alive[index].outcome))
+        else:
+            if self._places is None:
+                self._places = [0] * size
+                order = ranking.order([individual.outcome for individual in self._alive])
+                for place, index in enumerate(order):
+                    self._places[index] = place
+            winner = min(drawn, key=self._places.__getitem__)
+        return self._alive[winner].architecture
