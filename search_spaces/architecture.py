@@ -1,0 +1,147 @@
+"""Architecture: a space with every hole filled; its identity, JSON, network, cost and picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from search_spaces import serial
+from search_spaces.canonical import identity
+from search_spaces.errors import BuildError, FormatError
+from search_spaces.holes import Hole, Value, is_plain
+from search_spaces.nodes import Layer, Sequential
+
+if TYPE_CHECKING:
+    from search_spaces.build import Network
+    from search_spaces.cost import Cost
+    from search_spaces.signature import Signature
+
+
+class Architecture:
+    """A space with no holes left. Made by `Space.fill` and its kin, or read by `from_json`.
+
+    Attributes:
+        value: the filled structure.
+        decisions: path -> value, the active ones only, in the order in which they were made.
+        holes: path -> hole, for the same paths; empty when it was read from JSON.
+    """
+
+    def __init__(
+        self, value: Any, decisions: Mapping[str, Value], *, holes: Mapping[str, Hole] | None = None
+    ) -> None:
+        self.value = value
+        self.decisions: Mapping[str, Value] = MappingProxyType(dict(decisions))
+        self.holes: Mapping[str, Hole] = MappingProxyType(dict(holes or {}))
+        self._costs: dict[Signature, Cost] = {}
+
+    @cached_property
+    def id(self) -> str:
+        """16 hex digits, one for all the ways to write the same network; rules: `search_spaces.canonical`."""
+        return identity(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Architecture) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"Architecture({self.id}, {dict(self.decisions)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # holes are for who proposes, not for who trains: they need not travel
+        return {"value": self.value, "decisions": dict(self.decisions), "id": self.id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["value"], state["decisions"])  # type: ignore[misc]
+        self.__dict__["id"] = state["id"]
+
+    @property
+    def model(self) -> Layer | Sequential:
+        """The part that builds the network: the whole value, or what it has under ``"model"``.
+
+        Raises:
+            BuildError: there is no such part.
+        """
+        model = self.value.get("model") if isinstance(self.value, dict) else self.value
+        if isinstance(model, list | tuple):
+            model = Sequential(tuple(model))
+        if not isinstance(model, Layer | Sequential):
+            raise BuildError(
+                "this space builds no network: expected a layer or a sequential, alone or under the key "
+                f"'model', got {model!r:.80}"
+            )
+        return model
+
+    @property
+    def recipe(self) -> dict[str, Value] | None:
+        """How to train it: what the value has under ``"recipe"``, or None."""
+        recipe = self.value.get("recipe") if isinstance(self.value, dict) else None
+        return dict(recipe) if isinstance(recipe, dict) else None
+
+    def build(self, signature: Signature) -> Network:
+        """The network for a signature, freshly initialised (from torch's global random state).
+
+        Raises:
+            BuildError: it does not fit; the message says which layer, and what came in.
+        """
+        from search_spaces.build import build
+
+        return build(self.model, signature)
+
+    def cost(self, signature: Signature) -> Cost:
+        """Parameters, multiply-adds and activation memory, without allocating or training anything.
+
+        Raises:
+            BuildError: the network does not fit the signature.
+        """
+        from search_spaces.cost import measure
+
+        if signature not in self._costs:
+            self._costs[signature] = measure(self.model, signature)
+        return self._costs[signature]
+
+    def draw(self, signature: Signature | None = None) -> str:
+        """A picture in text; with a signature also the shapes and parameters of every layer."""
+        from search_spaces.drawing import draw
+
+        return draw(self, signature)
+
+    def to_json(self) -> str:
+        """The architecture as text: data only, layers by name.
+
+        Raises:
+            SpaceError: it holds something that is not data.
+        """
+        return serial.dumps(
+            {
+                "format": serial.ARCHITECTURE_FORMAT,
+                "id": self.id,
+                "decisions": dict(self.decisions),
+                "value": serial.encode(self.value),
+            }
+        )
+
+    @staticmethod
+    def from_json(text: str, modules: Iterable[Callable[..., Any]] | None = None) -> Architecture:
+        """The architecture that `to_json` wrote. No code is imported or run for it.
+
+        Args:
+            text: JSON, possibly from a stranger.
+            modules: classes of your own that the text may name.
+
+        Raises:
+            FormatError: not an architecture, one with a layer not known here, or one that was altered.
+        """
+        data = serial.loads(text, serial.ARCHITECTURE_FORMAT, modules)
+        decisions = data.get("decisions")
+        if not isinstance(decisions, dict) or not all(is_plain(value) for value in decisions.values()):
+            raise FormatError(f"decisions: expected plain values by path, got {decisions!r:.80}")
+        architecture = Architecture(serial.decode(data["value"]), decisions)
+        if data.get("id") != architecture.id:
+            raise FormatError(
+                f"the text says it is {data.get('id')!r} but describes {architecture.id!r}: it was altered"
+            )
+        return architecture

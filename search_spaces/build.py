@@ -1,0 +1,292 @@
+"""From an architecture to a network: sizes found in a dry run on the meta device, heads added.
+
+A first pass builds an outline on the meta device, in which every layer is made when its first input arrives,
+so that its sizes can be read off. A second pass makes the real modules with the arguments so found.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from search_spaces.blocks.heads import Head
+from search_spaces.errors import BuildError, NasError
+from search_spaces.nodes import Layer, Sequential, Size, constructor
+from search_spaces.signature import Signature, Tokens
+
+BATCH = 2
+"""Examples in a dry run: batch normalisation refuses a batch of one."""
+
+SIZES = {
+    "in_channels": 1,
+    "num_channels": 1,
+    "num_features": 1,
+    "in_features": -1,
+    "input_size": -1,
+    "embed_dim": -1,
+    "d_model": -1,
+    "normalized_shape": -1,
+}
+"""Arguments that only repeat the input's size, and the axis it is read from."""
+
+
+@dataclass
+class Resolved:
+    """A layer after the dry run: its final arguments and the shapes of one example (no batch axis)."""
+
+    arguments: dict[str, Any]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...] = ()
+    num_params: int = 0
+
+
+@dataclass
+class Plan:
+    """What the dry run found: the layers by path, and the shape of the features."""
+
+    layers: dict[str, Resolved] = field(default_factory=dict)
+    features: tuple[int, ...] = ()
+
+
+class Chain(nn.Sequential):
+    """`nn.Sequential` whose members may answer a tuple: its first item goes on (as recurrent layers do)."""
+
+    def forward(self, input: Any) -> Any:
+        for module in self:
+            input = module(input)
+            if isinstance(input, tuple):
+                input = input[0]
+        return input
+
+
+class Network(nn.Module):
+    """A body (the searched model) and one head for each task.
+
+    A mapping of inputs by name gives a mapping of answers by task. A lone tensor, for a network of one input,
+    gives a lone tensor where there is one task.
+    """
+
+    def __init__(self, body: nn.Module, heads: list[nn.Module], signature: Signature) -> None:
+        super().__init__()
+        self.body = body
+        self.heads = nn.ModuleList(heads)
+        self.signature = signature
+
+    def features(self, inputs: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """What the body makes of the inputs, before any head."""
+        (name,) = self.signature.inputs
+        features: Tensor = self.body(inputs if isinstance(inputs, Tensor) else inputs[name])
+        return features
+
+    def forward(self, inputs: Tensor | Mapping[str, Tensor]) -> Any:
+        features = self.features(inputs)
+        answers = {task: head(features) for task, head in zip(self.signature.tasks, self.heads, strict=True)}
+        if isinstance(inputs, Tensor) and len(answers) == 1:
+            (answer,) = answers.values()
+            return answer
+        return answers
+
+
+def build(model: Layer | Sequential, signature: Signature) -> Network:
+    """The network for ``model`` and ``signature``, initialised from torch's global random state.
+
+    Raises:
+        BuildError: it does not fit; the message says which layer, and what came in.
+    """
+    _, plan = outline(model, signature)
+    body = _make(model, "model", lambda node, path: _construct(node, path, plan))
+    network = Network(body, _heads(plan, signature), signature)
+    if any(isinstance(parameter, UninitializedParameter) for parameter in network.parameters()):
+        training = network.training
+        with torch.no_grad():  # lazy modules take their sizes from a first input
+            network.eval()(signature.example(BATCH))
+        network.train(training)
+    return network
+
+
+def outline(model: Layer | Sequential, signature: Signature) -> tuple[Network, Plan]:
+    """The network on the meta device, and what was found while its first input went through.
+
+    Raises:
+        BuildError: it does not fit the signature.
+    """
+    if len(signature.inputs) != 1:
+        raise BuildError(f"this model takes one input, the signature has {', '.join(signature.inputs)}")
+    plan = Plan()
+    with torch.random.fork_rng(devices=[]), torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what modules say of outlines is not for people
+        body = _make(model, "model", lambda node, path: _Deferred(node, path, plan, signature))
+        (inputs,) = signature.example(BATCH, "meta").values()
+        features = body(inputs)
+        if not isinstance(features, Tensor):
+            raise BuildError(f"the model answers {type(features).__name__}, expected a tensor")
+        plan.features = tuple(features.shape[1:])
+        heads = _heads(plan, signature)
+        for head in heads:
+            head(features)
+        return Network(body, heads, signature), plan
+
+
+def _heads(plan: Plan, signature: Signature) -> list[nn.Module]:
+    return [Head(task, plan.features) for task in signature.tasks.values()]
+
+
+def _make(node: Layer | Sequential, path: str, make_layer: Any) -> nn.Module:
+    """The modules of a model in a chain; ``make_layer(node, path)`` makes each layer."""
+    if isinstance(node, Layer):
+        return Chain(make_layer(node, path))
+    modules = []
+    for i, part in enumerate(node.parts):
+        where = f"{path}.{i}"
+        if isinstance(part, Layer):
+            modules.append(make_layer(part, where))
+        elif isinstance(part, Sequential):
+            modules.append(_make(part, where, make_layer))
+        else:
+            raise BuildError(f"{where}: expected a layer, got {part!r:.80}")
+    return Chain(*modules)
+
+
+def _arguments(value: Any, path: str, make_layer: Any) -> Any:
+    """An argument with the layers in it made."""
+    if isinstance(value, Layer):
+        return make_layer(value, path)
+    if isinstance(value, Sequential):
+        return _make(value, path, make_layer)
+    if isinstance(value, dict):
+        return {key: _arguments(member, f"{path}.{key}", make_layer) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_arguments(member, f"{path}.{i}", make_layer) for i, member in enumerate(value))
+    return value
+
+
+def _construct(node: Layer, path: str, plan: Plan) -> nn.Module:
+    """The real module of a layer, with what the dry run found."""
+    resolved = plan.layers.get(path)
+    given = resolved.arguments if resolved else node.arguments
+
+    def make(inner: Layer, where: str) -> nn.Module:
+        return _construct(inner, where, plan)
+
+    arguments = {key: _arguments(value, f"{path}.{key}", make) for key, value in given.items()}
+    return _call(node, path, arguments, "no input reached it in the dry run")
+
+
+def _call(node: Layer, path: str, arguments: dict[str, Any], context: str) -> nn.Module:
+    try:
+        module = node.factory(**arguments)
+    except NasError:
+        raise
+    except Exception as error:
+        raise BuildError(f"{path}: {node.label} cannot be made ({context}): {error}") from error
+    assert isinstance(module, nn.Module)
+    return module
+
+
+class _Deferred(nn.Module):
+    """A layer of the outline: made when its first input arrives, which tells its sizes."""
+
+    def __init__(
+        self, node: Layer, path: str, plan: Plan, signature: Signature, around: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.node, self.path, self.plan, self.signature, self.around = node, path, plan, signature, around
+        self.module: nn.Module | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Deferred:
+        # modules that clone a layer they are given (transformers) get another to be made at its place
+        return _Deferred(self.node, self.path, self.plan, self.signature, self.around)
+
+    def __getattr__(self, name: str) -> Any:
+        # a module around this one looks inside before it passes anything on: suppose its own input
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            around = self.__dict__.get("around")
+            if name == "module" or (self.module is None and around is None):
+                raise
+            if self.module is None:
+                self._realise(around)
+            return getattr(self.module, name)
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        first = next((item for item in inputs if isinstance(item, Tensor)), None)
+        if self.module is None:
+            self._realise(first)
+        assert self.module is not None
+        try:
+            answer = self.module(*inputs, **options)
+        except NasError:
+            raise
+        except Exception as error:
+            raise BuildError(
+                f"{self.path}: {self.node.label} cannot take an input of shape {_shape(first)}: {error}"
+            ) from error
+        resolved = self.plan.layers[self.path]
+        out = answer[0] if isinstance(answer, tuple) else answer
+        resolved.output_shape = tuple(out.shape[1:]) if isinstance(out, Tensor) else ()
+        resolved.num_params = sum(parameter.numel() for parameter in self.module.parameters())
+        return answer
+
+    def _realise(self, first: Tensor | None) -> None:
+        """Make the module, with the sizes of its first input."""
+        arguments = _resolve(self.node, self.path, first, self.signature)
+        resolved = self.plan.layers.setdefault(self.path, Resolved(arguments, _shape(first)))
+
+        def make(node: Layer, path: str) -> nn.Module:
+            return _Deferred(node, path, self.plan, self.signature, around=first)
+
+        made = {key: _arguments(v, f"{self.path}.{key}", make) for key, v in resolved.arguments.items()}
+        with torch.device("meta"):
+            self.module = _call(self.node, self.path, made, f"for an input of shape {_shape(first)}")
+
+
+def _shape(first: Tensor | None) -> tuple[int, ...]:
+    """The shape of one example."""
+    return () if first is None else tuple(first.shape[1:])
+
+
+def _resolve(node: Layer, path: str, first: Tensor | None, signature: Signature) -> dict[str, Any]:
+    """The arguments of a layer with the sizes of its first input filled in."""
+    parameters = constructor(node.factory).parameters
+    arguments = dict(node.arguments)
+    for name, parameter in parameters.items():
+        if name in arguments:
+            if isinstance(arguments[name], Size):
+                arguments[name] = _size(first, arguments[name].axis, f"{path}.{name}")
+        elif name == "batch_first":
+            arguments[name] = True
+        elif parameter.default is inspect.Parameter.empty and parameter.kind not in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        ):
+            if name in SIZES:
+                arguments[name] = _size(first, SIZES[name], f"{path}.{name}")
+            elif name == "num_embeddings" and _vocabulary(signature) is not None:
+                arguments[name] = _vocabulary(signature)
+            else:
+                raise BuildError(
+                    f"{path}: {node.label} needs {name!r}, which is not a size of its input: "
+                    f"give it a value, or {name}=size(axis)"
+                )
+    return arguments
+
+
+def _size(first: Tensor | None, axis: int, where: str) -> int:
+    if first is None or not -first.dim() <= axis < first.dim():
+        shape = "no tensor" if first is None else f"an input of shape {tuple(first.shape[1:])}"
+        raise BuildError(f"{where}: cannot read the size of axis {axis} from {shape}")
+    return int(first.shape[axis])
+
+
+def _vocabulary(signature: Signature) -> int | None:
+    """The number of tokens, where exactly one input consists of them."""
+    sizes = [kind.vocabulary for kind in signature.inputs.values() if isinstance(kind, Tokens)]
+    return sizes[0] if len(sizes) == 1 else None

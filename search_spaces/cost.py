@@ -1,0 +1,62 @@
+"""What a network costs, found on torch's meta device: nothing is allocated, nothing is trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from search_spaces.nodes import Layer, Sequential
+    from search_spaces.signature import Signature
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs.
+
+    Attributes:
+        num_params: trainable parameters, heads included.
+        num_macs: multiply-adds of one forward pass of one example: those of every matrix product,
+            convolution and attention, in whatever layer they happen (counted by operator, not by layer);
+            element-wise work and pooling have none.
+        activation_bytes: memory that one example's activations hold until the backward pass, in bytes.
+    """
+
+    num_params: int
+    num_macs: int
+    activation_bytes: int
+
+    def to_dict(self) -> dict[str, float]:
+        """The costs by name."""
+        return asdict(self)
+
+
+def measure(model: Layer | Sequential, signature: Signature) -> Cost:
+    """The cost of the network that ``model`` builds for ``signature``.
+
+    Raises:
+        BuildError: it cannot be built.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from search_spaces.build import BATCH, outline
+
+    held: dict[int, torch.Tensor] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        held[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    counter = FlopCounterMode(display=False)
+    with counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        network, _ = outline(model, signature)
+    for parameter in network.parameters():
+        held.pop(parameter.untyped_storage()._cdata, None)
+    return Cost(
+        num_params=sum(p.numel() for p in network.parameters() if p.requires_grad),
+        num_macs=counter.get_total_flops() // 2 // BATCH,
+        activation_bytes=sum(t.untyped_storage().nbytes() for t in held.values()) // BATCH,
+    )

@@ -1,0 +1,126 @@
+"""Pictures of architectures in text, for people to read in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from search_spaces.errors import BuildError
+from search_spaces.holes import is_plain
+from search_spaces.nodes import Layer, Sequential, Size
+
+if TYPE_CHECKING:
+    from search_spaces.architecture import Architecture
+    from search_spaces.build import Plan
+    from search_spaces.signature import Signature
+
+_Row = tuple[str, str, str]
+"""A line of the picture: what, the shape it gives, its parameters."""
+
+
+def draw(architecture: Architecture, signature: Signature | None = None) -> str:
+    """The architecture as a tree, one layer a line.
+
+    With a signature the lines also show the shape that each layer gives (one example) and its parameters,
+    from the inputs down to the heads.
+
+    Raises:
+        BuildError: the network does not fit the signature.
+    """
+    try:
+        model = architecture.model
+    except BuildError:
+        return "\n".join([architecture.id, *(row[0] for row in _tree(architecture.value, "value", None))])
+    plan = None
+    rows: list[_Row] = [(f"architecture {architecture.id}", "", "")]
+    if signature is not None:
+        from search_spaces.build import outline
+
+        network, plan = outline(model, signature)
+        cost = architecture.cost(signature)
+        title = f"{rows[0][0]}: {cost.num_params:,} parameters, {cost.num_macs:,} multiply-adds"
+        rows = [(title, "", ""), ("", "gives", "parameters")]
+        rows += [(f"input {name}", _shape(kind.shape), "") for name, kind in signature.inputs.items()]
+    rows += _tree(model, "model", plan)
+    if signature is not None:
+        for (name, task), head in zip(signature.tasks.items(), network.heads, strict=True):
+            count = sum(parameter.numel() for parameter in head.parameters())
+            rows.append((f"head {name} ({type(task).__name__.lower()})", str(task.outputs), f"{count:,}"))
+    recipe = architecture.recipe
+    if recipe:
+        text = ", ".join(f"{key}={_plain_text(value)}" for key, value in recipe.items())
+        rows.append((f"recipe {text}", "", ""))
+    return _aligned(rows)
+
+
+def _tree(node: Any, path: str, plan: Plan | None, lead: str = "") -> Iterator[_Row]:
+    """The rows of a part and of the parts in it."""
+    members = list(_members(node))
+    for i, (step, member) in enumerate(members):
+        last = i == len(members) - 1
+        where = f"{path}.{step}"
+        prefix = "" if isinstance(node, Sequential) and isinstance(member, Layer) else f"{step}: "
+        resolved = plan.layers.get(where) if plan else None
+        shape = _shape(resolved.output_shape) if resolved else ""
+        count = f"{resolved.num_params:,}" if resolved and resolved.num_params else ""
+        yield f"{lead}{'└─ ' if last else '├─ '}{prefix}{_text(member)}", shape, count
+        yield from _tree(member, where, plan, lead + ("   " if last else "│  "))
+
+
+def _members(node: Any) -> Iterator[tuple[str, Any]]:
+    """The parts of a node that deserve a line of their own."""
+    if isinstance(node, Layer):
+        for name, value in node.arguments.items():
+            if not _is_short(value):
+                yield name, value
+    elif isinstance(node, Sequential):
+        yield from ((str(i), part) for i, part in enumerate(node.parts))
+    elif isinstance(node, dict):
+        yield from ((str(key), value) for key, value in node.items())
+    elif isinstance(node, list | tuple) and not _is_short(node):
+        yield from ((str(i), part) for i, part in enumerate(node))
+
+
+def _text(node: Any) -> str:
+    if isinstance(node, Layer):
+        short = ", ".join(f"{k}={_plain_text(v)}" for k, v in node.arguments.items() if _is_short(v))
+        return f"{node.label}({short})"
+    if isinstance(node, Sequential):
+        return f"{len(node.parts)} in a row"
+    if isinstance(node, dict):
+        return ""
+    if isinstance(node, list | tuple) and not _is_short(node):
+        return f"{len(node)} parts"
+    return _plain_text(node)
+
+
+def _plain_text(value: Any) -> str:
+    if isinstance(value, type):
+        return value.__name__
+    if isinstance(value, Size):
+        return f"size({value.axis})"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value) if not isinstance(value, tuple | list) else "x".join(map(_plain_text, value))
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return len(value) <= 8 and all(map(is_plain, value))
+    return not isinstance(value, Layer | Sequential | dict)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _aligned(rows: list[_Row]) -> str:
+    body = [row for row in rows if row[1] or row[2]]
+    widths = [max((len(row[i]) for row in body), default=0) for i in range(3)]
+    lines = []
+    for what, shape, count in rows:
+        if not shape and not count:
+            lines.append(what)
+        else:
+            lines.append(f"{what:<{widths[0]}}  {shape:>{widths[1]}}  {count:>{widths[2]}}".rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,187 @@
+"""What a space is made of beside holes and plain data: `layer`, `sequential`, `repeat`, `size`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from search_spaces.errors import SpaceError
+from search_spaces.holes import Choice, Hole, Integer, is_plain
+from search_spaces.registry import is_module_class, reference, register
+
+
+class Wrapper:
+    """What stands for its ``value`` wherever it is put: a space within a space."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a layer's input along an axis, known only when the network is built. Made by `size`."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module to be built later: what makes it, and its arguments by name. Made by `layer`.
+
+    Attributes:
+        factory: an `nn.Module` class.
+        arguments: plain values, more layers, or holes.
+    """
+
+    factory: Callable[..., Any]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The short name shown to people."""
+        return self.factory.__name__
+
+    @property
+    def reference(self) -> str:
+        """The name by which JSON knows the factory."""
+        return reference(self.factory)
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """Parts one after another, each fed by the one before. Made by `sequential`."""
+
+    parts: tuple[Any, ...]
+    label = "sequential"
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A block several times over, each time with decisions of its own. Made by `repeat`."""
+
+    block: Any
+    times: int | Integer | Choice
+    label = "repeat"
+
+    @property
+    def most(self) -> int:
+        """The largest number of times."""
+        return self.times if isinstance(self.times, int) else max(self.times.values)  # type: ignore
+
+
+def layer(factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Layer:
+    """A module to be built later, with plain values, holes or more layers as its arguments.
+
+    Arguments that only say the size of the input may be left out: they are found when the network is built
+    (``in_channels``, ``in_features``, ``num_features``, ``input_size``, ``d_model``, ``normalized_shape``,
+    ...; for a name of your own pass ``size(axis)``). Lazy modules work too. ``batch_first`` is True unless
+    you say otherwise, because sequences come as ``(N, length, features)``.
+
+    Args:
+        factory: a class of `torch.nn`, one of ours, or your own `nn.Module`.
+        args, kwargs: what to construct it with.
+
+    Example:
+        >>> layer(nn.Conv2d, out_channels=choice(16, 32), kernel_size=choice(3, 5), padding="same")
+
+    Raises:
+        SpaceError: not a module class, or arguments that its constructor does not take.
+    """
+    if not is_module_class(factory):
+        raise SpaceError(f"layer({factory!r}): expected a class of torch modules")
+    parameters = constructor(factory)
+    try:
+        bound = parameters.bind_partial(*args, **kwargs)
+    except TypeError as error:
+        raise SpaceError(f"layer({factory.__name__}): {error}") from None
+    arguments: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        kind = parameters.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            arguments.update(value)
+        elif kind is inspect.Parameter.VAR_POSITIONAL:
+            raise SpaceError(f"layer({factory.__name__}): pass its arguments by name")
+        else:
+            arguments[name] = value
+    register(factory)
+    return Layer(factory, arguments)
+
+
+def sequential(*parts: Any) -> Sequential:
+    """Parts one after another; None and identities do nothing, lists and repeats stand for their members.
+
+    Raises:
+        SpaceError: a part that cannot be one (a number, a dict, ...).
+    """
+    for i, part in enumerate(parts):
+        if isinstance(part, dict) or (is_plain(part) and part is not None):
+            raise SpaceError(f"sequential(): part {i}: expected layers or a hole, got {part!r}")
+    return Sequential(parts)
+
+
+def repeat(block: Any, times: int | tuple[int, int] | Integer | Choice) -> Repeat:
+    """``block`` several times over, each time with decisions of its own.
+
+    Args:
+        block: anything with holes. Name a hole to share one decision among all the copies.
+        times: a number, a pair ``(low, high)``, or a hole of whole numbers >= 0.
+
+    Raises:
+        SpaceError: ``times`` is none of these.
+    """
+    if isinstance(times, tuple) and len(times) == 2:
+        times = Integer(*times)
+    numbers = times.values if isinstance(times, Hole) else (times,)
+    if not numbers or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
+        raise SpaceError(f"repeat(times={times!r}): expected whole numbers >= 0")
+    return Repeat(block, times)
+
+
+def size(axis: int) -> Size:
+    """The size of a layer's input along ``axis`` (the batch is axis 0), as an argument of `layer`."""
+    if not isinstance(axis, int):
+        raise SpaceError(f"size({axis!r}): expected an axis number")
+    return Size(axis)
+
+
+@lru_cache(maxsize=4096)
+def constructor(factory: Callable[..., Any]) -> inspect.Signature:
+    """The parameters that ``factory`` takes, without ``self``.
+
+    torch hides those of its recurrent layers behind ``*args``: theirs are their base class's.
+    """
+    if factory.__module__ == "torch.nn.modules.rnn" and factory.__name__ in ("RNN", "LSTM", "GRU"):
+        from torch.nn import RNNBase
+
+        base = inspect.signature(RNNBase)
+        own = [p for p in base.parameters.values() if p.name != "mode"]
+        if factory.__name__ == "RNN":
+            own.append(inspect.Parameter("nonlinearity", inspect.Parameter.KEYWORD_ONLY, default="tanh"))
+        return inspect.Signature(own)
+    return inspect.signature(factory)
+
+
+def children(node: Any) -> Iterator[tuple[str, Any]]:
+    """The parts of a node that is neither hole nor repeat, each with its step of the path.
+
+    Raises:
+        SpaceError: a dict with keys that are no text.
+    """
+    if isinstance(node, Layer):
+        yield from node.arguments.items()
+    elif isinstance(node, Sequential):
+        yield from ((str(i), part) for i, part in enumerate(node.parts))
+    elif isinstance(node, dict):
+        for key in node:
+            if not isinstance(key, str):
+                raise SpaceError(f"a dict in a space: expected keys of text, got {key!r}")
+        yield from node.items()
+    elif isinstance(node, list | tuple):
+        yield from ((str(i), member) for i, member in enumerate(node))
+
+
+def join(path: str, step: str | int) -> str:
+    """A path one step longer."""
+    return f"{path}.{step}" if path else str(step)

@@ -1,0 +1,120 @@
+"""JSON for spaces and architectures: data only, layers by a name from a closed table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from search_spaces.errors import FormatError, SpaceError
+from search_spaces.holes import Choice, Integer, Real, is_plain
+from search_spaces.nodes import Layer, Repeat, Sequential, Size, Wrapper
+from search_spaces.registry import is_module_class, reference, register, register_all, resolve
+
+SPACE_FORMAT = "nasforge-space/1"
+ARCHITECTURE_FORMAT = "nasforge-architecture/1"
+
+
+def dumps(data: Any) -> str:
+    """Compact JSON text."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def loads(text: str, form: str, modules: Iterable[Callable[..., Any]] | None) -> dict[str, Any]:
+    """The JSON object in ``text``, which must say that it has the format ``form``.
+
+    Raises:
+        FormatError: not JSON, or of another format.
+    """
+    register_all(modules)
+    try:
+        data = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FormatError(f"not JSON: {error}") from None
+    if not isinstance(data, dict) or data.get("format") != form or "value" not in data:
+        came = data.get("format") if isinstance(data, dict) else type(data).__name__
+        raise FormatError(f"expected JSON of the format {form!r}, got {came!r}")
+    return data
+
+
+def encode(node: Any) -> Any:
+    """A space or a part of one as plain JSON data.
+
+    Raises:
+        SpaceError: it holds something that is not data.
+    """
+    if is_plain(node):
+        return node
+    if isinstance(node, dict):
+        for key in node:
+            if key.startswith("$"):
+                raise SpaceError(f"key {key!r}: keys that begin with '$' have a meaning of their own in JSON")
+        return {key: encode(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [encode(member) for member in node]
+    if isinstance(node, tuple):
+        return {"$tuple": [encode(member) for member in node]}
+    if isinstance(node, Layer):
+        arguments = {k: encode(v) for k, v in node.arguments.items()}
+        return {"$layer": node.reference, "arguments": arguments}
+    if isinstance(node, Sequential):
+        return {"$sequential": [encode(part) for part in node.parts]}
+    if isinstance(node, Repeat):
+        return {"$repeat": encode(node.block), "times": encode(node.times)}
+    if isinstance(node, Size):
+        return {"$size": node.axis}
+    if isinstance(node, Choice):
+        options = [[label, encode(o)] for label, o in zip(node.labels, node.options, strict=True)]
+        return {"$choice": options, "name": node.name}
+    if isinstance(node, Integer):
+        return {"$integer": [node.low, node.high, node.step], "log": node.log, "name": node.name}
+    if isinstance(node, Real):
+        return {"$real": [node.low, node.high], "log": node.log, "name": node.name}
+    if is_module_class(node):
+        register(node)
+        return {"$module": reference(node)}
+    if isinstance(node, Wrapper):
+        return encode(node.value)
+    raise SpaceError(f"JSON holds data only, got {node!r}")
+
+
+def _ranged(kind: Any, bounds: list[Any], data: dict[str, Any]) -> Any:
+    return kind(*bounds, log=data["log"], name=data["name"])
+
+
+_DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "$tuple": lambda d: tuple(decode(member) for member in d["$tuple"]),
+    "$layer": lambda d: Layer(resolve(d["$layer"]), {k: decode(v) for k, v in d["arguments"].items()}),
+    "$sequential": lambda d: Sequential(tuple(decode(part) for part in d["$sequential"])),
+    "$repeat": lambda d: Repeat(decode(d["$repeat"]), decode(d["times"])),
+    "$size": lambda d: Size(int(d["$size"])),
+    "$choice": lambda d: Choice(
+        tuple(decode(option) for _, option in d["$choice"]),
+        tuple(label for label, _ in d["$choice"]),
+        name=d["name"],
+    ),
+    "$integer": lambda d: _ranged(Integer, d["$integer"], d),
+    "$real": lambda d: _ranged(Real, d["$real"], d),
+    "$module": lambda d: resolve(d["$module"]),
+}
+
+
+def decode(data: Any) -> Any:
+    """What `encode` wrote.
+
+    Raises:
+        FormatError: it is not that.
+    """
+    if isinstance(data, list):
+        return [decode(member) for member in data]
+    if not isinstance(data, dict):
+        return data
+    tag = next((key for key in data if key.startswith("$")), None)
+    if tag is None:
+        return {key: decode(value) for key, value in data.items()}
+    if tag not in _DECODERS:
+        raise FormatError(f"unknown part {tag!r} in JSON")
+    try:
+        return _DECODERS[tag](data)
+    except (KeyError, TypeError, ValueError, AttributeError, SpaceError) as error:
+        raise FormatError(f"broken {tag!r} in JSON: {error!r}") from None

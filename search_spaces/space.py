@@ -1,0 +1,231 @@
+"""Space: an architecture with holes; `Space.fill` is its one primitive."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from search_spaces import serial
+from search_spaces.architecture import Architecture
+from search_spaces.counting import count
+from search_spaces.errors import MISSING, DecisionError, SpaceError
+from search_spaces.holes import Choice, Hole, Real, Rng, Value
+from search_spaces.nodes import Layer, Repeat, Sequential, Wrapper, children, join
+
+Pick = Callable[[str, Hole], Value]
+"""Answers a hole: ``pick(path, hole) -> value``."""
+
+ROOT = "value"
+"""The path of a hole that is the whole space."""
+
+
+class Space(Wrapper):
+    """An architecture with holes: any nesting of dicts, lists, tuples, layers and plain values.
+
+    A path says where a hole stands: the keys on the way to it, joined by dots; within an option of a choice
+    the option's label is on the way too. A hole with a name has its name for a path, and is decided once.
+
+    Args:
+        value: what has the holes. A Space within a space stands for its value.
+
+    Example:
+        >>> space = Space({"op": choice("a", "b"), "width": integer(8, 64)})
+        >>> space.sample(random.Random(0)).value["op"]
+
+    Raises:
+        SpaceError: two different holes share a name or a path.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value: Any = value.value if isinstance(value, Space) else value
+        self._holes: dict[str, Hole] = {}
+        for path, hole, shared in _walk(self.value, "", False):
+            if path in self._holes and not (shared and self._holes[path] == hole):
+                raise SpaceError(f"two different holes are known as {path!r}")
+            self._holes[path] = hole
+
+    def __repr__(self) -> str:
+        return f"Space({len(self._holes)} holes, {self._size_text()} architectures)"
+
+    def fill(self, pick: Pick) -> Architecture:
+        """Fill every active hole, in order, with what ``pick`` answers.
+
+        Args:
+            pick: called as ``pick(path, hole)`` once for each hole that the answers before it made active.
+
+        Raises:
+            DecisionError: an answer is not a value of its hole.
+        """
+        filling = _Filling(pick)
+        value = filling.fill(self.value, "")
+        return Architecture(value, filling.decisions, holes=filling.holes)
+
+    def sample(self, rng: Rng) -> Architecture:
+        """An architecture at random: every active hole filled uniformly on its own scale."""
+        return self.fill(lambda path, hole: hole.sample(rng))
+
+    def architecture(self, decisions: Mapping[str, Value]) -> Architecture:
+        """The architecture that ``decisions`` (path -> value) describe.
+
+        Raises:
+            DecisionError: a decision is missing, has a wrong value, or belongs to no active hole.
+        """
+        if not isinstance(decisions, Mapping):
+            raise DecisionError("", "a mapping from paths to values", decisions)
+
+        def pick(path: str, hole: Hole) -> Value:
+            if path not in decisions:
+                raise DecisionError(path, hole.expected, MISSING)
+            return decisions[path]
+
+        architecture = self.fill(pick)
+        for path in decisions:
+            if path not in architecture.decisions:
+                known = path in self._holes
+                why = "not active under the other decisions" if known else "the space has no such hole"
+                raise DecisionError(str(path), f"nothing ({why})", decisions[path])
+        return architecture
+
+    def size(self) -> int | float:
+        """How many ways there are to fill the space: exact, or ``math.inf`` with a `real` in it."""
+        if any(isinstance(hole, Real) for hole in self._holes.values()):
+            return math.inf
+        return count(self.value)
+
+    def enumerate(self) -> Iterator[Architecture]:
+        """Every architecture, lazily, the last decision varying fastest.
+
+        Raises:
+            SpaceError: the space is infinite.
+        """
+        if math.isinf(self.size()):
+            path = next(path for path, hole in self._holes.items() if isinstance(hole, Real))
+            raise SpaceError(f"cannot enumerate an infinite space: {path!r} is a real number")
+        return self._enumerate()
+
+    def _enumerate(self) -> Iterator[Architecture]:
+        prefix: list[int] = []
+        while True:
+            turns: list[tuple[int, int]] = []  # for each decision: which value, of how many
+
+            def pick(path: str, hole: Hole, prefix: Any = prefix, turns: Any = turns) -> Value:
+                values = hole.values or ()
+                index = prefix[len(turns)] if len(turns) < len(prefix) else 0
+                turns.append((index, len(values)))
+                return values[index]
+
+            yield self.fill(pick)
+            while turns and turns[-1][0] + 1 == turns[-1][1]:
+                turns.pop()
+            if not turns:
+                return
+            prefix = [index for index, _ in turns]
+            prefix[-1] += 1
+
+    def holes(self) -> dict[str, Hole]:
+        """Every hole that can ever be active, by path, in a fixed order."""
+        return dict(self._holes)
+
+    def to_json(self) -> str:
+        """The space as text; layers by name.
+
+        Raises:
+            SpaceError: it holds something that is not data (a function, an object).
+        """
+        return serial.dumps({"format": serial.SPACE_FORMAT, "value": serial.encode(self.value)})
+
+    @staticmethod
+    def from_json(text: str, modules: Iterable[Callable[..., Any]] | None = None) -> Space:
+        """The space that `to_json` wrote. No code is imported or run for it.
+
+        Args:
+            text: JSON.
+            modules: classes of your own that the text may name.
+
+        Raises:
+            FormatError: not a space, or one with a layer that is not known here.
+        """
+        return Space(serial.decode(serial.loads(text, serial.SPACE_FORMAT, modules)["value"]))
+
+    def _size_text(self) -> str:
+        size = self.size()
+        if math.isinf(size):
+            return "infinitely many"
+        return str(size) if size < 10**9 else f"about 1e{len(str(size)) - 1}"
+
+
+class _Filling:
+    """One filling of a space: the decisions so far."""
+
+    def __init__(self, pick: Pick) -> None:
+        self.pick = pick
+        self.decisions: dict[str, Value] = {}
+        self.holes: dict[str, Hole] = {}
+
+    def decide(self, hole: Hole, path: str) -> Value:
+        if path in self.decisions:  # a named hole that stood elsewhere before
+            return self.decisions[path]
+        came = self.pick(path, hole)
+        try:
+            value = hole.coerce(came)
+        except ValueError:
+            raise DecisionError(path, hole.expected, came) from None
+        self.decisions[path] = value
+        self.holes[path] = hole
+        return value
+
+    def fill(self, node: Any, path: str) -> Any:
+        if isinstance(node, Hole):
+            path = node.name or path or ROOT
+            value = self.decide(node, path)
+            if isinstance(node, Choice):
+                option = node.options[node.position(value)]
+                return self.fill(option, f"{path}.{value}")
+            return value
+        if isinstance(node, Layer):
+            return Layer(node.factory, {k: self.fill(v, join(path, k)) for k, v in node.arguments.items()})
+        if isinstance(node, Sequential):
+            parts = [self.fill(part, join(path, i)) for i, part in enumerate(node.parts)]
+            return Sequential(tuple(_flat(parts)))
+        if isinstance(node, dict):
+            return {key: self.fill(value, join(path, key)) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self.fill(member, join(path, i)) for i, member in enumerate(node)]
+        if isinstance(node, tuple):
+            return tuple(self.fill(member, join(path, i)) for i, member in enumerate(node))
+        if isinstance(node, Repeat):
+            times: Any = self.fill(node.times, join(path, "times"))
+            return [self.fill(node.block, join(path, i)) for i in range(times)]
+        if isinstance(node, Wrapper):
+            return self.fill(node.value, path)
+        return node
+
+
+def _walk(node: Any, path: str, shared: bool) -> Iterator[tuple[str, Hole, bool]]:
+    """Every hole below ``node``: its path, itself, and whether a name lets it stand in several places."""
+    if isinstance(node, Hole):
+        path, shared = node.name or path or ROOT, shared or node.name is not None
+        yield path, node, shared
+        if isinstance(node, Choice):
+            for label, option in zip(node.labels, node.options, strict=True):
+                yield from _walk(option, f"{path}.{label}", shared)
+    elif isinstance(node, Wrapper):
+        yield from _walk(node.value, path, shared)
+    elif isinstance(node, Repeat):
+        yield from _walk(node.times, join(path, "times"), shared)
+        for i in range(node.most):
+            yield from _walk(node.block, join(path, i), shared)
+    else:
+        for step, child in children(node):
+            yield from _walk(child, join(path, step), shared)
+
+
+def _flat(parts: Iterable[Any]) -> Iterator[Any]:
+    for part in parts:
+        if isinstance(part, list | tuple):
+            yield from _flat(part)
+        elif isinstance(part, Sequential):
+            yield from part.parts
+        elif part is not None:
+            yield part
