@@ -1,0 +1,63 @@
+"""Workers: who trains. Problems (data), recipes, the training of one architecture, and where trials run.
+
+Importing this package is cheap: torch and Ray are loaded with the first name that needs them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workers.executor import Executor
+    from workers.inline import Inline
+    from workers.job import Event, Failed, Finished, Job, Report, Reported, Weights
+    from workers.pool import Pool
+    from workers.problems.problem import Problem, Split
+    from workers.recipe import Recipe
+    from workers.training import train
+
+_HOMES = {
+    "Event": "workers.job",
+    "Executor": "workers.executor",
+    "Failed": "workers.job",
+    "Finished": "workers.job",
+    "Inline": "workers.inline",
+    "Job": "workers.job",
+    "Pool": "workers.pool",
+    "Problem": "workers.problems.problem",
+    "Recipe": "workers.recipe",
+    "Report": "workers.job",
+    "Reported": "workers.job",
+    "Split": "workers.problems.problem",
+    "Weights": "workers.job",
+    "train": "workers.training",
+}
+
+__all__ = [
+    "Event",
+    "Executor",
+    "Failed",
+    "Finished",
+    "Inline",
+    "Job",
+    "Pool",
+    "Problem",
+    "Recipe",
+    "Report",
+    "Reported",
+    "Split",
+    "Weights",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # PEP 562: `nas --help` imports this package and must not wait for torch.
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

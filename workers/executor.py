@@ -1,0 +1,86 @@
+"""The protocol of executors: where jobs run. Nothing above knows which one it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from workers.job import Event, Job
+
+if TYPE_CHECKING:
+    from workers.problems.problem import Problem
+
+
+class Executor(ABC):
+    """Runs jobs on one problem and tells what becomes of them.
+
+    Laws, held by ``tests/contracts/test_executors.py`` over every executor:
+
+    - a job gives its reports, epochs ascending and each once, then exactly one `Finished` or `Failed`;
+    - the same job gives the same metrics, whatever ran before it or runs beside it;
+    - a job that fails, in whatever way, leaves the executor fit for the next;
+    - the caller's own random numbers and thread settings are as they were;
+    - after `close` no process of the executor is left.
+
+    Example:
+        >>> with Inline() as executor:
+        ...     executor.open(problem)
+        ...     executor.start(Job(0, architecture, seed=0))
+        ...     while events := executor.events():
+        ...         print(events)
+    """
+
+    @property
+    @abstractmethod
+    def slots(self) -> int:
+        """How many jobs are worth having in flight, so that no worker waits."""
+
+    @abstractmethod
+    def open(self, problem: Problem) -> None:
+        """Make ready to run jobs on this problem.
+
+        Raises:
+            ExecutorError: it is open already, or there is nowhere to run (no cluster, no such resources).
+        """
+
+    @abstractmethod
+    def start(self, job: Job) -> None:
+        """Run a job as soon as there is room. Returns at once; takes any number of jobs.
+
+        Raises:
+            ExecutorError: not open, or a job of that number is in flight.
+        """
+
+    @abstractmethod
+    def events(self, timeout: float | None = None) -> list[Event]:
+        """What has happened since the last call; waits until there is something.
+
+        Args:
+            timeout: seconds to wait at most; None: no limit.
+
+        Returns:
+            At least one event; none when the time is over, and none at once when no job is in flight.
+
+        Raises:
+            ExecutorError: not open, or no worker can be started.
+        """
+
+    @abstractmethod
+    def stop(self, number: int) -> None:
+        """End a job early: its last event will be `Failed` with reason ``stopped``.
+
+        Unless it ends by itself before; stopping a job that is not in flight does nothing.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Drop all jobs in flight and give everything back. Closing again does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,47 @@
+"""What a failed candidate is recorded with: a reason of one word, a message, a traceback's end."""
+
+import traceback
+
+import torch
+
+from search_spaces.errors import BuildError, RecipeError, TrainingFailure
+
+_NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""How torch's allocators word it where they raise a plain RuntimeError."""
+
+MESSAGE_LENGTH, TRACEBACK_LENGTH = 1_000, 6_000
+
+
+class TrialStopped(Exception):  # noqa: N818 - no error: somebody asked for it
+    """A trial was told to stop."""
+
+
+def reason_of(error: BaseException) -> str:
+    """The reason, one of those in `workers.job.Failed`."""
+    if isinstance(error, TrialStopped):
+        return "stopped"
+    if isinstance(error, TrainingFailure):
+        return error.reason
+    if isinstance(error, BuildError | RecipeError):
+        return "build"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "out_of_memory"
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
+        return "out_of_memory"
+    return "exception"
+
+
+def message_of(error: BaseException) -> str:
+    """One line: the kind of error, unless it is one of ours, and its words."""
+    words = " ".join(str(error).split()) or "no message"
+    if not isinstance(error, TrainingFailure | TrialStopped | BuildError | RecipeError):
+        words = f"{type(error).__name__}: {words}"
+    return words if len(words) <= MESSAGE_LENGTH else words[: MESSAGE_LENGTH - 3] + "..."
+
+
+def traceback_of(error: BaseException) -> str:
+    """The end of the traceback of the cause; nothing where the network raised no exception."""
+    cause = error.__cause__ if isinstance(error, TrainingFailure) else error
+    if cause is None or isinstance(cause, TrialStopped):
+        return ""
+    return "".join(traceback.format_exception(cause))[-TRACEBACK_LENGTH:]

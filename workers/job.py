@@ -1,0 +1,137 @@
+"""What goes to a worker and what comes back: jobs, reports, and the events of an executor."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from search_spaces.errors import ExecutorError
+
+if TYPE_CHECKING:
+    from search_spaces.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to run: train this architecture.
+
+    The same architecture, seed and epochs give the same metrics on every executor with the same number of
+    threads and the same kind of device.
+
+    Attributes:
+        number: names the job in its events; unique among the jobs in flight.
+        architecture: the network, and its recipe if it has one.
+        seed: of the initial weights and of all chance in training.
+        epochs: instead of the recipe's.
+        seconds: limit on the whole trial; passing it fails the trial with ``timeout``.
+    """
+
+    number: int
+    architecture: Architecture
+    seed: int
+    epochs: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.epochs < 1:
+            raise ExecutorError(f"job {self.number}: expected epochs >= 1, got {self.epochs}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ExecutorError(f"job {self.number}: expected seconds above 0, got {self.seconds}")
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a network does after an epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        metrics: on the validation split, by name (see `workers.metrics`).
+        train_loss: mean over the epoch's examples, while they were learnt from.
+        seconds: of the epoch's training, without validation.
+        samples_per_second: examples trained on, in those seconds.
+    """
+
+    epoch: int
+    metrics: dict[str, float]
+    train_loss: float
+    seconds: float
+    samples_per_second: float
+
+
+class Weights(ABC):
+    """Trained weights, wherever they are kept."""
+
+    @abstractmethod
+    def read(self) -> bytes:
+        """The weights in the safetensors format, named as in the network's ``state_dict``.
+
+        Raises:
+            ExecutorError: they are no longer there (a pool's go with the pool, or with their node).
+        """
+
+
+@dataclass(frozen=True)
+class HeldWeights(Weights):
+    """Weights in this process."""
+
+    data: bytes
+
+    def read(self) -> bytes:
+        return self.data
+
+
+@dataclass(frozen=True)
+class Reported:
+    """An epoch of a running job has ended."""
+
+    number: int
+    report: Report
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job has ended well. Its last event.
+
+    Attributes:
+        number: of the job.
+        metrics: on the validation split, after the last epoch.
+        test_metrics: on the test split, likewise; for reporting only.
+        seconds: of the whole trial: build, training, validation, test.
+        weights: after the last epoch.
+        attempts: times that the job was begun; above 1 when a worker was lost.
+    """
+
+    number: int
+    metrics: dict[str, float]
+    test_metrics: dict[str, float]
+    seconds: float
+    weights: Weights
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job has ended without a trained network. Its last event.
+
+    Attributes:
+        number: of the job.
+        reason: ``build`` (the network cannot be built, or its recipe is none), ``exception``, ``not_finite``,
+            ``out_of_memory``, ``timeout``, ``stopped`` (by `Executor.stop`), ``worker_lost``.
+        message: one line for people.
+        traceback: of the network's own exception, its end; empty where there was none.
+        infrastructure: whether the cluster failed and not the network.
+        seconds: from the job's start to its failure.
+        attempts: as in `Finished`.
+    """
+
+    number: int
+    reason: str
+    message: str
+    traceback: str
+    infrastructure: bool
+    seconds: float
+    attempts: int = 1
+
+
+Event = Reported | Finished | Failed

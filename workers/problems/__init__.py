@@ -1,0 +1,59 @@
+"""Problems: data with a signature. The catalog of embedded ones, and `Problem` for your own.
+
+Importing this package is cheap: torch and the data are loaded when a problem is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from search_spaces.errors import ProblemError, UnknownNameError
+from workers.problems.digits import digits as _digits
+from workers.problems.fashion_mnist import fashion_mnist as _fashion_mnist
+from workers.problems.omniglot import omniglot as _omniglot
+
+if TYPE_CHECKING:
+    from workers.problems.problem import Problem, Split
+
+__all__ = ["Problem", "Split", "catalog", "load"]
+
+catalog: dict[str, Callable[..., Problem]] = {
+    "digits": _digits,
+    "omniglot": _omniglot,
+    "fashion_mnist": _fashion_mnist,
+}
+"""The functions that load a problem, by name; the first line of each one's docstring describes it."""
+
+
+def load(name: str, **options: Any) -> Problem:
+    """Load a problem of the catalog.
+
+    Args:
+        name: one of `catalog`.
+        options: of its loader, such as ``folder=`` for ``fashion_mnist``.
+
+    Raises:
+        UnknownNameError: there is no such problem.
+        ProblemError: it has no such option, or its data are missing or broken.
+    """
+    import inspect
+
+    loader = catalog.get(name)
+    if loader is None:
+        raise UnknownNameError("problem", name, catalog)
+    known = inspect.signature(loader).parameters
+    for option in options:
+        if option not in known:
+            there = ", ".join(known) or "none"
+            raise ProblemError(f"problem {name!r} has no option {option!r} (there are: {there})")
+    return loader(**options)
+
+
+def __getattr__(name: str) -> Any:
+    # PEP 562: these need torch, so they are imported when first asked for.
+    if name in ("Problem", "Split"):
+        from workers.problems import problem
+
+        return getattr(problem, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
