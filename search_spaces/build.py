@@ -263,6 +263,8 @@ def _resolve(node: Layer, path: str, first: Tensor | None, signature: Signature)
                 arguments[name] = _size(first, arguments[name].axis, f"{path}.{name}")
         elif name == "batch_first":
             arguments[name] = True
+        elif name == "vocabulary":
+            arguments[name] = _vocabulary(signature)
         elif parameter.default is inspect.Parameter.empty and parameter.kind not in (
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.VAR_KEYWORD,

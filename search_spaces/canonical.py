@@ -18,6 +18,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -75,10 +76,12 @@ def _canonical_layer(node: Layer) -> Any:
         return None
     if name.startswith("torch.nn.") and node.label in _DROPOUTS and node.arguments.get("p", 0.5) == 0:
         return None
+    defaults = _defaults(node.factory)
     own: Callable[[dict[str, Any]], Any] | None = getattr(node.factory, "canonical", None)
     if own is not None:
-        return canonical(own({**_defaults(node.factory), **node.arguments}))
-    defaults = _defaults(node.factory)
+        # arguments that the class refuses have no simpler form: such a network is not built either
+        with suppress(ValueError, TypeError, KeyError):
+            return canonical(own({**defaults, **node.arguments}))
     arguments = {}
     for key, value in node.arguments.items():
         if key in _NO_EFFECT:

@@ -1,0 +1,41 @@
+"""The first layer of models for any kind of input: from images, series, vectors or tokens to vectors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ToVector(nn.Module):
+    """Any input as one vector per example: numbers are flattened, tokens embedded.
+
+    Args:
+        vocabulary: number of different tokens, None when the input is numbers. Found when the network is
+            built.
+        embedding_dim: features of an embedded token.
+        join: what becomes of the embedded tokens of a text: their ``mean`` (padding, token 0, left out), or
+            ``flatten`` to keep their order.
+
+    Raises:
+        ValueError: another ``join``.
+    """
+
+    def __init__(self, vocabulary: int | None = None, embedding_dim: int = 32, join: str = "mean") -> None:
+        super().__init__()
+        if join not in ("mean", "flatten"):
+            raise ValueError(f"expected join 'mean' or 'flatten', got {join!r}")
+        self.join = join
+        self.embedding: nn.Embedding | None = None
+        if vocabulary is not None:
+            self.embedding = nn.Embedding(vocabulary, embedding_dim, padding_idx=0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``(N, ...)`` floats or ``(N, L)`` tokens to ``(N, F)``."""
+        if self.embedding is None:
+            return input.flatten(1)
+        embedded: Tensor = self.embedding(input)
+        if self.join == "flatten":
+            return embedded.flatten(1)
+        # padding is embedded as zeros, so that only the count must leave it out
+        count = torch.count_nonzero(input, 1).clamp(min=1).unsqueeze(1)
+        return embedded.sum(1) / count

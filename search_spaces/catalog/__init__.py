@@ -1,0 +1,50 @@
+"""Ready-made spaces by name. Importing this does not import torch; making a space does.
+
+``mlp``, ``cnn`` and ``cell`` give spaces of the model alone, `recipe` one of how to train::
+
+    Space({"model": cnn(), "recipe": recipe()})
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+from search_spaces.catalog.cell import cell
+from search_spaces.catalog.cnn import cnn
+from search_spaces.catalog.mlp import mlp
+from search_spaces.catalog.recipe import recipe
+from search_spaces.errors import SpaceError, UnknownNameError
+from search_spaces.space import Space
+
+catalog: dict[str, Callable[..., Space]] = {"cnn": cnn, "mlp": mlp, "cell": cell}
+"""The functions that make spaces of models, by name."""
+
+
+def load(name: str, **options: object) -> Space:
+    """The catalog's space of that name.
+
+    Args:
+        name: a key of `catalog`.
+        options: arguments of its function.
+
+    Raises:
+        UnknownNameError: there is none.
+        SpaceError: an option that it does not take.
+    """
+    if name not in catalog:
+        raise UnknownNameError("space", name, catalog)
+    make = catalog[name]
+    try:
+        inspect.signature(make).bind(**options)
+    except TypeError as error:
+        raise SpaceError(f"{name}(): {error}") from None
+    return make(**options)
+
+
+def descriptions() -> dict[str, str]:
+    """One line on each space of the catalog, by name."""
+    return {name: (make.__doc__ or "").strip().split("\n")[0] for name, make in catalog.items()}
+
+
+__all__ = ["catalog", "cell", "cnn", "descriptions", "load", "mlp", "recipe"]

@@ -1,0 +1,52 @@
+"""The space of multi-layer perceptrons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search_spaces.catalog.options import one_of, up_to
+from search_spaces.holes import choice
+from search_spaces.nodes import layer, repeat, sequential
+from search_spaces.space import Space
+
+
+def mlp(
+    *,
+    layers: int = 3,
+    widths: Sequence[int] = (16, 32, 64, 128, 256),
+    dropouts: Sequence[float] = (0.0, 0.1, 0.3),
+    tokens: str = "mean",
+    embedding_dim: int = 32,
+) -> Space:
+    """Fully connected layers for any input: how many, how wide, which normalisation and activation.
+
+    Images, series and vectors are flattened; tokens are embedded. Serves classification and regression.
+
+    Args:
+        layers: at most so many hidden layers, at least one.
+        widths: the features a hidden layer may have.
+        dropouts: the dropout probabilities after a hidden layer.
+        tokens: ``mean`` or ``flatten``: what becomes of the embedded tokens of a text.
+        embedding_dim: features of an embedded token.
+
+    Any of these may be a hole of your own, such as ``widths=integer(16, 512, log=True)``.
+
+    Raises:
+        SpaceError: an option without values.
+    """
+    from torch import nn
+
+    from search_spaces.blocks import ToVector
+
+    hidden = sequential(
+        layer(nn.Linear, out_features=one_of("widths", widths)),
+        choice(none=None, batch=layer(nn.BatchNorm1d), layer=layer(nn.LayerNorm), name="normalisation"),
+        choice(relu=layer(nn.ReLU), gelu=layer(nn.GELU), tanh=layer(nn.Tanh), name="activation"),
+        layer(nn.Dropout, p=one_of("dropouts", dropouts)),
+    )
+    return Space(
+        sequential(
+            layer(ToVector, embedding_dim=embedding_dim, join=tokens),
+            repeat(hidden, up_to("layers", layers)),
+        )
+    )

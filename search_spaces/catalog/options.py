@@ -1,0 +1,35 @@
+"""What the catalog's functions make of the options they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from search_spaces.errors import SpaceError
+from search_spaces.holes import Hole, choice, integer
+
+
+def one_of(name: str, options: Any) -> Any:
+    """A choice among ``options``; of one option, that; a plain value or a hole of the caller's is itself.
+
+    Raises:
+        SpaceError: no options.
+    """
+    if isinstance(options, Hole) or not isinstance(options, Sequence) or isinstance(options, str):
+        return options
+    if not options:
+        raise SpaceError(f"{name}: expected at least one option, got none")
+    return options[0] if len(options) == 1 else choice(*options)
+
+
+def up_to(name: str, most: Any, low: int = 1) -> Any:
+    """A whole number from ``low`` to ``most``; a hole of the caller's is itself.
+
+    Raises:
+        SpaceError: no whole number, or one below ``low``.
+    """
+    if isinstance(most, Hole):
+        return most
+    if not isinstance(most, int) or isinstance(most, bool) or most < low:
+        raise SpaceError(f"{name}: expected a whole number >= {low}, got {most!r}")
+    return most if most == low else integer(low, most)

@@ -1,0 +1,48 @@
+"""The space of how to train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from search_spaces.catalog.options import one_of
+from search_spaces.holes import real
+from search_spaces.space import Space
+
+
+def recipe(
+    *,
+    epochs: int = 10,
+    optimizer: Sequence[str] = ("adamw", "adam", "sgd"),
+    learning_rate: Any = None,
+    weight_decay: Any = None,
+    schedule: Sequence[str] = ("cosine", "constant", "onecycle"),
+    batch_size: Sequence[int] = (32, 64, 128),
+    augmentation: Sequence[str] = ("off", "shift", "cutout"),
+) -> Space:
+    """How to train: optimiser, learning rate, weight decay, schedule, batch size, augmentation.
+
+    To put beside a model: ``Space({"model": cnn(), "recipe": recipe(epochs=8)})``.
+
+    Args:
+        epochs: passes over the training data; fixed.
+        optimizer, schedule, batch_size, augmentation: the values to choose from.
+        learning_rate: a value or a hole; from 1e-3 to 3e-2 on a logarithmic scale unless given.
+        weight_decay: a value or a hole; from 1e-5 to 1e-1 on a logarithmic scale unless given.
+
+    A plain value fixes what it stands for: ``recipe(optimizer="sgd", learning_rate=0.1)``.
+
+    Raises:
+        SpaceError: an option without values.
+    """
+    return Space(
+        {
+            "optimizer": one_of("optimizer", optimizer),
+            "learning_rate": real(1e-3, 3e-2, log=True) if learning_rate is None else learning_rate,
+            "weight_decay": real(1e-5, 1e-1, log=True) if weight_decay is None else weight_decay,
+            "schedule": one_of("schedule", schedule),
+            "batch_size": one_of("batch_size", batch_size),
+            "augmentation": one_of("augmentation", augmentation),
+            "epochs": epochs,
+        }
+    )
