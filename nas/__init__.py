@@ -1,0 +1,55 @@
+"""Which network should I train? Spaces, controllers and workers joined into a search, and its results.
+
+Importing this package imports neither torch nor Ray: names are looked up when they are used (PEP 562).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from controllers.objectives import at_least, at_most, maximize, minimize
+    from nas.leaderboard import leaderboard
+    from nas.reuse import Found, load
+    from nas.search import Search
+    from nas.store import Store
+    from search_spaces.errors import NasError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Found": "nas.reuse",
+    "NasError": "search_spaces.errors",
+    "Search": "nas.search",
+    "Store": "nas.store",
+    "at_least": "controllers.objectives",
+    "at_most": "controllers.objectives",
+    "leaderboard": "nas.leaderboard",
+    "load": "nas.reuse",
+    "maximize": "controllers.objectives",
+    "minimize": "controllers.objectives",
+}
+
+__all__ = [
+    "Found",
+    "NasError",
+    "Search",
+    "Store",
+    "at_least",
+    "at_most",
+    "leaderboard",
+    "load",
+    "maximize",
+    "minimize",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value  # also where a submodule has the same name (nas.leaderboard)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

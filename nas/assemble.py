@@ -1,0 +1,134 @@
+"""A search from what a person wrote on the command line, or in a file."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
+from nas.search import Search
+from search_spaces.errors import FormatError, NasError, SearchError
+from search_spaces.space import Space
+
+
+def assemble(
+    problem: str,
+    space: str,
+    controller: str,
+    *,
+    maximize: Sequence[str],
+    minimize: Sequence[str],
+    limits: Sequence[str],
+    folder: Path | None,
+    **options: Any,
+) -> Search:
+    """A search from names.
+
+    Args:
+        problem, space, controller: names of the catalogs; ``space`` may be a JSON file too.
+        maximize, minimize: metrics; none of either: the problem's own objective.
+        limits: such as ``num_params<=100000``.
+        folder: where the problem's files are.
+        options: more arguments of `Search`.
+
+    Raises:
+        NasError: a name that does not exist, or text that cannot be read.
+    """
+    from workers.problems import load
+
+    return Search(
+        read_space(space),
+        load(problem, **({} if folder is None else {"folder": str(folder)})),
+        controller,
+        objectives=_objectives(maximize, minimize) or None,
+        limits=[read_limit(text) for text in limits],
+        **options,
+    )
+
+
+def read_space(name: str) -> Space:
+    """A space of the catalog with the default recipe space, or the space in a JSON file.
+
+    Raises:
+        UnknownNameError: the catalog has no such space.
+        FormatError: the file holds no space.
+    """
+    if name.endswith(".json"):
+        try:
+            return Space.from_json(Path(name).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, FormatError) as error:
+            raise FormatError(f"space {name}: {error}") from error
+    from search_spaces.catalog import load, recipe
+
+    return Space({"model": load(name), "recipe": recipe()})
+
+
+def read_limit(text: str) -> Limit:
+    """The limit that ``metric<=number`` or ``metric>=number`` says.
+
+    Raises:
+        SearchError: it says neither.
+    """
+    match = re.fullmatch(r"\s*([\w.]+)\s*(<=|>=)\s*([-+\d._eE]+)\s*", text)
+    try:
+        if match is None:
+            raise ValueError
+        bound = float(match[3])
+    except ValueError:
+        raise SearchError(f"limit {text!r}: expected something like 'num_params<=100000'") from None
+    return at_most(match[1], bound) if match[2] == "<=" else at_least(match[1], bound)
+
+
+def from_file(
+    file: Path,
+    *,
+    store: str | None,
+    executor: Any,
+    name: str | None,
+    trials: int | None,
+    seconds: float | None,
+    target: float | None,
+) -> Search:
+    """The search that a Python file describes as ``search = Search(...)``; the other arguments override it.
+
+    Raises:
+        SearchError: there is no such file, it fails, or it describes no search.
+    """
+    module = _run_file(file)
+    search = getattr(module, "search", None)
+    if not isinstance(search, Search):
+        raise SearchError(f"{file}: expected a line like `search = Search(...)`, found no such search")
+    search.store = search.store if store is None else store
+    search.executor = search.executor if executor is None else executor
+    search.name = search.name or name
+    search.description = search.description.with_budget(trials=trials, seconds=seconds, target=target)
+    return search
+
+
+def _run_file(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise SearchError(f"{file}: expected a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    sys.path.insert(0, str(file.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except NasError:
+        raise
+    except Exception as error:
+        raise SearchError(f"{file}: {type(error).__name__}: {error}") from error
+    # its classes are known in this process only: they travel to the workers whole, not by name
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(module)
+    return module
+
+
+def _objectives(up: Sequence[str], down: Sequence[str]) -> list[Objective]:
+    return [*map(maximize, up), *map(minimize, down)]

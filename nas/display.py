@@ -1,0 +1,305 @@
+"""What the command line shows: live progress, leaderboards, architectures, lists."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nas.description import Description
+from nas.leaderboard import entries
+from nas.store import Store
+from search_spaces.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.loop import Listener
+    from nas.progress import Progress
+    from nas.records import EpochReport
+    from nas.reuse import Found
+    from nas.search import Search
+
+_LINE_EVERY = 10.0  # seconds between lines of progress where there is no terminal
+
+
+def console() -> Console:
+    """Standard output, made anew: tests and pipes replace it."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+# -- a running search --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def watching(search: Search) -> Iterator[Listener]:
+    """A listener that shows progress: one live line in a terminal, a line now and then elsewhere."""
+    out = console()
+    if sys.stdout.isatty():
+        with out.status("starting the workers ...") as status:
+
+            def update(progress: Progress) -> None:
+                for message in progress.messages:
+                    out.print(f"[dim]{escape(_short(message))}[/dim]")
+                status.update(escape(progress_line(progress)))
+
+            yield update
+        return
+    last = [time.monotonic()]
+
+    def write(progress: Progress) -> None:
+        for message in progress.messages:
+            print(_short(message), flush=True)
+        if time.monotonic() - last[0] >= _LINE_EVERY:
+            last[0] = time.monotonic()
+            print(progress_line(progress), flush=True)
+
+    yield write
+
+
+def progress_line(progress: Progress) -> str:
+    """Where a search stands, in one line."""
+    wanted = f"/{progress.budget.trials}" if progress.budget.trials is not None else ""
+    parts = [f"{progress.name}: {progress.trials}{wanted} trials"]
+    if progress.best is not None:
+        parts.append(f"best {progress.objective} {progress.best[0]:.4f} ({progress.best[1][:8]})")
+    parts.append(f"{progress.running} running")
+    parts.append(f"{progress.failed} failed")
+    if progress.infeasible:
+        parts.append(f"{progress.infeasible} over a limit")
+    if progress.trials_here:
+        parts.append(f"{progress.trials_per_minute:.0f}/min")
+    left = progress.seconds_left
+    if left is not None:
+        parts.append(f"{_duration(left)} left")
+    return ", ".join(parts)
+
+
+def print_end(search: Search, stopped: bool, file: Path | None) -> None:
+    """What a person needs after a search: its leaderboard and how to go on."""
+    if not isinstance(search.store, Store):
+        with Store(search.store) as store:
+            return _print_end(search, store, stopped, file)
+    return _print_end(search, search.store, stopped, file)
+
+
+def _print_end(search: Search, store: Store, stopped: bool, file: Path | None) -> None:
+    option = "" if store.url == "sqlite:///nas.db" else f" --store {store.url}"
+    what = str(file) if file is not None else search.name
+    out = console()
+    if stopped:
+        out.print("stopped; what was trained is kept")
+        out.print(f"go on with: nas resume {what}{option}", markup=False)
+        return
+    print_leaderboard(store, search.name, 10, "table", False)
+    record = store.search(search.name)
+    out.print(
+        f"search {record.name} ended after {_duration(record.elapsed_seconds)}: {record.reason}", markup=False
+    )
+    best = next(
+        (row["id"] for row in entries(store, search.name, top=1) if row["status"] == "complete"), None
+    )
+    if best is not None:
+        out.print(f"look at the best: nas show {best[:8]}{option}", markup=False)
+        out.print(f"take it with you: nas export {best[:8]} --to best{option}", markup=False)
+        out.print(f"search on:        nas resume {what}{option} --seconds ... or --trials ...", markup=False)
+
+
+# -- leaderboards ------------------------------------------------------------------------------------------
+
+
+def print_leaderboard(
+    store: Store, search: str | None, top: int | None, format: str, infeasible: bool
+) -> None:
+    """Print a leaderboard; ``format`` is table, json, csv or markdown."""
+    rows = entries(store, search, top=top, infeasible=infeasible)
+    if format == "json":
+        print(json.dumps(rows, indent=1))
+    elif format == "csv":
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else ["rank", "id", "status"])
+        writer.writeheader()
+        writer.writerows(row | {"parents": " ".join(row["parents"])} for row in rows)
+    else:
+        record = store.search(search)
+        description = Description.from_dict(record.description)
+        heads, cells = _columns(rows, description)
+        if format == "markdown":
+            for line in (heads, ["---"] * len(heads), *cells):
+                print("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
+        else:
+            title = f"{record.name} ({description.problem}, {description.controller}, {record.status})"
+            _print_table(title, heads, cells)
+
+
+def _columns(
+    rows: Sequence[Mapping[str, Any]], description: Description
+) -> tuple[list[str], list[list[str]]]:
+    """The columns that a person wants to see, as text."""
+    wanted = [objective.metric for objective in description.objectives]
+    names = ["rank", "id", "status", *wanted]
+    names += [f"test_{metric}" for metric in wanted]
+    names += [metric for metric in description.metrics if metric not in wanted and metric != "loss"]
+    names += [limit.metric for limit in description.limits] + ["num_params", "epochs", "seconds", "origin"]
+    if any(row["reason"] for row in rows):
+        names.append("reason")
+    names = [n for n in dict.fromkeys(names) if any(n in row for row in rows)]
+    return names, [[_cell(row.get(name)) for name in names] for row in rows]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _print_table(title: str, heads: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    table = Table(title=escape(title), title_justify="left")
+    for i, head in enumerate(heads):
+        numeric = any(row[i][:1].isdigit() for row in cells) and head != "id"
+        table.add_column(escape(head), justify="right" if numeric else "left", no_wrap=True)
+    for row in cells:
+        table.add_row(*map(escape, row))
+    out = console()
+    if not sys.stdout.isatty():
+        out.width = 200  # a pipe has no edge to fit
+    out.print(table)
+
+
+# -- architectures -----------------------------------------------------------------------------------------
+
+
+def print_trial(store: Store, id: str, search: str | None) -> None:
+    """Everything about one architecture in a store."""
+    record, trial = store.find_trial(id, search)
+    description = Description.from_dict(record.description)
+    out = console()
+    out.print(
+        f"{trial.architecture_id} is trial {trial.number} of search {record.name}: {trial.status}",
+        markup=False,
+    )
+    try:
+        architecture = description.load_space().architecture(trial.decisions)
+        out.print(architecture.draw(description.signature), markup=False)
+    except NasError as error:  # modules of the user's own, or a candidate that cannot be built
+        out.print(f"(no drawing: {error})", markup=False)
+    _print_facts(trial.decisions, trial.metrics, trial.test_metrics)
+    came = f"came by {trial.origin}" + (f" from {', '.join(trial.parents)}" if trial.parents else "")
+    took = f", took {trial.seconds:.1f} s" if trial.seconds is not None else ""
+    out.print(came + took, markup=False)
+    if trial.status in ("failed", "infeasible"):
+        out.print(f"{trial.reason}: {trial.message}", markup=False)
+        if trial.traceback:
+            out.print(trial.traceback, markup=False)
+    assert trial.id is not None
+    _print_curve(store.reports(trial.id), description)
+
+
+def print_found(found: Found) -> None:
+    """An exported architecture."""
+    out = console()
+    out.print(found.architecture.draw(found.signature), markup=False)
+    _print_facts(found.architecture.decisions, found.metrics, found.test_metrics)
+    out.print(", ".join(f"{key} {value}" for key, value in found.provenance.items() if value), markup=False)
+
+
+def _print_facts(
+    decisions: Mapping[str, Any], metrics: Mapping[str, float], test: Mapping[str, float]
+) -> None:
+    _print_table("decisions", ["path", "value"], [[path, _plain(value)] for path, value in decisions.items()])
+    if metrics:
+        rows = [[name, _cell(value), _cell(test.get(name))] for name, value in metrics.items()]
+        _print_table("metrics and costs", ["name", "validation", "test"], rows)
+
+
+def _print_curve(reports: Sequence[EpochReport], description: Description) -> None:
+    if not reports:
+        return
+    names = list(reports[0].metrics)
+    metric = description.objectives[0].metric
+    rows = [
+        [str(r.epoch), _cell(r.train_loss), *(_cell(r.metrics.get(n)) for n in names), _cell(r.seconds)]
+        for r in reports
+    ]
+    values = [r.metrics[metric] for r in reports if metric in r.metrics]
+    curve = f": {metric} {_spark(values)}" if values else ""
+    _print_table(f"learning curve{curve}", ["epoch", "train loss", *names, "seconds"], rows)
+
+
+def _spark(values: Sequence[float]) -> str:
+    """A curve in one line of text."""
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join("▁▂▃▄▅▆▇█"[round(7 * (value - low) / span)] for value in values)
+
+
+# -- lists -------------------------------------------------------------------------------------------------
+
+
+def print_catalog(what: str, store: str) -> None:
+    """The names of a catalog with a line about each; or the searches in a store."""
+    if what == "searches":
+        with Store(store) as opened:
+            rows = []
+            for record in opened.searches():
+                description = Description.from_dict(record.description)
+                trials = opened.count_trials(record.id)
+                objectives = ", ".join(map(str, description.objectives))
+                budget = _duration(record.elapsed_seconds)
+                began = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created_at))
+                what_for = [description.problem, description.controller, objectives]
+                rows.append(
+                    [str(record.id), record.name, record.status, *what_for, str(trials), budget, began]
+                )
+        heads = [
+            "number",
+            "name",
+            "status",
+            "problem",
+            "controller",
+            "objectives",
+            "trained",
+            "took",
+            "began",
+        ]
+        _print_table("searches", heads, rows)
+        return
+    if what == "spaces":
+        from search_spaces.catalog import descriptions
+
+        _print_table("spaces", ["name", "what it is"], [list(item) for item in descriptions().items()])
+        return
+    if what == "problems":
+        from workers.problems import catalog as listed
+    else:
+        from controllers import catalog as listed  # type: ignore[assignment]
+    _print_table(what, ["name", "what it is"], [[name, _summary(thing)] for name, thing in listed.items()])
+
+
+def _summary(thing: object) -> str:
+    """What the docstring says first."""
+    paragraph = " ".join((thing.__doc__ or "").split("\n\n")[0].split())
+    return paragraph
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _short(message: str) -> str:
+    line = message.splitlines()[0] if message else ""
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

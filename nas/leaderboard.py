@@ -1,0 +1,99 @@
+"""Leaderboards: the trials of a search as a pandas frame, best first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.description import Description
+from nas.ranking import rank
+from nas.records import Status, Trial
+from nas.store import DEFAULT_STORE, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN: tuple[Status, ...] = ("complete", "failed", "running", "interrupted")
+"""The statuses on a leaderboard: networks that were trained, or are being trained."""
+
+
+def leaderboard(
+    store: Store | str | Path = DEFAULT_STORE,
+    search: str | None = None,
+    *,
+    top: int | None = None,
+    infeasible: bool = False,
+) -> pd.DataFrame:
+    """The trials of a search, best first.
+
+    Ranked by the search's objectives on the validation split and by its limits; the test split plays no part.
+    Several objectives: by non-dominated front, then by crowding distance. Trials that failed or are not over
+    come last and have no rank.
+
+    Args:
+        store: where it is kept.
+        search: its name or number; left out: the latest.
+        top: so many rows at the most.
+        infeasible: also the proposals that broke a limit before any training.
+
+    Returns:
+        A frame indexed from 0 with the columns ``rank, id, status``, every validation metric and cost by its
+        name, every test metric by its name with ``test_`` before it, then ``epochs, seconds, number, origin,
+        parents, reason, message``.
+
+    Raises:
+        StoreError, UnknownNameError: there is no such store or search.
+    """
+    import pandas as pd
+
+    rows = entries(store, search, top=top, infeasible=infeasible)
+    frame = pd.DataFrame(rows)
+    if rows:
+        frame["rank"] = frame["rank"].astype("Int64")
+        frame["epochs"] = frame["epochs"].astype("Int64")
+    return frame
+
+
+def entries(
+    store: Store | str | Path = DEFAULT_STORE,
+    search: str | None = None,
+    *,
+    top: int | None = None,
+    infeasible: bool = False,
+) -> list[dict[str, Any]]:
+    """The rows of `leaderboard` as plain dicts."""
+    if not isinstance(store, Store):
+        with Store(store) as opened:
+            return entries(opened, search, top=top, infeasible=infeasible)
+    record = store.search(search)
+    description = Description.from_dict(record.description)
+    statuses: tuple[Status, ...] = (*SHOWN, "infeasible") if infeasible else SHOWN
+    trials = store.trials(record.id, statuses=statuses)
+    done = [trial for trial in trials if trial.status == "complete"]
+    others = sorted(
+        (trial for trial in trials if trial.status != "complete"), key=lambda t: statuses.index(t.status)
+    )
+    ranked = [*rank(done, description.objectives, description.limits), *others][:top]
+    metrics = list(dict.fromkeys(name for trial in ranked for name in trial.metrics))
+    wanted = [objective.metric for objective in description.objectives]
+    metrics = [*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)]
+    tests = list(dict.fromkeys(name for trial in ranked for name in trial.test_metrics))
+    tests.sort(key=lambda name: metrics.index(name) if name in metrics else len(metrics))
+    return [_entry(place, trial, metrics, tests) for place, trial in enumerate(ranked, start=1)]
+
+
+def _entry(place: int, trial: Trial, metrics: list[str], tests: list[str]) -> dict[str, Any]:
+    return {
+        "rank": place if trial.status == "complete" else None,
+        "id": trial.architecture_id,
+        "status": trial.status,
+        **{name: trial.metrics.get(name) for name in metrics},
+        **{f"test_{name}": trial.test_metrics.get(name) for name in tests},
+        "epochs": trial.epochs,
+        "seconds": trial.seconds,
+        "number": trial.number,
+        "origin": trial.origin,
+        "parents": list(trial.parents),
+        "reason": trial.reason,
+        "message": trial.message,
+    }

@@ -1,0 +1,64 @@
+"""What the store keeps of searches and trials, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["running", "complete", "failed", "infeasible", "repeated", "interrupted"]
+"""Of a trial.
+
+``running``: a worker has it. ``complete``: trained and measured. ``failed``: it failed, see its reason.
+``infeasible``: it broke a limit before any training. ``repeated``: answered from the record of its twin.
+``interrupted``: its search was stopped; it is trained again when the search goes on.
+"""
+
+TRAINED: tuple[Status, ...] = ("complete", "failed")
+"""Trials that a worker has had and that are over."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a search. Times in seconds; ``started_at`` since 1970, UTC."""
+
+    number: int
+    architecture_id: str
+    decisions: Mapping[str, Any]
+    status: Status
+    origin: str = "random"
+    parents: tuple[str, ...] = ()
+    asked_step: int = 0
+    told_step: int | None = None
+    reason: str | None = None
+    message: str | None = None
+    traceback: str | None = None
+    score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    test_metrics: Mapping[str, float] = field(default_factory=dict)
+    epochs: int | None = None
+    seconds: float | None = None
+    started_at: float | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """One search: what it is (``description``, see `nas.description`) and where it stands."""
+
+    id: int
+    name: str
+    status: str
+    reason: str | None
+    created_at: float
+    elapsed_seconds: float
+    description: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch of one trial, as the store keeps it."""
+
+    epoch: int
+    metrics: Mapping[str, float]
+    train_loss: float | None
+    seconds: float
+    samples_per_second: float | None

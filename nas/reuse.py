@@ -1,0 +1,186 @@
+"""Reuse of what was found: load it with its weights, export it to a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.description import Description
+from nas.leaderboard import entries
+from nas.store import DEFAULT_STORE, Store
+from search_spaces.architecture import Architecture
+from search_spaces.errors import FormatError, StoreError
+from search_spaces.signature import Signature
+
+if TYPE_CHECKING:
+    from search_spaces.build import Network
+
+ARCHITECTURE_FILE = "architecture.json"
+WEIGHTS_FILE = "weights.safetensors"
+CARD_FILE = "README.md"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network that a search has trained.
+
+    Attributes:
+        architecture: what it is.
+        signature: what it serves.
+        weights: its trained weights as safetensors; None where they were not kept.
+        metrics, test_metrics: how it did, by name.
+        provenance: where it comes from: search, problem, controller, seed, ...
+    """
+
+    architecture: Architecture
+    signature: Signature
+    weights: bytes | None = field(repr=False)
+    metrics: Mapping[str, float]
+    test_metrics: Mapping[str, float]
+    provenance: Mapping[str, Any]
+
+    def build(self) -> Network:
+        """The network with its trained weights, ready to answer (in evaluation mode).
+
+        Raises:
+            StoreError: the weights were not kept.
+            FormatError: they are not the weights of this network.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load as load_tensors
+
+        if self.weights is None:
+            raise StoreError(
+                f"the weights of {self.architecture.id} were not kept: "
+                "a search keeps those of its best networks only (keep_weights=)"
+            )
+        network = self.architecture.build(self.signature)
+        try:
+            network.load_state_dict(load_tensors(self.weights))
+        except (SafetensorError, RuntimeError) as error:
+            raise FormatError(f"weights of {self.architecture.id}: {error}") from error
+        return network.eval()
+
+    def export(self, folder: str | Path) -> Path:
+        """Write ``architecture.json``, ``weights.safetensors`` and a model card; `load` reads them back.
+
+        Args:
+            folder: made if it is not there; files of these names in it are replaced.
+
+        Raises:
+            StoreError: the weights were not kept, or the folder cannot be written.
+        """
+        from nas.card import card
+
+        if self.weights is None:
+            self.build()  # says why
+        assert self.weights is not None
+        folder = Path(folder)
+        data = json.loads(self.architecture.to_json()) | {
+            "signature": self.signature.to_dict(),
+            "metrics": dict(self.metrics),
+            "test_metrics": dict(self.test_metrics),
+            "provenance": dict(self.provenance),
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / WEIGHTS_FILE).write_bytes(self.weights)
+            (folder / ARCHITECTURE_FILE).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            (folder / CARD_FILE).write_text(card(self), encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"cannot write to {folder}: {error.strerror or error}") from error
+        return folder
+
+
+def load(
+    source: str | Path | Store = DEFAULT_STORE,
+    id: str | None = None,
+    *,
+    search: str | None = None,
+    modules: Iterable[Callable[..., Any]] | None = None,
+) -> Found:
+    """What a search has found, from the folder that it was exported to or from a store.
+
+    Args:
+        source: a folder, or a store (URL, path or `Store`).
+        id: of the architecture, or its beginning; left out: the best of the search. Not for a folder.
+        search: its name or number; left out: the latest that has this id.
+        modules: classes of your own that the architecture uses.
+
+    Example:
+        >>> network = nas.load("best").build()
+        >>> network = nas.load("sqlite:///nas.db", "3fa9").build()
+
+    Raises:
+        StoreError, UnknownNameError: there is no such folder, store, search or id.
+        FormatError: the files are not what they should be.
+    """
+    if not isinstance(source, Store) and "://" not in str(source):
+        folder = Path(source)
+        if folder.name == ARCHITECTURE_FILE:
+            folder = folder.parent
+        if folder.is_dir():
+            return _from_folder(folder, modules)
+    if isinstance(source, Store):
+        return _from_store(source, id, search, modules)
+    with Store(source) as store:
+        return _from_store(store, id, search, modules)
+
+
+def _from_folder(folder: Path, modules: Iterable[Callable[..., Any]] | None) -> Found:
+    path = folder / ARCHITECTURE_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+        weights = (folder / WEIGHTS_FILE).read_bytes() if (folder / WEIGHTS_FILE).exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: {error}") from error
+    try:
+        architecture = Architecture.from_json(text, modules)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
+    data = json.loads(text)
+    return Found(
+        architecture,
+        Signature.from_dict(data.get("signature") or {}),
+        weights,
+        data.get("metrics") or {},
+        data.get("test_metrics") or {},
+        data.get("provenance") or {},
+    )
+
+
+def _from_store(
+    store: Store, id: str | None, search: str | None, modules: Iterable[Callable[..., Any]] | None
+) -> Found:
+    if id is None:
+        rows = entries(store, search, top=1)
+        if not rows or rows[0]["status"] != "complete":
+            raise StoreError(f"search {store.search(search).name!r} has no trained network yet")
+        id, search = rows[0]["id"], store.search(search).name
+    record, trial = store.find_trial(id, search)
+    description = Description.from_dict(record.description)
+    assert trial.id is not None
+    return Found(
+        description.load_space(modules).architecture(trial.decisions),
+        description.signature,
+        store.weights(trial.id),
+        trial.metrics,
+        trial.test_metrics,
+        {
+            "search": record.name,
+            "trial": trial.number,
+            "problem": description.problem,
+            "problem_options": dict(description.options),
+            "controller": description.controller,
+            "objectives": [str(objective) for objective in description.objectives],
+            "limits": [str(limit) for limit in description.limits],
+            "seed": description.seed,
+            "epochs": trial.epochs,
+            "seconds": trial.seconds,
+            "origin": trial.origin,
+            "parents": list(trial.parents),
+        },
+    )
