@@ -256,20 +256,9 @@ def print_catalog(what: str, store: str) -> None:
                 budget = _duration(record.elapsed_seconds)
                 began = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created_at))
                 what_for = [description.problem, description.controller, objectives]
-                rows.append(
-                    [str(record.id), record.name, record.status, *what_for, str(trials), budget, began]
-                )
-        heads = [
-            "number",
-            "name",
-            "status",
-            "problem",
-            "controller",
-            "objectives",
-            "trained",
-            "took",
-            "began",
-        ]
+                which = [str(record.id), record.name, record.status]
+                rows.append([*which, *what_for, str(trials), budget, began])
+        heads = "number name status problem controller objectives trained took began".split()
         _print_table("searches", heads, rows)
         return
     if what == "spaces":
@@ -286,8 +275,7 @@ def print_catalog(what: str, store: str) -> None:
 
 def _summary(thing: object) -> str:
     """What the docstring says first."""
-    paragraph = " ".join((thing.__doc__ or "").split("\n\n")[0].split())
-    return paragraph
+    return " ".join((thing.__doc__ or "").split("\n\n")[0].split())
 
 
 def _plain(value: Any) -> str:
