@@ -1,9 +1,10 @@
 """The contract of every controller: ask for a proposal, tell how it went, and the laws both keep."""
 
+import inspect
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, final
+from typing import Any, Self, TypeVar, final
 
 from controllers.moves import Moves
 from controllers.novelty import NoveltyGuard
@@ -15,6 +16,8 @@ from search_spaces.errors import ControllerError
 __all__ = ["Controller", "Draft", "Outcome", "Proposal"]
 
 Part = TypeVar("Part", Objective, Limit)
+
+_NO_SETTINGS = frozenset({"self", "space", "objectives", "limits", "seed"})
 
 
 class Controller(ABC):
@@ -46,6 +49,16 @@ class Controller(ABC):
 
     Raises ControllerError when the objectives or limits are not what they should be.
     """
+
+    #: the arguments it was made with, beside space, objectives, limits and seed
+    settings: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        controller = super().__new__(cls)
+        # partial: copying makes one without arguments and fills it afterwards
+        given = inspect.signature(cls.__init__).bind_partial(controller, *args, **kwargs).kwargs
+        controller.settings = {name: value for name, value in given.items() if name not in _NO_SETTINGS}
+        return controller
 
     #: how often `_propose` is asked again after a repeat, before the guard looks for an untried neighbour
     retries = 8

@@ -38,7 +38,7 @@ class HoleTable:
             self.paths[path] = len(self.holes)
             self.holes.append(hole)
             self.sizes.append(0 if values is None else len(values))
-            # the type is part of the key: True == 1 == 1.0 in Python, yet they are different options
+            # the type is part of the key: True == 1 == 1.0 in Python, yet as decisions they differ
             self._positions.append({(type(value), value): i for i, value in enumerate(values or ())})
 
     def value(self, step: Step) -> Value:

@@ -1,6 +1,5 @@
 """Regularized (aging) evolution: tournaments in a population from which the oldest, not the worst, dies."""
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from controllers.objectives import Limit, Objective
 from search_spaces import Architecture
 from search_spaces.errors import ControllerError
 
-SMALLEST, LARGEST = 10, 100  # of a population that grows by itself
+# for budgets from some dozens to many thousands: few founders, so that selection starts early, and a
+# population large enough to stay diverse later
+POPULATION, FOUNDERS = 50, 20
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class RegularizedEvolution(Controller):
 
     Parameters
     ----------
-    population: how many of the latest results are alive. None: a fifth of those told, from 10 to 100, which
-        suits budgets from some dozens to many thousands.
-    sample: size of a tournament, drawn with replacement. None: about a third of the population.
+    population: how many of the latest results are alive, and how many founders are drawn at random. None: 50
+        alive, of which 20 founders.
+    sample: size of a tournament, drawn with replacement. None: half of those alive.
     crossover: probability of a crossover instead of a mutation, from 0 to 1.
 
     The published setting on NAS-Bench-201 is `population=10, sample=3, crossover=0.0, repeats=True`.
@@ -59,23 +60,12 @@ class RegularizedEvolution(Controller):
                 )
         if not 0.0 <= crossover <= 1.0:
             raise ControllerError(f"crossover: expected a probability from 0 to 1, got {crossover!r}")
-        self.population = population
+        self.population = POPULATION if population is None else population
+        self.founders = FOUNDERS if population is None else population
         self.sample = sample
         self.crossover = crossover
         self._alive: deque[_Individual] = deque()
         self._places: list[int] | None = None  # with several objectives: place of each among those alive
-
-    @property
-    def capacity(self) -> int:
-        """How many may be alive now."""
-        if self.population is not None:
-            return self.population
-        return min(max(self.num_told // 5, SMALLEST), LARGEST)
-
-    @property
-    def tournament(self) -> int:
-        """How many compete to become a parent now."""
-        return self.sample if self.sample is not None else max(2, math.ceil(self.capacity / 3))
 
     def _propose(self) -> Draft:
         if self._starting():
@@ -92,7 +82,7 @@ class RegularizedEvolution(Controller):
         if outcome.failed:
             return
         self._alive.append(_Individual(proposal.architecture, outcome))
-        while len(self._alive) > self.capacity:
+        while len(self._alive) > self.population:
             self._bury()
         self._places = None
 
@@ -106,16 +96,16 @@ class RegularizedEvolution(Controller):
 
     def _starting(self) -> bool:
         """Whether too few are alive or on their way. Where most fail, those alive must do after a while."""
-        founders = self.population if self.population is not None else SMALLEST
         if not self._alive:
             return True
         coming = self.num_in_flight
-        return len(self._alive) + coming < founders and self.num_told + coming < 3 * founders
+        return len(self._alive) + coming < self.founders and self.num_told + coming < 3 * self.founders
 
     def _parent(self) -> Architecture:
         """The winner of a tournament among those alive; the first drawn wins a tie."""
         size = len(self._alive)
-        drawn = [int(self.rng.random() * size) for _ in range(self.tournament)]
+        contestants = max(2, size // 2) if self.sample is None else self.sample
+        drawn = [int(self.rng.random() * size) for _ in range(contestants)]
         if len(self.objectives) == 1:
             winner = max(drawn, key=lambda index: ranking.key(self._alive[index].outcome))
         else:
