@@ -1,0 +1,164 @@
+"""How long a controller takes per ask + tell, as results accumulate, beside Optuna's TPE.
+
+    python -m benchmarks.controller_cost [--quick] [--results 100000]
+
+A space of 30 decisions (24 choices, 4 short integers, an integer of 1,000 values, a real). Our controllers
+run ask + tell up to each number of results and are timed on the last ones before it; Optuna is given the
+results and timed on the next ones, with a distribution per hole and nothing else. Milliseconds, one thread,
+mean.
+"""
+
+import argparse
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+# before torch and numpy are imported: threads would measure the machine, not the controller
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from benchmarks.common import Target, at_most, finish, show
+from controllers import Controller, Reinforce, catalog, maximize
+from search_spaces import Architecture, Space, choice, integer, real
+from search_spaces.holes import Choice, Hole, Integer, Value
+
+BOUNDS_MS = {"random": 1.0, "evolution": 1.0, "reinforce": 5.0}
+GROWTH = 1.5
+DECISIONS = 30
+
+
+def cost_space() -> Space:
+    """Thirty decisions, all active, of every kind."""
+    return Space(
+        {f"op{i}": choice("none", "skip", "conv1", "conv3", "pool") for i in range(24)}
+        | {f"width{i}": integer(1, 8) for i in range(4)}
+        | {"units": integer(1, 1000, log=True), "rate": real(1e-4, 1e-1, log=True)}
+    )
+
+
+def value_of(architecture: Architecture, rng: random.Random) -> float:
+    """A noisy score; what it is does not matter for the time, that it can be learnt does."""
+    places = [hole.to_unit(architecture.decisions[path]) for path, hole in architecture.holes.items()]
+    return sum(places) / len(places) + 0.05 * rng.gauss(0.0, 1.0)
+
+
+def time_controller(controller: Controller, marks: Sequence[int], timed: int) -> list[float]:
+    """Mean milliseconds per ask + tell over the last `timed` (or half of the) results before each mark."""
+    rng = random.Random(0)
+    means = []
+    for mark in marks:
+        window = min(timed, mark // 2)
+        seconds = 0.0
+        while controller.num_told < mark:
+            counts = controller.num_told >= mark - window
+            start = time.perf_counter()
+            proposal = controller.ask()
+            between = time.perf_counter()
+            value = value_of(proposal.architecture, rng)
+            resumed = time.perf_counter()
+            controller.tell(proposal, {"value": value})
+            if counts:
+                seconds += (between - start) + (time.perf_counter() - resumed)
+        means.append(1000.0 * seconds / window)
+    return means
+
+
+def time_optuna(multivariate: bool, marks: Sequence[int], timed: int) -> list[float]:
+    """Mean milliseconds per ask + tell of Optuna's TPE, `timed` times at each number of results."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    space, rng = cost_space(), random.Random(0)
+    distributions = {path: _distribution(hole) for path, hole in space.holes().items()}
+    means = []
+    for mark in marks:
+        sampler = optuna.samplers.TPESampler(seed=0, multivariate=multivariate)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        for _ in range(mark):
+            architecture = space.sample(rng)
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params=dict(architecture.decisions),
+                    distributions=distributions,
+                    value=value_of(architecture, rng),
+                )
+            )
+        start = time.perf_counter()
+        for _ in range(timed):
+            trial = study.ask()
+            space.fill(lambda path, hole, trial=trial: _suggest(trial, path, hole))  # type: ignore[misc]
+            study.tell(trial, rng.random())
+        means.append(1000.0 * (time.perf_counter() - start) / timed)
+    return means
+
+
+def _distribution(hole: Hole) -> Any:
+    import optuna.distributions as kinds
+
+    if isinstance(hole, Choice):
+        return kinds.CategoricalDistribution(hole.labels)
+    if isinstance(hole, Integer):
+        return kinds.IntDistribution(hole.low, hole.high, log=hole.log, step=hole.step)
+    return kinds.FloatDistribution(hole.low, hole.high, log=hole.log)  # type: ignore[attr-defined]
+
+
+def _suggest(trial: Any, path: str, hole: Hole) -> Value:
+    if isinstance(hole, Choice):
+        return trial.suggest_categorical(path, hole.labels)  # type: ignore[no-any-return]
+    if isinstance(hole, Integer):
+        return int(trial.suggest_int(path, hole.low, hole.high, log=hole.log, step=hole.step))
+    return float(trial.suggest_float(path, hole.low, hole.high, log=hole.log))  # type: ignore[attr-defined]
+
+
+def _controllers() -> dict[str, Callable[[], Controller]]:
+    def making(kind: type[Controller]) -> Callable[[], Controller]:
+        return lambda: kind(cost_space(), maximize("value"), seed=0)
+
+    made = {name: making(kind) for name, kind in catalog.items()}
+    made["reinforce, independent"] = lambda: Reinforce(
+        cost_space(), maximize("value"), policy="independent", seed=0
+    )
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark and print it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.controller_cost", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="within a minute: up to 2,000 results")
+    parser.add_argument("--results", type=int, help="largest number of results told (default 10,000)")
+    options = parser.parse_args(arguments)
+    most = options.results or (2_000 if options.quick else 10_000)
+    marks = [mark for mark in (100, 1_000, 10_000, 100_000) if mark < most] + [most]
+    peer_marks = [100, 1_000] if options.quick else [100, 1_000, 4_000]
+
+    figures: dict[str, dict[str, float]] = {}
+    targets: list[Target] = []
+    for name, make in _controllers().items():
+        means = time_controller(make(), marks, timed=1_000)
+        figures[name] = {str(mark): mean for mark, mean in zip(marks, means, strict=True)}
+        if name in BOUNDS_MS:
+            targets.append(at_most(f"{name}, ms at {most:,} results", means[-1], BOUNDS_MS[name], "ms"))
+            if 1_000 in marks and most > 1_000:
+                growth = means[-1] / means[marks.index(1_000)]
+                targets.append(at_most(f"{name}, growth from 1,000 to {most:,}", growth, GROWTH, "x"))
+    for multivariate in (False, True):
+        name = f"Optuna TPE{', multivariate' if multivariate else ''}"
+        means = time_optuna(multivariate, peer_marks, timed=5 if options.quick else 20)
+        figures[name] = {str(mark): mean for mark, mean in zip(peer_marks, means, strict=True)}
+
+    columns = sorted({int(mark) for row in figures.values() for mark in row})
+    rows = [
+        [name, *[f"{row[str(mark)]:.3f}" if str(mark) in row else "" for mark in columns]]
+        for name, row in figures.items()
+    ]
+    show(
+        f"Milliseconds per ask + tell after so many results ({DECISIONS} decisions)",
+        ["controller", *[f"{mark:,}" for mark in columns]],
+        rows,
+    )
+    finish("controller_cost", {"milliseconds": figures, "decisions": DECISIONS}, targets)
+
+
+if __name__ == "__main__":
+    main()
