@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from search_spaces.errors import ExecutorError
@@ -99,6 +99,7 @@ class Finished:
         test_metrics: on the test split, likewise; for reporting only.
         seconds: of the whole trial: build, training, validation, test.
         weights: after the last epoch.
+        costs: of the network, by name (see `search_spaces.cost.Cost`).
         attempts: times that the job was begun; above 1 when a worker was lost.
     """
 
@@ -107,6 +108,7 @@ class Finished:
     test_metrics: dict[str, float]
     seconds: float
     weights: Weights
+    costs: dict[str, float] = field(default_factory=dict)
     attempts: int = 1
 
 

@@ -87,9 +87,10 @@ def _run(
             data.signature.tasks,
             check=deadline.check,
         )
-        weights = to_safetensors(network, {"architecture": job.architecture.id})
+        weights = to_safetensors(network)
+    costs = job.architecture.cost(data.signature).to_dict()
     seconds = time.perf_counter() - started
-    yield Finished(job.number, metrics, test_metrics, seconds, HeldWeights(weights))
+    yield Finished(job.number, metrics, test_metrics, seconds, HeldWeights(weights), costs)
 
 
 def _build(job: Job, data: Problem) -> nn.Module:

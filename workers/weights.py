@@ -3,8 +3,8 @@
 from torch import nn
 
 
-def to_safetensors(network: nn.Module, metadata: dict[str, str] | None = None) -> bytes:
-    """The ``state_dict`` of a network, from any device and in any layout.
+def to_safetensors(network: nn.Module) -> bytes:
+    """The ``state_dict`` of a network, from any device and in any layout; equal weights give equal bytes.
 
     Tensors that share memory (tied weights) are written once for each name, so that any reader can load them.
     """
@@ -13,4 +13,5 @@ def to_safetensors(network: nn.Module, metadata: dict[str, str] | None = None) -
     state = {
         name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()
     }
-    return save(state, metadata={"format": "pt", **(metadata or {})})
+    # One entry only: safetensors writes several in an order that changes from call to call.
+    return save(state, metadata={"format": "pt"})

@@ -1,4 +1,4 @@
-"""Whether data fit their signature: names, shapes, dtypes, ranges; and the signature of plain tensors."""
+"""Whether data fit their signature: names, shapes, dtypes, ranges; and what plain tensors are."""
 
 from collections.abc import Mapping
 
@@ -94,8 +94,10 @@ def _check_range(where: str, tensor: Tensor, count: int, what: str) -> None:
         raise ProblemError(f"{where}: expected {what} from 0 to {count - 1}, got values from {low} to {high}")
 
 
-def infer_signature(inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Signature:
-    """The signature that plain tensors suggest.
+def infer_kinds(
+    inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+) -> tuple[dict[str, Input], dict[str, Task]]:
+    """The kinds of input and of task that plain tensors suggest.
 
     Inputs: float ``(N, C, H, W)`` an image, ``(N, L, F)`` a sequence, ``(N, F)`` a vector; int64 ``(N, L)``
     tokens. Targets: int64 ``(N,)`` classes, ``(N, L)`` tags; float ``(N, outputs)`` a regression.
@@ -132,4 +134,4 @@ def infer_signature(inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor])
                 f"task {name!r}: expected int64 (N,) or (N, L), or float (N, outputs), "
                 f"got {tensor.dtype} {tuple(tensor.shape)}"
             )
-    return Signature(kinds, tasks)
+    return kinds, tasks

@@ -13,7 +13,7 @@ from torch import Tensor
 from search_spaces.errors import ProblemError
 from search_spaces.signature import Classification, Image, Regression, Sequence, Signature, Tokens, Vector
 from workers.metrics import default_objective, metric_names
-from workers.problems.checks import check_split, infer_signature
+from workers.problems.checks import check_split, infer_kinds
 from workers.problems.splitting import stratified_parts
 
 if TYPE_CHECKING:
@@ -242,11 +242,11 @@ def _inferred(parts: Mapping[str, Split]) -> Signature:
         targets = {name: torch.cat([s.targets[name] for s in splits]) for name in splits[0].targets}
     except (KeyError, RuntimeError) as error:
         raise ProblemError(f"expected the same names and shapes in every split, got {error}") from error
-    found = infer_signature(inputs, targets)
-    kinds = {Image: "image", Sequence: "sequence", Vector: "vector", Tokens: "tokens"}
+    kinds, tasks = infer_kinds(inputs, targets)
+    names = {Image: "image", Sequence: "sequence", Vector: "vector", Tokens: "tokens"}
     return Signature(
-        {name or kinds[type(kind)]: kind for name, kind in found.inputs.items()},
-        {name or _task_name(task): task for name, task in found.tasks.items()},
+        {name or names[type(kind)]: kind for name, kind in kinds.items()},
+        {name or _task_name(task): task for name, task in tasks.items()},
     )
 
 

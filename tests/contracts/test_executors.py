@@ -1,0 +1,228 @@
+"""The laws of `workers.executor.Executor`, held over every executor."""
+
+import random
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from faulty_networks import Picky, answers, architecture, drain, faulty, points, run
+from torch import nn
+
+from search_spaces import Architecture, Space, layer
+from search_spaces.errors import ExecutorError
+from workers import trial
+from workers.executor import Executor
+from workers.inline import Inline
+from workers.job import Failed, Finished, Job, Reported
+from workers.metrics import evaluate
+from workers.pool import Pool
+from workers.problems.problem import Problem
+from workers.training import adapt
+
+GRACE = 1.5
+EXECUTORS = ["inline", "pool"]
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    return points()
+
+
+@pytest.fixture(scope="module", params=EXECUTORS)
+def executor(request: pytest.FixtureRequest, problem: Problem) -> Iterator[Executor]:
+    made: Executor
+    if request.param == "inline":
+        made = Inline()
+    else:
+        request.getfixturevalue("ray_cluster")
+        made = Pool(workers=2, grace=GRACE)
+    with made:
+        made.open(problem)
+        yield made
+        assert isinstance(run(made, Job(999, architecture(), 0))[-1], Finished), "not healthy at the end"
+
+
+def test_a_job_gives_its_reports_in_order_and_then_exactly_one_final_event(executor: Executor) -> None:
+    events = run(executor, *[Job(number, architecture(epochs=3), seed=number) for number in range(5)])
+    for number in range(5):
+        own = [event for event in events if event.number == number]
+        assert [e.report.epoch for e in own if isinstance(e, Reported)] == [1, 2, 3]
+        assert isinstance(own[-1], Finished)
+        assert len(own) == 4
+        report = own[0].report  # type: ignore[union-attr]
+        assert set(report.metrics) == {"loss", "accuracy"}
+        assert report.seconds > 0
+        assert report.samples_per_second == pytest.approx(72 / report.seconds, rel=1e-6)
+
+
+def test_same_job_and_seed_give_the_same_answers_everywhere_in_any_company(
+    executor: Executor, problem: Problem
+) -> None:
+    jobs = [Job(number, architecture(), seed=number % 2) for number in range(4)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone = answers([event for job in jobs for event in trial.run(job, problem)])
+    torch.set_num_threads(threads)
+    assert answers(run(executor, *jobs)) == alone
+    assert answers(run(executor, *reversed(jobs))) == alone
+    assert alone[0] == alone[2] != alone[1]
+
+
+def test_epochs_of_the_job_override_those_of_the_recipe(executor: Executor) -> None:
+    events = run(executor, Job(0, architecture(epochs=2), seed=0, epochs=5))
+    assert sum(isinstance(event, Reported) for event in events) == 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("exception", "exception"),
+        ("exit", "exception"),
+        ("nan", "not_finite"),
+        ("cuda memory", "out_of_memory"),
+        ("python memory", "out_of_memory"),
+        ("host memory", "out_of_memory"),
+    ],
+)
+def test_a_failing_candidate_is_recorded_with_its_reason(executor: Executor, fault: str, reason: str) -> None:
+    bad, good = run(executor, Job(0, faulty(fault), 0)), run(executor, Job(1, architecture(), 0))
+    assert len(bad) == 1
+    failed = bad[0]
+    assert isinstance(failed, Failed)
+    assert (failed.reason, failed.infrastructure) == (reason, False)
+    assert failed.message
+    assert failed.seconds >= 0
+    assert ("in forward" in failed.traceback) == (fault != "nan")
+    assert isinstance(good[-1], Finished)
+
+
+def test_a_candidate_that_is_too_slow_fails_with_timeout(executor: Executor) -> None:
+    *_, failed = run(executor, Job(0, faulty("slow"), 0, seconds=0.5))
+    assert isinstance(failed, Failed)
+    assert failed.reason == "timeout"
+    assert "0.5 seconds" in failed.message
+    assert failed.seconds < 0.5 + GRACE
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        architecture(layer(Picky)),
+        architecture(layer(nn.Conv2d, out_channels=3, kernel_size=3)),
+        Space({"model": layer(nn.ReLU), "recipe": {"optimiser": "adam"}}).architecture({}),
+    ],
+    ids=["module", "shape", "recipe"],
+)
+def test_a_candidate_that_cannot_be_built_fails_with_build(executor: Executor, broken: Architecture) -> None:
+    (failed,) = run(executor, Job(0, broken, 0))
+    assert isinstance(failed, Failed)
+    assert (failed.reason, failed.infrastructure) == ("build", False)
+
+
+def test_many_failures_among_good_candidates_cost_none_of_them(executor: Executor) -> None:
+    kinds = ["exception", "nan", "host memory", "none"]
+    events = run(executor, *[Job(number, faulty(kinds[number % 4]), 0) for number in range(16)])
+    finals = {event.number: event for event in events if not isinstance(event, Reported)}
+    assert {number for number, event in finals.items() if isinstance(event, Finished)} == {3, 7, 11, 15}
+    assert len([event for event in events if not isinstance(event, Reported)]) == 16
+
+
+def test_a_running_job_is_stopped(executor: Executor) -> None:
+    executor.start(Job(0, architecture(epochs=100_000), 0))
+    events = executor.events(timeout=60)
+    assert isinstance(events[0], Reported)
+    executor.stop(0)
+    executor.stop(0)  # asked twice is asked once
+    *_, failed = drain(executor)
+    assert isinstance(failed, Failed)
+    assert (failed.reason, failed.infrastructure) == ("stopped", False)
+
+
+def test_a_queued_job_is_stopped_before_it_begins(executor: Executor) -> None:
+    jobs = [Job(number, architecture(epochs=100_000), 0) for number in range(8)]
+    for job in jobs:
+        executor.start(job)
+    executor.events(timeout=60)
+    for job in reversed(jobs):
+        executor.stop(job.number)
+    events = drain(executor)
+    assert sorted(event.number for event in events if isinstance(event, Failed)) == list(range(8))
+    assert all(event.reason == "stopped" for event in events if isinstance(event, Failed))
+    begun = {event.number for event in events if isinstance(event, Reported)}
+    assert len(begun) <= 2
+
+
+def test_stopping_what_is_not_in_flight_does_nothing(executor: Executor) -> None:
+    executor.stop(12345)
+    events = run(executor, Job(0, architecture(), 0))
+    executor.stop(0)
+    assert isinstance(events[-1], Finished)
+    assert executor.events(timeout=0.1) == []
+
+
+def test_weights_read_back_give_the_same_test_metrics(executor: Executor, problem: Problem) -> None:
+    *_, finished = run(executor, Job(0, architecture(), 3))
+    assert isinstance(finished, Finished)
+    network = architecture().build(problem.signature)
+    network.load_state_dict(safetensors.torch.load(finished.weights.read()))
+    test = problem.test
+    forward = adapt(network, problem.signature)
+    scores = evaluate(forward, network, test.inputs, test.targets, problem.signature.tasks)
+    assert scores == finished.test_metrics
+
+
+def test_the_callers_random_states_and_threads_are_as_they_were(executor: Executor) -> None:
+    before = (
+        torch.get_rng_state(),
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        torch.get_num_threads(),
+    )
+    executor.start(Job(0, architecture(), 0))
+    while executor.events(timeout=60):
+        now = (
+            torch.get_rng_state(),
+            random.getstate(),
+            np.random.get_state()[1].tolist(),
+            torch.get_num_threads(),
+        )
+        assert torch.equal(now[0], before[0])
+        assert now[1:] == before[1:]
+
+
+def test_events_wait_no_longer_than_they_are_told(executor: Executor) -> None:
+    assert executor.events(timeout=0.2) == []
+    assert executor.events() == []
+    if isinstance(executor, Pool):  # inline finishes the epoch that it began
+        executor.start(Job(0, faulty("slow"), 0))
+        started = time.monotonic()
+        assert executor.events(timeout=0.3) == []
+        assert time.monotonic() - started < 1
+        drain(executor)
+
+
+def test_a_number_in_flight_is_not_taken_twice(executor: Executor) -> None:
+    executor.start(Job(7, architecture(), 0))
+    with pytest.raises(ExecutorError, match="7 is in flight"):
+        executor.start(Job(7, architecture(), 0))
+    drain(executor)
+    assert isinstance(run(executor, Job(7, architecture(), 0))[-1], Finished)
+
+
+@pytest.mark.parametrize("kind", EXECUTORS)
+def test_an_executor_that_is_not_open_says_so(kind: str) -> None:
+    made: Executor = Inline() if kind == "inline" else Pool(workers=1)
+    with pytest.raises(ExecutorError, match="not open"):
+        made.start(Job(0, architecture(), 0))
+    with pytest.raises(ExecutorError, match="not open"):
+        made.events(timeout=0)
+    made.close()
+
+
+def test_an_open_executor_cannot_be_opened_again(executor: Executor, problem: Problem) -> None:
+    assert executor.slots >= 1
+    with pytest.raises(ExecutorError, match="open already"):
+        executor.open(problem)

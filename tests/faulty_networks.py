@@ -1,0 +1,111 @@
+"""Networks in which something goes wrong, for tests of what becomes of them."""
+
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces import Architecture, Classification, Signature, Space, Vector, layer, sequential
+from workers.executor import Executor
+from workers.job import Event, Finished, Job, Reported
+from workers.problems.problem import Problem
+
+
+class Faulty(nn.Module):
+    """Passes its input on, except that in real computing (no dry run) something goes wrong."""
+
+    def __init__(self, fault: str, marker: str = "") -> None:
+        super().__init__()
+        self.fault, self.marker = fault, marker
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_meta:
+            return x
+        match self.fault:
+            case "exception":
+                raise KeyError("something the author forgot")
+            case "exit":
+                raise SystemExit(3)
+            case "nan":
+                return x * math.nan
+            case "cuda memory":
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+            case "python memory":
+                raise MemoryError
+            case "host memory":
+                return x + torch.empty(2**50, dtype=torch.uint8).sum()
+            case "slow":
+                time.sleep(0.2)
+            case "hang":
+                time.sleep(600)
+            case "own process":
+                Path(self.marker).write_text(str(os.getpid()))
+            case "killed once" if not Path(self.marker).exists():
+                Path(self.marker).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+
+class Picky(nn.Module):
+    """Cannot be made at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        raise ValueError("not in this life")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+def architecture(*faults: object, epochs: int = 2, dropout: float = 0.3) -> Architecture:
+    model = sequential(
+        layer(nn.Linear, out_features=8), layer(nn.ReLU), layer(nn.Dropout, p=dropout), *faults
+    )
+    return Space({"model": model, "recipe": {"epochs": epochs, "batch_size": 16}}).architecture({})
+
+
+def faulty(fault: str, marker: object = "") -> Architecture:
+    return architecture(layer(Faulty, fault=fault, marker=str(marker)))
+
+
+def points() -> Problem:
+    """120 points in five dimensions, of three kinds that are nearly apart."""
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.arange(120) % 3
+    inputs = torch.randn(120, 5, generator=generator) + nn.functional.one_hot(targets, 5) * 2
+    signature = Signature({"point": Vector(5)}, {"kind": Classification(3)})
+    return Problem.from_tensors("points", (inputs, targets), signature=signature)
+
+
+def drain(executor: Executor) -> list[Event]:
+    """All events until no job is in flight."""
+    events: list[Event] = []
+    while news := executor.events(timeout=120):
+        events += news
+    return events
+
+
+def run(executor: Executor, *jobs: Job) -> list[Event]:
+    for job in jobs:
+        executor.start(job)
+    return drain(executor)
+
+
+def answers(events: list[Event]) -> dict[int, list[object]]:
+    """What each job said of its network, without what depends on the clock."""
+    said: dict[int, list[object]] = {}
+    for event in events:
+        if isinstance(event, Reported):
+            told: object = (event.report.epoch, event.report.metrics, event.report.train_loss)
+        elif isinstance(event, Finished):
+            told = (event.metrics, event.test_metrics, event.weights.read())
+        else:
+            told = (event.reason, event.infrastructure)
+        said.setdefault(event.number, []).append(told)
+    return said
