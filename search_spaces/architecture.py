@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces import serial
 from search_spaces.canonical import identity
-from search_spaces.errors import BuildError, FormatError
+from search_spaces.errors import BuildError, FormatError, SpaceError
 from search_spaces.holes import Hole, Value, is_plain
-from search_spaces.nodes import Layer, Sequential
+from search_spaces.nodes import Layer, Sequential, as_model
 
 if TYPE_CHECKING:
     from search_spaces.build import Network
@@ -65,9 +65,7 @@ class Architecture:
         Raises:
             BuildError: there is no such part.
         """
-        model = self.value.get("model") if isinstance(self.value, dict) else self.value
-        if isinstance(model, list | tuple):
-            model = Sequential(tuple(model))
+        model = as_model(self.value.get("model") if isinstance(self.value, dict) else self.value)
         if not isinstance(model, Layer | Sequential):
             raise BuildError(
                 "this space builds no network: expected a layer or a sequential, alone or under the key "
@@ -140,8 +138,12 @@ class Architecture:
         if not isinstance(decisions, dict) or not all(is_plain(value) for value in decisions.values()):
             raise FormatError(f"decisions: expected plain values by path, got {decisions!r:.80}")
         architecture = Architecture(serial.decode(data["value"]), decisions)
-        if data.get("id") != architecture.id:
+        try:
+            found = architecture.id
+        except (SpaceError, RecursionError) as error:
+            raise FormatError(f"not an architecture: {error}") from None
+        if data.get("id") != found:
             raise FormatError(
-                f"the text says it is {data.get('id')!r} but describes {architecture.id!r}: it was altered"
+                f"the text says it is {data.get('id')!r} but describes {found!r}: it was altered"
             )
         return architecture

@@ -7,8 +7,8 @@ so that its sizes can be read off. A second pass makes the real modules with the
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from search_spaces.blocks.heads import Head
+from search_spaces.dryrun import dry_run
 from search_spaces.errors import BuildError, NasError
 from search_spaces.nodes import Layer, Sequential, Size, constructor
 from search_spaces.signature import Signature, Tokens
@@ -111,19 +112,37 @@ def build(model: Layer | Sequential, signature: Signature) -> Network:
     return network
 
 
-def outline(model: Layer | Sequential, signature: Signature) -> tuple[Network, Plan]:
+def outline(
+    model: Layer | Sequential, signature: Signature, watch: Callable[[], Any] = nullcontext
+) -> tuple[Network, Plan]:
     """The network on the meta device, and what was found while its first input went through.
+
+    Args:
+        model, signature: as of `build`.
+        watch: makes a context in which the input goes through; anew if a second attempt is needed.
 
     Raises:
         BuildError: it does not fit the signature.
     """
     if len(signature.inputs) != 1:
         raise BuildError(f"this model takes one input, the signature has {', '.join(signature.inputs)}")
+    try:
+        with watch():
+            return _outline(model, signature, "meta")
+    except BuildError as error:
+        # some modules look at numbers, or name their device: let them have real ones
+        cause = error.__cause__
+        if not isinstance(cause, NotImplementedError) and "meta" not in str(cause).lower():
+            raise
+        with watch():
+            return _outline(model, signature, "cpu")
+
+
+def _outline(model: Layer | Sequential, signature: Signature, device: str) -> tuple[Network, Plan]:
     plan = Plan()
-    with torch.random.fork_rng(devices=[]), torch.device("meta"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what modules say of outlines is not for people
+    with dry_run(device):
         body = _make(model, "model", lambda node, path: _Deferred(node, path, plan, signature))
-        (inputs,) = signature.example(BATCH, "meta").values()
+        (inputs,) = signature.example(BATCH, device).values()
         features = body(inputs)
         if not isinstance(features, Tensor):
             raise BuildError(f"the model answers {type(features).__name__}, expected a tensor")
@@ -244,8 +263,7 @@ class _Deferred(nn.Module):
             return _Deferred(node, path, self.plan, self.signature, around=first)
 
         made = {key: _arguments(v, f"{self.path}.{key}", make) for key, v in resolved.arguments.items()}
-        with torch.device("meta"):
-            self.module = _call(self.node, self.path, made, f"for an input of shape {_shape(first)}")
+        self.module = _call(self.node, self.path, made, f"for an input of shape {_shape(first)}")
 
 
 def _shape(first: Tensor | None) -> tuple[int, ...]:

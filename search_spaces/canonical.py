@@ -2,12 +2,15 @@
 
 Rules, each of which keeps the function that the network computes:
 
-1. A sequential of sequentials is one sequential; one with a single part is that part.
-2. Parts that do nothing are left out: None, ``Identity``, ``Dropout`` with probability 0.
-3. Arguments equal to the constructor's defaults are left out, as is ``inplace``; a size given once for every
-   axis is given once (``kernel_size=(3, 3)`` is ``3``). The order of keys and arguments does not count.
-4. A class of modules may have its own rules, in a static method ``canonical(arguments)`` that returns plain
-   data or simpler parts for equal networks: cells and parallel branches do.
+1. A sequential of sequentials is one sequential; one with a single part is that part. A model that is a list
+   of layers is a sequential.
+2. Parts of a sequential that do nothing are left out: None, ``Identity``, ``Dropout`` with probability 0.
+3. Arguments equal to the constructor's defaults are left out. ``1.0`` is ``1``, a tuple is a list; the order
+   of keys and arguments does not count.
+4. For layers of torch: ``inplace`` and ``device`` are left out; one size for every axis is given once
+   (``kernel_size=(3, 3)`` is ``3``); padding in words is padding in numbers; pooling's stride is its kernel.
+5. A class of modules may have its own rules, in a static method ``canonical(arguments)`` that returns plain
+   data or simpler parts for equal networks: cells, stages and parallel branches do.
 
 A space that builds no network is compared as data.
 """
@@ -23,13 +26,15 @@ from functools import lru_cache
 from typing import Any
 
 from search_spaces.errors import SpaceError
-from search_spaces.holes import is_plain
-from search_spaces.nodes import Layer, Sequential, Size, constructor
+from search_spaces.holes import is_plain, plain
+from search_spaces.nodes import Layer, Sequential, Size, as_model, constructor
 from search_spaces.registry import is_module_class, reference
 
 _PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_size", "output_padding"})
 _NO_EFFECT = frozenset({"inplace", "device"})
 _DROPOUTS = frozenset({"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"})
+_NOTHING: dict[str, Any] = {"$sequential": []}
+"""The form of what passes its input on."""
 
 
 def identity(value: Any) -> str:
@@ -38,12 +43,18 @@ def identity(value: Any) -> str:
     Raises:
         SpaceError: it holds objects that have no name.
     """
+    value = as_model(value)
+    if isinstance(value, dict) and "model" in value:
+        value = {**value, "model": as_model(value["model"])}
     text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def canonical(node: Any) -> Any:
-    """``node`` in its canonical form, as JSON data; None where it does nothing."""
+    """``node`` in its canonical form, as JSON data; a layer that does nothing is an empty sequential."""
+    node = plain(node)
+    if isinstance(node, float) and node.is_integer():
+        return int(node)
     if is_plain(node):
         return node
     if isinstance(node, Layer):
@@ -56,7 +67,7 @@ def canonical(node: Any) -> Any:
                 parts += form["$sequential"]
             elif form is not None:
                 parts.append(form)
-        return parts[0] if len(parts) == 1 else {"$sequential": parts} if parts else None
+        return parts[0] if len(parts) == 1 else {"$sequential": parts}
     if isinstance(node, dict):
         return {key: canonical(value) for key, value in node.items()}
     if isinstance(node, list | tuple):
@@ -67,30 +78,48 @@ def canonical(node: Any) -> Any:
         return {"$module": reference(node)}
     if callable(node) and hasattr(node, "__qualname__"):
         return {"$name": f"{node.__module__}.{node.__qualname__}"}
-    raise SpaceError(f"{node!r} in an architecture has no identity: use plain data, layers or classes")
+    raise SpaceError(f"{node!r:.200} in an architecture has no identity: use plain data, layers or classes")
 
 
 def _canonical_layer(node: Layer) -> Any:
-    name = node.reference
-    if name == "torch.nn.Identity":
-        return None
-    if name.startswith("torch.nn.") and node.label in _DROPOUTS and node.arguments.get("p", 0.5) == 0:
-        return None
+    name, arguments = node.reference, node.arguments
     defaults = _defaults(node.factory)
-    own: Callable[[dict[str, Any]], Any] | None = getattr(node.factory, "canonical", None)
-    if own is not None:
+    own = vars(node.factory).get("canonical")  # of the class itself: one derived from it may do other things
+    if isinstance(own, staticmethod):
         # arguments that the class refuses have no simpler form: such a network is not built either
         with suppress(ValueError, TypeError, KeyError):
-            return canonical(own({**defaults, **node.arguments}))
-    arguments = {}
-    for key, value in node.arguments.items():
+            return canonical(own({**defaults, **arguments}))
+    if name.startswith("torch.nn."):
+        if node.label == "Identity" or (node.label in _DROPOUTS and arguments.get("p", 0.5) == 0):
+            return _NOTHING
+        arguments = _torch_arguments(node.label, arguments)
+    kept = {
+        key: canonical(value)
+        for key, value in arguments.items()
+        if not (key in defaults and is_plain(value) and _same(defaults[key], value))
+    }
+    return {"$layer": name, "arguments": kept}
+
+
+def _torch_arguments(label: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of one of torch's layers, in the shortest way to say the same."""
+    short = {}
+    for key, value in arguments.items():
         if key in _NO_EFFECT:
             continue
         if key in _PER_AXIS and isinstance(value, list | tuple) and len(set(map(repr, value))) == 1:
             value = value[0]
-        if not (key in defaults and is_plain(value) and _same(defaults[key], value)):
-            arguments[key] = canonical(value)
-    return {"$layer": name, "arguments": arguments}
+        short[key] = value
+    if "Pool" in label and short.get("stride") == short.get("kernel_size"):
+        short.pop("stride", None)
+    if short.get("padding") == "valid":
+        del short["padding"]
+    kernel = short.get("kernel_size")
+    if short.get("padding") == "same" and isinstance(kernel, int) and kernel % 2 == 1:
+        dilation = short.get("dilation", 1)
+        if isinstance(dilation, int):
+            short["padding"] = kernel // 2 * dilation
+    return short
 
 
 @lru_cache(maxsize=4096)

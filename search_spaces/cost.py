@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
-
     from search_spaces.nodes import Layer, Sequential
     from search_spaces.signature import Signature
 
@@ -39,24 +37,14 @@ def measure(model: Layer | Sequential, signature: Signature) -> Cost:
     Raises:
         BuildError: it cannot be built.
     """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
     from search_spaces.build import BATCH, outline
+    from search_spaces.counters import Counters
 
-    held: dict[int, torch.Tensor] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        held[tensor.untyped_storage()._cdata] = tensor
-        return tensor
-
-    counter = FlopCounterMode(display=False)
-    with counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        network, _ = outline(model, signature)
-    for parameter in network.parameters():
-        held.pop(parameter.untyped_storage()._cdata, None)
+    counters = Counters()
+    network, _ = outline(model, signature, counters.watch)
+    held = counters.held_bytes(network.parameters())
     return Cost(
         num_params=sum(p.numel() for p in network.parameters() if p.requires_grad),
-        num_macs=counter.get_total_flops() // 2 // BATCH,
-        activation_bytes=sum(t.untyped_storage().nbytes() for t in held.values()) // BATCH,
+        num_macs=counters.num_macs() // BATCH,
+        activation_bytes=held // BATCH,
     )

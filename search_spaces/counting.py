@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,76 +16,106 @@ def count(root: Any) -> int:
 
 
 _Known = frozenset[tuple[str, Value]]
-"""The named holes already decided, each with its value where a repeat depends on it (else None)."""
+"""The shared holes already decided, each with its value where that matters elsewhere (else None)."""
 
 _Ways = dict[_Known, int]
 """Numbers of ways to fill a part, by what is known afterwards."""
 
 
 class _Counting:
-    """Counts the ways to fill a space: sums over options, products over parts, names counted once."""
+    """Counts the ways to fill a space: sums over options, products over parts, names counted once.
+
+    Only names that stand in more than one place need be remembered on the way, and their values only where
+    they say how often something is repeated.
+    """
 
     def __init__(self, root: Any) -> None:
-        self.lengths = {hole.name for hole in _lengths(root) if hole.name is not None}
+        places: Counter[str] = Counter()
+        lengths: set[str] = set()
+        _survey(root, 1, places, lengths)
+        self.shared = {name for name, n in places.items() if n > 1}
+        self.lengths = lengths
+        self.memory: dict[tuple[int, _Known], _Ways] = {}
 
     def count(self, node: Any, known: _Known) -> _Ways:
+        key = (id(node), known)
+        if key not in self.memory:
+            self.memory[key] = self._count(node, known)
+        return self.memory[key]
+
+    def _count(self, node: Any, known: _Known) -> _Ways:
         if isinstance(node, Hole):
-            answers = self._answers(node, known)
-            return _merged(self._count_value(node, value, after) for value, after in answers)
+            return self._count_hole(node, known)
         if isinstance(node, Wrapper):
             return self.count(node.value, known)
         if isinstance(node, Repeat):
             if isinstance(node.times, int):
-                return self._count_all([node.block] * node.times, known)
-            return _merged(
-                self._count_all([node.block] * int(times), after)  # type: ignore[arg-type]
-                for times, after in self._answers(node.times, known)
-            )
-        return self._count_all((child for _, child in children(node)), known)
+                return self._count_repeats(node.block, node.times, known)[-1]
+            answers = [(int(times), after) for times, after in self._answers(node.times, known)]  # type: ignore
+            ways: dict[_Known, list[_Ways]] = {
+                after: self._count_repeats(node.block, max(n for n, a in answers if a == after), after)
+                for _, after in answers
+            }
+            return _merged(ways[after][times] for times, after in answers)
+        parts = [child for _, child in children(node)]
+        ways_of_all: _Ways = {known: 1}
+        for part in parts:
+            ways_of_all = self._then(ways_of_all, part)
+        return ways_of_all
+
+    def _count_hole(self, hole: Hole, known: _Known) -> _Ways:
+        if any(name == hole.name for name, _ in known):
+            return {known: 1}  # decided where it stood before, with all that it made active
+        if isinstance(hole, Choice):
+            answers = self._answers(hole, known)
+            return _merged(self.count(hole.options[hole.position(value)], after) for value, after in answers)
+        if hole.name in self.lengths and hole.name in self.shared:
+            return {after: 1 for _, after in self._answers(hole, known)}
+        after = known | {(str(hole.name), None)} if hole.name in self.shared else known
+        return {after: hole.num_values or 0}
 
     def _answers(self, hole: Hole, known: _Known) -> Iterator[tuple[Value, _Known]]:
         """The values still possible for a hole, each with what is known once it is taken."""
-        for value in hole.values or ():
-            if hole.name is None:
+        before = [value for name, value in known if name == hole.name]
+        for value in before or hole.values or ():
+            if hole.name in self.shared and not before:
+                yield value, known | {(str(hole.name), value if hole.name in self.lengths else None)}
+            else:
                 yield value, known
-                continue
-            fact = (hole.name, value if hole.name in self.lengths else None)
-            before = [v for name, v in known if name == hole.name]
-            if not before:
-                yield value, known | {fact}
-            elif before == [fact[1]]:
-                yield value, known
-                if fact[1] is None:
-                    return  # decided before: one way, whichever value it was
 
-    def _count_value(self, hole: Hole, value: Value, known: _Known) -> _Ways:
-        if isinstance(hole, Choice):
-            return self.count(hole.options[hole.position(value)], known)
-        return {known: 1}
-
-    def _count_all(self, nodes: Iterable[Any], known: _Known) -> _Ways:
-        ways: _Ways = {known: 1}
-        for node in nodes:
-            ways = _merged(
-                {after: n * m for after, m in self.count(node, before).items()} for before, n in ways.items()
-            )
+    def _count_repeats(self, block: Any, most: int, known: _Known) -> list[_Ways]:
+        """The ways to fill ``block`` 0, 1, ... ``most`` times over."""
+        ways: list[_Ways] = [{known: 1}]
+        for _ in range(most):
+            ways.append(self._then(ways[-1], block))
         return ways
 
+    def _then(self, ways: _Ways, part: Any) -> _Ways:
+        """The ways to fill what ``ways`` are of and ``part`` after it."""
+        return _merged(
+            {after: n * m for after, m in self.count(part, before).items()} for before, n in ways.items()
+        )
 
-def _lengths(node: Any) -> Iterator[Hole]:
-    """Every hole that says how often a repeat repeats."""
-    if isinstance(node, Choice):
-        for option in node.options:
-            yield from _lengths(option)
+
+def _survey(node: Any, times: int, places: Counter[str], lengths: set[str]) -> None:
+    """In how many places each name stands, and which names say how often something is repeated."""
+    if isinstance(node, Hole):
+        if node.name is not None:
+            places[node.name] += times
+        if isinstance(node, Choice):
+            for option in node.options:
+                _survey(option, times, places, lengths)
     elif isinstance(node, Wrapper):
-        yield from _lengths(node.value)
+        _survey(node.value, times, places, lengths)
     elif isinstance(node, Repeat):
         if isinstance(node.times, Hole):
-            yield node.times
-        yield from _lengths(node.block)
+            _survey(node.times, times, places, lengths)
+            if node.times.name is not None:
+                lengths.add(node.times.name)
+        _survey(node.block, times * min(2, node.most), places, lengths)
     else:
         for _, child in children(node):
-            yield from _lengths(child)
+            _survey(child, times, places, lengths)
 
 
 def _merged(counts: Iterable[_Ways]) -> _Ways:

@@ -42,10 +42,23 @@ class Hole(ABC):
     ordered = False
     """Whether near values mean near networks (numbers) or not (options)."""
 
+    def __post_init__(self) -> None:
+        if self.name is not None and (not isinstance(self.name, str) or not self.name):
+            raise SpaceError(f"a hole's name: expected text, got {self.name!r}")
+
     @property
     @abstractmethod
     def values(self) -> tuple[Value, ...] | None:
         """All values in order, or None when there are infinitely many."""
+
+    @property
+    @abstractmethod
+    def num_values(self) -> int | None:
+        """How many values there are, None when infinitely many; without listing them."""
+
+    @abstractmethod
+    def value_at(self, index: int) -> Value:
+        """The value at a position of ``values``; without listing them. A Real has none (IndexError)."""
 
     @property
     @abstractmethod
@@ -99,8 +112,13 @@ class Choice(Hole):
     _positions: dict[Value, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.options:
             raise SpaceError("choice(): expected at least one option, got none")
+        if len(self.options) != len(self.labels) or not all(map(is_plain, self.labels)):
+            raise SpaceError(f"choice(): expected a plain label for each option, got {self.labels!r:.80}")
+        if any(label != label for label in self.labels):  # NaN is not even itself
+            raise SpaceError("choice(): NaN is no option: it equals nothing, not even itself")
         positions = {label: i for i, label in enumerate(self.labels)}
         if len(positions) < len(self.labels):
             raise SpaceError(f"choice({', '.join(map(repr, self.labels))}): two options cannot be told apart")
@@ -114,11 +132,19 @@ class Choice(Hole):
         return self.labels
 
     @property
+    def num_values(self) -> int:
+        return len(self.labels)
+
+    def value_at(self, index: int) -> Value:
+        return self.labels[index]
+
+    @property
     def expected(self) -> str:
         return "one of " + ", ".join(map(repr, self.labels))
 
     def position(self, value: Any) -> int:
         """Index of the option that ``value`` stands for. Raises ValueError if there is none."""
+        value = plain(value)
         try:
             position = self._positions[value]
         except (KeyError, TypeError):
@@ -158,6 +184,7 @@ class Integer(Hole):
     ordered = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         where = f"integer({self.low!r}, {self.high!r}, step={self.step!r})"
         if not all(_is_integer(v) for v in (self.low, self.high, self.step)):
             raise SpaceError(f"{where}: expected whole numbers")
@@ -165,14 +192,24 @@ class Integer(Hole):
             raise SpaceError(f"{where}: expected low <= high and step >= 1")
         if self.log and self.low < 1:
             raise SpaceError(f"{where}: a logarithmic range starts at 1 or above")
-        object.__setattr__(self, "high", self.low + (self.high - self.low) // self.step * self.step)
-
-    def __len__(self) -> int:
-        return (self.high - self.low) // self.step + 1
+        low, high, step = int(self.low), int(self.high), int(self.step)
+        for name, number in (("low", low), ("high", low + (high - low) // step * step), ("step", step)):
+            object.__setattr__(self, name, number)
+        object.__setattr__(self, "log", bool(self.log))
 
     @property
     def values(self) -> tuple[int, ...]:
         return tuple(range(self.low, self.high + 1, self.step))
+
+    def __len__(self) -> int:
+        return self.num_values
+
+    @property
+    def num_values(self) -> int:
+        return (self.high - self.low) // self.step + 1
+
+    def value_at(self, index: int) -> int:
+        return range(self.low, self.high + 1, self.step)[index]
 
     @property
     def expected(self) -> str:
@@ -196,14 +233,15 @@ class Integer(Hole):
     def sample(self, rng: Rng) -> int:
         if self.log:
             # half a step of margin gives the two ends their share
-            low, high = math.log(self.low - self.step / 2 + 1e-9), math.log(self.high + self.step / 2)
+            low = math.log(max(self.low - self.step / 2, self.low / 2))
+            high = math.log(self.high + self.step / 2)
             steps = round((math.exp(low + rng.random() * (high - low)) - self.low) / self.step)
-            return self.low + self.step * min(max(steps, 0), len(self) - 1)
-        return self.low + self.step * int(rng.random() * len(self))
+            return self.low + self.step * min(max(steps, 0), self.num_values - 1)
+        return self.low + self.step * int(rng.random() * self.num_values)
 
     def mutate(self, value: Value, rng: Rng) -> int:
         here = self.coerce(value)
-        if len(self) == 1:
+        if self.num_values == 1:
             return here
         moved = self.from_unit(_nudge(self.to_unit(here), rng))
         if moved != here:
@@ -222,19 +260,30 @@ class Real(Hole):
     ordered = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         where = f"real({self.low!r}, {self.high!r})"
         if not all(_is_real(v) and math.isfinite(v) for v in (self.low, self.high)):
             raise SpaceError(f"{where}: expected finite numbers")
+        if not math.isfinite(float(self.high) - float(self.low)):
+            raise SpaceError(f"{where}: the range is too wide to be measured")
         if not self.low < self.high:
             raise SpaceError(f"{where}: expected low < high")
         if self.log and self.low <= 0:
             raise SpaceError(f"{where}: a logarithmic range starts above 0")
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
+        object.__setattr__(self, "log", bool(self.log))
 
     @property
     def values(self) -> None:
         return None
+
+    @property
+    def num_values(self) -> None:
+        return None
+
+    def value_at(self, index: int) -> float:
+        raise IndexError(index)
 
     @property
     def expected(self) -> str:
@@ -256,7 +305,9 @@ class Real(Hole):
         return self.from_unit(rng.random())
 
     def mutate(self, value: Value, rng: Rng) -> float:
-        return self.from_unit(_nudge(self.to_unit(value), rng))
+        here = self.to_unit(value)
+        moved = self.from_unit(_nudge(here, rng))
+        return moved if moved != value else self.from_unit((here + 0.5) % 1)
 
 
 def choice(*options: Any, name: str | None = None, **labelled: Any) -> Choice:
@@ -277,11 +328,13 @@ def choice(*options: Any, name: str | None = None, **labelled: Any) -> Choice:
     Raises:
         SpaceError: no options, or two that cannot be told apart.
     """
+    options = tuple(plain(option) for option in options)
+    labelled = {label: plain(option) for label, option in labelled.items()}
     labels = [_label(option) for option in options]
     for i, label in enumerate(labels):
         if not is_plain(options[i]) and (labels.count(label) > 1 or label in labelled):
             labels[i] = f"{label}-{i}"
-    return Choice((*options, *labelled.values()), (*labels, *labelled), name=_checked(name))
+    return Choice((*options, *labelled.values()), (*labels, *labelled), name=name)
 
 
 def integer(low: int, high: int, step: int = 1, log: bool = False, name: str | None = None) -> Integer:
@@ -290,7 +343,7 @@ def integer(low: int, high: int, step: int = 1, log: bool = False, name: str | N
     Raises:
         SpaceError: not whole numbers, or an empty range.
     """
-    return Integer(low, high, step, log, name=_checked(name))
+    return Integer(low, high, step, log, name=name)
 
 
 def real(low: float, high: float, log: bool = False, name: str | None = None) -> Real:
@@ -299,12 +352,19 @@ def real(low: float, high: float, log: bool = False, name: str | None = None) ->
     Raises:
         SpaceError: not finite numbers, or an empty range.
     """
-    return Real(low, high, log, name=_checked(name))
+    return Real(low, high, log, name=name)
 
 
 def is_plain(value: object) -> bool:
     """Whether ``value`` is a plain value: text, number, truth value or None."""
     return value is None or isinstance(value, str | int | float)
+
+
+def plain(value: Any) -> Any:
+    """A scalar of numpy as Python's own; anything else as it is."""
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        return value.item()
+    return value
 
 
 def _label(option: Any) -> Value:
@@ -313,12 +373,6 @@ def _label(option: Any) -> Value:
     named: Callable[..., Any] | type = option if callable(option) else type(option)
     label = getattr(option, "label", None)  # layers and sequentials say what they are
     return label if isinstance(label, str) else getattr(named, "__name__", type(option).__name__)
-
-
-def _checked(name: str | None) -> str | None:
-    if name is not None and (not isinstance(name, str) or not name):
-        raise SpaceError(f"a hole's name: expected text, got {name!r}")
-    return name
 
 
 def _is_integer(value: object) -> bool:

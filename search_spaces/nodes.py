@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from search_spaces.errors import SpaceError
-from search_spaces.holes import Choice, Hole, Integer, is_plain
+from search_spaces.holes import Choice, Hole, Integer, is_plain, plain
 from search_spaces.registry import is_module_class, reference, register
 
 
@@ -106,7 +106,7 @@ def layer(factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Layer:
         else:
             arguments[name] = value
     register(factory)
-    return Layer(factory, arguments)
+    return Layer(factory, {name: plain(value) for name, value in arguments.items()})
 
 
 def sequential(*parts: Any) -> Sequential:
@@ -180,6 +180,26 @@ def children(node: Any) -> Iterator[tuple[str, Any]]:
         yield from node.items()
     elif isinstance(node, list | tuple):
         yield from ((str(i), member) for i, member in enumerate(node))
+
+
+def flat(parts: Iterable[Any]) -> Iterator[Any]:
+    """The layers of a sequential: lists and sequentials in it opened, None left out."""
+    for part in parts:
+        if isinstance(part, list | tuple):
+            yield from flat(part)
+        elif isinstance(part, Sequential):
+            yield from flat(part.parts)
+        elif part is not None:
+            yield part
+
+
+def as_model(value: Any) -> Any:
+    """A list of layers as the sequential it stands for; anything else as it is."""
+    if isinstance(value, list | tuple):
+        parts = tuple(flat(value))
+        if parts and all(isinstance(part, Layer) for part in parts):
+            return Sequential(parts)
+    return value
 
 
 def join(path: str, step: str | int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from search_spaces.errors import FormatError, SpaceError
-from search_spaces.holes import Choice, Integer, Real, is_plain
+from search_spaces.holes import Choice, Integer, Real, is_plain, plain
 from search_spaces.nodes import Layer, Repeat, Sequential, Size, Wrapper
 from search_spaces.registry import is_module_class, reference, register, register_all, resolve
 
@@ -43,10 +43,13 @@ def encode(node: Any) -> Any:
     Raises:
         SpaceError: it holds something that is not data.
     """
+    node = plain(node)
     if is_plain(node):
         return node
     if isinstance(node, dict):
         for key in node:
+            if not isinstance(key, str):
+                raise SpaceError(f"a dict in a space: expected keys of text, got {key!r}")
             if key.startswith("$"):
                 raise SpaceError(f"key {key!r}: keys that begin with '$' have a meaning of their own in JSON")
         return {key: encode(value) for key, value in node.items()}
@@ -83,13 +86,13 @@ def _ranged(kind: Any, bounds: list[Any], data: dict[str, Any]) -> Any:
 
 
 _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "$tuple": lambda d: tuple(decode(member) for member in d["$tuple"]),
-    "$layer": lambda d: Layer(resolve(d["$layer"]), {k: decode(v) for k, v in d["arguments"].items()}),
-    "$sequential": lambda d: Sequential(tuple(decode(part) for part in d["$sequential"])),
-    "$repeat": lambda d: Repeat(decode(d["$repeat"]), decode(d["times"])),
+    "$tuple": lambda d: tuple(_decode(member) for member in d["$tuple"]),
+    "$layer": lambda d: Layer(resolve(d["$layer"]), {k: _decode(v) for k, v in d["arguments"].items()}),
+    "$sequential": lambda d: Sequential(tuple(_decode(part) for part in d["$sequential"])),
+    "$repeat": lambda d: Repeat(_decode(d["$repeat"]), _decode(d["times"])),
     "$size": lambda d: Size(int(d["$size"])),
     "$choice": lambda d: Choice(
-        tuple(decode(option) for _, option in d["$choice"]),
+        tuple(_decode(option) for _, option in d["$choice"]),
         tuple(label for label, _ in d["$choice"]),
         name=d["name"],
     ),
@@ -105,13 +108,20 @@ def decode(data: Any) -> Any:
     Raises:
         FormatError: it is not that.
     """
+    try:
+        return _decode(data)
+    except RecursionError:
+        raise FormatError("JSON is nested too deeply") from None
+
+
+def _decode(data: Any) -> Any:
     if isinstance(data, list):
-        return [decode(member) for member in data]
+        return [_decode(member) for member in data]
     if not isinstance(data, dict):
         return data
     tag = next((key for key in data if key.startswith("$")), None)
     if tag is None:
-        return {key: decode(value) for key, value in data.items()}
+        return {key: _decode(value) for key, value in data.items()}
     if tag not in _DECODERS:
         raise FormatError(f"unknown part {tag!r} in JSON")
     try:

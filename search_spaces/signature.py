@@ -173,7 +173,7 @@ class Signature:
         object.__setattr__(self, "tasks", dict(self.tasks))
 
     def __hash__(self) -> int:
-        return hash((tuple(self.inputs.items()), tuple(self.tasks.items())))
+        return hash((frozenset(self.inputs.items()), frozenset(self.tasks.items())))
 
     def example(self, batch: int = 2, device: str = "cpu") -> dict[str, torch.Tensor]:
         """A batch of zeros for each input, by name."""

@@ -11,7 +11,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.counting import count
 from search_spaces.errors import MISSING, DecisionError, SpaceError
 from search_spaces.holes import Choice, Hole, Real, Rng, Value
-from search_spaces.nodes import Layer, Repeat, Sequential, Wrapper, children, join
+from search_spaces.nodes import Layer, Repeat, Sequential, Wrapper, children, flat, join
 
 Pick = Callable[[str, Hole], Value]
 """Answers a hole: ``pick(path, hole) -> value``."""
@@ -110,10 +110,9 @@ class Space(Wrapper):
             turns: list[tuple[int, int]] = []  # for each decision: which value, of how many
 
             def pick(path: str, hole: Hole, prefix: Any = prefix, turns: Any = turns) -> Value:
-                values = hole.values or ()
                 index = prefix[len(turns)] if len(turns) < len(prefix) else 0
-                turns.append((index, len(values)))
-                return values[index]
+                turns.append((index, hole.num_values or 0))
+                return hole.value_at(index)
 
             yield self.fill(pick)
             while turns and turns[-1][0] + 1 == turns[-1][1]:
@@ -187,7 +186,7 @@ class _Filling:
             return Layer(node.factory, {k: self.fill(v, join(path, k)) for k, v in node.arguments.items()})
         if isinstance(node, Sequential):
             parts = [self.fill(part, join(path, i)) for i, part in enumerate(node.parts)]
-            return Sequential(tuple(_flat(parts)))
+            return Sequential(tuple(flat(parts)))
         if isinstance(node, dict):
             return {key: self.fill(value, join(path, key)) for key, value in node.items()}
         if isinstance(node, list):
@@ -219,13 +218,3 @@ def _walk(node: Any, path: str, shared: bool) -> Iterator[tuple[str, Hole, bool]
     else:
         for step, child in children(node):
             yield from _walk(child, join(path, step), shared)
-
-
-def _flat(parts: Iterable[Any]) -> Iterator[Any]:
-    for part in parts:
-        if isinstance(part, list | tuple):
-            yield from _flat(part)
-        elif isinstance(part, Sequential):
-            yield from part.parts
-        elif part is not None:
-            yield part

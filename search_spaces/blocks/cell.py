@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from search_spaces.blocks.cell_identity import OPERATIONS, canonical_cell, edge_names, live_edges
+from search_spaces.nodes import Sequential
 
 _KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
@@ -31,7 +32,7 @@ class Cell(nn.Module):
         nodes: how many there are, input and output included.
 
     Raises:
-        ValueError: an unknown edge or operation, or fewer than two nodes.
+        ValueError: an unknown edge or operation, or a number of nodes that `edge_names` refuses.
     """
 
     def __init__(self, in_channels: int, edges: Mapping[str, str], nodes: int = 4) -> None:
@@ -58,10 +59,10 @@ class Cell(nn.Module):
 
     @staticmethod
     def canonical(arguments: dict[str, Any]) -> Any:
-        """The cell up to the rules of `search_spaces.blocks.cell_identity`; None for the identity."""
+        """The cell up to the rules of `search_spaces.blocks.cell_identity`"""
         nodes: int = arguments["nodes"]
         form = canonical_cell(tuple(_in_order(arguments["edges"], nodes)), nodes)
-        return None if form == "x" else {"$cell": form}
+        return Sequential(()) if form == "x" else {"$cell": form}
 
 
 class Reduction(nn.Module):

@@ -25,6 +25,9 @@ from itertools import pairwise
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The operations in the order of the benchmark's own code."""
 
+MOST_NODES = 12
+"""The largest cell."""
+
 _POOL = "avg_pool_3x3"
 
 _Term = tuple[int, int]
@@ -41,10 +44,10 @@ def edge_names(nodes: int) -> tuple[str, ...]:
     """The edges of a cell by name, in the benchmark's order: ``1<-0``, ``2<-0``, ``2<-1``, ...
 
     Raises:
-        ValueError: fewer than two nodes.
+        ValueError: fewer than two nodes, or more than `MOST_NODES`.
     """
-    if nodes < 2:
-        raise ValueError(f"expected nodes >= 2, got {nodes}")
+    if not 2 <= nodes <= MOST_NODES:
+        raise ValueError(f"expected nodes from 2 to {MOST_NODES}, got {nodes}")
     return tuple(f"{target}<-{source}" for target in range(1, nodes) for source in range(target))
 
 

@@ -215,6 +215,10 @@ DOWNSAMPLING: dict[str, tuple[type[nn.Module], dict[str, Any]] | None] = {
 """How a `Stage` may halve its input: with which pooling layer, if with one."""
 
 
+MOST_BLOCKS = 1000
+"""The largest depth of a `Stage`."""
+
+
 class Stage(nn.Sequential):
     """Blocks of one kind at one resolution, after halving the map or not.
 
@@ -228,7 +232,7 @@ class Stage(nn.Sequential):
         activation: a name of `ACTIVATIONS`.
 
     Raises:
-        ValueError: an unknown block or downsampling, or no blocks.
+        ValueError: an unknown block or downsampling, no blocks, or more than `MOST_BLOCKS`.
     """
 
     def __init__(
@@ -265,8 +269,8 @@ def _stage(
         raise ValueError(f"expected a block from {', '.join(BLOCKS)}, got {block!r}")
     if downsample not in DOWNSAMPLING:
         raise ValueError(f"expected downsampling from {', '.join(DOWNSAMPLING)}, got {downsample!r}")
-    if depth < 1:
-        raise ValueError(f"expected depth >= 1, got {depth}")
+    if not 1 <= depth <= MOST_BLOCKS:
+        raise ValueError(f"expected depth from 1 to {MOST_BLOCKS}, got {depth}")
     pooling = DOWNSAMPLING[downsample]
     blocks = [
         (

@@ -58,13 +58,11 @@ class Parallel(nn.Module):
 
     @staticmethod
     def canonical(arguments: dict[str, Any]) -> Any:
-        """Branches in alphabetical order; one alone is itself."""
+        """Branches in alphabetical order, None left out; one alone is itself."""
         branches = [branch for branch in arguments.get("branches", ()) if branch is not None]
         if len(branches) == 1:
             return branches[0]
-        forms = [canonical(branch) for branch in branches]
-        forms = [{"$identity": True} if form is None else form for form in forms]
-        forms.sort(key=lambda form: json.dumps(form, sort_keys=True))
+        forms = sorted(map(canonical, branches), key=lambda form: json.dumps(form, sort_keys=True))
         return {"$parallel": forms, "join": arguments.get("join")}
 
 
