@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.errors import BuildError
@@ -19,7 +20,7 @@ _Row = tuple[str, str, str]
 
 
 def draw(architecture: Architecture, signature: Signature | None = None) -> str:
-    """The architecture as a tree, one layer a line.
+    """The architecture as a tree, one layer a line; equal layers in a row share one.
 
     With a signature the lines also show the shape that each layer gives (one example) and its parameters,
     from the inputs down to the heads.
@@ -53,18 +54,26 @@ def draw(architecture: Architecture, signature: Signature | None = None) -> str:
     return _aligned(rows)
 
 
-def _tree(node: Any, path: str, plan: Plan | None, lead: str = "") -> Iterator[_Row]:
-    """The rows of a part and of the parts in it."""
-    members = list(_members(node))
-    for i, (step, member) in enumerate(members):
-        last = i == len(members) - 1
+def _tree(node: Any, path: str, plan: Plan | None) -> list[_Row]:
+    """The rows of the parts in a part, and of the parts in those; equal layers in a row share one."""
+    branches: list[tuple[str, list[_Row]]] = []  # for each part its prefix, its own row and those below it
+    for step, member in _members(node):
         where = f"{path}.{step}"
-        prefix = "" if isinstance(node, Sequential) and isinstance(member, Layer) else f"{step}: "
         resolved = plan.layers.get(where) if plan else None
         shape = _shape(resolved.output_shape) if resolved else ""
         count = f"{resolved.num_params:,}" if resolved and resolved.num_params else ""
-        yield f"{lead}{'└─ ' if last else '├─ '}{prefix}{_text(member)}", shape, count
-        yield from _tree(member, where, plan, lead + ("   " if last else "│  "))
+        unnamed = isinstance(node, Sequential) and isinstance(member, Layer)
+        own = (_text(member), shape, count)
+        below = [] if _is_table(member) else _tree(member, where, plan)
+        branches.append(("" if unnamed else f"{step}: ", [own, *below]))
+    rows: list[_Row] = []
+    runs = [(branch, len(list(run))) for branch, run in groupby(branches)]
+    for i, ((prefix, (own, *below)), times) in enumerate(runs):
+        last = i == len(runs) - 1
+        lead = f"{times} x " if times > 1 else ""
+        rows.append((f"{'└─ ' if last else '├─ '}{prefix}{lead}{own[0]}", own[1], own[2]))
+        rows += [("   " + what if last else "│  " + what, shape, count) for what, shape, count in below]
+    return rows
 
 
 def _members(node: Any) -> Iterator[tuple[str, Any]]:
@@ -88,7 +97,7 @@ def _text(node: Any) -> str:
     if isinstance(node, Sequential):
         return f"{len(node.parts)} in a row"
     if isinstance(node, dict):
-        return ""
+        return _plain_text(node) if _is_table(node) else ""
     if isinstance(node, list | tuple) and not _is_short(node):
         return f"{len(node)} parts"
     return _plain_text(node)
@@ -101,6 +110,8 @@ def _plain_text(value: Any) -> str:
         return f"size({value.axis})"
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain_text(member)}" for key, member in value.items())
     return str(value) if not isinstance(value, tuple | list) else "x".join(map(_plain_text, value))
 
 
@@ -108,6 +119,11 @@ def _is_short(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return len(value) <= 8 and all(map(is_plain, value))
     return not isinstance(value, Layer | Sequential | dict)
+
+
+def _is_table(value: Any) -> bool:
+    """Whether it is a dict of a few plain values, which fits on one line."""
+    return isinstance(value, dict) and 0 < len(value) <= 12 and all(map(is_plain, value.values()))
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -120,7 +136,7 @@ def _aligned(rows: list[_Row]) -> str:
     lines = []
     for what, shape, count in rows:
         if not shape and not count:
-            lines.append(what)
+            lines.append(what.rstrip())
         else:
             lines.append(f"{what:<{widths[0]}}  {shape:>{widths[1]}}  {count:>{widths[2]}}".rstrip())
     return "\n".join(lines)
