@@ -124,7 +124,9 @@ def _controllers() -> dict[str, Callable[[], Controller]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark and print it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.controller_cost", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.controller_cost", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--quick", action="store_true", help="within a minute: up to 2,000 results")
     parser.add_argument("--results", type=int, help="largest number of results told (default 10,000)")
     options = parser.parse_args(arguments)

@@ -54,7 +54,7 @@ class Reinforce(Controller):
         advantage: AdvantageKind = "rank",
         baseline: float = 0.9,
         window: int = 64,
-        entropy: float = 0.02,
+        entropy: float = 0.1,
         hidden: int = 64,
         embedding: int = 32,
         limits: Limit | Sequence[Limit] = (),
