@@ -54,7 +54,7 @@ class Loop:
         self.progress = Progress(
             record.name, description.budget, description.objectives[0].metric, elapsed=record.elapsed_seconds
         )
-        self._began = time.monotonic()
+        self._began = executor.clock()
         self._elapsed_before = record.elapsed_seconds
         self._step = 0  # calls of the controller so far
         self._rejected = 0  # proposals in a row that broke a limit
@@ -127,7 +127,7 @@ class Loop:
         return _WAIT if budget is None else min(_WAIT, max(0.01, budget - self._clock()))
 
     def _clock(self) -> float:
-        self.progress.seconds_here = time.monotonic() - self._began
+        self.progress.seconds_here = self.executor.clock() - self._began
         self.progress.elapsed = self._elapsed_before + self.progress.seconds_here
         return self.progress.elapsed
 

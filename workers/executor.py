@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -76,6 +77,10 @@ class Executor(ABC):
     @abstractmethod
     def close(self) -> None:
         """Drop all jobs in flight and give everything back. Closing again does nothing."""
+
+    def clock(self) -> float:
+        """Seconds since some moment, as the workers' time passes: simulated ones have a clock of their own."""
+        return time.monotonic()
 
     def __enter__(self) -> Self:
         return self

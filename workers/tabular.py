@@ -1,0 +1,186 @@
+"""Problems that a table answers, and an executor that runs them in simulated time.
+
+A cluster of a thousand workers is searched in seconds: no network is trained, but the search is the real one, with
+many trials in flight that end out of order, and its clock is the workers'.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from search_spaces.errors import ExecutorError
+from search_spaces.space import Space
+from workers.executor import Executor
+from workers.job import Event, Failed, Finished, HeldWeights, Job, Report, Reported
+
+if TYPE_CHECKING:
+    from search_spaces.architecture import Architecture
+    from search_spaces.signature import Signature
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a table knows of one architecture.
+
+    Attributes:
+        metrics: on the validation split, by name, as at the end of the training.
+        seconds: that the training is billed.
+        test_metrics: on the test split, for reporting only.
+        costs: of the network, by name.
+        epochs: ``(metrics, seconds since the start)`` after each epoch, where the table has learning curves.
+    """
+
+    metrics: Mapping[str, float]
+    seconds: float
+    test_metrics: Mapping[str, float] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=dict)
+    epochs: tuple[tuple[Mapping[str, float], float], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A problem whose answers are known. Takes the place of a `Problem` in a search with `Simulated`.
+
+    Attributes:
+        name: of the problem.
+        space: the architectures that it knows.
+        signature: what they serve.
+        answer: looks an architecture up; None where training it fails.
+        metrics: the names of the validation metrics.
+        objective: what a search optimises unless told otherwise.
+        options: how it was loaded.
+    """
+
+    name: str
+    space: Space
+    signature: Signature
+    answer: Callable[[Architecture], Answer | None]
+    metrics: tuple[str, ...] = ("accuracy",)
+    objective: tuple[str, Literal["maximize", "minimize"]] = ("accuracy", "maximize")
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Simulated(Executor):
+    """Answers jobs from a `Table` as a number of workers would, on a clock of its own.
+
+    The clock stands still while anyone thinks, and jumps to the next event when asked for events.
+
+    Args:
+        workers: simulated workers.
+        queued: jobs beyond those running that are worth having in flight.
+
+    Attributes:
+        busy_seconds: simulated time of all the workers in training.
+    """
+
+    def __init__(self, workers: int = 1, *, queued: int = 0) -> None:
+        if workers < 1 or queued < 0:
+            raise ExecutorError(
+                f"Simulated(workers={workers}, queued={queued}): expected 1 or more, 0 or more"
+            )
+        self.workers, self.queued = workers, queued
+        self.busy_seconds = 0.0
+        self._now = 0.0
+        self._table: Table | None = None
+        self._waiting: deque[Job] = deque()
+        self._running: dict[int, float] = {}  # job number -> when it began
+        self._coming: list[tuple[float, int, Event]] = []  # a heap: when, tie-break, what
+        self._order = 0
+
+    @property
+    def slots(self) -> int:
+        return self.workers + self.queued
+
+    def clock(self) -> float:
+        return self._now
+
+    def open(self, problem: Any) -> None:
+        if self._table is not None:
+            raise ExecutorError("this executor is open already; close it first")
+        if not isinstance(problem, Table):
+            raise ExecutorError(f"simulated workers answer from a Table, got {type(problem).__name__}")
+        self._table = problem
+
+    def start(self, job: Job) -> None:
+        if self._table is None:
+            raise ExecutorError("this executor is not open: call open(table) first")
+        if job.number in self._running or any(job.number == other.number for other in self._waiting):
+            raise ExecutorError(f"a job of number {job.number} is in flight already")
+        self._waiting.append(job)
+        self._begin()
+
+    def events(self, timeout: float | None = None) -> list[Event]:
+        if self._table is None:
+            raise ExecutorError("this executor is not open: call open(table) first")
+        found: list[Event] = []
+        while self._coming and (not found or self._coming[0][0] == self._now):
+            when, _, event = heapq.heappop(self._coming)
+            if event.number not in self._running:
+                continue  # it was stopped
+            self._now = when
+            found.append(event)
+            if not isinstance(event, Reported):
+                self.busy_seconds += when - self._running.pop(event.number)
+        self._begin()
+        return found
+
+    def stop(self, number: int) -> None:
+        for job in self._waiting:
+            if job.number == number:
+                self._waiting.remove(job)
+                self._running[number] = self._now
+                break
+        if number in self._running:
+            self._coming = [item for item in self._coming if item[2].number != number]
+            heapq.heapify(self._coming)
+            seconds = self._now - self._running[number]
+            self._push(self._now, Failed(number, "stopped", "stopped on request", "", False, seconds))
+
+    def close(self) -> None:
+        self._table = None
+        self._waiting.clear()
+        self._running.clear()
+        self._coming.clear()
+
+    def _begin(self) -> None:
+        """Give waiting jobs to idle workers: their events are known at once."""
+        while self._waiting and len(self._running) < self.workers:
+            job = self._waiting.popleft()
+            self._running[job.number] = self._now
+            for after, event in self._foresee(job):
+                self._push(self._now + after, event)
+
+    def _foresee(self, job: Job) -> list[tuple[float, Event]]:
+        """The events of a job, each with the seconds from its start."""
+        assert self._table is not None
+        answer = self._table.answer(job.architecture)
+        if answer is None:
+            return [(0.0, Failed(job.number, "exception", "the table says that it fails", "", False, 0.0))]
+        curve = answer.epochs if job.epochs is None else answer.epochs[: job.epochs]
+        metrics, seconds = curve[-1] if curve else (answer.metrics, answer.seconds)
+        if job.seconds is not None and seconds > job.seconds:
+            text = f"takes {seconds:g} seconds, more than {job.seconds:g}"
+            return [(job.seconds, Failed(job.number, "timeout", text, "", False, job.seconds))]
+        events: list[tuple[float, Event]] = []
+        before = 0.0
+        for epoch, (values, after) in enumerate(curve, start=1):
+            report = Report(epoch, dict(values), float("nan"), after - before, 0.0)
+            events.append((after, Reported(job.number, report)))
+            before = after
+        finished = Finished(
+            job.number,
+            dict(metrics),
+            dict(answer.test_metrics),
+            seconds,
+            HeldWeights(b""),
+            dict(answer.costs),
+        )
+        return [*events, (seconds, finished)]
+
+    def _push(self, when: float, event: Event) -> None:
+        self._order += 1
+        heapq.heappush(self._coming, (when, self._order, event))
