@@ -330,10 +330,11 @@ def choice(*options: Any, name: str | None = None, **labelled: Any) -> Choice:
     """
     options = tuple(plain(option) for option in options)
     labelled = {label: plain(option) for label, option in labelled.items()}
-    labels = [_label(option) for option in options]
-    for i, label in enumerate(labels):
-        if not is_plain(options[i]) and (labels.count(label) > 1 or label in labelled):
-            labels[i] = f"{label}-{i}"
+    names = [_label(option) for option in options]
+    labels = [
+        f"{name}-{i}" if not is_plain(options[i]) and (names.count(name) > 1 or name in labelled) else name
+        for i, name in enumerate(names)
+    ]
     return Choice((*options, *labelled.values()), (*labels, *labelled), name=name)
 
 

@@ -45,6 +45,12 @@ class Space(Wrapper):
                 raise SpaceError(f"two different holes are known as {path!r}")
             self._holes[path] = hole
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Space) and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._holes))
+
     def __repr__(self) -> str:
         return f"Space({len(self._holes)} holes, {self._size_text()} architectures)"
 
