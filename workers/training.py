@@ -17,7 +17,7 @@ from workers.failures import TrialStopped, message_of, reason_of
 from workers.isolation import OwnChance, isolated
 from workers.job import Report
 from workers.metrics import evaluate, training_loss
-from workers.optimization import learning_rate, make_optimizer
+from workers.optimization import FusedOptimizer, learning_rate
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
 
@@ -109,8 +109,8 @@ def _train(
     network.to(device)
     forward = _autocast(adapt(network, problem.signature), recipe, device)
     channels_last = _lay_out(network, forward, problem)
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = make_optimizer(parameters, recipe) if parameters else None
+    optimizer = FusedOptimizer((p for p in network.parameters() if p.requires_grad), recipe)
+    learns = bool(optimizer.parameters)
     examples = len(problem.train)
     steps = batches.steps_per_epoch(examples, recipe.batch_size)
     rate = learning_rate(recipe, steps * recipe.epochs)
@@ -131,14 +131,11 @@ def _train(
         ):
             deadline.check()
             size = len(next(iter(targets.values())))
-            for parameter in parameters:
-                parameter.grad = None
+            optimizer.zero_grad()
             loss = training_loss(tasks, forward(inputs), targets)
-            if optimizer is not None:
+            if learns:
                 torch.autograd.backward(loss)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate((epoch - 1) * steps + step)
-                optimizer.step()
+                optimizer.step(rate((epoch - 1) * steps + step))
             total.add_(loss.detach(), alpha=size)
             seen += size
             if step % CHECK_STEPS == CHECK_STEPS - 1:

@@ -24,6 +24,33 @@ def problem() -> Problem:
     return points()
 
 
+# Before the pool of the others is there: the cluster has two CPUs.
+def test_closing_a_pool_ends_its_processes_and_drops_its_jobs(
+    ray_cluster: None, problem: Problem, tmp_path: Path
+) -> None:
+    made = Pool(workers=1)
+    made.open(problem)
+    marker = tmp_path / "pid"
+    *_, finished = run(made, Job(0, faulty("own process", marker), 0))
+    made.start(Job(1, faulty("hang"), 0))
+    made.close()
+    made.close()
+    process = int(marker.read_text())
+    assert gone(process), "the worker outlived its pool"
+    assert isinstance(finished, Finished)
+
+
+def gone(process: int) -> bool:
+    """Whether a process has ended, or does within some seconds."""
+    for _ in range(100):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 @pytest.fixture(scope="module")
 def pool(ray_cluster: None, problem: Problem) -> Iterator[Pool]:
     with Pool(workers=2, grace=1.5) as made:
@@ -89,32 +116,6 @@ def test_a_job_queued_behind_a_long_one_goes_to_the_worker_that_is_idle(pool: Po
     assert finished == {1, 2, 3, 4, 5}
     pool.stop(0)
     drain(pool)
-
-
-def test_closing_a_pool_ends_its_processes_and_drops_its_jobs(
-    ray_cluster: None, problem: Problem, tmp_path: Path
-) -> None:
-    made = Pool(workers=1)
-    made.open(problem)
-    marker = tmp_path / "pid"
-    *_, finished = run(made, Job(0, faulty("own process", marker), 0))
-    made.start(Job(1, faulty("hang"), 0))
-    made.close()
-    made.close()
-    process = int(marker.read_text())
-    assert gone(process), "the worker outlived its pool"
-    assert isinstance(finished, Finished)
-
-
-def gone(process: int) -> bool:
-    """Whether a process has ended, or does within some seconds."""
-    for _ in range(100):
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_a_pool_larger_than_the_cluster_says_what_there_is(ray_cluster: None, problem: Problem) -> None:

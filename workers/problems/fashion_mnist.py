@@ -81,6 +81,8 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Problem:
 
 def _find(folder: Path) -> dict[str, Bytes] | None:
     """The four arrays from the first place that has them."""
+    from zipfile import BadZipFile
+
     import numpy as np
 
     from search_spaces.errors import ProblemError
@@ -91,7 +93,7 @@ def _find(folder: Path) -> dict[str, Bytes] | None:
             try:
                 with np.load(archive, allow_pickle=False) as data:
                     return {name: data[name] for name in IDX}
-            except (OSError, KeyError, ValueError) as error:
+            except (OSError, KeyError, ValueError, BadZipFile) as error:
                 raise ProblemError(f"fashion_mnist: cannot read {archive}: {error}") from error
         found = {
             name: next((path for path in (place / file, place / f"{file}.gz") if path.is_file()), None)

@@ -18,6 +18,7 @@ def omniglot() -> Problem:
     Salakhutdinov & Tenenbaum 2015), MIT licence, see ``data/LICENCE-omniglot.txt``.
     """
     from importlib.resources import files
+    from zipfile import BadZipFile
 
     import numpy as np
     import torch
@@ -31,7 +32,7 @@ def omniglot() -> Problem:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             images, alphabets = data["image"], data["alphabet"].astype(np.int64)
             drawers = torch.from_numpy(data["drawer"].astype(np.int64)) - 1  # the file counts from 1
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise ProblemError(f"omniglot: cannot read the embedded file {path}: {error}") from error
     # In the file paper is 255 and ink is dark; ours is ink 1 on a ground of 0, which shifting pads with.
     ink = 1 - torch.from_numpy(images).float().unsqueeze(1) / 255

@@ -48,8 +48,9 @@ class Split:
     def select(self, indices: Tensor) -> Split:
         """A copy of the examples at ``indices`` (int64), in their order."""
         return Split(
-            {name: tensor[indices] for name, tensor in self.inputs.items()},
-            {name: tensor[indices] for name, tensor in self.targets.items()},
+            # index_select copies whole examples at once; indexing by [] takes several times as long
+            {name: tensor.index_select(0, indices) for name, tensor in self.inputs.items()},
+            {name: tensor.index_select(0, indices) for name, tensor in self.targets.items()},
         )
 
 
