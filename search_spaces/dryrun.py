@@ -1,8 +1,8 @@
 """The device on which networks are outlined: torch's meta device, with the slow ways made short.
 
-Tensors there have shapes and no numbers. torch runs normalisation there as a chain of Python functions that
-take milliseconds a layer, to find that the shape stays as it is; here that is known. Nor need weights without
-numbers be initialised.
+Tensors there have shapes and no numbers. torch runs normalisation and ReLU there as chains of Python
+functions that take milliseconds a layer, to find that the shape stays as it is; here that is known. Nor need
+weights without numbers be initialised.
 """
 
 from __future__ import annotations
@@ -40,6 +40,16 @@ class _SameShape(torch.autograd.Function):
         return torch.empty_like(input)
 
 
+class _Rectified(torch.autograd.Function):
+    """Stands for a ReLU: keeps its answer for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor) -> Tensor:
+        answer = torch.empty_like(input)
+        ctx.save_for_backward(answer)
+        return answer
+
+
 class _Shortcuts(TorchFunctionMode):
     """Normalisations that fit their input are `_SameShape`; torch says what is wrong with the others."""
 
@@ -51,6 +61,8 @@ class _Shortcuts(TorchFunctionMode):
         if isinstance(first, Tensor) and first.is_meta:
             if getattr(func, "__module__", "") == "torch.nn.init":
                 return first
+            if func is F.relu and not (len(args) > 1 or kwargs.get("inplace")):
+                return _Rectified.apply(first)  # type: ignore[no-untyped-call]
             fits = _FITS.get(func)
             if fits is not None and fits(*args, **kwargs):
                 tensors = (t for t in (*args, *kwargs.values()) if isinstance(t, Tensor))

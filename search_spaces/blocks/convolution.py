@@ -145,7 +145,8 @@ class Inception(nn.Module):
     """The inception block of GoogLeNet: four branches side by side, their channels concatenated.
 
     A 1 x 1 convolution; a 1 x 1 and a ``kernel_size`` one; a 1 x 1 and one two wider; pooling and a 1 x 1.
-    Channels are shared out as in block 3a: 1/4, 1/2, 1/8 and 1/8 of ``out_channels``, at least one each.
+    Channels are shared out as in block 3a: 1/4, 1/2, 1/8 and 1/8 of ``out_channels``, at least one each; the
+    1 x 1 convolutions before others have half as many channels as those, as in block 5b.
     Szegedy et al., Going Deeper with Convolutions, 2015, figure 2b and table 1.
 
     Args:
@@ -181,8 +182,8 @@ class Inception(nn.Module):
             [
                 conv(in_channels, point, 1, stride),
                 nn.Sequential(
-                    conv(in_channels, max(1, near * 3 // 4), 1),
-                    conv(max(1, near * 3 // 4), near, kernel_size, stride),
+                    conv(in_channels, max(1, near // 2), 1),
+                    conv(max(1, near // 2), near, kernel_size, stride),
                 ),
                 nn.Sequential(
                     conv(in_channels, max(1, eighth // 2), 1),

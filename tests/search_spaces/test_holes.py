@@ -26,9 +26,9 @@ reals = st.builds(
     st.floats(1.01, 1e6),
     st.booleans(),
 )
-choices = st.lists(st.one_of(st.integers(-5, 5), st.text(max_size=2)), min_size=1, max_size=5, unique=True).map(
-    lambda options: choice(*options)
-)
+choices = st.lists(
+    st.one_of(st.integers(-5, 5), st.text(max_size=2)), min_size=1, max_size=5, unique=True
+).map(lambda options: choice(*options))
 holes = st.one_of(integers, reals, choices)
 
 
@@ -123,7 +123,7 @@ def test_options_that_are_no_plain_values_get_labels() -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: choice(), "at least one option"),
+        (choice, "at least one option"),
         (lambda: choice(1, True), "cannot be told apart"),
         (lambda: choice(1, 1.0), "cannot be told apart"),
         (lambda: choice("a", a=[]), "cannot be told apart"),

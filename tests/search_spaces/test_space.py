@@ -99,7 +99,9 @@ def test_a_decision_missing_wrong_or_extra_is_named(space: Space, seed: int, rng
 
 def test_each_active_hole_is_asked_once_in_order() -> None:
     width = integer(8, 64, name="width")
-    space = Space({"a": choice(x=[width, width], y=width), "b": width, "c": choice(deep=choice(1, 2), flat=0)})
+    space = Space(
+        {"a": choice(x=[width, width], y=width), "b": width, "c": choice(deep=choice(1, 2), flat=0)}
+    )
     asked = []
 
     def pick(path, hole):

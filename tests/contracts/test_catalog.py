@@ -1,0 +1,163 @@
+"""What every space of the catalog promises."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from functools import lru_cache
+
+import pytest
+import torch
+
+from search_spaces import (
+    Architecture,
+    Classification,
+    Image,
+    Regression,
+    Sequence,
+    Signature,
+    Space,
+    Tokens,
+    Vector,
+)
+from search_spaces.catalog import catalog, descriptions, load, recipe
+from search_spaces.errors import BuildError, SpaceError, UnknownNameError
+
+SMALL = {"cell": {"channels": 4, "cells": 1}}
+DIGITS = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10)})
+SAMPLES = 200
+
+names = pytest.mark.parametrize("name", list(catalog))
+
+
+@lru_cache
+def _space(name: str) -> Space:
+    return load(name, **SMALL.get(name, {}))
+
+
+def _samples(name: str, count: int = SAMPLES, seed: int = 0) -> list[Architecture]:
+    rng = random.Random(seed)
+    return [_space(name).sample(rng) for _ in range(count)]
+
+
+@names
+def test_200_samples_build_run_and_give_every_parameter_a_gradient(name: str) -> None:
+    torch.manual_seed(0)
+    input, target = torch.randn(4, 1, 8, 8), torch.tensor([0, 3, 5, 9])
+    for architecture in _samples(name):
+        network = architecture.build(DIGITS)
+        answer = network(input)
+        assert answer.shape == (4, 10)
+        torch.nn.functional.cross_entropy(answer, target).backward()
+        gradients = [parameter.grad for parameter in network.parameters()]
+        assert all(gradient is not None for gradient in gradients), architecture
+        assert all(bool(gradient.isfinite().all()) for gradient in gradients), architecture
+        assert any(bool(gradient.any()) for gradient in gradients), architecture
+        cost = architecture.cost(DIGITS)
+        assert cost.num_params == sum(parameter.numel() for parameter in network.parameters())
+        assert min(cost.num_macs, cost.activation_bytes) > 0
+
+
+@names
+def test_200_samples_survive_json_and_their_decisions(name: str) -> None:
+    space = _space(name)
+    for architecture in _samples(name):
+        text = architecture.to_json()
+        again = Architecture.from_json(text)
+        assert again.to_json() == text
+        assert space.architecture(json.loads(text)["decisions"]).id == again.id == architecture.id
+    again = Space.from_json(space.to_json())
+    assert again.holes() == space.holes()
+    assert again.sample(random.Random(7)).id == space.sample(random.Random(7)).id
+
+
+def test_identities_are_the_same_in_every_process() -> None:
+    code = (
+        "import random, sys; sys.path.insert(0, sys.argv[1]); import test_catalog as t\n"
+        "for name in t.catalog: print(*(a.id for a in t._samples(name, 50)))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "4321"}
+    command = [sys.executable, "-c", code, os.path.dirname(__file__)]
+    there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert there.split() == [a.id for name in catalog for a in _samples(name, 50)]
+
+
+@names
+def test_the_space_is_counted_and_its_samples_differ(name: str) -> None:
+    assert _space(name).size() > 10_000
+    assert len({architecture.id for architecture in _samples(name)}) > SAMPLES // 2
+
+
+IMAGES = [Image(1, 8, 8), Image(3, 8, 8), Image(1, 28, 28), Image(3, 32, 32), Image(2, 1, 1), Image(1, 9, 5)]
+
+
+@names
+@pytest.mark.parametrize("image", IMAGES, ids=str)
+def test_images_of_any_size_and_several_tasks_are_served(name: str, image: Image) -> None:
+    signature = Signature({"image": image}, {"kind": Classification(3), "angle": Regression(2)})
+    for architecture in _samples(name, 6, seed=1):
+        answers = architecture.build(signature)({"image": torch.randn(2, *image.shape)})
+        assert {task: tuple(answer.shape) for task, answer in answers.items()} == {
+            "kind": (2, 3),
+            "angle": (2, 2),
+        }
+
+
+@pytest.mark.parametrize("kind", [Vector(5), Sequence(7, 3), Tokens(6, 11)], ids=str)
+@pytest.mark.parametrize("join", ["mean", "flatten"])
+def test_the_mlp_serves_every_kind_of_input(kind: Vector | Sequence | Tokens, join: str) -> None:
+    signature = Signature({"it": kind}, {"kind": Classification(4)})
+    space = load("mlp", tokens=join)
+    for seed in range(4):
+        network = space.sample(random.Random(seed)).build(signature)
+        example = signature.example(3)["it"]
+        example = example + 1 if isinstance(kind, Tokens) else example
+        assert network(example).shape == (3, 4)
+        network(example).sum().backward()
+        assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_an_image_network_says_that_it_cannot_take_tokens() -> None:
+    signature = Signature({"text": Tokens(6, 11)}, {"kind": Classification(4)})
+    with pytest.raises(BuildError, match=r"model\.0: ConvNormActivation"):
+        load("cnn").sample(random.Random(0)).build(signature)
+
+
+def test_a_model_and_a_recipe_are_searched_together() -> None:
+    space = Space({"model": load("mlp"), "recipe": recipe(epochs=3, optimizer="sgd")})
+    architecture = space.sample(random.Random(0))
+    assert architecture.recipe is not None
+    assert architecture.recipe.keys() == {
+        "optimizer",
+        "learning_rate",
+        "weight_decay",
+        "schedule",
+        "batch_size",
+        "augmentation",
+        "epochs",
+    }
+    assert architecture.recipe["epochs"] == 3
+    assert architecture.recipe["optimizer"] == "sgd"
+    assert {path.split(".")[0] for path in architecture.decisions} >= {"model", "recipe"}
+    architecture.build(DIGITS)
+
+
+def test_names_and_options_are_checked() -> None:
+    assert descriptions().keys() == catalog.keys()
+    assert all(20 < len(line) < 110 for line in descriptions().values())
+    with pytest.raises(UnknownNameError, match="did you mean 'cnn'"):
+        load("cnm")
+    with pytest.raises(SpaceError, match="unexpected keyword argument 'width'"):
+        load("mlp", width=3)
+    with pytest.raises(SpaceError, match="widths: expected at least one option"):
+        load("cnn", widths=())
+    with pytest.raises(SpaceError, match="stages: expected a whole number >= 1"):
+        load("cnn", stages=0)
+    with pytest.raises(SpaceError, match="cells"):
+        load("cell", cells=0)
+
+
+def test_the_catalog_is_read_without_torch() -> None:
+    code = "import sys, search_spaces.catalog as c; c.descriptions(); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
