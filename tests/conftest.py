@@ -7,8 +7,6 @@ import pytest
 
 # Two cores are all that the tests may count on: torch's threads and Ray's workers share them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 
 @pytest.fixture(scope="session")
@@ -17,15 +15,10 @@ def ray_cluster() -> Iterator[None]:
     import faulty_networks
     import ray
 
+    from workers import cluster
+
     # Ray's workers cannot import what lies among the tests.
     ray.cloudpickle.register_pickle_by_value(faulty_networks)
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
+    cluster.start_local(cpus=2)
     yield
     ray.shutdown()

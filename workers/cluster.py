@@ -1,10 +1,13 @@
 """Connecting to Ray: to the cluster that is there, or to one of our own on this machine."""
 
 import os
+from typing import Any
 
 import ray
 
 from search_spaces.errors import ExecutorError
+
+QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
 
 
 def connect(address: str | None, cpus: int | None) -> bool:
@@ -23,26 +26,35 @@ def connect(address: str | None, cpus: int | None) -> bool:
     """
     if ray.is_initialized():
         return False
-    # Ray's own defaults report usage over the network and rename GPUs of workers that ask for none.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    quiet = {"logging_level": "ERROR", "log_to_driver": False}
     named = address or os.environ.get("RAY_ADDRESS")
     try:
         if named:
-            ray.init(address=named, **quiet)
+            ray.init(address=named, **QUIET)
         else:
-            ray.init(
-                address="local",
-                num_cpus=max(cpus or 1, os.cpu_count() or 1),
-                include_dashboard=False,
-                _node_ip_address="127.0.0.1",
-                **quiet,
-            )
+            start_local(max(cpus or 1, os.cpu_count() or 1))
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         where = f"to the Ray cluster at {named!r}" if named else "to a Ray cluster of its own"
         raise ExecutorError(f"cannot connect {where}: {error}") from error
     return True
+
+
+def start_local(cpus: int) -> None:
+    """Start a Ray of this many CPUs here and connect to it; its ports answer this machine only."""
+    # Ray's own defaults report usage over the network and rename GPUs of workers that ask for none.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    from ray._private import ray_constants
+
+    # Whoever reaches Ray's ports can run code. On macOS and Windows Ray listens on the loopback interface;
+    # elsewhere only this switch makes it: it turns "127.0.0.1" into the machine's address again.
+    listens_outside = getattr(ray_constants, "ENABLE_RAY_CLUSTER", None)
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        ray.init(
+            address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", **QUIET
+        )
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = listens_outside
 
 
 def room(cpus: int, gpus: float) -> int:

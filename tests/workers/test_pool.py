@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
 from faulty_networks import answers, architecture, drain, faulty, points, run
 
 from search_spaces.errors import ExecutorError
@@ -22,6 +23,10 @@ pytestmark = pytest.mark.cluster
 @pytest.fixture(scope="module")
 def problem() -> Problem:
     return points()
+
+
+def test_a_local_ray_answers_this_machine_only(ray_cluster: None) -> None:
+    assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
 
 
 # Before the pool of the others is there: the cluster has two CPUs.
