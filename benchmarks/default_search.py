@@ -1,0 +1,68 @@
+"""What the default search finds: digits, cnn, evolution, in its default budget, over three seeds.
+
+Run: `python -m benchmarks.default_search [--quick]`
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import nas
+from benchmarks.common import Target, at_least, at_most, finish, show
+from nas import Search
+from nas.assemble import read_space
+from nas.cli import DEFAULT_SECONDS
+
+LIMIT = 200_000
+
+
+def search(seed: int, seconds: float, limited: bool, folder: Path) -> dict[str, float]:
+    """One default search: its best network's accuracies, and its speed."""
+    store = folder / f"seed-{seed}-{limited}.db"
+    began = time.monotonic()
+    limits = [nas.at_most("num_params", LIMIT)] if limited else []
+    frame = Search(
+        read_space("cnn"), "digits", "evolution", limits=limits, seconds=seconds, store=store, seed=seed
+    ).run()
+    wall = time.monotonic() - began
+    done = frame[frame["status"] == "complete"]
+    best = done.iloc[0]
+    return {
+        "seed": seed,
+        "limit": LIMIT if limited else 0,
+        "validation": float(best["accuracy"]),
+        "test": float(best["test_accuracy"]),
+        "trials": len(done),
+        "failed": int((frame["status"] == "failed").sum()),
+        "trials_per_minute": 60 * len(done) / wall,
+        "largest": int(done["num_params"].max()),
+        "seconds": wall,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one seed, 20 seconds")
+    options = parser.parse_args()
+    seconds, seeds = (20.0, [0]) if options.quick else (DEFAULT_SECONDS, [0, 1, 2])
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [search(seed, seconds, limited=False, folder=Path(folder)) for seed in seeds]
+        runs.append(search(0, seconds / 3, limited=True, folder=Path(folder)))
+    show(
+        f"The default search, {seconds:g} seconds",
+        list(runs[0]),
+        [[f"{value:.4g}" if isinstance(value, float) else value for value in run.values()] for run in runs],
+    )
+    targets: list[Target] = [
+        at_least(f"test accuracy of the best, seed {run['seed']}", run["test"], 0.98) for run in runs[:-1]
+    ]
+    targets.append(
+        at_most(f"num_params of every trained network, limit {LIMIT:,}", runs[-1]["largest"], LIMIT)
+    )
+    targets.append(at_most("wall-clock seconds of the longest", max(run["seconds"] for run in runs), 180))
+    finish("default_search", {"runs": runs}, targets)
+
+
+if __name__ == "__main__":
+    main()
