@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
+from nas.arguments import name_of
 from nas.search import Search
 from search_spaces.errors import FormatError, NasError, SearchError
 from search_spaces.space import Space
@@ -43,7 +44,7 @@ def assemble(
 
     return Search(
         read_space(space),
-        load(problem, **({} if folder is None else {"folder": str(folder)})),
+        load(problem, **({} if folder is None else {"folder": str(folder.resolve())})),
         controller,
         objectives=_objectives(maximize, minimize) or None,
         limits=[read_limit(text) for text in limits],
@@ -105,29 +106,47 @@ def from_file(
         raise SearchError(f"{file}: expected a line like `search = Search(...)`, found no such search")
     search.store = search.store if store is None else store
     search.executor = search.executor if executor is None else executor
-    search.name = search.name or name
-    search.description = search.description.with_budget(trials=trials, seconds=seconds, target=target)
+    search.name = search.name if name is None else name_of(name)
+    search.description = search.description.with_end(trials, seconds, target)
     return search
 
 
 def _run_file(file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if not file.is_file() or spec is None or spec.loader is None:
+    if not file.is_file() or file.suffix != ".py":
         raise SearchError(f"{file}: expected a Python file")
+    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    there = sys.modules.get(file.stem)
+    if there is not None and getattr(there, "__file__", None) != str(file.resolve()):
+        raise SearchError(f"{file}: there is a module {file.stem!r} already: give the file another name")
+    before = set(sys.modules)
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
     sys.path.insert(0, str(file.parent.resolve()))
     try:
         spec.loader.exec_module(module)
-    except NasError:
-        raise
+    except NasError as error:
+        raise SearchError(f"{file}: {error}") from error
     except Exception as error:
         raise SearchError(f"{file}: {type(error).__name__}: {error}") from error
-    # its classes are known in this process only: they travel to the workers whole, not by name
+    _ship([module, *(sys.modules[name] for name in set(sys.modules) - before)], file.parent.resolve())
+    return module
+
+
+def _ship(modules: Iterable[ModuleType], folder: Path) -> None:
+    """Let what these modules define travel to the workers whole, not by name: only this process knows them.
+
+    Those beside the file only; what is installed is there on the workers too.
+    """
     from ray import cloudpickle
 
-    cloudpickle.register_pickle_by_value(module)
-    return module
+    for module in modules:
+        origin = getattr(module, "__file__", None)
+        if origin is None or "site-packages" in origin:
+            continue
+        if Path(origin).resolve().is_relative_to(folder):
+            cloudpickle.register_pickle_by_value(module)
 
 
 def _objectives(up: Sequence[str], down: Sequence[str]) -> list[Objective]:

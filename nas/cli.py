@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from enum import StrEnum
@@ -45,13 +46,19 @@ class Catalog(StrEnum):
     searches = "searches"
 
 
+STORE = "sqlite:///nas.db"
+
 StoreOption = Annotated[str, typer.Option("--store", help="Where results are kept: a URL or a path.")]
-Trials = Annotated[int | None, typer.Option(help="End after so many trained networks.")]
-Seconds = Annotated[float | None, typer.Option(help="End after so many seconds.")]
+OwnStore = Annotated[
+    str | None, typer.Option("--store", help=f"Where results are kept: a URL or a path; default: {STORE}.")
+]
+Trials = Annotated[int | None, typer.Option(help="End after so many networks in all.")]
+Seconds = Annotated[float | None, typer.Option(help="End after so many seconds in all.")]
 Target = Annotated[float | None, typer.Option(help="End when the first objective is as good as this.")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes; default: one for each core.")]
-ExecutorOption = Annotated[str, typer.Option(help="Where networks are trained: pool (Ray) or inline.")]
-STORE = "sqlite:///nas.db"
+ExecutorOption = Annotated[
+    str | None, typer.Option(help="Where networks are trained: pool (Ray, the default) or inline.")
+]
 
 
 @app.command(epilog="Example: nas search --problem omniglot --limit 'num_params<=100000' --trials 50")
@@ -72,8 +79,8 @@ def search(
     seed: Annotated[int | None, typer.Option(help="Of the controller and every training; default 0.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the search in the store.")] = None,
     workers: Workers = None,
-    executor: ExecutorOption = "pool",
-    store: StoreOption = STORE,
+    executor: ExecutorOption = None,
+    store: OwnStore = None,
 ) -> None:
     """Search, and print the leaderboard.
 
@@ -93,7 +100,7 @@ def search(
             raise SearchError(f"{', '.join(told)}: say it in {file}, where the search is described")
         found = from_file(
             file,
-            store=_given(store),
+            store=store,
             executor=where,
             name=name,
             trials=trials,
@@ -119,7 +126,7 @@ def search(
             seed=0 if seed is None else seed,
             name=name,
             executor=where or "pool",
-            store=store,
+            store=store or STORE,
         )
     _run(found, resume=False, file=file)
 
@@ -132,8 +139,8 @@ def resume(
     target: Target = None,
     name: Annotated[str | None, typer.Option(help="Of the search, when a file describes it.")] = None,
     workers: Workers = None,
-    executor: ExecutorOption = "pool",
-    store: StoreOption = STORE,
+    executor: ExecutorOption = None,
+    store: OwnStore = None,
 ) -> None:
     """Go on with a search that was stopped or killed, or further with one that ended.
 
@@ -147,7 +154,7 @@ def resume(
         file = Path(search)
         found = from_file(
             file,
-            store=_given(store),
+            store=store,
             executor=where,
             name=name,
             trials=trials,
@@ -157,7 +164,7 @@ def resume(
         _run(found, resume=True, file=file)
         return
     found = Search.from_store(
-        store, search, executor=where or "pool", trials=trials, seconds=seconds, target=target
+        store or STORE, search, executor=where or "pool", trials=trials, seconds=seconds, target=target
     )
     _run(found, resume=True)
 
@@ -226,34 +233,48 @@ def main() -> None:
     """Run the command; what a person got wrong ends it with one line and exit code 2."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app()
+        code = app(standalone_mode=False)
     except NasError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("stopped", code=130)
     except BrokenPipeError:  # nas leaderboard | head
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        # what is wrong with the options themselves; its class depends on the version of typer
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(message())
+            sys.exit(2)
+        context = getattr(error, "ctx", None)
+        _fail(message() + (f" (see {context.command_path} --help)" if context is not None else ""))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int = 2) -> NoReturn:
+    """One line, whatever the message is."""
+    line = " ".join(message.split())
+    typer.echo(f"error: {line if len(line) <= 600 else line[:597] + '...'}", err=True)
+    sys.exit(code)
 
 
 def _interrupt(*_: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _given(store: str) -> str | None:
-    """The store, unless it is only the default."""
-    return None if store == STORE else store
-
-
-def _executor(name: str, workers: int | None) -> Any:
+def _executor(name: str | None, workers: int | None) -> Any:
     """The executor that the options describe; None where they say nothing."""
-    if name not in ("pool", "inline"):
+    if name not in (None, "pool", "inline"):
         raise UnknownNameError("executor", name, ("pool", "inline"))
     if name == "inline":
         if workers not in (None, 1):
             raise SearchError(f"--workers {workers}: the inline executor is one worker")
         return "inline"
     if workers is None:
-        return None
+        return name
     from workers.pool import Pool
 
     return Pool(workers=workers)
@@ -261,15 +282,15 @@ def _executor(name: str, workers: int | None) -> Any:
 
 def _run(search: Search, resume: bool, file: Path | None = None) -> None:
     """Run a search under the eyes of a person."""
-    from nas.display import print_end, watching
+    from nas.watch import print_end, print_stopped, watching
 
     try:
         with watching(search) as listener:
             search.run(resume=resume, listener=listener)
     except KeyboardInterrupt:
-        print_end(search, stopped=True, file=file)
+        print_stopped(search, file)
         sys.exit(130)
-    print_end(search, stopped=False, file=file)
+    print_end(search, file)
 
 
 if __name__ == "__main__":

@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from controllers.base import Controller
 from controllers.objectives import Limit, Objective
-from search_spaces.errors import FormatError, SearchError, SpaceError, StoreError
+from nas.budget import Budget
+from search_spaces.errors import FormatError, NasError, SpaceError, StoreError
 from search_spaces.signature import Signature
 from search_spaces.space import Space
-
-
-@dataclass(frozen=True)
-class Budget:
-    """When a search ends: at the first of these that is reached. None means without that end.
-
-    Attributes:
-        trials: networks trained, failed ones included.
-        seconds: wall-clock time of the search's drivers together.
-        target: value of the first objective.
-        trial_seconds: time for one trial; a longer one fails with reason ``timeout``.
-        epochs: for every trial, in place of its recipe's.
-    """
-
-    trials: int | None = None
-    seconds: float | None = None
-    target: float | None = None
-    trial_seconds: float | None = None
-    epochs: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("trials", "epochs", "seconds", "trial_seconds"):
-            value = getattr(self, name)
-            whole = name in ("trials", "epochs")
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value <= 0:
-                raise SearchError(
-                    f"{name}: expected a {'whole ' if whole else ''}number above 0, got {value!r}"
-                )
 
 
 @dataclass(frozen=True)
@@ -53,11 +24,14 @@ class Description:
         options: of the problem.
         signature: of the problem.
         controller: the name of its class, of the catalog or of the user's own.
-        settings: of the controller, beside space, objectives, limits and seed.
+        settings: of the controller, beside space, objectives, limits and seed, as far as JSON can hold them.
+        more_settings: names of those that it cannot.
+        data: fingerprint of the problem's data.
         objectives, limits: of the search.
         budget: when it ends.
         seed: of the controller and of every training.
         keep_weights: of how many of the best networks the weights are kept.
+        metrics: of the problem.
     """
 
     space: str | None
@@ -66,12 +40,14 @@ class Description:
     signature: Signature
     controller: str
     settings: Mapping[str, Any]
+    more_settings: tuple[str, ...]
+    data: str
     objectives: tuple[Objective, ...]
     limits: tuple[Limit, ...]
     budget: Budget
     seed: int
     keep_weights: int
-    metrics: tuple[str, ...] = field(default=())
+    metrics: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -93,6 +69,8 @@ class Description:
                 signature=Signature.from_dict(data["signature"]),
                 controller=data["controller"],
                 settings=data["settings"],
+                more_settings=tuple(data["more_settings"]),
+                data=data["data"],
                 objectives=tuple(Objective(**objective) for objective in data["objectives"]),
                 limits=tuple(Limit(**limit) for limit in data["limits"]),
                 budget=Budget(**data["budget"]),
@@ -100,14 +78,23 @@ class Description:
                 keep_weights=data["keep_weights"],
                 metrics=tuple(data["metrics"]),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, NasError) as error:
             raise FormatError(f"not the description of a search: {error!r}") from error
 
-    def with_budget(self, **changes: Any) -> Description:
-        """The same search with another end; values of None change nothing."""
-        return replace(
-            self, budget=replace(self.budget, **{k: v for k, v in changes.items() if v is not None})
-        )
+    def with_end(self, trials: int | None, seconds: float | None, target: float | None) -> Description:
+        """The same search with another end in place of its own; all None: with its own."""
+        if trials is None and seconds is None and target is None:
+            return self
+        return replace(self, budget=replace(self.budget, trials=trials, seconds=seconds, target=target))
+
+    def difference(self, other: Description) -> str | None:
+        """In what ``other`` is another search and no continuation of this one, in words; None: in nothing."""
+        for what in _SAME:
+            mine, theirs = getattr(self, what), getattr(other, what)
+            if mine != theirs:
+                mine, theirs = _around_difference(_words(mine), _words(theirs))
+                return f"its {what.replace('_', ' ')} was {mine}, now it is {theirs}"
+        return None
 
     def load_space(self, modules: Iterable[Callable[..., Any]] | None = None) -> Space:
         """The space, from its JSON.
@@ -119,6 +106,38 @@ class Description:
         if self.space is None:
             raise StoreError("the space of this search was not kept (it holds objects that are no data)")
         return Space.from_json(self.space, modules)
+
+
+_SAME = (
+    "problem",
+    "signature",
+    "data",
+    "space",
+    "objectives",
+    "limits",
+    "seed",
+    "controller",
+    "settings",
+    "more_settings",
+)  # what may not change while a search goes on
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
+
+
+def _around_difference(first: str, second: str, width: int = 60) -> tuple[str, str]:
+    """Two texts, shortened to where they begin to differ."""
+    same = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
+    start = 0 if max(len(first), len(second)) <= width else max(0, same - width // 3)
+
+    def part(text: str) -> str:
+        end = start + width
+        return ("..." if start else "") + text[start:end] + ("..." if len(text) > end else "")
+
+    return part(first), part(second)
 
 
 def space_json(space: Space) -> str | None:

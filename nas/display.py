@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -21,95 +20,13 @@ from nas.store import Store
 from search_spaces.errors import NasError
 
 if TYPE_CHECKING:
-    from nas.loop import Listener
-    from nas.progress import Progress
     from nas.records import EpochReport
     from nas.reuse import Found
-    from nas.search import Search
-
-_LINE_EVERY = 10.0  # seconds between lines of progress where there is no terminal
 
 
 def console() -> Console:
     """Standard output, made anew: tests and pipes replace it."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-
-
-# -- a running search --------------------------------------------------------------------------------------
-
-
-@contextmanager
-def watching(search: Search) -> Iterator[Listener]:
-    """A listener that shows progress: one live line in a terminal, a line now and then elsewhere."""
-    out = console()
-    if sys.stdout.isatty():
-        with out.status("starting the workers ...") as status:
-
-            def update(progress: Progress) -> None:
-                for message in progress.messages:
-                    out.print(f"[dim]{escape(_short(message))}[/dim]")
-                status.update(escape(progress_line(progress)))
-
-            yield update
-        return
-    last = [time.monotonic()]
-
-    def write(progress: Progress) -> None:
-        for message in progress.messages:
-            print(_short(message), flush=True)
-        if time.monotonic() - last[0] >= _LINE_EVERY:
-            last[0] = time.monotonic()
-            print(progress_line(progress), flush=True)
-
-    yield write
-
-
-def progress_line(progress: Progress) -> str:
-    """Where a search stands, in one line."""
-    wanted = f"/{progress.budget.trials}" if progress.budget.trials is not None else ""
-    parts = [f"{progress.name}: {progress.trials}{wanted} trials"]
-    if progress.best is not None:
-        parts.append(f"best {progress.objective} {progress.best[0]:.4f} ({progress.best[1][:8]})")
-    parts.append(f"{progress.running} running")
-    parts.append(f"{progress.failed} failed")
-    if progress.infeasible:
-        parts.append(f"{progress.infeasible} over a limit")
-    if progress.trials_here:
-        parts.append(f"{progress.trials_per_minute:.0f}/min")
-    left = progress.seconds_left
-    if left is not None:
-        parts.append(f"{_duration(left)} left")
-    return ", ".join(parts)
-
-
-def print_end(search: Search, stopped: bool, file: Path | None) -> None:
-    """What a person needs after a search: its leaderboard and how to go on."""
-    if not isinstance(search.store, Store):
-        with Store(search.store) as store:
-            return _print_end(search, store, stopped, file)
-    return _print_end(search, search.store, stopped, file)
-
-
-def _print_end(search: Search, store: Store, stopped: bool, file: Path | None) -> None:
-    option = "" if store.url == "sqlite:///nas.db" else f" --store {store.url}"
-    what = str(file) if file is not None else search.name
-    out = console()
-    if stopped:
-        out.print("stopped; what was trained is kept")
-        out.print(f"go on with: nas resume {what}{option}", markup=False)
-        return
-    print_leaderboard(store, search.name, 10, "table", False)
-    record = store.search(search.name)
-    out.print(
-        f"search {record.name} ended after {_duration(record.elapsed_seconds)}: {record.reason}", markup=False
-    )
-    best = next(
-        (row["id"] for row in entries(store, search.name, top=1) if row["status"] == "complete"), None
-    )
-    if best is not None:
-        out.print(f"look at the best: nas show {best[:8]}{option}", markup=False)
-        out.print(f"take it with you: nas export {best[:8]} --to best{option}", markup=False)
-        out.print(f"search on:        nas resume {what}{option} --seconds ... or --trials ...", markup=False)
 
 
 # -- leaderboards ------------------------------------------------------------------------------------------
@@ -121,7 +38,7 @@ def print_leaderboard(
     """Print a leaderboard; ``format`` is table, json, csv or markdown."""
     rows = entries(store, search, top=top, infeasible=infeasible)
     if format == "json":
-        print(json.dumps(rows, indent=1))
+        print(json.dumps([{k: _json(v) for k, v in row.items()} for row in rows], indent=1, allow_nan=False))
     elif format == "csv":
         writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else ["rank", "id", "status"])
         writer.writeheader()
@@ -134,8 +51,13 @@ def print_leaderboard(
             for line in (heads, ["---"] * len(heads), *cells):
                 print("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
         else:
-            title = f"{record.name} ({description.problem}, {description.controller}, {record.status})"
+            title = f"{record.name} ({description.problem}, {description.controller}, {record.state})"
             _print_table(title, heads, cells)
+
+
+def _json(value: Any) -> Any:
+    """JSON has no word for numbers that are not finite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _columns(
@@ -147,6 +69,8 @@ def _columns(
     names += [f"test_{metric}" for metric in wanted]
     names += [metric for metric in description.metrics if metric not in wanted and metric != "loss"]
     names += [limit.metric for limit in description.limits] + ["num_params", "epochs", "seconds", "origin"]
+    if any(row["feasible"] is False for row in rows):
+        names.append("feasible")
     if any(row["reason"] for row in rows):
         names.append("reason")
     names = [n for n in dict.fromkeys(names) if any(n in row for row in rows)]
@@ -158,6 +82,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -199,14 +125,16 @@ def print_trial(store: Store, id: str, search: str | None) -> None:
         out.print(f"{trial.reason}: {trial.message}", markup=False)
         if trial.traceback:
             out.print(trial.traceback, markup=False)
-    assert trial.id is not None
-    _print_curve(store.reports(trial.id), description)
+    _print_curve(store.reports(record.id, trial.number), description)
 
 
 def print_found(found: Found) -> None:
     """An exported architecture."""
     out = console()
+    network = found.build()  # that its weights are good is part of what there is to know
     out.print(found.architecture.draw(found.signature), markup=False)
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    out.print(f"weights: {weights:,} parameters, {len(found.weights or b''):,} bytes", markup=False)
     _print_facts(found.architecture.decisions, found.metrics, found.test_metrics)
     out.print(", ".join(f"{key} {value}" for key, value in found.provenance.items() if value), markup=False)
 
@@ -253,12 +181,22 @@ def print_catalog(what: str, store: str) -> None:
                 description = Description.from_dict(record.description)
                 trials = opened.count_trials(record.id)
                 objectives = ", ".join(map(str, description.objectives))
-                budget = _duration(record.elapsed_seconds)
+                budget = duration(record.elapsed_seconds)
                 began = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created_at))
                 what_for = [description.problem, description.controller, objectives]
-                which = [str(record.id), record.name, record.status]
+                which = [str(record.id), record.name, record.state]
                 rows.append([*which, *what_for, str(trials), budget, began])
-        heads = "number name status problem controller objectives trained took began".split()
+        heads = [
+            "number",
+            "name",
+            "status",
+            "problem",
+            "controller",
+            "objectives",
+            "trained",
+            "took",
+            "began",
+        ]
         _print_table("searches", heads, rows)
         return
     if what == "spaces":
@@ -282,12 +220,8 @@ def _plain(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _short(message: str) -> str:
-    line = message.splitlines()[0] if message else ""
-    return line if len(line) <= 160 else line[:157] + "..."
-
-
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time for people, such as ``2 min 5 s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from controllers.objectives import Limit
 from nas.description import Description
 from nas.ranking import rank
 from nas.records import Status, Trial
@@ -19,7 +21,7 @@ SHOWN: tuple[Status, ...] = ("complete", "failed", "running", "interrupted")
 
 def leaderboard(
     store: Store | str | Path = DEFAULT_STORE,
-    search: str | None = None,
+    search: str | int | None = None,
     *,
     top: int | None = None,
     infeasible: bool = False,
@@ -38,8 +40,8 @@ def leaderboard(
 
     Returns:
         A frame indexed from 0 with the columns ``rank, id, status``, every validation metric and cost by its
-        name, every test metric by its name with ``test_`` before it, then ``epochs, seconds, number, origin,
-        parents, reason, message``.
+        name, every test metric by its name with ``test_`` before it, then ``feasible`` (whether it keeps the
+        limits; missing where that is unknown), ``epochs, seconds, number, origin, parents, reason, message``.
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search.
@@ -47,16 +49,13 @@ def leaderboard(
     import pandas as pd
 
     rows = entries(store, search, top=top, infeasible=infeasible)
-    frame = pd.DataFrame(rows)
-    if rows:
-        frame["rank"] = frame["rank"].astype("Int64")
-        frame["epochs"] = frame["epochs"].astype("Int64")
-    return frame
+    frame = pd.DataFrame(rows, columns=None if rows else list(_entry(0, None, [], [], [])))
+    return frame.astype({"rank": "Int64", "epochs": "Int64", "feasible": "boolean"})
 
 
 def entries(
     store: Store | str | Path = DEFAULT_STORE,
-    search: str | None = None,
+    search: str | int | None = None,
     *,
     top: int | None = None,
     infeasible: bool = False,
@@ -79,16 +78,24 @@ def entries(
     metrics = [*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)]
     tests = list(dict.fromkeys(name for trial in ranked for name in trial.test_metrics))
     tests.sort(key=lambda name: metrics.index(name) if name in metrics else len(metrics))
-    return [_entry(place, trial, metrics, tests) for place, trial in enumerate(ranked, start=1)]
+    return [
+        _entry(place, trial, metrics, tests, description.limits)
+        for place, trial in enumerate(ranked, start=1)
+    ]
 
 
-def _entry(place: int, trial: Trial, metrics: list[str], tests: list[str]) -> dict[str, Any]:
+def _entry(
+    place: int, trial: Trial | None, metrics: list[str], tests: list[str], limits: Sequence[Limit]
+) -> dict[str, Any]:
+    """One row; of no trial: its keys."""
+    trial = trial or Trial(0, "", {}, "failed")
     return {
         "rank": place if trial.status == "complete" else None,
         "id": trial.architecture_id,
         "status": trial.status,
         **{name: trial.metrics.get(name) for name in metrics},
         **{f"test_{name}": trial.test_metrics.get(name) for name in tests},
+        "feasible": _feasible(trial, limits),
         "epochs": trial.epochs,
         "seconds": trial.seconds,
         "number": trial.number,
@@ -97,3 +104,10 @@ def _entry(place: int, trial: Trial, metrics: list[str], tests: list[str]) -> di
         "reason": trial.reason,
         "message": trial.message,
     }
+
+
+def _feasible(trial: Trial, limits: Sequence[Limit]) -> bool | None:
+    if trial.status not in ("complete", "infeasible"):
+        return None
+    known = [limit for limit in limits if limit.metric in trial.metrics]
+    return all(limit.violation(trial.metrics[limit.metric]) == 0 for limit in known)

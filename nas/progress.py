@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nas.description import Budget
+from nas.budget import Budget
 
 
 @dataclass
@@ -18,7 +18,8 @@ class Progress:
         complete, failed, infeasible, repeated, running: numbers of trials.
         best: value of the first objective of the best feasible trial, and the id of its architecture.
         elapsed: seconds, of earlier drivers too.
-        here: seconds of this driver, and trials that it has ended.
+        seconds_here: of this driver.
+        trials_here: trials that it has trained.
         messages: what happened since the last look, a line each (failures).
     """
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nas.lease import living
+
 Status = Literal["running", "complete", "failed", "infeasible", "repeated", "interrupted"]
 """Of a trial.
 
@@ -37,7 +39,6 @@ class Trial:
     epochs: int | None = None
     seconds: float | None = None
     started_at: float | None = None
-    id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,16 @@ class SearchRecord:
     reason: str | None
     created_at: float
     elapsed_seconds: float
+    driver: str | None
+    heartbeat_at: float | None
     description: Mapping[str, Any]
+
+    @property
+    def state(self) -> str:
+        """The status as it is: a search whose driver was killed still has the status ``running``."""
+        if self.status == "running" and living(self.driver, self.heartbeat_at) is None:
+            return "killed"
+        return self.status
 
 
 @dataclass(frozen=True)

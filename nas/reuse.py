@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.description import Description
-from nas.leaderboard import entries
+from nas.ranking import rank
+from nas.records import SearchRecord, Trial
 from nas.store import DEFAULT_STORE, Store
+from nas.writing import numbers, plain
 from search_spaces.architecture import Architecture
 from search_spaces.errors import FormatError, StoreError
 from search_spaces.signature import Signature
@@ -60,8 +62,9 @@ class Found:
         network = self.architecture.build(self.signature)
         try:
             network.load_state_dict(load_tensors(self.weights))
-        except (SafetensorError, RuntimeError) as error:
-            raise FormatError(f"weights of {self.architecture.id}: {error}") from error
+        except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            what = " ".join(str(error).split())
+            raise FormatError(f"not the weights of {self.architecture.id}: {what:.300}") from error
         return network.eval()
 
     def export(self, folder: str | Path) -> Path:
@@ -81,14 +84,15 @@ class Found:
         folder = Path(folder)
         data = json.loads(self.architecture.to_json()) | {
             "signature": self.signature.to_dict(),
-            "metrics": dict(self.metrics),
-            "test_metrics": dict(self.test_metrics),
+            "metrics": plain(self.metrics),
+            "test_metrics": plain(self.test_metrics),
             "provenance": dict(self.provenance),
         }
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / WEIGHTS_FILE).write_bytes(self.weights)
-            (folder / ARCHITECTURE_FILE).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+            (folder / ARCHITECTURE_FILE).write_text(text, encoding="utf-8")
             (folder / CARD_FILE).write_text(card(self), encoding="utf-8")
         except OSError as error:
             raise StoreError(f"cannot write to {folder}: {error.strerror or error}") from error
@@ -99,7 +103,7 @@ def load(
     source: str | Path | Store = DEFAULT_STORE,
     id: str | None = None,
     *,
-    search: str | None = None,
+    search: str | int | None = None,
     modules: Iterable[Callable[..., Any]] | None = None,
 ) -> Found:
     """What a search has found, from the folder that it was exported to or from a store.
@@ -123,6 +127,8 @@ def load(
         if folder.name == ARCHITECTURE_FILE:
             folder = folder.parent
         if folder.is_dir():
+            if id is not None:
+                raise StoreError(f"{folder} is an exported network: expected no id beside it, got {id!r}")
             return _from_folder(folder, modules)
     if isinstance(source, Store):
         return _from_store(source, id, search, modules)
@@ -132,41 +138,42 @@ def load(
 
 def _from_folder(folder: Path, modules: Iterable[Callable[..., Any]] | None) -> Found:
     path = folder / ARCHITECTURE_FILE
+    for name in (ARCHITECTURE_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise FormatError(f"{folder} holds no exported network: it has no file {name}")
     try:
         text = path.read_text(encoding="utf-8")
-        weights = (folder / WEIGHTS_FILE).read_bytes() if (folder / WEIGHTS_FILE).exists() else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: {error}") from error
-    try:
+        weights = (folder / WEIGHTS_FILE).read_bytes()
         architecture = Architecture.from_json(text, modules)
-    except FormatError as error:
+        data = json.loads(text)
+        signature = Signature.from_dict(data.get("signature") or {})
+        metrics, test_metrics = _measured(data, "metrics"), _measured(data, "test_metrics")
+    except (OSError, UnicodeDecodeError, FormatError) as error:
         raise FormatError(f"{path}: {error}") from error
-    data = json.loads(text)
+    provenance = data.get("provenance")
     return Found(
         architecture,
-        Signature.from_dict(data.get("signature") or {}),
+        signature,
         weights,
-        data.get("metrics") or {},
-        data.get("test_metrics") or {},
-        data.get("provenance") or {},
+        metrics,
+        test_metrics,
+        provenance if isinstance(provenance, dict) else {},
     )
 
 
 def _from_store(
-    store: Store, id: str | None, search: str | None, modules: Iterable[Callable[..., Any]] | None
+    store: Store, id: str | None, search: str | int | None, modules: Iterable[Callable[..., Any]] | None
 ) -> Found:
     if id is None:
-        rows = entries(store, search, top=1)
-        if not rows or rows[0]["status"] != "complete":
-            raise StoreError(f"search {store.search(search).name!r} has no trained network yet")
-        id, search = rows[0]["id"], store.search(search).name
-    record, trial = store.find_trial(id, search)
+        record = store.search(search)
+        trial = _best(store, record)
+    else:
+        record, trial = store.find_trial(id, search)
     description = Description.from_dict(record.description)
-    assert trial.id is not None
     return Found(
         description.load_space(modules).architecture(trial.decisions),
         description.signature,
-        store.weights(trial.id),
+        store.weights(record.id, trial.number),
         trial.metrics,
         trial.test_metrics,
         {
@@ -184,3 +191,23 @@ def _from_store(
             "parents": list(trial.parents),
         },
     )
+
+
+def _best(store: Store, record: SearchRecord) -> Trial:
+    """The best trial whose weights were kept; the best at all if none were."""
+    description = Description.from_dict(record.description)
+    done = store.trials(record.id, statuses=("complete",))
+    if not done:
+        raise StoreError(f"search {record.name!r} has no trained network yet")
+    ranked = rank(done, description.objectives, description.limits)
+    kept = store.kept_weights(record.id)
+    return next((trial for trial in ranked if trial.number in kept), ranked[0])
+
+
+def _measured(data: Mapping[str, Any], key: str) -> dict[str, float]:
+    """Metrics from a folder's JSON."""
+    found = data.get(key) or {}
+    try:
+        return numbers(found)
+    except (AttributeError, TypeError, ValueError):
+        raise FormatError(f"{key}: expected numbers by name, got {found!r:.80}") from None

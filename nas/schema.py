@@ -5,6 +5,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -12,7 +13,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 VERSION = 1
@@ -31,26 +31,27 @@ searches = Table(
     "nas_searches",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", String(200), nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
     Column("status", String(20), nullable=False),  # running, finished, stopped
     Column("reason", Text),  # why it ended
     Column("created_at", Float, nullable=False),  # seconds since 1970, UTC
     Column("elapsed_seconds", Float, nullable=False, default=0.0),  # of its drivers together
+    Column("driver", Text),  # the process that drives it now, see nas.lease
+    Column("heartbeat_at", Float),  # when that was last heard of; seconds since 1970, UTC
     Column("description", JSON, nullable=False),  # see nas.description
 )
 
 trials = Table(
     "nas_trials",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), nullable=False),
-    Column("number", Integer, nullable=False),  # order of asking, from 0
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # order of asking, from 0
     Column("architecture_id", String(16), nullable=False),
     Column("status", String(12), nullable=False),  # see nas.records.Status
-    Column("reason", String(40)),  # of a failure, in one word
+    Column("reason", Text),  # of a failure, in one word
     Column("message", Text),
     Column("traceback", Text),
-    Column("origin", String(40), nullable=False),  # how the controller came to it
+    Column("origin", Text, nullable=False),  # how the controller came to it
     Column("parents", JSON, nullable=False),  # architecture ids
     Column("decisions", JSON, nullable=False),
     Column("asked_step", Integer, nullable=False),  # place among the controller's calls
@@ -61,25 +62,35 @@ trials = Table(
     Column("epochs", Integer),
     Column("seconds", Float),
     Column("started_at", Float),  # seconds since 1970, UTC
-    UniqueConstraint("search_id", "number"),
     Index("nas_trials_by_score", "search_id", "score"),
     Index("nas_trials_by_architecture", "architecture_id"),
 )
 
+
+def _of_trial() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["search_id", "number"], ["nas_trials.search_id", "nas_trials.number"], ondelete="CASCADE"
+    )
+
+
 reports = Table(
     "nas_reports",
     metadata,
-    Column("trial_id", ForeignKey("nas_trials.id", ondelete="CASCADE"), primary_key=True),
-    Column("epoch", Integer, primary_key=True),  # from 1
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),  # from 1
     Column("metrics", JSON, nullable=False),
     Column("train_loss", Float),
     Column("seconds", Float, nullable=False),  # of this epoch's training
     Column("samples_per_second", Float),
+    _of_trial(),
 )
 
 weights = Table(
     "nas_weights",
     metadata,
-    Column("trial_id", ForeignKey("nas_trials.id", ondelete="CASCADE"), primary_key=True),
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),  # safetensors
+    _of_trial(),
 )

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers import catalog
 from controllers.base import Controller
 from controllers.objectives import Limit, Objective
-from nas.description import Budget, Description, controller_name, space_json
-from nas.loop import COSTS, Listener, Loop
-from nas.records import SearchRecord
+from nas.arguments import (
+    check_controller,
+    check_metrics,
+    executor_of,
+    fingerprint,
+    limits_of,
+    name_of,
+    objectives_of,
+    problem_of,
+    settings_of,
+)
+from nas.budget import Budget
+from nas.database import in_memory
+from nas.description import Description, controller_name, space_json
+from nas.lease import Driver, new_driver, release
+from nas.loop import Listener, Loop
+from nas.records import SearchRecord, Trial
 from nas.store import DEFAULT_STORE, Store
-from search_spaces.errors import SearchError, UnknownNameError
-from search_spaces.holes import is_plain
+from search_spaces.architecture import Architecture
+from search_spaces.errors import DecisionError, SearchError, StoreError, UnknownNameError
 from search_spaces.space import Space
 
 if TYPE_CHECKING:
@@ -36,9 +51,10 @@ class Search:
         problem: what they must learn: a `workers.problems.Problem`, or the name of one of the catalog.
         controller: who proposes: a name of the catalog, a class (or any callable that takes
             ``(space, objectives, limits=, seed=)``), or a controller made for the same space.
-        objectives: what to improve, the most important first; left out: the problem's own.
-        limits: bounds on metrics. Those on costs (``num_params``, ``num_macs``, ``activation_bytes``) are
-            checked before any training.
+        objectives: what to improve, the most important first; left out: the controller's if it was made
+            already, else the problem's own.
+        limits: bounds on metrics; left out: the controller's. Those on costs (``num_params``, ``num_macs``,
+            ``activation_bytes``) are checked before any training.
         trials: networks to train, failed ones included (default 100, where no other end is given).
         seconds: wall-clock time.
         target: value of the first objective that is good enough.
@@ -67,7 +83,7 @@ class Search:
         controller: str | Controller | Callable[..., Controller] = "evolution",
         *,
         objectives: Objective | Sequence[Objective] | None = None,
-        limits: Limit | Sequence[Limit] = (),
+        limits: Limit | Sequence[Limit] | None = None,
         trials: int | None = None,
         seconds: float | None = None,
         target: float | None = None,
@@ -80,28 +96,30 @@ class Search:
         keep_weights: int = 5,
     ) -> None:
         self.space = space if isinstance(space, Space) else Space(space)
-        self.problem = _problem(problem)
-        self.store = store
+        self.problem = problem_of(problem)
+        # a store in memory ends with its object: it stays open as long as the search is there
+        self.store = store if isinstance(store, Store) or not in_memory(store) else Store(store, create=True)
         self.executor = executor
-        self.name = name
-        self._objectives = _objectives(objectives, controller, self.problem)
-        self._limits = (limits,) if isinstance(limits, Limit) else tuple(limits)
+        self.name = name_of(name)
         self.seed = seed
-        if isinstance(controller, Controller):
-            _check_fit(controller, self.space, self._objectives)
+        self._objectives = objectives_of(objectives, controller, self.problem)
+        self._limits = limits_of(limits, controller)
         self._controller = controller
         if trials is None and seconds is None and target is None:
             trials = DEFAULT_TRIALS
         if isinstance(keep_weights, bool) or not isinstance(keep_weights, int) or keep_weights < 0:
             raise SearchError(f"keep_weights: expected a whole number >= 0, got {keep_weights!r}")
         self.controller = self._new_controller()
+        settings, more_settings = settings_of(self.controller)
         self.description = Description(
             space=space_json(self.space),
             problem=self.problem.name,
-            options=self.problem.options,
+            options=json.loads(json.dumps(dict(self.problem.options), default=str)),
             signature=self.problem.signature,
             controller=controller_name(self.controller),
-            settings=_plain_settings(self.controller),
+            settings=settings,
+            more_settings=more_settings,
+            data=fingerprint(self.problem),
             objectives=self._objectives,
             limits=self._limits,
             budget=Budget(trials, seconds, target, trial_seconds, epochs),
@@ -109,13 +127,13 @@ class Search:
             keep_weights=keep_weights,
             metrics=tuple(self.problem.metrics),
         )
-        _check_metrics(self.description)
-        _executor(executor)  # an unknown name is said now, not after the problem is loaded
+        check_metrics(self.description)
+        executor_of(executor)  # an unknown name is said now, not after the problem is loaded
 
     @staticmethod
     def from_store(
         store: str | Path | Store = DEFAULT_STORE,
-        name: str | None = None,
+        name: str | int | None = None,
         *,
         executor: str | Executor = "pool",
         modules: Iterable[Callable[..., Any]] | None = None,
@@ -127,10 +145,10 @@ class Search:
 
         Args:
             store: where it is kept.
-            name: of the search; left out: the latest.
+            name: of the search, or its number; left out: the latest.
             executor: as in `Search`.
             modules: classes of your own that its space uses.
-            trials, seconds, target: a new end.
+            trials, seconds, target: another end in place of its own, counted from its beginning.
 
         Raises:
             SearchError: its problem or controller is not of the catalog: run your script again instead.
@@ -138,7 +156,7 @@ class Search:
         with _opened(store, create=False) as opened:
             record = opened.search(name)
         found = Description.from_dict(record.description)
-        found = found.with_budget(trials=trials, seconds=seconds, target=target)
+        found = found.with_end(trials, seconds, target)
         from workers.problems import catalog as problems
 
         for kind, known, came in (
@@ -150,6 +168,12 @@ class Search:
                     f"search {record.name!r}: its {kind} {came!r} is your own: "
                     "go on with the file that describes the search (nas resume my_search.py)"
                 )
+
+        if found.more_settings:
+            raise SearchError(
+                f"search {record.name!r}: settings of its controller were not kept "
+                f"({', '.join(found.more_settings)}): go on with the file that describes the search"
+            )
 
         def controller(space: Space, objectives: Any, **options: Any) -> Controller:
             return catalog[found.controller](space, objectives, **options, **found.settings)
@@ -190,23 +214,15 @@ class Search:
         """
         from nas.leaderboard import leaderboard
 
-        with _opened(self.store, create=True) as store:
-            record = self._enter(store, resume)
+        self.controller = self._new_controller()
+        with _opened(self.store, create=True) as store, _driving() as driver:
+            record = self._enter(store, resume, driver)
             self.name = record.name
-            self.controller = self._new_controller()
-            executor = _executor(self.executor)
-            loop = Loop(store, record, self.description, self.controller, executor, listener)
+            loop = Loop(store, record, self.description, self.controller, driver, listener)
             ended = ("stopped", "an error")
             try:
-                if resume:
-                    loop.restore(lambda trial: self.space.architecture(trial.decisions))
-                with executor:
-                    executor.open(self.problem)
-                    try:
-                        ended = ("finished", loop.run())
-                    finally:
-                        if ended[0] != "finished":
-                            loop.interrupt()
+                self.reason = self._drive(loop, resume)
+                ended = ("finished", self.reason)
             except KeyboardInterrupt:
                 ended = ("stopped", "interrupted")
                 raise
@@ -214,9 +230,25 @@ class Search:
                 ended = ("stopped", f"{type(error).__name__}: {error}")
                 raise
             finally:
-                store.update_search(record.id, status=ended[0], reason=ended[1])
-            self.reason = ended[1]
+                loop.leave(*ended)
             return leaderboard(store, record.name)
+
+    def _drive(self, loop: Loop, resume: bool) -> str:
+        """Search; gives why it ended."""
+        if resume:
+            loop.restore(self._rebuild)
+            end = loop.over()
+            if end is not None:
+                return end.words  # no worker is needed to see that
+        with executor_of(self.executor) as executor:
+            executor.open(self.problem)
+            return loop.run(executor)
+
+    def _rebuild(self, trial: Trial) -> Architecture:
+        try:
+            return self.space.architecture(trial.decisions)
+        except DecisionError as error:
+            raise SearchError(f"the space is not that of trial {trial.number} any more: {error}") from error
 
     def leaderboard(self, top: int | None = None) -> pd.DataFrame:
         """The trials so far, best first; see `nas.leaderboard.leaderboard`."""
@@ -225,111 +257,60 @@ class Search:
         with _opened(self.store, create=False) as store:
             return leaderboard(store, self.name, top=top)
 
-    def _enter(self, store: Store, resume: bool) -> SearchRecord:
-        """The record of this search in the store: a new one, or the one to go on with."""
-        if not resume:
-            name = self.name or store.free_name(
-                f"{self.problem.name}-{self.description.controller.split('.')[-1]}"
-            )
-            return store.create_search(name, self.description.to_dict())
-        record = store.search(self.name)
-        before = Description.from_dict(record.description)
-        for what in (
-            "space",
-            "problem",
-            "signature",
-            "objectives",
-            "limits",
-            "seed",
-            "controller",
-            "settings",
-        ):
-            if getattr(before, what) != getattr(self.description, what):
-                raise SearchError(
-                    f"search {record.name!r} cannot go on: its {what} was "
-                    f"{str(getattr(before, what))[:100]!r}, now it is "
-                    f"{str(getattr(self.description, what))[:100]!r}"
-                )
-        store.update_search(record.id, status="running", reason=None, description=self.description.to_dict())
+    def _enter(self, store: Store, resume: bool, driver: Driver) -> SearchRecord:
+        """The record of this search in the store: a new one, or the one to go on with; driven by us now."""
+        described = self.description.to_dict()
+        if resume:
+            record = self._find(store)
+            store.claim(record.id, driver, described)
+            return store.search_of(record.id)
+        if self.name is not None:
+            return store.create_search(self.name, described, driver)
+        stem = f"{self.problem.name}-{self.description.controller.split('.')[-1]}"
+        while True:
+            name = store.free_name(stem)
+            try:
+                return store.create_search(name, described, driver)
+            except StoreError:
+                if name not in {search.name for search in store.searches()}:
+                    raise  # else another process was faster: the next name
+
+    def _find(self, store: Store) -> SearchRecord:
+        """The search of this name to go on with; without a name the latest that is described as this one."""
+        if self.name is not None:
+            record = store.search(self.name)
+        else:
+            searches = store.searches()[::-1]
+            same = (r for r in searches if self._difference(r) is None)
+            record = next(same, None) or store.search()
+        difference = self._difference(record)
+        if difference is not None:
+            raise SearchError(f"search {record.name!r} cannot go on: {difference}")
         return record
+
+    def _difference(self, record: SearchRecord) -> str | None:
+        return Description.from_dict(record.description).difference(self.description)
 
     def _new_controller(self) -> Controller:
         """A controller as it was given: a run may have to begin again from nothing."""
         given = self._controller
         if isinstance(given, Controller):
-            return copy.deepcopy(given)
+            return copy.deepcopy(check_controller(given, self.space, self._objectives, self._limits))
         if isinstance(given, str):
             if given not in catalog:
                 raise UnknownNameError("controller", given, catalog)
             given = catalog[given]
-        controller = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
-        if not isinstance(controller, Controller):
-            raise SearchError(f"controller: expected a Controller or its name, got {controller!r}")
-        return controller
+        made = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
+        return check_controller(made, self.space, self._objectives, self._limits)
 
 
-def _plain_settings(controller: Controller) -> dict[str, Any]:
-    """The settings of a controller as far as they are plain values."""
-    return {name: value for name, value in controller.settings.items() if is_plain(value)}
-
-
-def _problem(problem: Problem | str) -> Problem:
-    from workers.problems import Problem, load
-
-    if isinstance(problem, str):
-        return load(problem)
-    if not isinstance(problem, Problem):
-        raise SearchError(f"problem: expected a Problem or a name of the catalog, got {problem!r:.80}")
-    return problem
-
-
-def _objectives(
-    objectives: Objective | Sequence[Objective] | None, controller: object, problem: Problem
-) -> tuple[Objective, ...]:
-    if objectives is None:
-        if isinstance(controller, Controller):
-            return controller.objectives
-        metric, direction = problem.objective
-        return (Objective(metric, direction),)  # type: ignore[arg-type]
-    found = (objectives,) if isinstance(objectives, Objective) else tuple(objectives)
-    if not found or not all(isinstance(objective, Objective) for objective in found):
-        raise SearchError(f"objectives: expected some, such as maximize('accuracy'), got {objectives!r}")
-    return found
-
-
-def _check_fit(controller: Controller, space: Space, objectives: tuple[Objective, ...]) -> None:
-    """A controller that was made elsewhere must be for the same space and objectives."""
-    if controller.space is not space and controller.space.holes() != space.holes():
-        raise SearchError("controller: it was made for another space than the search's")
-    if controller.objectives != objectives:
-        raise SearchError(
-            f"controller: it was made for {', '.join(map(str, controller.objectives))}, "
-            f"the search is for {', '.join(map(str, objectives))}"
-        )
-
-
-def _check_metrics(description: Description) -> None:
-    known = (*description.metrics, *sorted(COSTS))
-    wanted = [o.metric for o in description.objectives] + [limit.metric for limit in description.limits]
-    for metric in wanted:
-        if metric not in known:
-            raise UnknownNameError("metric", metric, known)
-
-
-def _executor(executor: str | Executor) -> Executor:
-    from workers.executor import Executor
-
-    if isinstance(executor, Executor):
-        return executor
-    if executor == "inline":
-        from workers.inline import Inline
-
-        return Inline()
-    if executor == "pool":
-        from workers.pool import Pool
-
-        return Pool()
-    raise UnknownNameError("executor", str(executor), ("pool", "inline"))
+@contextmanager
+def _driving() -> Iterator[Driver]:
+    driver = new_driver()
+    try:
+        yield driver
+    finally:
+        release(driver)
 
 
 def _opened(store: str | Path | Store, create: bool) -> AbstractContextManager[Store]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine, make_url
 
+from nas.database import Database
+from nas.lease import Driver, living
 from nas.records import TRAINED, EpochReport, SearchRecord, Status, Trial
-from nas.schema import VERSION, meta, metadata, reports, searches, trials, weights
-from search_spaces.errors import StoreError, UnknownNameError
+from nas.schema import reports, searches, trials, weights
+from nas.writing import Writing, numbers
+from search_spaces.errors import SearchError, StoreError, UnknownNameError
 
 DEFAULT_STORE = "sqlite:///nas.db"
 
@@ -23,59 +23,29 @@ DEFAULT_STORE = "sqlite:///nas.db"
 class Store:
     """Searches, trials, epochs and weights in one database.
 
-    Writes happen in a `Writing`, one transaction for a batch of records: what `writing` has left is durable
-    against the death of any process (SQLite in write-ahead mode; readers are never blocked).
+    What `writing` gathers goes into one transaction, durable against the death of any process when the block
+    is left (SQLite in write-ahead mode: readers are never blocked, and a power cut may cost the last turns,
+    never the database).
 
     Args:
-        url: an SQLAlchemy URL (``sqlite:///nas.db``, ``postgresql+psycopg://user@host/db``) or a path.
+        url: an SQLAlchemy URL (``sqlite:///nas.db``, ``postgresql://user@host/db``) or a path;
+            ``sqlite://`` is a store in memory, which ends with the `Store`.
         create: make the store if there is none.
+
+    Attributes:
+        url: as text, without a password.
 
     Raises:
         StoreError: there is no store there, or it cannot be opened.
     """
 
     def __init__(self, url: str | Path = DEFAULT_STORE, *, create: bool = False) -> None:
-        self.url = _url(url)
-        self.engine = self._open(create)
-
-    def _open(self, create: bool) -> Engine:
-        try:
-            url = make_url(self.url)
-        except sa.exc.ArgumentError:
-            raise StoreError(
-                f"store {self.url!r}: expected a URL like sqlite:///nas.db or postgresql://host/name"
-            ) from None
-        sqlite = url.get_backend_name() == "sqlite"
-        in_memory = sqlite and url.database in (None, "", ":memory:")
-        if sqlite and not in_memory:
-            file = str(url.database)
-            if not create and not Path(file).exists():
-                raise StoreError(f"no store at {file}: run a search first, or name another with --store")
-            if not Path(file).parent.is_dir():
-                raise StoreError(f"store {file}: there is no folder {Path(file).parent}")
-        with _mapped(self.url):
-            # a database in memory is one connection's own
-            engine = sa.create_engine(url, poolclass=sa.pool.StaticPool if in_memory else None)
-            if sqlite:
-                sa.event.listen(engine, "connect", _prepare_sqlite)
-            self._check_version(engine, create)
-        return engine
-
-    def _check_version(self, engine: Engine, create: bool) -> None:
-        if not sa.inspect(engine).has_table(meta.name):
-            if not create:
-                raise StoreError(f"{self.url} is no result store: run a search first, or name another one")
-            with engine.begin() as connection:
-                metadata.create_all(connection)
-                connection.execute(meta.insert().values(key="version", value=str(VERSION)))
-        with engine.connect() as connection:
-            version = connection.scalar(sa.select(meta.c.value).where(meta.c.key == "version"))
-        if version != str(VERSION):
-            raise StoreError(f"{self.url} has schema version {version}, this program reads version {VERSION}")
+        self._database = Database(url, create)
+        self.url = self._database.url
 
     def close(self) -> None:
         """Let go of the database."""
-        self.engine.dispose()
+        self._database.close()
 
     def __enter__(self) -> Store:
         return self
@@ -85,52 +55,98 @@ class Store:
 
     # -- searches ------------------------------------------------------------------------------------------
 
-    def create_search(self, name: str, description: Mapping[str, Any]) -> SearchRecord:
-        """A new search of that name.
+    def create_search(
+        self, name: str, description: Mapping[str, Any], driver: Driver | None = None
+    ) -> SearchRecord:
+        """A new search of that name, driven by ``driver``.
 
         Raises:
             StoreError: the name is taken.
         """
-        row = {"name": name, "status": "running", "created_at": time.time(), "description": description}
+        now = time.time()
+        row: dict[str, Any] = {
+            "name": name,
+            "status": "running",
+            "created_at": now,
+            "description": description,
+        }
+        if driver is not None:
+            row |= {"driver": driver.to_json(), "heartbeat_at": now}
         try:
-            with _mapped(self.url), self.engine.begin() as connection:
-                connection.execute(searches.insert().values(**row))
+            with self._database.transaction() as connection:
+                made = connection.execute(searches.insert().values(**row)).inserted_primary_key
         except StoreError as error:
             if isinstance(error.__cause__, sa.exc.IntegrityError):
                 raise StoreError(
                     f"the store has a search named {name!r} already: resume it or choose another name"
                 ) from None
             raise
-        return self.search(name)
+        assert made is not None
+        return self.search_of(made[0])
 
-    def update_search(self, search_id: int, **values: Any) -> None:
-        """Set columns of a search (``status``, ``reason``, ``elapsed_seconds``, ``description``)."""
-        with _mapped(self.url), self.engine.begin() as connection:
-            connection.execute(searches.update().where(searches.c.id == search_id).values(**values))
+    def claim(self, search_id: int, driver: Driver, description: Mapping[str, Any]) -> None:
+        """Let ``driver`` go on with a search that nobody drives.
+
+        Raises:
+            SearchError: somebody does.
+        """
+        here = searches.c.id == search_id
+        with self._database.transaction() as connection:
+            query = sa.select(searches.c.name, searches.c.driver, searches.c.heartbeat_at).where(here)
+            row = connection.execute(query.with_for_update()).one()
+            other = living(row.driver, row.heartbeat_at)
+            if other is not None:
+                ago = max(0.0, time.time() - (row.heartbeat_at or 0.0))
+                raise SearchError(
+                    f"search {row.name!r} is being driven already, by {other.words()} "
+                    f"(last heard of {ago:.0f} s ago): stop that first"
+                )
+            connection.execute(
+                searches.update()
+                .where(here)
+                .values(
+                    status="running",
+                    reason=None,
+                    description=description,
+                    driver=driver.to_json(),
+                    heartbeat_at=time.time(),
+                )
+            )
 
     def searches(self) -> list[SearchRecord]:
         """Every search, the latest last."""
-        with _mapped(self.url), self.engine.connect() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(sa.select(searches).order_by(searches.c.id)).mappings().all()
         return [SearchRecord(**row) for row in rows]
 
-    def search(self, name: str | None = None) -> SearchRecord:
+    def search(self, name: str | int | None = None) -> SearchRecord:
         """The search of that name or number; the latest where none is given.
+
+        A name counts before a number: a search may be named ``7``.
 
         Raises:
             UnknownNameError: there is none.
         """
         query = sa.select(searches).order_by(searches.c.id.desc()).limit(1)
-        if name is not None:
-            number = int(name) if name.isascii() and name.isdigit() else -1
-            query = query.where(sa.or_(searches.c.name == name, searches.c.id == number))
-        with _mapped(self.url), self.engine.connect() as connection:
-            row = connection.execute(query).mappings().first()
+        row = None
+        with self._database.reading() as connection:
+            if name is None:
+                row = connection.execute(query).mappings().first()
+            if isinstance(name, str):
+                row = connection.execute(query.where(searches.c.name == name)).mappings().first()
+            if row is None and name is not None and (number := _number(name)) is not None:
+                row = connection.execute(query.where(searches.c.id == number)).mappings().first()
         if row is None:
             if name is None:
-                raise StoreError(f"{self.url} holds no search yet: run one first")
-            raise UnknownNameError("search", name, [search.name for search in self.searches()])
+                raise StoreError(f"{self._database.name} holds no search yet: run one first")
+            raise UnknownNameError("search", str(name), [search.name for search in self.searches()])
         return SearchRecord(**row)
+
+    def search_of(self, search_id: int) -> SearchRecord:
+        """The search of that number, which is there."""
+        with self._database.reading() as connection:
+            query = sa.select(searches).where(searches.c.id == search_id)
+            return SearchRecord(**connection.execute(query).mappings().one())
 
     def free_name(self, stem: str) -> str:
         """A name that no search has yet: ``stem-1``, ``stem-2``, ..."""
@@ -140,10 +156,19 @@ class Store:
     # -- trials --------------------------------------------------------------------------------------------
 
     @contextmanager
-    def writing(self) -> Iterator[Writing]:
-        """A batch of records in one transaction, durable when the block is left."""
-        with _mapped(self.url), self.engine.begin() as connection:
-            yield Writing(connection)
+    def writing(self, search_id: int, driver: Driver | None = None) -> Iterator[Writing]:
+        """What is put into the `Writing` is written in one transaction when the block is left, if it is left
+        well.
+
+        Args:
+            search_id: of the search that it is about.
+            driver: who writes; an error if it is not, or no longer, the driver of the search.
+        """
+        writing = Writing(search_id, None if driver is None else driver.to_json())
+        yield writing
+        if writing:
+            with self._database.transaction() as connection:
+                writing.flush(connection)
 
     def trials(
         self,
@@ -158,7 +183,7 @@ class Store:
             query = query.where(trials.c.status.in_(statuses))
         if architecture_id is not None:
             query = query.where(trials.c.architecture_id.startswith(architecture_id, autoescape=True))
-        with _mapped(self.url), self.engine.connect() as connection:
+        with self._database.reading() as connection:
             return [_trial(row) for row in connection.execute(query).mappings()]
 
     def count_trials(self, search_id: int, statuses: Sequence[Status] = TRAINED) -> int:
@@ -166,10 +191,10 @@ class Store:
         query = sa.select(sa.func.count()).where(
             trials.c.search_id == search_id, trials.c.status.in_(statuses)
         )
-        with _mapped(self.url), self.engine.connect() as connection:
+        with self._database.reading() as connection:
             return int(connection.scalar(query) or 0)
 
-    def find_trial(self, architecture_id: str, search: str | None = None) -> tuple[SearchRecord, Trial]:
+    def find_trial(self, architecture_id: str, search: str | int | None = None) -> tuple[SearchRecord, Trial]:
         """The best trial of the architecture whose id begins so; of the latest search that has one.
 
         Raises:
@@ -188,115 +213,41 @@ class Store:
         known = [t.architecture_id for t in self.trials(scope[0].id)[:5]] if scope else []
         raise UnknownNameError("architecture", architecture_id, known)
 
-    def reports(self, trial_id: int) -> list[EpochReport]:
+    def reports(self, search_id: int, number: int) -> list[EpochReport]:
         """The epochs of a trial in order."""
-        query = sa.select(reports).where(reports.c.trial_id == trial_id).order_by(reports.c.epoch)
-        with _mapped(self.url), self.engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [EpochReport(**{k: v for k, v in row.items() if k != "trial_id"}) for row in rows]
+        here = sa.and_(reports.c.search_id == search_id, reports.c.number == number)
+        with self._database.reading() as connection:
+            rows = connection.execute(sa.select(reports).where(here).order_by(reports.c.epoch)).all()
+        return [
+            EpochReport(row.epoch, numbers(row.metrics), row.train_loss, row.seconds, row.samples_per_second)
+            for row in rows
+        ]
 
-    def weights(self, trial_id: int) -> bytes | None:
+    def weights(self, search_id: int, number: int) -> bytes | None:
         """The weights of a trial (safetensors), if they were kept."""
-        query = sa.select(weights.c.data).where(weights.c.trial_id == trial_id)
-        with _mapped(self.url), self.engine.connect() as connection:
-            data: bytes | None = connection.scalar(query)
+        here = sa.and_(weights.c.search_id == search_id, weights.c.number == number)
+        with self._database.reading() as connection:
+            data: bytes | None = connection.scalar(sa.select(weights.c.data).where(here))
         return data
 
-    def kept_weights(self, search_id: int) -> list[tuple[int, float]]:
-        """Trials of a search whose weights are kept: ``(trial id, score)``, the worst first."""
-        query = (
-            sa.select(trials.c.id, trials.c.score)
-            .join(weights, weights.c.trial_id == trials.c.id)
-            .where(trials.c.search_id == search_id)
-            .order_by(trials.c.score, trials.c.id.desc())
-        )
-        with _mapped(self.url), self.engine.connect() as connection:
-            return [(row.id, row.score) for row in connection.execute(query)]
-
-
-class Writing:
-    """Records being written in one transaction; see `Store.writing`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    def add(self, search_id: int, trial: Trial) -> int:
-        """A new trial; gives its id."""
-        row = {key: value for key, value in asdict(trial).items() if key != "id"}
-        row |= {"parents": list(trial.parents), "search_id": search_id}
-        result = self.connection.execute(trials.insert().values(**_finite(row)))
-        (key,) = result.inserted_primary_key  # type: ignore[misc]
-        return int(key)
-
-    def update(self, trial_id: int, **values: Any) -> None:
-        """Set columns of a trial."""
-        self.connection.execute(trials.update().where(trials.c.id == trial_id).values(**_finite(values)))
-
-    def report(self, trial_id: int, report: EpochReport) -> None:
-        """One epoch of a trial."""
-        self.connection.execute(reports.insert().values(trial_id=trial_id, **_finite(asdict(report))))
-
-    def clear_reports(self, trial_ids: Iterable[int]) -> None:
-        """Forget the epochs of trials that begin again."""
-        self.connection.execute(reports.delete().where(reports.c.trial_id.in_(list(trial_ids))))
-
-    def keep_weights(self, trial_id: int, data: bytes) -> None:
-        """The weights of a trial, as safetensors."""
-        self.connection.execute(weights.insert().values(trial_id=trial_id, data=data))
-
-    def drop_weights(self, trial_id: int) -> None:
-        """Forget the weights of a trial."""
-        self.connection.execute(weights.delete().where(weights.c.trial_id == trial_id))
-
-    def update_search(self, search_id: int, **values: Any) -> None:
-        """Set columns of a search."""
-        self.connection.execute(searches.update().where(searches.c.id == search_id).values(**values))
+    def kept_weights(self, search_id: int) -> set[int]:
+        """The numbers of the trials of a search whose weights are kept."""
+        query = sa.select(weights.c.number).where(weights.c.search_id == search_id)
+        with self._database.reading() as connection:
+            return set(connection.scalars(query))
 
 
 def _trial(row: Mapping[Any, Any]) -> Trial:
     values = {key: value for key, value in row.items() if key != "search_id"}
-    values |= {
-        "parents": tuple(row["parents"]),
-        "metrics": row["metrics"] or {},
-        "test_metrics": row["test_metrics"] or {},
-    }
+    values["parents"] = tuple(row["parents"])
+    values["metrics"] = numbers(row["metrics"])
+    values["test_metrics"] = numbers(row["test_metrics"])
     return Trial(**values)
 
 
-def _finite(value: Any) -> Any:
-    """``value`` without the numbers that JSON and PostgreSQL cannot hold: they become None."""
-    if isinstance(value, float) and not math.isfinite(value):
+def _number(name: str | int) -> int | None:
+    """The number that a name may be, if a search can have it."""
+    digits = str(name)
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
         return None
-    if isinstance(value, Mapping):
-        return {key: _finite(member) for key, member in value.items()}
-    return value
-
-
-def _url(url: str | Path) -> str:
-    text = str(url)
-    if "://" not in text:
-        return f"sqlite:///{text}"
-    return text.replace("postgresql://", "postgresql+psycopg://", 1).replace(
-        "postgres://", "postgresql+psycopg://", 1
-    )
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-@contextmanager
-def _mapped(url: str) -> Iterator[None]:
-    """Errors of the database as ours, with where it happened."""
-    try:
-        yield
-    except sa.exc.NoSuchModuleError as error:
-        raise StoreError(f"store {url!r}: no such kind of database ({error})") from error
-    except sa.exc.SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()
-        raise StoreError(f"store {url}: {cause[0] if cause else type(error).__name__}") from error
-    except ModuleNotFoundError as error:
-        raise StoreError(
-            f"store {url}: needs the package {error.name!r} (pip install {error.name})"
-        ) from error
+    return number if (number := int(digits)) < 2**31 else None

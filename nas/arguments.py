@@ -1,0 +1,146 @@
+"""The arguments of a search, checked and made into what they stand for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from controllers.base import Controller
+from controllers.objectives import Limit, Objective
+from nas.description import Description
+from nas.loop import COSTS
+from search_spaces.errors import SearchError, UnknownNameError
+from search_spaces.space import Space
+
+if TYPE_CHECKING:
+    from workers.executor import Executor
+    from workers.problems import Problem
+
+_ROWS = 64  # of each tensor, in a fingerprint
+
+
+def problem_of(problem: Problem | str) -> Problem:
+    """A problem, from itself or its name in the catalog."""
+    from workers.problems import Problem, load
+
+    if isinstance(problem, str):
+        return load(problem)
+    if not isinstance(problem, Problem):
+        raise SearchError(f"problem: expected a Problem or a name of the catalog, got {problem!r:.80}")
+    return problem
+
+
+def objectives_of(
+    objectives: Objective | Sequence[Objective] | None, controller: object, problem: Problem
+) -> tuple[Objective, ...]:
+    """The objectives: those given, else the controller's, else the problem's."""
+    if objectives is None:
+        if isinstance(controller, Controller):
+            return controller.objectives
+        metric, direction = problem.objective
+        return (Objective(metric, direction),)  # type: ignore[arg-type]
+    found = (objectives,) if isinstance(objectives, Objective) else tuple(objectives)
+    if not found or not all(isinstance(objective, Objective) for objective in found):
+        raise SearchError(f"objectives: expected some, such as maximize('accuracy'), got {objectives!r}")
+    return found
+
+
+def limits_of(limits: Limit | Sequence[Limit] | None, controller: object) -> tuple[Limit, ...]:
+    """The limits: those given, else the controller's."""
+    if limits is None:
+        return controller.limits if isinstance(controller, Controller) else ()
+    found = (limits,) if isinstance(limits, Limit) else tuple(limits)
+    if not all(isinstance(limit, Limit) for limit in found):
+        raise SearchError(f"limits: expected such as at_most('num_params', 100_000), got {limits!r}")
+    return found
+
+
+def name_of(name: object) -> str | None:
+    """The name of a search, which people will have to type."""
+    if name is None:
+        return None
+    good = isinstance(name, str) and 0 < len(name) <= 200 and name.isprintable() and name == name.strip()
+    if not isinstance(name, str) or not good or name.startswith("-"):
+        raise SearchError(
+            "name: expected up to 200 printable characters without a space at the ends or a dash in front, "
+            f"got {name!r:.80}"
+        )
+    return name
+
+
+def executor_of(executor: str | Executor) -> Executor:
+    """An executor, from itself or its name."""
+    from workers.executor import Executor
+
+    if isinstance(executor, Executor):
+        return executor
+    if executor == "inline":
+        from workers.inline import Inline
+
+        return Inline()
+    if executor == "pool":
+        from workers.pool import Pool
+
+        return Pool()
+    raise UnknownNameError("executor", str(executor), ("pool", "inline"))
+
+
+def check_controller(
+    controller: object, space: Space, objectives: tuple[Objective, ...], limits: tuple[Limit, ...]
+) -> Controller:
+    """A controller that was made elsewhere must be one for the same space, objectives and limits.
+
+    It may know no limits at all: then what breaks one is a failure to it.
+    """
+    if not isinstance(controller, Controller):
+        raise SearchError(f"controller: expected a Controller or its name, got {controller!r:.80}")
+    if controller.space is not space and controller.space.holes() != space.holes():
+        raise SearchError("controller: it was made for another space than the search's")
+    for what, mine, its in (
+        ("objectives", objectives, controller.objectives),
+        ("limits", limits, controller.limits or limits),
+    ):
+        if mine != its:
+            raise SearchError(
+                f"controller: the {what} it was made with are {', '.join(map(str, its))}, "
+                f"the search's are {', '.join(map(str, mine)) or 'none'}"
+            )
+    return controller
+
+
+def check_metrics(description: Description) -> None:
+    """Every metric of an objective or a limit must be one that is measured."""
+    known = (*description.metrics, *sorted(COSTS))
+    wanted = [o.metric for o in description.objectives] + [limit.metric for limit in description.limits]
+    for metric in wanted:
+        if metric not in known:
+            raise UnknownNameError("metric", metric, known)
+
+
+def settings_of(controller: Controller) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The settings of a controller that JSON can hold, and the names of the others."""
+    kept: dict[str, Any] = {}
+    others: list[str] = []
+    for name, value in controller.settings.items():
+        try:
+            same = json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError):
+            same = False
+        if same:
+            kept[name] = value
+        else:
+            others.append(name)
+    return kept, tuple(others)
+
+
+def fingerprint(problem: Problem) -> str:
+    """16 hex digits that tell the data of a problem from others: shapes and some rows of each tensor."""
+    digest = hashlib.sha256()
+    for part in (problem.train, problem.validation, problem.test):
+        for name, tensor in (*part.inputs.items(), *part.targets.items()):
+            rows = tensor[:: max(1, len(tensor) // _ROWS)][:_ROWS].cpu().contiguous().numpy()
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(rows.tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,204 @@
+"""What a turn of a search has to record, gathered and written in one transaction."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nas.records import EpochReport, Trial
+from nas.schema import reports, searches, trials, weights
+from search_spaces.errors import SearchError
+
+_CHANGING = (
+    "status", "reason", "message", "traceback", "told_step", "score", "metrics", "test_metrics", "epochs",
+    "seconds", "started_at",
+)  # fmt: skip
+
+
+def _key(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.search_id == sa.bindparam("the_search"), table.c.number == sa.bindparam("trial"))
+
+
+# compiled once: the values of a turn are all that changes
+_UPDATE_TRIALS = trials.update().where(_key(trials)).values({n: sa.bindparam(f"new_{n}") for n in _CHANGING})
+_BEAT = (
+    searches.update()
+    .where(searches.c.id == sa.bindparam("the_search"), searches.c.driver == sa.bindparam("the_driver"))
+    .values(elapsed_seconds=sa.bindparam("new_elapsed"), heartbeat_at=sa.bindparam("new_heartbeat"))
+)
+_DELETE_REPORTS = reports.delete().where(_key(reports))
+_DELETE_WEIGHTS = weights.delete().where(_key(weights))
+
+
+class Writing:
+    """What is to be recorded of one search; written when the block of `Store.writing` is left.
+
+    Args:
+        search_id: of the search.
+        driver: what the store must still name as the driver of the search; None: whoever drives it.
+    """
+
+    def __init__(self, search_id: int, driver: str | None = None) -> None:
+        self.search_id, self.driver = search_id, driver
+        self._new: dict[int, Trial] = {}
+        self._changed: dict[int, Trial] = {}
+        self._reports: list[dict[str, Any]] = []
+        self._forgotten: list[int] = []
+        self._kept: dict[int, bytes] = {}
+        self._dropped: list[int] = []
+        self._search: dict[str, Any] = {}
+        self._beat: dict[str, float] | None = None
+        self._interrupted = False
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(
+            self._new or self._changed or self._reports or self._forgotten or self._kept or self._dropped
+            or self._search or self._beat or self._interrupted
+        )  # fmt: skip
+
+    def add(self, trial: Trial) -> None:
+        """A trial that the store does not have."""
+        self._new[trial.number] = trial
+
+    def update(self, trial: Trial) -> None:
+        """A trial that the store has, or that was added in this writing, as it is now."""
+        (self._new if trial.number in self._new else self._changed)[trial.number] = trial
+
+    def report(self, number: int, report: EpochReport) -> None:
+        """One epoch of a trial."""
+        self._reports.append(
+            {
+                "number": number,
+                "epoch": report.epoch,
+                "metrics": plain(report.metrics),
+                "train_loss": _finite(report.train_loss),
+                "seconds": report.seconds,
+                "samples_per_second": _finite(report.samples_per_second),
+            }
+        )
+
+    def forget_reports(self, number: int) -> None:
+        """Drop what the store has of the epochs of a trial that begins again."""
+        self._forgotten.append(number)
+
+    def keep_weights(self, number: int, data: bytes) -> None:
+        """The weights of a trial, as safetensors."""
+        self._kept[number] = data
+
+    def drop_weights(self, number: int) -> None:
+        """Forget the weights of a trial."""
+        if self._kept.pop(number, None) is None:
+            self._dropped.append(number)
+
+    def beat(self, elapsed_seconds: float) -> None:
+        """The driver is alive, and its search has taken so long with all its drivers."""
+        self._beat = {"new_elapsed": elapsed_seconds, "new_heartbeat": time.time()}
+
+    def search(self, **values: Any) -> None:
+        """Columns of the search itself."""
+        self._search |= values
+
+    def interrupt(self) -> None:
+        """Every trial of the search that is running is so no more."""
+        self._interrupted = True
+
+    def flush(self, connection: Connection) -> None:
+        """Write all of it.
+
+        Raises:
+            SearchError: another driver has taken the search over.
+        """
+        here = {"search_id": self.search_id}
+        self._write_search(connection)
+        if self._new:
+            connection.execute(trials.insert(), [here | _row(trial) for trial in self._new.values()])
+        if self._changed:
+            connection.execute(
+                _UPDATE_TRIALS, [self._at(n) | _changes(trial) for n, trial in self._changed.items()]
+            )
+        if self._interrupted:
+            running = sa.and_(trials.c.search_id == self.search_id, trials.c.status == "running")
+            connection.execute(trials.update().where(running).values(status="interrupted"))
+        if self._forgotten:
+            connection.execute(_DELETE_REPORTS, [self._at(n) for n in self._forgotten])
+        if self._reports:
+            connection.execute(reports.insert(), [here | report for report in self._reports])
+        if self._dropped:
+            connection.execute(_DELETE_WEIGHTS, [self._at(n) for n in self._dropped])
+        for number, data in self._kept.items():
+            connection.execute(weights.insert(), [here | {"number": number, "data": data}])
+
+    def _write_search(self, connection: Connection) -> None:
+        if self._beat is not None:
+            here = {"the_search": self.search_id, "the_driver": self.driver}
+            _expect_one(connection.execute(_BEAT, here | self._beat))
+        if self._search:
+            query = searches.update().where(searches.c.id == self.search_id)
+            if self.driver is not None:
+                query = query.where(searches.c.driver == self.driver)
+            _expect_one(connection.execute(query.values(**self._search)))
+
+    def _at(self, number: int) -> dict[str, int]:
+        return {"the_search": self.search_id, "trial": number}
+
+
+def _expect_one(result: sa.CursorResult[Any]) -> None:
+    if result.rowcount != 1:
+        raise SearchError("this search is now driven by another process: this one gives up")
+
+
+def plain(values: Mapping[str, float]) -> dict[str, Any]:
+    """Numbers as JSON can hold them: those that are not finite by name, as text; `numbers` reads them."""
+    return {name: value if math.isfinite(value) else str(value) for name, value in values.items()}
+
+
+def numbers(values: Mapping[str, Any] | None) -> dict[str, float]:
+    """What `plain` wrote."""
+    given = values or {}
+    return {name: float(value) if isinstance(value, str) else value for name, value in given.items()}
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    fixed = {
+        "number": trial.number,
+        "architecture_id": trial.architecture_id,
+        "origin": _text(trial.origin),
+        "parents": list(trial.parents),
+        "decisions": dict(trial.decisions),
+        "asked_step": trial.asked_step,
+    }
+    return fixed | {name.removeprefix("new_"): value for name, value in _changes(trial).items()}
+
+
+def _changes(trial: Trial) -> dict[str, Any]:
+    """The columns that change in the life of a trial, as parameters of the update."""
+    return {
+        "new_status": trial.status,
+        "new_reason": _text(trial.reason),
+        "new_message": _text(trial.message),
+        "new_traceback": _text(trial.traceback),
+        "new_told_step": trial.told_step,
+        "new_score": _finite(trial.score),
+        "new_metrics": plain(trial.metrics),
+        "new_test_metrics": plain(trial.test_metrics),
+        "new_epochs": trial.epochs,
+        "new_seconds": _finite(trial.seconds),
+        "new_started_at": trial.started_at,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _text(text: str | None) -> str | None:
+    """Text from a stranger's exception, without what databases cannot hold (NUL, halves of characters)."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")

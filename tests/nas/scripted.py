@@ -1,0 +1,92 @@
+"""An executor for tests of the loop: it trains nothing; a function says what becomes of each job."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, Literal
+
+from workers.executor import Executor
+from workers.job import Event, Failed, Finished, HeldWeights, Job, Report, Reported
+
+Outcome = Callable[[Job], dict[str, float] | Failed | BaseException]
+"""What becomes of a job: metrics of a network that was trained, a failure, or an error of the executor."""
+
+NUM_PARAMS = 7.0
+
+
+def by_decisions(job: Job) -> dict[str, float]:
+    """An accuracy that the decisions alone decide, between 0 and 1."""
+    accuracy = random.Random(str(sorted(job.architecture.decisions.items()))).random()
+    return {"loss": 1 - accuracy, "accuracy": accuracy}
+
+
+class Scripted(Executor):
+    """Jobs end at once, so many at a time, in a given order.
+
+    Args:
+        outcome: what becomes of a job.
+        slots: of the executor.
+        order: which of the jobs in flight end first: the first begun, the last begun, or any.
+        at_once: events of so many jobs at a time, at the most.
+        before: called with the number of jobs ended so far, before events are handed out.
+    """
+
+    def __init__(
+        self,
+        outcome: Outcome = by_decisions,
+        *,
+        slots: int = 1,
+        order: Literal["first", "last", "any"] = "first",
+        at_once: int = 1,
+        before: Callable[[int], None] = lambda ended: None,
+    ) -> None:
+        self.outcome, self.order, self.at_once, self.before = outcome, order, at_once, before
+        self._slots = slots
+        self.started: list[Job] = []
+        self.most_in_flight = 0
+        self.is_open = False
+        self.ended = 0
+        self._in_flight: list[Job] = []
+        self._rng = random.Random(0)
+
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    def open(self, problem: Any) -> None:
+        self.is_open = True
+
+    def start(self, job: Job) -> None:
+        assert self.is_open
+        assert job.number not in {other.number for other in self._in_flight}
+        self.started.append(job)
+        self._in_flight.append(job)
+        self.most_in_flight = max(self.most_in_flight, len(self._in_flight))
+
+    def events(self, timeout: float | None = None) -> list[Event]:
+        self.before(self.ended)
+        found: list[Event] = []
+        for _ in range(min(self.at_once, len(self._in_flight))):
+            place = {"first": 0, "last": -1, "any": self._rng.randrange(len(self._in_flight))}[self.order]
+            found += self._events_of(self._in_flight.pop(place))
+            self.ended += 1
+        return found
+
+    def _events_of(self, job: Job) -> list[Event]:
+        came = self.outcome(job)
+        if isinstance(came, BaseException):
+            raise came
+        if isinstance(came, Failed):
+            return [came]
+        report = Report(1, dict(came), 0.5, 0.25, 100.0)
+        weights = HeldWeights(job.architecture.id.encode())
+        ended = Finished(job.number, dict(came), dict(came), 0.5, weights, {"num_params": NUM_PARAMS})
+        return [Reported(job.number, report), ended]
+
+    def stop(self, number: int) -> None:
+        self._in_flight = [job for job in self._in_flight if job.number != number]
+
+    def close(self) -> None:
+        self._in_flight.clear()
+        self.is_open = False
