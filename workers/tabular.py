@@ -1,7 +1,7 @@
 """Problems that a table answers, and an executor that runs them in simulated time.
 
-A cluster of a thousand workers is searched in seconds: no network is trained, but the search is the real one, with
-many trials in flight that end out of order, and its clock is the workers'.
+A cluster of a thousand workers is searched in seconds: no network is trained, but the search is the real one,
+with many trials in flight that end out of order, and its clock is the workers'.
 """
 
 from __future__ import annotations
