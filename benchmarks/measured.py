@@ -29,9 +29,9 @@ def cell_space() -> Space:
 def nb201(fitness: str = "12", space: Space | None = None) -> Table:
     """NAS-Bench-201 on CIFAR-10.
 
-    A search sees the validation accuracy after 12 epochs, billed the seconds that the 12 took, or that
-    after 200 (``fitness="200"``), billed the seconds of the 200; in percent. The test accuracy is always that of
-    200 epochs. Costs: parameters, and the latencies in milliseconds where they were measured.
+    A search sees the validation accuracy (percent) after 12 epochs, billed the seconds that the 12 took, or
+    that after 200 (``fitness="200"``), billed the seconds of the 200. The test accuracy is always that of
+    200 epochs. Costs: parameters, and latencies in milliseconds.
 
     Args:
         fitness: ``"12"`` or ``"200"``.
@@ -66,7 +66,8 @@ def nb201(fitness: str = "12", space: Space | None = None) -> Table:
 def macro() -> Table:
     """NAS-Bench-Macro on CIFAR-10: eight layers of three kinds; mean test accuracy of three seeds.
 
-    There is no validation accuracy and no time in it: a search sees the mean (percent), a network takes a second.
+    There is no validation accuracy and no time in it: a search sees the mean in percent, and every network
+    takes a second.
     """
     frame = pandas.read_parquet(FOLDER / "nas_bench_macro.parquet")
     answers = {
