@@ -28,12 +28,14 @@ def draw(architecture: Architecture, signature: Signature | None = None) -> str:
     Raises:
         BuildError: the network does not fit the signature.
     """
+    rows: list[_Row]
     try:
         model = architecture.model
     except BuildError:
-        return "\n".join([architecture.id, *(row[0] for row in _tree(architecture.value, "value", None))])
+        rows = [(f"architecture {architecture.id}", "", ""), *_tree(architecture.value, "value", None)]
+        return _aligned(rows)
     plan = None
-    rows: list[_Row] = [(f"architecture {architecture.id}", "", "")]
+    rows = [(f"architecture {architecture.id}", "", "")]
     if signature is not None:
         from search_spaces.build import outline
 

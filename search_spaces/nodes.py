@@ -12,6 +12,9 @@ from search_spaces.errors import SpaceError
 from search_spaces.holes import Choice, Hole, Integer, is_plain, plain
 from search_spaces.registry import is_module_class, reference, register
 
+MOST_TIMES = 10_000
+"""The largest number of times of a `repeat`: its holes are listed, so a slip must not fill the memory."""
+
 
 class Wrapper:
     """What stands for its ``value`` wherever it is put: a space within a space."""
@@ -126,16 +129,20 @@ def repeat(block: Any, times: int | tuple[int, int] | Integer | Choice) -> Repea
 
     Args:
         block: anything with holes. Name a hole to share one decision among all the copies.
-        times: a number, a pair ``(low, high)``, or a hole of whole numbers >= 0.
+        times: a number, a pair ``(low, high)``, or a hole of whole numbers from 0 to `MOST_TIMES`.
 
     Raises:
         SpaceError: ``times`` is none of these.
     """
     if isinstance(times, tuple) and len(times) == 2:
         times = Integer(*times)
-    numbers = times.values if isinstance(times, Hole) else (times,)
-    if not numbers or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
-        raise SpaceError(f"repeat(times={times!r}): expected whole numbers >= 0")
+    numbers: tuple[Any, ...] = (times,)
+    if isinstance(times, Integer):
+        numbers = (times.low, times.high)
+    elif isinstance(times, Hole):
+        numbers = times.values or (None,)
+    if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= MOST_TIMES for n in numbers):
+        raise SpaceError(f"repeat(times={times!r:.80}): expected whole numbers >= 0 and <= {MOST_TIMES}")
     return Repeat(block, times)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from search_spaces.errors import FormatError, SpaceError
 from search_spaces.holes import Choice, Integer, Real, is_plain, plain
-from search_spaces.nodes import Layer, Repeat, Sequential, Size, Wrapper
+from search_spaces.nodes import Layer, Repeat, Sequential, Size, Wrapper, repeat
 from search_spaces.registry import is_module_class, reference, register, register_all, resolve
 
 SPACE_FORMAT = "nasforge-space/1"
@@ -89,7 +89,7 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "$tuple": lambda d: tuple(_decode(member) for member in d["$tuple"]),
     "$layer": lambda d: Layer(resolve(d["$layer"]), {k: _decode(v) for k, v in d["arguments"].items()}),
     "$sequential": lambda d: Sequential(tuple(_decode(part) for part in d["$sequential"])),
-    "$repeat": lambda d: Repeat(_decode(d["$repeat"]), _decode(d["times"])),
+    "$repeat": lambda d: repeat(_decode(d["$repeat"]), _decode(d["times"])),
     "$size": lambda d: Size(int(d["$size"])),
     "$choice": lambda d: Choice(
         tuple(_decode(option) for _, option in d["$choice"]),
