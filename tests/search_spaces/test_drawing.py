@@ -23,15 +23,15 @@ def test_a_picture_shows_every_layer_with_its_shape_and_parameters() -> None:
     assert architecture.draw(SIGNATURE) == "\n".join(
         [
             f"architecture {architecture.id}: 120 parameters, 1,644 multiply-adds",
-            "                                                        gives  parameters",
-            "input image                                         1 x 8 x 8",
-            "├─ Conv2d(out_channels=4, kernel_size=3)            4 x 6 x 6          40",
-            "├─ ReLU()                                           4 x 6 x 6",
-            "└─ Parallel()                                       6 x 6 x 6          10",
+            "                                                       gives  parameters",
+            "input image                                        1 x 8 x 8",
+            "├─ Conv2d(out_channels=4, kernel_size=3)           4 x 6 x 6          40",
+            "├─ ReLU()                                          4 x 6 x 6",
+            "└─ Parallel()                                      6 x 6 x 6          10",
             "   └─ branches: 2 parts",
-            "      ├─ 0: Conv2d(out_channels=2, kernel_size=1)   2 x 6 x 6          10",
-            "      └─ 1: Identity()                              4 x 6 x 6",
-            "head digit (classification)                                10          70",
+            "      ├─ 0: Conv2d(out_channels=2, kernel_size=1)  2 x 6 x 6          10",
+            "      └─ 1: Identity()                             4 x 6 x 6",
+            "head digit (classification)                               10          70",
             "recipe rate=0.1235",
         ]
     )
