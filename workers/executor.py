@@ -79,7 +79,7 @@ class Executor(ABC):
         """Drop all jobs in flight and give everything back. Closing again does nothing."""
 
     def clock(self) -> float:
-        """Seconds since some moment, as the workers' time passes: simulated ones have a clock of their own."""
+        """Seconds since some moment, as time passes for the workers: simulated ones have their own."""
         return time.monotonic()
 
     def __enter__(self) -> Self:

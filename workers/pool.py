@@ -8,7 +8,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -17,7 +16,8 @@ from ray.exceptions import RayError, RayTaskError
 from search_spaces.errors import ExecutorError
 from workers import cluster
 from workers.executor import Executor
-from workers.job import Event, Failed, Finished, Job, Reported, Weights
+from workers.job import Event, Failed, Finished, Job, Reported
+from workers.pool_state import Member, RemoteWeights, Run
 from workers.pool_worker import WEIGHTS_FOLLOW, Worker, pack
 
 if TYPE_CHECKING:
@@ -25,47 +25,6 @@ if TYPE_CHECKING:
 
 QUEUED = 2
 """Jobs at each worker: the one it runs, and the next, so that it never waits for the driver."""
-
-
-@dataclass(frozen=True)
-class RemoteWeights(Weights):
-    """Weights in Ray's object store, on the node that trained them, until they are read."""
-
-    reference: Any
-
-    def read(self) -> bytes:
-        try:
-            data: bytes = ray.get(self.reference)
-        except Exception as error:
-            raise ExecutorError(
-                f"these weights are gone (read them before the pool closes): {type(error).__name__}: {error}"
-            ) from error
-        return data
-
-
-@dataclass(eq=False)
-class _Run:
-    """A job in flight, as the driver sees it."""
-
-    job: Job
-    lost: int = 0  # times that its worker was lost
-    epochs: int = 0  # reports handed on; a second attempt's are not repeated
-    ticket: int = -1
-    stream: Any = None
-    began: float | None = None
-    weights: RemoteWeights | None = None
-    weights_next: bool = False
-    stopping: float | None = None  # when it was told to stop
-    moving: bool = False  # asked back, to go to an idle worker
-
-
-@dataclass(eq=False)
-class _Member:
-    """A worker of the pool: its actor, and the runs sent to it, the first one running."""
-
-    actor: Any
-    starting: Any  # reference that is ready when the worker is; then None
-    runs: deque[_Run] = field(default_factory=deque)
 
 
 class Pool(Executor):
@@ -108,17 +67,17 @@ class Pool(Executor):
         self.lost_workers = 0
         self._own_ray = self._is_open = False
         self._data: Any = None
-        self._members: list[_Member] = []
+        self._members: list[Member] = []
         self._size = 0
         self._reset()
 
     def _reset(self) -> None:
-        self._waiting: deque[_Run] = deque()
-        self._in_flight: dict[int, _Run] = {}
-        self._calls: dict[Any, _Run] = {}  # answers awaited from `Worker.withdraw`
+        self._waiting: deque[Run] = deque()
+        self._in_flight: dict[int, Run] = {}
+        self._calls: dict[Any, Run] = {}  # answers awaited from `Worker.withdraw`
         self._out: list[Event] = []
         self._tickets = itertools.count()
-        self._ever_ready = False
+        self._ever_ready, self._failed_starts = False, 0
 
     @property
     def slots(self) -> int:
@@ -139,17 +98,17 @@ class Pool(Executor):
             self.close()
             raise
 
-    def _member(self) -> _Member:
+    def _member(self) -> Member:
         resources = {"num_cpus": self._cpus, "num_gpus": self._gpus}
         actor_class = ray.remote(**resources, concurrency_groups={"control": 1})(Worker)
         actor = actor_class.remote(self._data, self._cpus, "cuda" if self._gpus > 0 else "cpu")
-        return _Member(actor, actor.ready.remote())
+        return Member(actor, actor.ready.remote())
 
     def start(self, job: Job) -> None:
         self._check_open()
         if job.number in self._in_flight:
             raise ExecutorError(f"a job of number {job.number} is in flight already")
-        run = _Run(job)
+        run = Run(job)
         self._in_flight[job.number] = run
         self._waiting.append(run)
         self._dispatch()
@@ -215,7 +174,7 @@ class Pool(Executor):
                     self._withdraw(last, stop=False)
                     idle -= 1
 
-    def _send(self, run: _Run, member: _Member) -> None:
+    def _send(self, run: Run, member: Member) -> None:
         run.ticket = next(self._tickets)
         try:
             run.stream = member.actor.run.options(num_returns="streaming").remote(run.ticket, run.job)
@@ -227,23 +186,23 @@ class Pool(Executor):
         member.runs.append(run)
         self._mark_begun(member)
 
-    def _mark_begun(self, member: _Member) -> None:
+    def _mark_begun(self, member: Member) -> None:
         if member.runs and member.starting is None and member.runs[0].began is None:
             member.runs[0].began = time.monotonic()
 
-    def _withdraw(self, run: _Run, *, stop: bool) -> None:
+    def _withdraw(self, run: Run, *, stop: bool) -> None:
         member = self._member_of(run)
         call = member.actor.withdraw.options(concurrency_group="control").remote(run.ticket, stop)
         self._calls[call] = run
 
-    def _member_of(self, run: _Run) -> _Member:
+    def _member_of(self, run: Run) -> Member:
         return next(member for member in self._members if run in member.runs)
 
     # ---- receiving
 
     def _receive(self, seconds: float) -> None:
         """Wait for news, ``seconds`` at most, and take in all that there is."""
-        sources: dict[Any, _Member | None] = dict.fromkeys(self._calls)
+        sources: dict[Any, Member | None] = dict.fromkeys(self._calls)
         for member in self._members:
             if member.starting is not None:
                 sources[member.starting] = member
@@ -265,12 +224,13 @@ class Pool(Executor):
             elif member_or_none.runs and source is member_or_none.runs[0].stream:
                 self._take_item(member_or_none)
 
-    def _take_ready(self, member: _Member) -> None:
+    def _take_ready(self, member: Member) -> None:
         try:
             ray.get(member.starting)
         except RayError as error:
-            if not self._ever_ready and isinstance(error, RayTaskError | ray.exceptions.ActorDiedError):
-                raise ExecutorError(f"a worker cannot start: {error}") from error
+            self._failed_starts += 1
+            if not self._ever_ready and self._failed_starts > self._retries:
+                raise ExecutorError(f"no worker can be started: {error}") from error
             self._replace(member, str(error))
             return
         self._ever_ready = True
@@ -293,7 +253,7 @@ class Pool(Executor):
         elif moving:
             self._waiting.appendleft(run)
 
-    def _take_item(self, member: _Member) -> None:
+    def _take_item(self, member: Member) -> None:
         """The next item of the stream of a worker's first run."""
         run = member.runs[0]
         try:
@@ -315,7 +275,7 @@ class Pool(Executor):
             return
         self._take(member, run, item)
 
-    def _take(self, member: _Member, run: _Run, item: Event | None) -> None:
+    def _take(self, member: Member, run: Run, item: Event | None) -> None:
         if item is WEIGHTS_FOLLOW:
             run.weights_next = True
         elif isinstance(item, Reported):
@@ -330,11 +290,11 @@ class Pool(Executor):
             del self._in_flight[run.job.number]
             self._out.append(dataclasses.replace(item, attempts=run.lost + 1))
 
-    def _end(self, member: _Member, run: _Run) -> None:
+    def _end(self, member: Member, run: Run) -> None:
         member.runs.remove(run)
         self._mark_begun(member)
 
-    def _fail(self, run: _Run, reason: str, message: str, traceback: str = "") -> None:
+    def _fail(self, run: Run, reason: str, message: str, traceback: str = "") -> None:
         del self._in_flight[run.job.number]
         seconds = 0.0 if run.began is None else time.monotonic() - run.began
         lost = reason == "worker_lost"
@@ -343,7 +303,7 @@ class Pool(Executor):
 
     # ---- lost and overdue workers
 
-    def _replace(self, member: _Member, why: str) -> None:
+    def _replace(self, member: Member, why: str) -> None:
         """A new worker in place of a lost one; its first run counts as begun there, the others do not."""
         self.lost_workers += 1
         first, *others = member.runs or [None]
@@ -359,11 +319,11 @@ class Pool(Executor):
         else:
             self._put_back([first])
 
-    def _renew(self, member: _Member) -> None:
+    def _renew(self, member: Member) -> None:
         ray.kill(member.actor)
         self._members[self._members.index(member)] = self._member()
 
-    def _put_back(self, runs: Iterable[_Run]) -> None:
+    def _put_back(self, runs: Iterable[Run]) -> None:
         for run in reversed(list(runs)):
             run.moving = False
             if run.stopping is not None:
@@ -371,7 +331,7 @@ class Pool(Executor):
             else:
                 self._waiting.appendleft(run)
 
-    def _due(self, run: _Run) -> float:
+    def _due(self, run: Run) -> float:
         """When a run loses its process (monotonic seconds)."""
         limit = math.inf if run.job.seconds is None or run.began is None else run.began + run.job.seconds
         stop = math.inf if run.stopping is None or run.began is None else run.stopping
