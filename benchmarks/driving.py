@@ -15,11 +15,12 @@ class Seen:
     """One trial that has ended.
 
     Attributes:
-        at: simulated seconds.
+        began, at: simulated seconds at its start and at its end.
         metrics: validation metrics and costs.
         test: test metrics.
     """
 
+    began: float
     at: float
     metrics: Mapping[str, float]
     test: Mapping[str, float]
@@ -32,16 +33,19 @@ class Drive:
     Attributes:
         seen: the trials.
         driver_seconds: real time of ask, tell and all between.
-        utilisation: share of the workers' simulated time in training.
     """
 
     seen: list[Seen] = field(default_factory=list)
     driver_seconds: float = 0.0
-    utilisation: float = 0.0
 
     def best(self, metric: str = "accuracy", until: float = float("inf"), trials: int | None = None) -> Seen:
-        """The trial with the highest ``metric`` among the first ones."""
-        return max((s for s in self.seen[:trials] if s.at <= until), key=lambda s: s.metrics[metric])
+        """The trial with the highest ``metric`` of the first ``trials``, or of those begun before ``until``."""
+        return max((s for s in self.seen[:trials] if s.began < until), key=lambda s: s.metrics[metric])
+
+    def utilisation_until(self, seconds: float, workers: int) -> float:
+        """Share of the workers' simulated time in training, up to some moment."""
+        busy = sum(min(seen.at, seconds) - seen.began for seen in self.seen if seen.began < seconds)
+        return busy / (seconds * workers)
 
 
 def drive(
@@ -66,7 +70,7 @@ def drive(
     """
     executor: Executor = Simulated(workers)
     executor.open(table)
-    result, proposals = Drive(), {}
+    result, proposals, began_at = Drive(), {}, {}
     began = time.perf_counter()
     asked = 0
     while True:
@@ -75,6 +79,7 @@ def drive(
                 break
             proposal = controller.ask()
             proposals[proposal.number] = proposal
+            began_at[proposal.number] = executor.clock()
             executor.start(Job(proposal.number, proposal.architecture, seed=0))
             asked += 1
         if not proposals:
@@ -83,12 +88,11 @@ def drive(
             if not isinstance(event, Finished):
                 continue
             values = event.metrics | event.costs
-            result.seen.append(Seen(executor.clock(), values, event.test_metrics))
+            began_then = began_at.pop(event.number)
+            result.seen.append(Seen(began_then, executor.clock(), values, event.test_metrics))
             controller.tell(proposals.pop(event.number), values)
             if until is not None and values[until[0]] >= until[1]:
                 proposals.clear()
                 trials = 0
     result.driver_seconds = time.perf_counter() - began
-    assert isinstance(executor, Simulated)
-    result.utilisation = executor.busy_seconds / (executor.clock() * workers) if executor.clock() else 0.0
     return result

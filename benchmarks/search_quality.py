@@ -1,0 +1,342 @@
+"""How good the networks are that the controllers find, on tables that others measured, beside the literature.
+
+Every row is over many seeds; the peers (Optuna with no help from us) run in the same process on the same
+table. On NAS-Bench-201 (CIFAR-10): the published protocol (12-epoch fitness, each query billed its seconds, at
+12,000 and at 20,000 seconds the test accuracy of the best by fitness), and the 200-epoch fitness counted in
+evaluations, by one and by many simulated workers, for one objective and for two. On NAS-Bench-Macro:
+evaluations. The same defaults run everywhere.
+
+Run: `python -m benchmarks.search_quality [--quick] [--seeds N] [--peer-seeds N] [--only PART ...]`
+"""
+
+import argparse
+import math
+import multiprocessing
+import os
+import statistics
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from benchmarks.common import Target, at_least, at_most, finish, show
+from benchmarks.driving import Drive, drive
+from benchmarks.hypervolume import share_of_front
+from benchmarks.measured import macro, nb201
+from benchmarks.peers import optuna_drive
+from controllers import Controller, catalog, maximize, minimize
+
+PUBLISHED = {
+    "random": (93.70, 0.36),
+    "evolution, published": (93.92, 0.30),
+    "reinforce, published": (93.85, 0.37),
+}
+"""Test accuracy at 12,000 s: Dong & Yang 2020, as reprinted in RoBoT (ICLR 2024), Table 2."""
+
+LATER = {"random": 93.86, "evolution, published": 94.08, "reinforce, published": 93.93}
+"""Mean test accuracy at 20,000 s, of re-runs of the reference algorithms on this table."""
+
+OURS = ("random", "evolution", "reinforce", "local", "nsga2", "predictor")
+PEERS = {"Optuna TPE": "tpe", "Optuna TPE, multivariate": "tpe-multivariate"}
+BEST = "predictor"
+"""The controller that the targets are about."""
+
+CAP = 1500
+"""Evaluations after which the optimum counts as not found."""
+
+
+def make(name: str, space: Any, seed: int) -> Controller:
+    """A controller of ours for the accuracy: with its defaults, or in its published setting."""
+    objective = maximize("accuracy")
+    if name == "evolution, published":
+        options: dict[str, Any] = {"population": 10, "sample": 3, "crossover": 0.0, "repeats": True}
+        return catalog["evolution"](space, objective, seed=seed, **options)
+    if name == "reinforce, published":
+        options = {
+            "policy": "independent",
+            "batch": 1,
+            "advantage": "raw",
+            "entropy": 0.0,
+            "learning_rate": 0.01,
+        }
+        return catalog["reinforce"](space, objective, seed=seed, repeats=True, **options)
+    return catalog[name](space, objective, seed=seed)
+
+
+# -- what one seed does ------------------------------------------------------------------------------------
+
+
+def _protocol(name: str, seed: int) -> tuple[float, float]:
+    """Test accuracy at 12,000 and at 20,000 seconds."""
+    table = nb201("12")
+    if name in PEERS:
+        run = optuna_drive(table, PEERS[name], seed, seconds=20_000)
+    else:
+        run = drive(make(name, table.space, seed), table, seconds=20_000)
+    return tuple(run.best(until=until).test["accuracy"] for until in (12_000, 20_000))  # type: ignore[return-value]
+
+
+def _optimum(name: str, seed: int) -> tuple[float, float]:
+    """Evaluations until the optimum by 200-epoch validation accuracy, and test accuracy after 150."""
+    table = nb201("200")
+    best = _best_of("200")
+    if name in PEERS:
+        run = optuna_drive(table, PEERS[name], seed, trials=150)
+    else:
+        run = drive(make(name, table.space, seed), table, trials=CAP, until=("accuracy", best))
+    found = next(
+        (i for i, seen in enumerate(run.seen, start=1) if seen.metrics["accuracy"] >= best), math.inf
+    )
+    return found, run.best(trials=150).test["accuracy"]
+
+
+def _macro(name: str, seed: int) -> tuple[float, float]:
+    """Accuracy of the best after 100 and after 200 evaluations."""
+    table = macro()
+    if name in PEERS:
+        run = optuna_drive(table, PEERS[name], seed, trials=200)
+    else:
+        run = drive(make(name, table.space, seed), table, trials=200)
+    return run.best(trials=100).metrics["accuracy"], run.best(trials=200).metrics["accuracy"]
+
+
+def _workers(name: str, workers: int, seed: int) -> tuple[float, float]:
+    """Test accuracy and simulated seconds of 120 evaluations by so many workers."""
+    table = nb201("12")
+    run = drive(make(name, table.space, seed), table, trials=120, workers=workers)
+    return run.best().test["accuracy"], max(seen.at for seen in run.seen)
+
+
+def _front(name: str, seed: int) -> tuple[float, float]:
+    """Share of the true front's hypervolume after 300 evaluations: accuracy and latency on an edge GPU."""
+    table = nb201("200")
+    objectives = (("accuracy", "maximize"), ("edge_gpu_milliseconds", "minimize"))
+    if name == "Optuna NSGA-II":
+        run = optuna_drive(table, "nsga2", seed, trials=300, objectives=objectives)
+    else:
+        both = [maximize("accuracy"), minimize("edge_gpu_milliseconds")]
+        run = drive(catalog[name](table.space, both, seed=seed), table, trials=300)
+    points = [(seen.metrics["accuracy"], -seen.metrics["edge_gpu_milliseconds"]) for seen in run.seen]
+    return share_of_front(points, _all_points()), 0.0
+
+
+def _best_of(fitness: str) -> float:
+    table = nb201(fitness)
+    if fitness not in _CACHE:
+        _CACHE[fitness] = max(_answer(table, a).metrics["accuracy"] for a in table.space.enumerate())
+    return float(_CACHE[fitness])
+
+
+def _all_points() -> list[tuple[float, float]]:
+    if "points" not in _CACHE:
+        table = nb201("200")
+        answers = [_answer(table, architecture) for architecture in table.space.enumerate()]
+        _CACHE["points"] = [(a.metrics["accuracy"], -a.costs["edge_gpu_milliseconds"]) for a in answers]
+    points: list[tuple[float, float]] = _CACHE["points"]
+    return points
+
+
+def _answer(table: Any, architecture: Any) -> Any:
+    return table.answer(architecture)
+
+
+_CACHE: dict[str, Any] = {}
+
+
+# -- what many seeds say -----------------------------------------------------------------------------------
+
+
+class Runner:
+    """Runs one function over many seeds on both cores."""
+
+    def __init__(self, seeds: int, peer_seeds: int, processes: int) -> None:
+        self.seeds, self.peer_seeds = seeds, peer_seeds
+        self.pool = multiprocessing.get_context("spawn").Pool(processes)
+
+    def over_seeds(
+        self, name: str, function: Callable[[int], tuple[float, float]]
+    ) -> list[tuple[float, float]]:
+        """The function's answers for this row's seeds."""
+        seeds = self.peer_seeds if name.startswith("Optuna") else self.seeds
+        answers = self.pool.map(function, range(seeds), chunksize=max(1, seeds // 16))
+        print(f"  {name}: {seeds} seeds", flush=True)
+        return answers
+
+
+def p_value(first: Sequence[float], second: Sequence[float]) -> float:
+    """That ``first`` is not larger on average than ``second``: Welch's t-test, one-sided."""
+    from scipy.stats import ttest_ind
+
+    return float(ttest_ind(first, second, equal_var=False, alternative="greater").pvalue)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.mean(values):.2f} ± {statistics.stdev(values) if len(values) > 1 else 0:.2f}"
+
+
+def _stats(values: Sequence[float]) -> dict[str, float]:
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": round(statistics.mean(values), 4), "std": round(spread, 4), "seeds": len(values)}
+
+
+def protocol(runner: Runner, figures: dict[str, Any]) -> list[Target]:
+    """The published protocol."""
+    names = [*PUBLISHED, *(name for name in OURS if name != "random"), *PEERS]
+    found = {name: runner.over_seeds(name, partial(_protocol, name)) for name in names}
+    early = {name: [a for a, _ in runs] for name, runs in found.items()}
+    late = {name: [b for _, b in runs] for name, runs in found.items()}
+    rows = []
+    for name in names:
+        published = f"{PUBLISHED[name][0]:.2f} ± {PUBLISHED[name][1]:.2f}" if name in PUBLISHED else ""
+        rows.append(
+            [
+                name,
+                _spread(early[name]),
+                published,
+                _spread(late[name]),
+                LATER.get(name, ""),
+                len(early[name]),
+            ]
+        )
+    heads = ["controller", "12,000 s", "published", "20,000 s", "reference re-run", "seeds"]
+    show("NAS-Bench-201, 12-epoch fitness: test accuracy in percent (optimum 94.37)", heads, rows)
+    figures["protocol"] = {n: {"12000": _stats(early[n]), "20000": _stats(late[n])} for n in names}
+    targets = []
+    for name, (mean, std) in PUBLISHED.items():
+        off = abs(statistics.mean(early[name]) - mean)
+        targets.append(at_most(f"{name}: distance from the published mean at 12,000 s", round(off, 3), 0.12))
+        ratio = statistics.stdev(early[name]) / std
+        targets.append(
+            Target(f"{name}: std over the published", round(ratio, 2), "0.6 to 1.6", 0.6 <= ratio <= 1.6)
+        )
+        off = abs(statistics.mean(late[name]) - LATER[name])
+        targets.append(at_most(f"{name}: distance from the reference at 20,000 s", round(off, 3), 0.12))
+    p = p_value(early["evolution, published"], early["random"])
+    targets.append(Target("evolution > random at 12,000 s, p", p, "< 0.01", p < 0.01))
+    peer = "Optuna TPE, multivariate"
+    for label, runs, bound in (("12,000", early, 94.27), ("20,000", late, 94.33)):
+        value = statistics.mean(runs[BEST])
+        targets.append(at_least(f"{BEST} at {label} s", round(value, 3), bound, "%"))
+        p = p_value(runs[BEST], runs[peer])
+        targets.append(Target(f"{BEST} > {peer} at {label} s, p", p, "< 0.01", p < 0.01))
+    return targets
+
+
+def optimum(runner: Runner, figures: dict[str, Any]) -> list[Target]:
+    """How soon the optimum is found when the fitness is the 200-epoch validation accuracy."""
+    rows, targets = [], []
+    figures["optimum"] = {}
+    for name in (*OURS, *PEERS):
+        runs = runner.over_seeds(name, partial(_optimum, name))
+        counts = [count for count, _ in runs]
+        share = 100 * sum(count <= 150 for count in counts) / len(counts)
+        peer = name in PEERS
+        mean = statistics.mean(min(count, CAP) for count in counts)
+        test = [accuracy for _, accuracy in runs]
+        shown = "" if peer else f"{mean:.0f}"
+        rows.append([name, f"{share:.0f} %", shown, _spread(test), len(runs)])
+        figures["optimum"][name] = {"share_150": share, "test_150": _stats(test), "seeds": len(runs)}
+        if not peer:
+            figures["optimum"][name]["mean_evaluations"] = mean
+        if name == BEST:
+            targets.append(at_least(f"{BEST}: optimum within 150 evaluations", share, 90, "% of runs"))
+            targets.append(at_most(f"{BEST}: evaluations to the optimum, mean", mean, 90))
+    heads = [
+        "controller",
+        "optimum within 150",
+        f"mean evaluations to it (at most {CAP:,})",
+        "test after 150",
+        "seeds",
+    ]
+    show("NAS-Bench-201, 200-epoch validation fitness", heads, rows)
+    return targets
+
+
+def other(runner: Runner, figures: dict[str, Any]) -> list[Target]:
+    """Another table: NAS-Bench-Macro."""
+    rows = []
+    figures["macro"] = {}
+    for name in (*OURS, *PEERS):
+        runs = runner.over_seeds(name, partial(_macro, name))
+        early, late = [a for a, _ in runs], [b for _, b in runs]
+        rows.append([name, _spread(early), _spread(late), len(runs)])
+        figures["macro"][name] = {"100": _stats(early), "200": _stats(late)}
+    heads = ["controller", "100 evaluations", "200 evaluations", "seeds"]
+    show("NAS-Bench-Macro: accuracy of the best in percent (optimum 93.13)", heads, rows)
+    return []
+
+
+def workers(runner: Runner, figures: dict[str, Any]) -> list[Target]:
+    """Eight simulated workers against one, and a thousand."""
+    rows, targets = [], []
+    figures["workers"] = {}
+    for name in ("evolution", BEST):
+        one = runner.over_seeds(name, partial(_workers, name, 1))
+        eight = runner.over_seeds(name, partial(_workers, name, 8))
+        lost = statistics.mean(a for a, _ in one) - statistics.mean(a for a, _ in eight)
+        faster = statistics.mean(s for _, s in one) / statistics.mean(s for _, s in eight)
+        rows.append([name, _spread([a for a, _ in one]), _spread([a for a, _ in eight]), f"{faster:.2f}"])
+        figures["workers"][name] = {"lost": lost, "faster": faster, "seeds": len(one)}
+        targets.append(at_most(f"{name}: accuracy lost by 8 workers", round(lost, 3), 0.05, "%"))
+        targets.append(at_least(f"{name}: 8 workers faster by", round(faster, 2), 7, "x"))
+    show("120 evaluations, 12-epoch fitness", ["controller", "1 worker", "8 workers", "faster"], rows)
+    table = nb201("12")
+    controller = catalog["evolution"](table.space, maximize("accuracy"), seed=0, repeats=True)
+    run: Drive = drive(controller, table, seconds=12_000, workers=1000)
+    per_event = 1000 * run.driver_seconds / len(run.seen)
+    busy = 100 * run.utilisation_until(12_000, 1000)
+    show(
+        "1,000 workers for 12,000 simulated seconds",
+        ["evaluations", "busy", "driver, ms per event", "real seconds"],
+        [[f"{len(run.seen):,}", f"{busy:.1f} %", f"{per_event:.2f}", f"{run.driver_seconds:.1f}"]],
+    )
+    figures["cluster"] = {"busy_percent": busy, "driver_ms": per_event, "evaluations": len(run.seen)}
+    targets.append(at_least("1,000 workers busy", round(busy, 2), 98, "%"))
+    targets.append(at_most("1,000 workers: driver per event", round(per_event, 3), 1, "ms"))
+    return targets
+
+
+def front(runner: Runner, figures: dict[str, Any]) -> list[Target]:
+    """Two objectives."""
+    found = {
+        name: [share for share, _ in runner.over_seeds(name, partial(_front, name))]
+        for name in ("random", "evolution", "nsga2", "Optuna NSGA-II")
+    }
+    rows = [
+        [name, f"{statistics.mean(v):.4f} ± {statistics.stdev(v):.4f}", len(v)] for name, v in found.items()
+    ]
+    show(
+        "Accuracy and edge-GPU latency, 300 evaluations: hypervolume over the true front's",
+        ["controller", "share", "seeds"],
+        rows,
+    )
+    figures["front"] = {name: _stats(values) for name, values in found.items()}
+    p = p_value(found["nsga2"], found["Optuna NSGA-II"])
+    return [
+        at_least("nsga2: share of the hypervolume", round(statistics.mean(found["nsga2"]), 4), 0.97),
+        Target("nsga2 > Optuna NSGA-II, p", p, "< 0.01", p < 0.01),
+    ]
+
+
+PARTS = {"protocol": protocol, "optimum": optimum, "other": other, "workers": workers, "front": front}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two seeds; within a minute")
+    parser.add_argument("--seeds", type=int, default=300)
+    parser.add_argument("--peer-seeds", type=int, default=50, help="of Optuna, which is slower")
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"  # for the processes that are started now
+    seeds, peers = (2, 2) if options.quick else (options.seeds, options.peer_seeds)
+    runner = Runner(seeds, peers, options.processes)
+    figures: dict[str, Any] = {}
+    targets = [target for part in options.only for target in PARTS[part](runner, figures)]
+    runner.pool.close()
+    finish("search_quality", figures, targets)
+
+
+if __name__ == "__main__":
+    main()
