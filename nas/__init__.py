@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from controllers.objectives import at_least, at_most, maximize, minimize
-    from nas.leaderboard import leaderboard
+    from nas.leaderboards import leaderboard
     from nas.reuse import Found, load
     from nas.search import Search
     from nas.store import Store
@@ -23,7 +23,7 @@ _HOMES = {
     "Store": "nas.store",
     "at_least": "controllers.objectives",
     "at_most": "controllers.objectives",
-    "leaderboard": "nas.leaderboard",
+    "leaderboard": "nas.leaderboards",
     "load": "nas.reuse",
     "maximize": "controllers.objectives",
     "minimize": "controllers.objectives",
@@ -46,7 +46,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value  # also where a submodule has the same name (nas.leaderboard)
+        globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -120,7 +120,7 @@ class Database:
             raise StoreError(f"store {self.name}: no such kind of database ({error})") from error
         except sa.exc.DBAPIError as error:
             raise StoreError(f"store {self.name}: {_first_line(error.orig)}") from error
-        except (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeError) as error:
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, ValueError) as error:
             raise StoreError(f"store {self.name}: {_first_line(error)}") from error
         except ModuleNotFoundError as error:
             missing = f"needs the package {error.name!r} (pip install {error.name})"

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from nas.description import Description
-from nas.leaderboard import entries
+from nas.leaderboards import entries
 from nas.store import Store
 from search_spaces.errors import NasError
 

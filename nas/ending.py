@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from nas.description import Description
 from nas.progress import Progress
-from search_spaces.errors import SearchError
 
 MAX_REJECTED = 2000
 """Proposals in a row that break a limit before a search gives up."""
@@ -14,10 +13,17 @@ MAX_REJECTED = 2000
 
 @dataclass(frozen=True)
 class End:
-    """Why nothing more is begun, in words, and whether what is running is waited for."""
+    """Why nothing more is begun.
+
+    Attributes:
+        words: for people.
+        waits: whether what is running is waited for.
+        fails: whether the search was in vain.
+    """
 
     words: str
     waits: bool
+    fails: bool = False
 
 
 def end_of(
@@ -31,9 +37,6 @@ def end_of(
         begun: trials that are over or on their way.
         rejected: proposals in a row that broke a limit.
         exhausted: whether every network has been proposed.
-
-    Raises:
-        SearchError: no network was found that respects the limits.
     """
     budget, objective = description.budget, description.objectives[0]
     if budget.seconds is not None and progress.elapsed >= budget.seconds:
@@ -50,6 +53,6 @@ def end_of(
         limits = ", ".join(map(str, description.limits))
         words = f"the last {MAX_REJECTED} proposals all broke a limit ({limits})"
         if not begun:
-            raise SearchError(f"{words}: the space may hold no network within it")
+            return End(f"{words}: the space may hold no network within it", waits=False, fails=True)
         return End(words, waits=True)
     return None

@@ -98,11 +98,16 @@ class Loop:
 
         Args:
             executor: where networks are trained; it is open.
+
+        Raises:
+            SearchError: no network was found that respects the limits.
         """
         events: list[Event] = []
         while True:
             end = self._turn(events, executor)
             self._show()
+            if end is not None and end.fails:
+                raise SearchError(end.words)
             if end is not None and not (end.waits and self._running):
                 return end.words
             # with room left for another proposal, results can wait: see the class

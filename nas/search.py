@@ -212,7 +212,7 @@ class Search:
             SearchError: no proposal respects the limits; or, on ``resume``, another space or problem.
             ExecutorError: nothing can be trained at all.
         """
-        from nas.leaderboard import leaderboard
+        from nas.leaderboards import leaderboard
 
         self.controller = self._new_controller()
         with _opened(self.store, create=True) as store, _driving() as driver:
@@ -251,8 +251,8 @@ class Search:
             raise SearchError(f"the space is not that of trial {trial.number} any more: {error}") from error
 
     def leaderboard(self, top: int | None = None) -> pd.DataFrame:
-        """The trials so far, best first; see `nas.leaderboard.leaderboard`."""
-        from nas.leaderboard import leaderboard
+        """The trials so far, best first; see `nas.leaderboards.leaderboard`."""
+        from nas.leaderboards import leaderboard
 
         with _opened(self.store, create=False) as store:
             return leaderboard(store, self.name, top=top)

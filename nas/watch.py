@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from nas.display import console, duration, print_leaderboard
-from nas.leaderboard import entries
+from nas.leaderboards import entries
 from nas.store import DEFAULT_STORE, Store
 from search_spaces.errors import NasError
 

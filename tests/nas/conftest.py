@@ -1,0 +1,62 @@
+"""What the tests of searches share: a tiny problem, a small space, stores of both kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import torch
+from torch import nn
+
+from search_spaces import Space, choice, integer, layer, sequential
+from workers.problems import Problem
+
+
+@pytest.fixture(scope="session")
+def problem() -> Problem:
+    """Which of two numbers is larger: 60 examples of it."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.rand(60, 2, generator=generator)
+    return Problem.from_tensors("larger", (inputs, (inputs[:, 0] > inputs[:, 1]).long()), 0.2, 0.2)
+
+
+@pytest.fixture
+def space() -> Space:
+    """A space of 300,000 that builds nothing: for searches in which nothing is trained."""
+    return Space({"a": integer(0, 999), "b": integer(0, 99), "op": choice("x", "y", "z")})
+
+
+@pytest.fixture
+def networks() -> Space:
+    """150 networks with one hidden layer, trained for an epoch."""
+    activation = choice(relu=layer(nn.ReLU), tanh=layer(nn.Tanh), gelu=layer(nn.GELU))
+    model = sequential(layer(nn.Linear, out_features=integer(1, 50)), activation)
+    return Space({"model": model, "recipe": {"epochs": 1, "batch_size": 16}})
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own."""
+    pgserver = pytest.importorskip("pgserver", reason="the package pgserver is not installed")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty store: an SQLite file, and a PostgreSQL database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/store.db"
+        return
+    server = request.getfixturevalue("postgres")
+    admin = sa.create_engine(
+        server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    name = f"store_{abs(hash(request.node.nodeid))}"
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    yield server.replace("/postgres?", f"/{name}?")
