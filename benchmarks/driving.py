@@ -39,7 +39,7 @@ class Drive:
     driver_seconds: float = 0.0
 
     def best(self, metric: str = "accuracy", until: float = float("inf"), trials: int | None = None) -> Seen:
-        """The trial with the highest ``metric`` of the first ``trials``, or of those begun before ``until``."""
+        """The trial with the highest ``metric`` of the first ``trials``, or those begun before ``until``."""
         return max((s for s in self.seen[:trials] if s.began < until), key=lambda s: s.metrics[metric])
 
     def utilisation_until(self, seconds: float, workers: int) -> float:

@@ -18,7 +18,7 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
 def share_of_front(points: Sequence[Point], everything: Sequence[Point]) -> float:
     """The hypervolume of ``points`` over that of all there is, seen from the worst of the true front.
 
-    The reference point has the lowest value of each objective on the true front, so that only what lies in the
+    The reference point has the lowest value of each objective on the true front: only what lies in the
     range of the front counts.
     """
     front = _front(everything)

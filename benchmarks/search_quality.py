@@ -1,7 +1,7 @@
 """How good the networks are that the controllers find, on tables that others measured, beside the literature.
 
 Every row is over many seeds; the peers (Optuna with no help from us) run in the same process on the same
-table. On NAS-Bench-201 (CIFAR-10): the published protocol (12-epoch fitness, each query billed its seconds, at
+table. On NAS-Bench-201 (CIFAR-10): the published protocol (12-epoch fitness, each query billed its time, at
 12,000 and at 20,000 seconds the test accuracy of the best by fitness), and the 200-epoch fitness counted in
 evaluations, by one and by many simulated workers, for one objective and for two. On NAS-Bench-Macro:
 evaluations. The same defaults run everywhere.
