@@ -5,7 +5,10 @@ Importing this package imports neither torch nor numpy; `Reinforce` imports torc
 
 from controllers.base import Controller
 from controllers.evolution import RegularizedEvolution
+from controllers.local_search import LocalSearch
+from controllers.nsga2 import NSGA2
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
+from controllers.optuna_controller import OptunaController
 from controllers.random_search import RandomSearch
 from controllers.records import Draft, Outcome, Proposal
 from controllers.reinforce import Reinforce
@@ -16,13 +19,19 @@ catalog: dict[str, type[Controller]] = {
     "random": RandomSearch,
     "evolution": RegularizedEvolution,
     "reinforce": Reinforce,
+    "local": LocalSearch,
+    "nsga2": NSGA2,
+    "optuna": OptunaController,
 }
 
 __all__ = [
+    "NSGA2",
     "Controller",
     "Draft",
     "Limit",
+    "LocalSearch",
     "Objective",
+    "OptunaController",
     "Outcome",
     "Proposal",
     "RandomSearch",

@@ -1,0 +1,116 @@
+"""NSGA-II: a population kept along the whole front of several objectives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controllers import ranking
+from controllers.base import Controller, Draft, Outcome, Proposal
+from controllers.objectives import Limit, Objective
+from search_spaces import Architecture
+from search_spaces.errors import ControllerError
+
+
+@dataclass(frozen=True)
+class _Individual:
+    architecture: Architecture
+    outcome: Outcome
+
+
+class NSGA2(Controller):
+    """Elitist genetic algorithm for several objectives, after K. Deb, A. Pratap, S. Agarwal and T. Meyarivan,
+    "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE TEC 2002, in its steady-state form:
+    every result joins the population at once and the last by the crowded comparison leaves it, so that no
+    ask waits for a generation to end (J. J. Durillo et al., "A Study of Master-Slave Approaches to
+    Parallelize NSGA-II", IPDPS 2008, found this form to converge faster, too).
+
+    Parents win tournaments by non-dominated front, then by crowding distance. Limits count as constrained
+    domination: the feasible before the infeasible, these by their violation. Failed trials never enter. A
+    child is a uniform crossover of two parents with probability `crossover`, else a copy of one, in which one
+    decision is moved to another value (always in a copy, else with probability `mutation`).
+    With a single objective it is an elitist genetic algorithm.
+
+    Parameters
+    ----------
+    population: how many are kept.
+    founders: how many are drawn at random to begin with. None: as many as are kept, at most 20.
+    sample: size of a tournament, drawn with replacement. None: a quarter of those alive (the paper's 2 is
+        slow to begin, at the few hundred evaluations that there usually are).
+    crossover, mutation: probabilities, from 0 to 1.
+
+    Raises ControllerError for a parameter out of its range.
+    """
+
+    def __init__(
+        self,
+        space: Any,
+        objectives: Objective | Sequence[Objective],
+        *,
+        population: int = 50,
+        founders: int | None = None,
+        sample: int | None = None,
+        crossover: float = 0.5,
+        mutation: float = 0.5,
+        limits: Limit | Sequence[Limit] = (),
+        seed: int = 0,
+        repeats: bool = False,
+    ) -> None:
+        super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
+        counts = (("population", population, 2), ("founders", founders, 1), ("sample", sample, 1))
+        for name, given, least in counts:
+            if given is None and name != "population":
+                continue
+            if isinstance(given, bool) or not isinstance(given, int) or given < least:
+                raise ControllerError(f"{name}: expected an integer of at least {least}, got {given!r}")
+        for name, chance in (("crossover", crossover), ("mutation", mutation)):
+            if not 0.0 <= chance <= 1.0:
+                raise ControllerError(f"{name}: expected a probability from 0 to 1, got {chance!r}")
+        self.population = population
+        self.founders = min(population, 20) if founders is None else founders
+        self.sample = sample
+        self.crossover = crossover
+        self.mutation = mutation
+        self._alive: list[_Individual] = []  # the best first, once selected
+        self._selected = True
+
+    def _propose(self) -> Draft:
+        if self._starting():
+            return Draft(self.space.sample(self.rng), origin="random")
+        if not self._selected:
+            self._select()
+        first = self._parent()
+        if self.rng.random() < self.crossover:
+            second = self._parent()
+            if second.id != first.id:
+                child = self.moves.cross(first, second, self.rng)
+                if self.rng.random() < self.mutation:
+                    child = self.moves.mutate(child, self.rng)
+                return Draft(child, (first.id, second.id), "crossover")
+        return Draft(self.moves.mutate(first, self.rng), (first.id,), "mutation")
+
+    def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
+        if outcome.failed:
+            return
+        self._alive.append(_Individual(proposal.architecture, outcome))
+        self._selected = False
+        if len(self._alive) >= 2 * self.population:  # told without being asked
+            self._select()
+
+    def _starting(self) -> bool:
+        """Whether too few are alive or on their way. Where most fail, those alive must do after a while."""
+        if not self._alive:
+            return True
+        coming = self.num_in_flight
+        return len(self._alive) + coming < self.founders and self.num_told + coming < 3 * self.founders
+
+    def _select(self) -> None:
+        """Order the population by front and crowding, and let the last ones go."""
+        order = ranking.order([individual.outcome for individual in self._alive])
+        self._alive = [self._alive[index] for index in order[: self.population]]
+        self._selected = True
+
+    def _parent(self) -> Architecture:
+        """The winner of a tournament: the first in order of those drawn."""
+        size = len(self._alive)
+        contestants = max(2, size // 4) if self.sample is None else self.sample
+        return self._alive[min(int(self.rng.random() * size) for _ in range(contestants))].architecture
