@@ -8,7 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -87,11 +87,18 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _print_table(title: str, heads: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+def _print_table(
+    title: str, heads: Sequence[str], cells: Sequence[Sequence[str]], *, prose: bool = False
+) -> None:
+    """Print a table; ``prose``: the last column is text that may take several lines."""
     table = Table(title=escape(title), title_justify="left")
     for i, head in enumerate(heads):
         numeric = any(row[i][:1].isdigit() for row in cells) and head != "id"
-        table.add_column(escape(head), justify="right" if numeric else "left", no_wrap=True)
+        wraps = prose and i == len(heads) - 1
+        # enough of an id to find it by, however narrow the terminal
+        least = 9 if head == "id" else None
+        justify: Literal["left", "right"] = "right" if numeric and not wraps else "left"
+        table.add_column(escape(head), justify=justify, no_wrap=not wraps, min_width=least, overflow="fold")
     for row in cells:
         table.add_row(*map(escape, row))
     out = console()
@@ -142,7 +149,12 @@ def print_found(found: Found) -> None:
 def _print_facts(
     decisions: Mapping[str, Any], metrics: Mapping[str, float], test: Mapping[str, float]
 ) -> None:
-    _print_table("decisions", ["path", "value"], [[path, _plain(value)] for path, value in decisions.items()])
+    _print_table(
+        "decisions",
+        ["path", "value"],
+        [[path, _plain(value)] for path, value in decisions.items()],
+        prose=True,
+    )
     if metrics:
         rows = [[name, _cell(value), _cell(test.get(name))] for name, value in metrics.items()]
         _print_table("metrics and costs", ["name", "validation", "test"], rows)
@@ -202,13 +214,17 @@ def print_catalog(what: str, store: str) -> None:
     if what == "spaces":
         from search_spaces.catalog import descriptions
 
-        _print_table("spaces", ["name", "what it is"], [list(item) for item in descriptions().items()])
+        _print_table(
+            "spaces", ["name", "what it is"], [list(item) for item in descriptions().items()], prose=True
+        )
         return
     if what == "problems":
         from workers.problems import catalog as listed
     else:
         from controllers import catalog as listed  # type: ignore[assignment]
-    _print_table(what, ["name", "what it is"], [[name, _summary(thing)] for name, thing in listed.items()])
+    _print_table(
+        what, ["name", "what it is"], [[name, _summary(thing)] for name, thing in listed.items()], prose=True
+    )
 
 
 def _summary(thing: object) -> str:
