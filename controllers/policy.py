@@ -1,4 +1,4 @@
-"""The policies of REINFORCE: networks that say how likely each decision is, and how they are improved.
+"""The policies of REINFORCE and PPO: how likely each decision is, and how that is improved.
 
 Decisions are drawn one at a time with numpy, on the very memory of the torch parameters (no copy to keep in
 step), because torch takes several times as long for operations this small. Log-likelihoods and gradients are
@@ -33,7 +33,7 @@ class Learner:
     """A policy, drawn from by `rollout` and improved by `update`.
 
     `sizes` has the number of options of each hole, 0 for a continuous one. A hole owns one row of the tables
-    per option; a continuous one owns two (mean, spread).
+    per option; a continuous one owns two (mean, spread). With `clip` an update is PPO's, in `passes` steps.
     """
 
     def __init__(
@@ -46,7 +46,11 @@ class Learner:
         learning_rate: float,
         entropy: float,
         seed: int,
+        clip: float | None = None,
+        passes: int = 1,
     ) -> None:
+        self.clip = clip
+        self.passes = passes
         self.sizes = np.array(sizes, dtype=np.int64)
         rows = np.where(self.sizes > 0, self.sizes, 2)
         self.first_rows = np.concatenate([[0], np.cumsum(rows)[:-1]]).astype(np.int64)
@@ -66,6 +70,13 @@ class Learner:
 
     def log_likelihood(self, episodes: Sequence[Sequence[Step]]) -> tuple[Tensor, Tensor]:
         """Per episode the log-likelihood and the summed entropy of its decisions, in nats, both (B,)."""
+        likelihood, entropy, owner = self._by_decision(episodes)
+        totals = torch.zeros(2, len(episodes))
+        totals = totals.index_add(1, owner, torch.stack([likelihood, entropy]))
+        return totals[0], totals[1]
+
+    def _by_decision(self, episodes: Sequence[Sequence[Step]]) -> tuple[Tensor, Tensor, Tensor]:
+        """Of all N decisions of all episodes: log-likelihood, entropy, index of the episode; each (N,)."""
         lengths = [len(steps) for steps in episodes]
         flat = [step for steps in episodes for step in steps]
         hole = np.array([step.hole for step in flat])
@@ -84,24 +95,38 @@ class Learner:
                 found = density(hole[kind], option[kind], torch.from_numpy(unit[kind]), part)
                 likelihood = likelihood.index_put((index,), found[0])
                 entropy = entropy.index_put((index,), found[1])
-        owner = torch.from_numpy(episode)
-        totals = torch.zeros(2, len(episodes))
-        totals = totals.index_add(1, owner, torch.stack([likelihood, entropy]))
-        return totals[0], totals[1]
+        return likelihood, entropy, torch.from_numpy(episode)
 
     def update(self, results: Sequence[tuple[Sequence[Step], float]]) -> None:
-        """One step of Adam on a batch of (decisions, advantage).
+        """Learn from a batch of (decisions, advantage).
 
-        Ascends  mean_b( A_b * sum_t log p(a_t | a_<t) + entropy * sum_t H_t )  (Williams 1992; Zoph & Le
-        2017, eq. 3).
+        Without `clip`: one step of Adam that ascends  mean_b( A_b * sum_t log p(a_t | a_<t) + entropy * sum_t
+        H_t )  (Williams 1992; Zoph & Le 2017, eq. 3).
+
+        With it: `passes` steps on the same batch that ascend  mean_b( sum_t min(r_t A_b, clip(r_t, 1 - clip,
+        1 + clip) A_b) + entropy * sum_t H_t ),  r_t being the probability of the decision now, relative to
+        that before the first step (Schulman et al. 2017, eq. 7 and 9, without a value function). So the
+        policy is kept near the one that the update began with; results of older policies, and results from
+        elsewhere, have no other.
         """
+        episodes = [steps for steps, _ in results]
+        advantages = torch.tensor([weight for _, weight in results], dtype=torch.float32)
+        before: Tensor | None = None
         with _one_thread(), torch.enable_grad():
-            likelihood, entropy = self.log_likelihood([steps for steps, _ in results])
-            advantages = torch.tensor([weight for _, weight in results], dtype=torch.float32)
-            loss = -(advantages * likelihood + self.entropy * entropy).mean()
-            self.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            self.optimizer.step()
+            for _ in range(self.passes):
+                likelihood, entropy, owner = self._by_decision(episodes)
+                weights = advantages[owner]
+                if self.clip is None:
+                    gain = weights * likelihood
+                else:
+                    before = likelihood.detach() if before is None else before
+                    ratio = (likelihood - before).exp()
+                    clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip)
+                    gain = torch.minimum(ratio * weights, clipped * weights)
+                loss = -(gain + self.entropy * entropy).sum() / len(episodes)
+                self.optimizer.zero_grad(set_to_none=True)
+                torch.autograd.backward(loss)
+                self.optimizer.step()
 
     def _categorical(
         self, hole: NDArray[np.int64], option: NDArray[np.int64], unit: Tensor, features: Tensor | None

@@ -1,4 +1,4 @@
-"""REINFORCE: a policy over decisions, made likelier to do again what did better than expected."""
+"""REINFORCE and PPO: a policy over decisions, made likelier to do again what did better than expected."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
@@ -11,6 +11,7 @@ from search_spaces.errors import ControllerError
 from search_spaces.holes import Hole, Value
 
 PolicyKind = Literal["lstm", "independent"]
+UpdateKind = Literal["reinforce", "ppo"]
 
 
 class Reinforce(Controller):
@@ -26,7 +27,10 @@ class Reinforce(Controller):
     Parameters
     ----------
     learning_rate: of Adam. None: 0.01 for the LSTM, 0.1 for the independent policy.
-    batch: how many results make one step of the optimizer.
+    update: "reinforce" makes one step of the optimizer with each batch; "ppo" makes `passes` steps, as far as
+        they change the probability of a decision by no more than a share of `clip` (J. Schulman et al.,
+        "Proximal Policy Optimization Algorithms", 2017).
+    batch: how many results make one update. None: 5, and 10 with "ppo".
     advantage: "rank" weighs a result by its place among the latest `window`; "scaled" by its distance from
         the moving average in standard deviations; "raw" by that distance itself. The first two do not depend
         on the metric's unit. Several objectives need "rank".
@@ -34,6 +38,7 @@ class Reinforce(Controller):
     window: how many results "rank" compares with.
     entropy: weight of the entropy of each decision (in nats), against settling too early.
     hidden, embedding: sizes of the LSTM's state and of its input.
+    clip, passes: of "ppo".
 
     The published setting on NAS-Bench-201 is `policy="independent", learning_rate=0.01, batch=1,
     advantage="raw", baseline=0.9, entropy=0.0, repeats=True`.
@@ -49,14 +54,17 @@ class Reinforce(Controller):
         objectives: Objective | Sequence[Objective],
         *,
         policy: PolicyKind = "lstm",
+        update: UpdateKind = "reinforce",
         learning_rate: float | None = None,
-        batch: int = 5,
+        batch: int | None = None,
         advantage: AdvantageKind = "rank",
         baseline: float = 0.9,
         window: int = 64,
         entropy: float = 0.1,
         hidden: int = 64,
         embedding: int = 32,
+        clip: float = 0.2,
+        passes: int = 4,
         limits: Limit | Sequence[Limit] = (),
         seed: int = 0,
         repeats: bool = False,
@@ -64,13 +72,18 @@ class Reinforce(Controller):
         super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
         if policy not in get_args(PolicyKind):
             raise ControllerError(f"policy: expected one of {get_args(PolicyKind)}, got {policy!r}")
+        if update not in get_args(UpdateKind):
+            raise ControllerError(f"update: expected one of {get_args(UpdateKind)}, got {update!r}")
         if advantage not in get_args(AdvantageKind):
             raise ControllerError(f"advantage: expected one of {get_args(AdvantageKind)}, got {advantage!r}")
         if advantage != "rank" and len(self.objectives) > 1:
             raise ControllerError(f"advantage: several objectives need 'rank', got {advantage!r}")
         if learning_rate is None:
             learning_rate = 0.01 if policy == "lstm" else 0.1
-        for name, number, least in (("batch", batch, 1), ("window", window, 2), ("hidden", hidden, 1)):
+        if batch is None:
+            batch = 5 if update == "reinforce" else 10
+        counts = {"batch": (batch, 1), "window": (window, 2), "hidden": (hidden, 1), "passes": (passes, 1)}
+        for name, (number, least) in counts.items():
             if number < least:
                 raise ControllerError(f"{name}: expected at least {least}, got {number!r}")
         if not 0.0 <= baseline < 1.0 or learning_rate <= 0.0 or entropy < 0.0:
@@ -78,6 +91,8 @@ class Reinforce(Controller):
                 "expected 0 <= baseline < 1, learning_rate > 0 and entropy >= 0,"
                 f" got {baseline!r}, {learning_rate!r} and {entropy!r}"
             )
+        if not 0.0 < clip < 1.0:
+            raise ControllerError(f"clip: expected a share between 0 and 1, got {clip!r}")
         self.batch = batch
         self._table = HoleTable(self.space)
         self._advantage = advantage_for(
@@ -95,6 +110,8 @@ class Reinforce(Controller):
             learning_rate=learning_rate,
             entropy=entropy,
             seed=seed,
+            clip=clip if update == "ppo" else None,
+            passes=passes if update == "ppo" else 1,
         )
 
     def _propose(self) -> Draft:

@@ -38,6 +38,20 @@ def learner(recurrent: bool, sizes: list[int], seed: int = 0, noise: float = 0.0
     return made
 
 
+def ppo(sizes: list[int], passes: int = 4, clip: float = 0.2) -> Learner:
+    return Learner(
+        sizes,
+        recurrent=False,
+        hidden=1,
+        embedding=1,
+        learning_rate=0.01,
+        entropy=0.0,
+        seed=0,
+        clip=clip,
+        passes=passes,
+    )
+
+
 def feasible(score: float) -> Outcome:
     return Outcome(feasible=True, failed=False, scores=(score,))
 
@@ -156,6 +170,49 @@ def test_the_published_setting_is_plain_reinforce_with_adam() -> None:
     assert learnt.abs().max() > 0.05
 
 
+def test_the_first_step_of_ppo_is_the_one_of_reinforce() -> None:
+    """Where the probabilities have not changed yet, the gradient of the ratio is that of its logarithm."""
+    results = [([Step(0, 1, 0.0), Step(1, 0, 0.7)], 1.5), ([Step(0, 2, 0.0)], -0.5)]
+    tables = []
+    for made in (ppo([4, 0], passes=1), learner(False, [4, 0])):
+        made.update(results)
+        tables.append(made.network.table.detach().clone())  # type: ignore[union-attr,operator]
+    assert torch.allclose(tables[0], tables[1], atol=1e-7)
+    assert tables[0].abs().max() > 0.005
+
+
+def test_ppo_ascends_the_clipped_objective() -> None:
+    logits = torch.zeros(3, requires_grad=True)
+    optimizer = torch.optim.Adam([logits], lr=0.01)
+    made = ppo([3], passes=5, clip=0.02)
+    made.update([([Step(0, 0, 0.0)], 2.0), ([Step(0, 1, 0.0)], -1.0)])
+    weights, chosen = torch.tensor([2.0, -1.0]), torch.tensor([0, 1])
+    for _ in range(5):
+        ratio = torch.softmax(logits, dim=0)[chosen] * 3.0
+        gain = torch.minimum(ratio * weights, ratio.clamp(0.98, 1.02) * weights)
+        optimizer.zero_grad()
+        (-gain.mean()).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    learnt = made.network.table.detach()  # type: ignore[union-attr,operator]
+    assert torch.allclose(learnt, logits.detach(), atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [1.0, -1.0])
+def test_an_update_of_ppo_does_not_leave_the_policy_far_behind(weight: float) -> None:
+    made = ppo([3, 3], passes=60)
+    steps = [Step(0, 0, 0.0), Step(1, 2, 0.0)]
+    before = made.log_likelihood([[step] for step in steps])[0]
+    made.update([(steps, weight)])
+    change = (made.log_likelihood([[step] for step in steps])[0] - before).exp().tolist()
+    # momentum carries it a little beyond the clip, where there is no gradient any more
+    assert change == pytest.approx([1.0 + 0.25 * weight] * 2, abs=0.15)
+    plain = learner(False, [3, 3])
+    for _ in range(60):
+        plain.update([(steps, weight)])
+    far = (plain.log_likelihood([[step] for step in steps])[0] - before).exp().tolist()
+    assert abs(far[0] - 1.0) > 0.45
+
+
 @pytest.mark.parametrize("advantage", ["rank", "scaled"])
 def test_the_unit_of_the_metric_does_not_count(advantage: Any) -> None:
     runs = []
@@ -225,6 +282,9 @@ def test_no_infeasible_or_failed_trial_is_rewarded_once_feasible_ones_are_known(
         ({"baseline": 1.0}, "baseline"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"entropy": -1.0}, "entropy"),
+        ({"update": "trpo"}, "update"),
+        ({"clip": 0.0}, "clip"),
+        ({"passes": 0}, "passes"),
     ],
 )
 def test_parameters_out_of_range_are_named(options: dict[str, Any], message: str) -> None:
