@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from controllers import (
     Controller,
+    Draft,
     Proposal,
     RandomSearch,
     RegularizedEvolution,
@@ -35,6 +37,7 @@ VARIANTS: dict[str, Make] = {
     "evolution-crossover-only": partial(RegularizedEvolution, population=8, sample=3, crossover=1.0),
     "reinforce-independent": partial(Reinforce, policy="independent"),
     "reinforce-scaled": partial(Reinforce, advantage="scaled", batch=1),
+    "reinforce-ppo": partial(Reinforce, update="ppo", policy="independent"),
 }
 LEARNERS = {name: make for name, make in VARIANTS.items() if make is not RandomSearch}
 
@@ -371,14 +374,78 @@ def test_learners_leave_the_infeasible_part_of_the_space(make: Make) -> None:
         feasible.append(size <= 9.0)
         controller.tell(proposal, {"accuracy": size, "size": size} if size <= 9.0 else {"size": size})
     assert sum(feasible[:10]) < 4
-    assert sum(feasible[-60:]) > 20
+    assert sum(feasible[-200:]) > 25  # random search: 12
 
 
-@pytest.mark.parametrize("make", VARIANTS.values(), ids=VARIANTS.keys())
-def test_renaming_holes_and_permuting_options_changes_nothing_but_names(make: Make) -> None:
+def test_renaming_holes_and_options_changes_nothing_but_names(make: Make) -> None:
     renamed = Space({f"hole {i}": choice("w", "x", "y", "z") for i in range(8)})
     runs = []
     for space in (FLAT, renamed):
         controller = make(space, [maximize("metric")], seed=0)
         runs.append(_mean_scores(controller, 80, "metric", 1.0))
     assert runs[0] == runs[1]
+
+
+class _PrefersFirst(RandomSearch):
+    """What the next test must tell from a fair controller: it likes the options that come first."""
+
+    def _propose(self) -> Draft:
+        pick = lambda path, hole: hole.from_unit(self.rng.random() ** 2)  # noqa: E731
+        return Draft(self.space.fill(pick))
+
+
+RESULTS = 40
+
+
+def _mean_results(make: Make, order: list[int] | None, seeds: int) -> list[float]:
+    """Per seed the mean result of a search among networks of equal looks, in one writing of their space.
+
+    `order` permutes holes, names and options at once; None leaves them as they are.
+    """
+    holes, options = 5, 4
+    shuffle = random.Random(7)
+    values = [[shuffle.gauss(0.0, 1.0) for _ in range(options)] for _ in range(holes)]
+    pairs = [[shuffle.gauss(0.0, 1.0) for _ in range(options)] for _ in range(options)]
+    for row in values:
+        row.sort(reverse=True)  # so that a taste for the first options shows
+    names = [f"op{i}" for i in range(holes)]
+    labels = [list(range(options)) for _ in range(holes)]
+    if order is not None:
+        names = [f"{'zyxwv'[i]} renamed" for i in range(holes)]
+        labels = [[order[(i + j) % options] for j in range(options)] for i in range(holes)]
+    means = []
+    for seed in range(seeds):
+        controller = make(
+            Space({name: choice(*known) for name, known in zip(names, labels, strict=True)}),
+            [maximize("metric")],
+            seed=seed + (0 if order is None else 1000),
+        )
+        total = 0.0
+        for _ in range(RESULTS):
+            proposal = controller.ask()
+            chosen = [int(proposal.architecture.decisions[name]) for name in names]  # type: ignore[arg-type]
+            result = sum(row[i] for row, i in zip(values, chosen, strict=True))
+            result += sum(pairs[i][j] for i, j in pairwise(chosen))
+            controller.tell(proposal, {"metric": result})
+            total += result
+        means.append(total / RESULTS)
+    return means
+
+
+def _unlikeliness(make: Make, seeds: int) -> float:
+    """The p-value (Welch's t-test) of both writings having the same mean result."""
+    from scipy.stats import ttest_ind
+
+    first, second = _mean_results(make, None, seeds), _mean_results(make, [2, 0, 3, 1], seeds)
+    return float(ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def test_permuting_options_and_renaming_holes_leaves_the_distribution_of_results(
+    make: Make, request: pytest.FixtureRequest
+) -> None:
+    slow = {"optuna": 6, "predictor": 3, "reinforce": 12, "reinforce-scaled": 6, "reinforce-ppo": 12}
+    assert _unlikeliness(make, slow.get(request.node.callspec.id, 30)) > 0.001
+
+
+def test_a_taste_for_the_first_options_would_be_seen() -> None:
+    assert _unlikeliness(_PrefersFirst, 12) < 1e-6
