@@ -13,6 +13,7 @@ from controllers.random_search import RandomSearch
 from controllers.records import Draft, Outcome, Proposal
 from controllers.reinforce import Reinforce
 from controllers.replay import replay
+from controllers.warm_start import WarmStart, warm_start
 
 #: every controller by the name that the command line and the store know it by
 catalog: dict[str, type[Controller]] = {
@@ -37,10 +38,12 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Reinforce",
+    "WarmStart",
     "at_least",
     "at_most",
     "catalog",
     "maximize",
     "minimize",
     "replay",
+    "warm_start",
 ]
