@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workers.executor import Executor
     from workers.inline import Inline
-    from workers.job import Event, Failed, Finished, Job, Report, Reported, Weights
+    from workers.job import Checkpoint, Event, Failed, Finished, Job, Report, Reported, Weights
     from workers.pool import Pool
     from workers.problems.problem import Problem, Split
     from workers.recipe import Recipe
     from workers.training import train
 
 _HOMES = {
+    "Checkpoint": "workers.job",
     "Event": "workers.job",
     "Executor": "workers.executor",
     "Failed": "workers.job",
@@ -35,6 +36,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Checkpoint",
     "Event",
     "Executor",
     "Failed",

@@ -13,6 +13,15 @@ import torch
 T = TypeVar("T")
 
 
+def seed_all(seed: int, device: torch.device) -> None:
+    """Set the global random states: torch's (of the CPU and ``device``), Python's and NumPy's."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
 class OwnChance:
     """The global random states (torch, Python, NumPy) of one computation, exchanged with the caller's.
 
@@ -27,11 +36,7 @@ class OwnChance:
     def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
         self._device = torch.device(device)
         outside = self._states()
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.default_generator.manual_seed(seed)
-        if self._device.type == "cuda":
-            torch.cuda.manual_seed(seed)
+        seed_all(seed, self._device)
         self._other = self._states()
         self._place(outside)
 

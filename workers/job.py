@@ -12,53 +12,6 @@ if TYPE_CHECKING:
     from search_spaces.architecture import Architecture
 
 
-@dataclass(frozen=True)
-class Job:
-    """One trial to run: train this architecture.
-
-    The same architecture, seed and epochs give the same metrics on every executor with the same number of
-    threads and the same kind of device.
-
-    Attributes:
-        number: names the job in its events; unique among the jobs in flight.
-        architecture: the network, and its recipe if it has one.
-        seed: of the initial weights and of all chance in training.
-        epochs: instead of the recipe's.
-        seconds: limit on the whole trial; passing it fails the trial with ``timeout``.
-    """
-
-    number: int
-    architecture: Architecture
-    seed: int
-    epochs: int | None = None
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.epochs is not None and self.epochs < 1:
-            raise ExecutorError(f"job {self.number}: expected epochs >= 1, got {self.epochs}")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ExecutorError(f"job {self.number}: expected seconds above 0, got {self.seconds}")
-
-
-@dataclass(frozen=True)
-class Report:
-    """How a network does after an epoch.
-
-    Attributes:
-        epoch: counted from 1.
-        metrics: on the validation split, by name (see `workers.metrics`).
-        train_loss: mean over the epoch's examples, while they were learnt from.
-        seconds: of the epoch's training, without validation.
-        samples_per_second: examples trained on, in those seconds.
-    """
-
-    epoch: int
-    metrics: dict[str, float]
-    train_loss: float
-    seconds: float
-    samples_per_second: float
-
-
 class Weights(ABC):
     """Trained weights, wherever they are kept."""
 
@@ -82,6 +35,75 @@ class HeldWeights(Weights):
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """Where a trial paused: all that it takes to go on, on any worker (see `workers.checkpoint`).
+
+    Attributes:
+        epoch: the last one trained.
+        state: weights and the optimizer's state, wherever they are kept.
+    """
+
+    epoch: int
+    state: Weights
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to run: train this architecture, or a leg of that.
+
+    The same architecture, seed and epochs give the same metrics on every executor with the same number of
+    threads and the same kind of device; also when it is trained in legs, on whatever workers.
+
+    Attributes:
+        number: names the job in its events; unique among the jobs in flight.
+        architecture: the network, and its recipe if it has one.
+        seed: of the initial weights and of all chance in training.
+        epochs: instead of the recipe's.
+        seconds: limit on the job; passing it fails the trial with ``timeout``.
+        until: pause after this epoch. The learning rate's schedule spans all ``epochs`` all the same.
+        checkpoint: of the same trial, to go on from. Where it is lost, the trial begins again: the results
+            are the same, only later.
+    """
+
+    number: int
+    architecture: Architecture
+    seed: int
+    epochs: int | None = None
+    seconds: float | None = None
+    until: int | None = None
+    checkpoint: Checkpoint | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.epochs < 1:
+            raise ExecutorError(f"job {self.number}: expected epochs >= 1, got {self.epochs}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ExecutorError(f"job {self.number}: expected seconds above 0, got {self.seconds}")
+        begun = 0 if self.checkpoint is None else self.checkpoint.epoch
+        for name, end in (("until", self.until), ("epochs", self.epochs)):
+            if end is not None and end <= begun:
+                raise ExecutorError(f"job {self.number}: expected {name} above {begun}, got {end}")
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a network does after an epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        metrics: on the validation split, by name (see `workers.metrics`).
+        train_loss: mean over the epoch's examples, while they were learnt from.
+        seconds: of the epoch's training, without validation.
+        samples_per_second: examples trained on, in those seconds.
+    """
+
+    epoch: int
+    metrics: dict[str, float]
+    train_loss: float
+    seconds: float
+    samples_per_second: float
+
+
+@dataclass(frozen=True)
 class Reported:
     """An epoch of a running job has ended."""
 
@@ -91,16 +113,17 @@ class Reported:
 
 @dataclass(frozen=True)
 class Finished:
-    """A job has ended well. Its last event.
+    """A job has ended well, be it for a pause. Its last event.
 
     Attributes:
         number: of the job.
         metrics: on the validation split, after the last epoch.
         test_metrics: on the test split, likewise; for reporting only.
-        seconds: of the whole trial: build, training, validation, test.
+        seconds: of the whole job: build, training, validation, test.
         weights: after the last epoch.
         costs: of the network, by name (see `search_spaces.cost.Cost`).
         attempts: times that the job was begun; above 1 when a worker was lost.
+        checkpoint: where the trial has paused; None: it has come to its end.
     """
 
     number: int
@@ -110,6 +133,7 @@ class Finished:
     weights: Weights
     costs: dict[str, float] = field(default_factory=dict)
     attempts: int = 1
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,14 @@ class FusedOptimizer:
             for p in self.parameters
         ]
 
+    def state(self) -> dict[str, Tensor]:
+        """The tensors it keeps from step to step, by name; to be copied into where a training goes on."""
+        return {
+            f"{index}.{slot}": tensor
+            for index, tensors in enumerate(self._state)
+            for slot, tensor in enumerate(tensors)
+        }
+
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for parameter in self.parameters:

@@ -16,9 +16,9 @@ from ray.exceptions import RayError, RayTaskError
 from search_spaces.errors import ExecutorError
 from workers import cluster
 from workers.executor import Executor
-from workers.job import Event, Failed, Finished, Job, Reported
+from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
 from workers.pool_state import Member, RemoteWeights, Run
-from workers.pool_worker import WEIGHTS_FOLLOW, Worker, pack
+from workers.pool_worker import STATE_FOLLOWS, WEIGHTS_FOLLOW, Worker, pack
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
@@ -182,7 +182,7 @@ class Pool(Executor):
             text = f"the architecture cannot be sent to a worker: {type(error).__name__}: {error}"
             self._fail(run, "build", text)
             return
-        run.began, run.weights, run.weights_next = None, None, False
+        run.began, run.held, run.held_next = None, {}, None
         member.runs.append(run)
         self._mark_begun(member)
 
@@ -258,8 +258,8 @@ class Pool(Executor):
         run = member.runs[0]
         try:
             reference = next(run.stream)
-            if run.weights_next:
-                run.weights, run.weights_next = RemoteWeights(reference), False
+            if run.held_next is not None:
+                run.held[run.held_next], run.held_next = RemoteWeights(reference), None
                 return
             item = ray.get(reference)
         except StopIteration:
@@ -275,9 +275,9 @@ class Pool(Executor):
             return
         self._take(member, run, item)
 
-    def _take(self, member: Member, run: Run, item: Event | None) -> None:
-        if item is WEIGHTS_FOLLOW:
-            run.weights_next = True
+    def _take(self, member: Member, run: Run, item: Event | str) -> None:
+        if isinstance(item, str):
+            run.held_next = item
         elif isinstance(item, Reported):
             if item.report.epoch > run.epochs:
                 run.epochs = item.report.epoch
@@ -285,8 +285,10 @@ class Pool(Executor):
         else:
             self._end(member, run)
             if isinstance(item, Finished):
-                assert run.weights is not None, "a trial finished without weights"
-                item = dataclasses.replace(item, weights=run.weights)
+                paused = item.checkpoint
+                if paused is not None:
+                    paused = Checkpoint(paused.epoch, run.held[STATE_FOLLOWS])
+                item = dataclasses.replace(item, weights=run.held[WEIGHTS_FOLLOW], checkpoint=paused)
             del self._in_flight[run.job.number]
             self._out.append(dataclasses.replace(item, attempts=run.lost + 1))
 

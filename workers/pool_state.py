@@ -38,8 +38,8 @@ class Run:
     ticket: int = -1
     stream: Any = None
     began: float | None = None
-    weights: RemoteWeights | None = None
-    weights_next: bool = False
+    held: dict[str, RemoteWeights] = field(default_factory=dict)  # what came before `Finished`, by marker
+    held_next: str | None = None  # the marker of what comes next
     stopping: float | None = None  # when it was told to stop
     moving: bool = False  # asked back, to go to an idle worker
 

@@ -9,10 +9,11 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from workers.job import Event, Finished, HeldWeights, Job
+from workers.job import Checkpoint, Event, Finished, HeldWeights, Job
 
-WEIGHTS_FOLLOW = None
-"""In a trial's stream: the next item is the weights, which the driver keeps a reference to unfetched."""
+WEIGHTS_FOLLOW, STATE_FOLLOWS = "weights", "state"
+"""In a trial's stream: the next item is the weights, or the state of a trial that has paused. The driver
+keeps a reference to it, unfetched."""
 
 Packed = dict[str, Any]
 """A problem whose tensors are NumPy arrays: these Ray keeps once per node, and workers read them in place."""
@@ -92,8 +93,8 @@ class Worker:
         """The process id, once the worker can train."""
         return os.getpid()
 
-    def run(self, ticket: int, job: Job) -> Iterator[Event | bytes | None]:
-        """A trial's events; before `Finished`, `WEIGHTS_FOLLOW` and the weights.
+    def run(self, ticket: int, job: Job) -> Iterator[Event | bytes | str]:
+        """A trial's events; before `Finished`, `WEIGHTS_FOLLOW` and the weights, and for a pause the state.
 
         Nothing, when the ticket was withdrawn before.
         """
@@ -117,7 +118,12 @@ class Worker:
             if isinstance(event, Finished):
                 yield WEIGHTS_FOLLOW
                 yield event.weights.read()
-                yield dataclasses.replace(event, weights=HeldWeights(b""))
+                paused = event.checkpoint
+                if paused is not None:
+                    yield STATE_FOLLOWS
+                    yield paused.state.read()
+                    paused = Checkpoint(paused.epoch, HeldWeights(b""))
+                yield dataclasses.replace(event, weights=HeldWeights(b""), checkpoint=paused)
             else:
                 yield event
 

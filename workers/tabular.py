@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from search_spaces.errors import ExecutorError
 from search_spaces.space import Space
 from workers.executor import Executor
-from workers.job import Event, Failed, Finished, HeldWeights, Job, Report, Reported
+from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported
 
 if TYPE_CHECKING:
     from search_spaces.architecture import Architecture
@@ -160,24 +160,30 @@ class Simulated(Executor):
         answer = self._table.answer(job.architecture)
         if answer is None:
             return [(0.0, Failed(job.number, "exception", "the table says that it fails", "", False, 0.0))]
-        curve = answer.epochs if job.epochs is None else answer.epochs[: job.epochs]
-        metrics, seconds = curve[-1] if curve else (answer.metrics, answer.seconds)
+        whole = answer.epochs if job.epochs is None else answer.epochs[: job.epochs]
+        curve = whole[: job.until]
+        paused = len(curve) < len(whole)
+        begun = 0 if job.checkpoint is None else job.checkpoint.epoch
+        spent = curve[begun - 1][1] if curve and begun else 0.0  # billed in earlier legs
+        metrics, after = curve[-1] if curve else (answer.metrics, answer.seconds)
+        seconds = after - spent
         if job.seconds is not None and seconds > job.seconds:
             text = f"takes {seconds:g} seconds, more than {job.seconds:g}"
             return [(job.seconds, Failed(job.number, "timeout", text, "", False, job.seconds))]
         events: list[tuple[float, Event]] = []
-        before = 0.0
-        for epoch, (values, after) in enumerate(curve, start=1):
+        before = spent
+        for epoch, (values, after) in enumerate(curve[begun:], start=begun + 1):
             report = Report(epoch, dict(values), float("nan"), after - before, 0.0)
-            events.append((after, Reported(job.number, report)))
+            events.append((after - spent, Reported(job.number, report)))
             before = after
         finished = Finished(
             job.number,
             dict(metrics),
-            dict(answer.test_metrics),
+            {} if paused else dict(answer.test_metrics),  # the table knows those of the end
             seconds,
             HeldWeights(b""),
             dict(answer.costs),
+            checkpoint=Checkpoint(len(curve), HeldWeights(b"")) if paused else None,
         )
         return [*events, (seconds, finished)]
 

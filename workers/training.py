@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from search_spaces.errors import TrainingFailure
 from search_spaces.signature import Image, Signature
 from workers import batches
 from workers.failures import TrialStopped, message_of, reason_of
-from workers.isolation import OwnChance, isolated
+from workers.isolation import OwnChance, isolated, seed_all
 from workers.job import Report
 from workers.metrics import evaluate, training_loss
 from workers.optimization import FusedOptimizer, learning_rate
@@ -35,10 +36,13 @@ def train(
     seed: int,
     seconds: float | None = None,
     check: Callable[[], None] = lambda: None,
+    begin: Callable[[FusedOptimizer], int] = lambda optimizer: 0,
 ) -> Iterator[Report]:
     """Train a network, epoch by epoch; the caller may leave off after any report.
 
-    The same network, problem, recipe and seed give the same reports. The caller's random states stay.
+    The same network, problem, recipe and seed give the same reports. The chance of an epoch comes from the
+    seed and the epoch alone, so a training may go on elsewhere with the network's and the optimizer's state.
+    The caller's random states stay.
 
     Args:
         network: answers by task (`Network`), or any module where there is one input and one task. It is
@@ -48,6 +52,8 @@ def train(
         seed: of order, augmentation and the network's own chance (dropout); not of the initial weights.
         seconds: limit on training and validation together.
         check: called between steps; what it raises ends the training.
+        begin: called once with the optimizer, when network and optimizer are where they train; may bring both
+            to an earlier training's state. Gives the epochs that they have been trained for.
 
     Yields:
         A report after each epoch, with the metrics on the validation split.
@@ -58,7 +64,7 @@ def train(
     """
     device = next(iter(problem.train.inputs.values())).device
     deadline = Deadline(seconds, check)
-    steps = _train(network, problem, recipe, seed, device, deadline)
+    steps = _train(network, problem, recipe, seed, device, deadline, begin)
     return isolated(_mapped(steps), OwnChance(seed, device))
 
 
@@ -103,7 +109,13 @@ def _mapped(steps: Iterator[Report]) -> Iterator[Report]:
 
 
 def _train(
-    network: nn.Module, problem: Problem, recipe: Recipe, seed: int, device: torch.device, deadline: Deadline
+    network: nn.Module,
+    problem: Problem,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    deadline: Deadline,
+    begin: Callable[[FusedOptimizer], int],
 ) -> Iterator[Report]:
     tasks = problem.signature.tasks
     network.to(device)
@@ -114,8 +126,10 @@ def _train(
     examples = len(problem.train)
     steps = batches.steps_per_epoch(examples, recipe.batch_size)
     rate = learning_rate(recipe, steps * recipe.epochs)
-    generator = torch.Generator().manual_seed(seed)
-    for epoch in range(1, recipe.epochs + 1):
+    for epoch in range(begin(optimizer) + 1, recipe.epochs + 1):
+        chance = _seed_of(seed, epoch)
+        seed_all(chance, device)
+        generator = torch.Generator().manual_seed(chance)
         network.train()
         started = time.perf_counter()
         total, seen = torch.zeros((), device=device), 0
@@ -147,6 +161,10 @@ def _train(
         metrics = evaluate(forward, network, held.inputs, held.targets, tasks, check=deadline.check)
         _check_finite("validation loss", metrics["loss"], epoch)
         yield Report(epoch, metrics, train_loss, elapsed, seen / elapsed)
+
+
+def _seed_of(seed: int, epoch: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} {epoch}".encode()).digest()[:4])
 
 
 def _check_finite(what: str, value: float, epoch: int) -> None:

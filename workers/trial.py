@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from search_spaces.errors import BuildError
+from search_spaces.errors import BuildError, ExecutorError
+from workers import checkpoint
 from workers.failures import message_of, reason_of, traceback_of
 from workers.isolation import OwnChance
-from workers.job import Event, Failed, Finished, HeldWeights, Job, Reported
+from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Reported
 from workers.metrics import evaluate
 from workers.recipe import Recipe
 from workers.training import Deadline, adapt, train
@@ -21,13 +22,14 @@ from workers.weights import to_safetensors
 if TYPE_CHECKING:
     from torch import nn
 
+    from workers.optimization import FusedOptimizer
     from workers.problems.problem import Problem
 
 
 def run(
     job: Job, data: Problem, *, device: torch.device | str = "cpu", check: Callable[[], None] = lambda: None
 ) -> Iterator[Event]:
-    """Build, train, validate and test the network of a job.
+    """Build, train, validate and test the network of a job, as far as the job goes.
 
     Never raises for what the network does: that is its last event. The caller's random states are untouched.
 
@@ -73,12 +75,24 @@ def _run(
     chance = OwnChance(job.seed, device)
     with chance:
         network = _build(job, data)
+    kept = _read(job)
+    optimizers: list[FusedOptimizer] = []
+
+    def begin(optimizer: FusedOptimizer) -> int:
+        optimizers.append(optimizer)
+        return 0 if kept is None else checkpoint.restore(kept, job, network, optimizer)
+
     metrics: dict[str, float] = {}
-    for report in train(network, data, recipe, seed=job.seed, check=deadline.check):
+    paused = None
+    for report in train(network, data, recipe, seed=job.seed, check=deadline.check, begin=begin):
         metrics = report.metrics
         yield Reported(job.number, report)
+        if report.epoch == job.until and job.until < recipe.epochs:
+            state = checkpoint.save(job, network, optimizers[0], report.epoch)
+            paused = Checkpoint(report.epoch, HeldWeights(state))
+            break
     with chance:
-        # The only place that touches the test split: once, after training, for reporting (law 6).
+        # The only place that touches the test split: when training ends or pauses, for reporting (law 6).
         test_metrics = evaluate(
             adapt(network, data.signature),
             network,
@@ -90,7 +104,17 @@ def _run(
         weights = to_safetensors(network)
     costs = job.architecture.cost(data.signature).to_dict()
     seconds = time.perf_counter() - started
-    yield Finished(job.number, metrics, test_metrics, seconds, HeldWeights(weights), costs)
+    yield Finished(job.number, metrics, test_metrics, seconds, HeldWeights(weights), costs, checkpoint=paused)
+
+
+def _read(job: Job) -> bytes | None:
+    """The state to go on from; None: from the beginning, also where the state was lost with its node."""
+    if job.checkpoint is None:
+        return None
+    try:
+        return job.checkpoint.state.read()
+    except ExecutorError:
+        return None
 
 
 def _build(job: Job, data: Problem) -> nn.Module:

@@ -1,22 +1,25 @@
 """The laws of `workers.executor.Executor`, held over every executor."""
 
+import dataclasses
 import random
+import sys
 import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import ray
 import safetensors.torch
 import torch
 from faulty_networks import Picky, answers, architecture, drain, faulty, points, run
 from torch import nn
 
-from search_spaces import Architecture, Space, layer
+from search_spaces import Architecture, Space, layer, sequential
 from search_spaces.errors import ExecutorError
 from workers import trial
 from workers.executor import Executor
 from workers.inline import Inline
-from workers.job import Failed, Finished, Job, Reported
+from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Reported, Weights
 from workers.metrics import evaluate
 from workers.pool import Pool
 from workers.problems.problem import Problem
@@ -38,6 +41,7 @@ def executor(request: pytest.FixtureRequest, problem: Problem) -> Iterator[Execu
         made = Inline()
     else:
         request.getfixturevalue("ray_cluster")
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # `Lost` travels
         made = Pool(workers=2, grace=GRACE)
     with made:
         made.open(problem)
@@ -128,6 +132,75 @@ def test_many_failures_among_good_candidates_cost_none_of_them(executor: Executo
     finals = {event.number: event for event in events if not isinstance(event, Reported)}
     assert {number for number, event in finals.items() if isinstance(event, Finished)} == {3, 7, 11, 15}
     assert len([event for event in events if not isinstance(event, Reported)]) == 16
+
+
+def in_legs(executor: Executor, jobs: list[Job], *, until: int) -> tuple[list[Event], list[Finished]]:
+    """The events of jobs that pause and go on, all together, and their pauses."""
+    before = run(executor, *[dataclasses.replace(job, until=until) for job in jobs])
+    pauses = {event.number: event for event in before if isinstance(event, Finished)}
+    # the other way round, so that a pool gives them to other workers
+    again = [dataclasses.replace(job, checkpoint=pauses[job.number].checkpoint) for job in reversed(jobs)]
+    return before + run(executor, *again), list(pauses.values())
+
+
+@pytest.mark.parametrize("recipe", [{}, {"optimizer": "sgd", "schedule": "cosine"}, {"optimizer": "adam"}])
+def test_a_trial_that_pauses_ends_as_one_that_does_not(executor: Executor, recipe: dict[str, str]) -> None:
+    model = sequential(
+        layer(nn.Linear, out_features=8), layer(nn.BatchNorm1d), layer(nn.ReLU), layer(nn.Dropout, p=0.3)
+    )
+    network = Space({"model": model, "recipe": {"epochs": 5, "batch_size": 16, **recipe}}).architecture({})
+    jobs = [Job(number, network, seed=number) for number in range(3)]
+    whole = answers(run(executor, *jobs))
+    events, pauses = in_legs(executor, jobs, until=2)
+    assert [pause.checkpoint.epoch for pause in pauses if pause.checkpoint] == [2, 2, 2]
+    for pause in pauses:
+        events.remove(pause)
+    assert answers(events) == whole
+    assert all(event.checkpoint is None for event in events if isinstance(event, Finished))
+
+
+def test_a_pause_gives_metrics_weights_and_costs_as_an_end_does(executor: Executor, problem: Problem) -> None:
+    *reports, paused = run(executor, Job(0, architecture(epochs=4), seed=1, until=2))
+    assert isinstance(paused, Finished)
+    assert [event.report.epoch for event in reports if isinstance(event, Reported)] == [1, 2]
+    assert paused.metrics == reports[-1].report.metrics  # type: ignore[union-attr]
+    assert paused.test_metrics.keys() == paused.metrics.keys()
+    assert paused.costs["num_params"] > 0
+    architecture().build(problem.signature).load_state_dict(safetensors.torch.load(paused.weights.read()))
+
+
+def test_a_pause_at_the_last_epoch_is_the_end(executor: Executor) -> None:
+    (*_, plain), (*_, finished) = (run(executor, Job(0, architecture(), 0, until=end)) for end in (None, 2))
+    assert isinstance(finished, Finished)
+    assert isinstance(plain, Finished)
+    assert finished.checkpoint is None
+    assert finished.metrics == plain.metrics
+
+
+class Lost(Weights):
+    """On a node that is no more."""
+
+    def read(self) -> bytes:
+        raise ExecutorError("gone")
+
+
+def test_a_trial_whose_checkpoint_is_lost_begins_again_and_ends_the_same(executor: Executor) -> None:
+    job = Job(0, architecture(epochs=3), seed=5)
+    again = dataclasses.replace(job, checkpoint=Checkpoint(2, Lost()))
+    assert answers(run(executor, again)) == answers(run(executor, job))
+
+
+def test_a_checkpoint_of_another_trial_is_a_failure(executor: Executor) -> None:
+    *_, paused = run(executor, Job(0, architecture(epochs=4), seed=1, until=2))
+    assert isinstance(paused, Finished)
+    for other in (
+        Job(0, architecture(epochs=4), seed=2, checkpoint=paused.checkpoint),
+        Job(0, architecture(epochs=4, dropout=0.5), seed=1, checkpoint=paused.checkpoint),
+        Job(0, architecture(epochs=4), seed=1, checkpoint=Checkpoint(2, HeldWeights(b"noise"))),
+    ):
+        (failed,) = run(executor, other)
+        assert isinstance(failed, Failed)
+        assert "checkpoint" in failed.message
 
 
 def test_a_running_job_is_stopped(executor: Executor) -> None:
