@@ -6,7 +6,8 @@ A space of 30 decisions (24 choices, 4 short integers, an integer of 1,000 value
 run ask + tell up to each number of results and are timed on the last ones before it; Optuna is given the
 results and timed on the next ones, with a distribution per hole and nothing else. Milliseconds, one thread:
 the median over chunks (of 50 ask + tell for ours, so that each holds its share of updates; of one for Optuna)
-of the mean within a chunk, because other processes on the machine slow some chunks down.
+of the mean within a chunk, because other processes on the machine slow some chunks down. The predictor, whose
+refits are rarer than that, has the mean over all chunks.
 """
 
 import argparse
@@ -25,7 +26,17 @@ from controllers import Controller, Reinforce, catalog, maximize
 from search_spaces import Architecture, Space, choice, integer, real
 from search_spaces.holes import Choice, Hole, Integer, Value
 
-BOUNDS_MS = {"random": 1.0, "evolution": 1.0, "reinforce": 5.0}
+BOUNDS_MS = {
+    "random": 1.0,
+    "evolution": 1.0,
+    "local": 1.0,
+    "reinforce": 5.0,
+    "reinforce, ppo": 5.0,
+    "predictor": 20.0,
+}
+# those whose cost grows by design are followed no further
+MOST_RESULTS = {"predictor": 10_000, "optuna": 1_000}
+MEAN = ("predictor",)  # it refits now and then, which a median would not see
 GROWTH = 1.5
 DECISIONS = 30
 CHUNK = 50
@@ -46,9 +57,12 @@ def value_of(architecture: Architecture, rng: random.Random) -> float:
     return sum(places) / len(places) + 0.05 * rng.gauss(0.0, 1.0)
 
 
-def time_controller(controller: Controller, marks: Sequence[int], timed: int) -> list[float]:
+def time_controller(
+    controller: Controller, marks: Sequence[int], timed: int, *, mean: bool = False
+) -> list[float]:
     """Milliseconds per ask + tell over the last `timed` (or half of the) results before each mark."""
     rng = random.Random(0)
+    typical = statistics.fmean if mean else statistics.median
     medians = []
     for mark in marks:
         window = min(timed, mark // 2)
@@ -64,7 +78,7 @@ def time_controller(controller: Controller, marks: Sequence[int], timed: int) ->
             if counts:
                 seconds.append((between - start) + (time.perf_counter() - resumed))
         chunks = [statistics.fmean(seconds[i : i + CHUNK]) for i in range(0, window, CHUNK)]
-        medians.append(1000.0 * statistics.median(chunks))
+        medians.append(1000.0 * typical(chunks))
     return medians
 
 
@@ -125,6 +139,7 @@ def _controllers() -> dict[str, Callable[[], Controller]]:
     made["reinforce, independent"] = lambda: Reinforce(
         cost_space(), maximize("value"), policy="independent", seed=0
     )
+    made["reinforce, ppo"] = lambda: Reinforce(cost_space(), maximize("value"), update="ppo", seed=0)
     return made
 
 
@@ -143,13 +158,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures: dict[str, dict[str, float]] = {}
     targets: list[Target] = []
     for name, make in _controllers().items():
-        times = time_controller(make(), marks, timed=1_000)
-        figures[name] = {str(mark): mean for mark, mean in zip(marks, times, strict=True)}
+        own = [mark for mark in marks if mark <= MOST_RESULTS.get(name, most)]
+        times = time_controller(make(), own, timed=1_000, mean=name in MEAN)
+        figures[name] = {str(mark): mean for mark, mean in zip(own, times, strict=True)}
         if name in BOUNDS_MS:
-            targets.append(at_most(f"{name}, ms at {most:,} results", times[-1], BOUNDS_MS[name], "ms"))
-            if 1_000 in marks and most > 1_000:
-                growth = times[-1] / times[marks.index(1_000)]
-                targets.append(at_most(f"{name}, growth from 1,000 to {most:,}", growth, GROWTH, "x"))
+            targets.append(at_most(f"{name}, ms at {own[-1]:,} results", times[-1], BOUNDS_MS[name], "ms"))
+            if 1_000 in own and own[-1] > 1_000 and name not in MOST_RESULTS:
+                growth = times[-1] / times[own.index(1_000)]
+                targets.append(at_most(f"{name}, growth from 1,000 to {own[-1]:,}", growth, GROWTH, "x"))
     for multivariate in (False, True):
         name = f"Optuna TPE{', multivariate' if multivariate else ''}"
         times = time_optuna(multivariate, peer_marks, timed=5 if options.quick else 20)
