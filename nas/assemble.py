@@ -126,10 +126,10 @@ def _run_file(file: Path) -> ModuleType:
     sys.path.insert(0, str(file.parent.resolve()))
     try:
         spec.loader.exec_module(module)
-    except NasError as error:
-        raise SearchError(f"{file}: {error}") from error
     except Exception as error:
-        raise SearchError(f"{file}: {type(error).__name__}: {error}") from error
+        del sys.modules[file.stem]
+        kind = "" if isinstance(error, NasError) else f"{type(error).__name__}: "
+        raise SearchError(f"{file}: {kind}{error}") from error
     _ship([module, *(sys.modules[name] for name in set(sys.modules) - before)], file.parent.resolve())
     return module
 

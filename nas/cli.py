@@ -14,6 +14,7 @@ import typer
 from search_spaces.errors import NasError, SearchError, UnknownNameError
 
 if TYPE_CHECKING:
+    from nas.progress import Progress
     from nas.search import Search
 
 DEFAULT_SECONDS = 150.0
@@ -285,7 +286,12 @@ def _run(search: Search, resume: bool, file: Path | None = None) -> None:
     from nas.watch import print_end, print_stopped, watching
 
     try:
-        with watching(search) as listener:
+        with watching(search) as show_progress:
+
+            def listener(progress: Progress) -> None:
+                signal.signal(signal.SIGTERM, _interrupt)  # Ray puts its own in place when it starts
+                show_progress(progress)
+
             search.run(resume=resume, listener=listener)
     except KeyboardInterrupt:
         print_stopped(search, file)

@@ -98,7 +98,7 @@ def test_a_search_whose_driver_was_killed_loses_nothing_and_trains_nothing_twice
         assert store.search().state == "killed"
         before = {trial.number: trial for trial in store.trials(1) if trial.told_step is not None}
         assert 4 <= len(before) < 16
-    out = finish(tmp_path, "resume", "mine", "--workers", 2)
+    out = finish(tmp_path, "resume", "mine", "--executor", "inline")
     assert "16 trials are done" in out
     with Store(tmp_path / "nas.db") as store:
         after = {trial.number: trial for trial in store.trials(1)}
@@ -113,7 +113,10 @@ def stop(folder: Path, number: signal.Signals, *options: object) -> list[str]:
     wait_for(folder, 2, driver)
     rows = json.loads(finish(folder, "leaderboard", "--format", "json"))
     assert sum(row["status"] == "complete" for row in rows) >= 2, "it is readable while the search runs"
-    os.killpg(driver.pid, number)  # all processes hear of it, as when a terminal sends it
+    if number == signal.SIGINT:
+        os.killpg(driver.pid, number)  # all processes hear of it, as when a terminal sends it
+    else:
+        driver.send_signal(number)
     out, err = driver.communicate(timeout=60)
     assert driver.returncode == 130, err
     assert "Traceback" not in err
@@ -135,6 +138,6 @@ def test_ctrl_c_ends_a_search_on_ray_which_says_how_to_go_on_and_does(tmp_path: 
     assert (board["status"] == "complete").sum() == board["id"].nunique() == before + 3
 
 
-def test_a_search_that_is_terminated_says_how_to_go_on(tmp_path: Path) -> None:
-    hint = stop(tmp_path, signal.SIGTERM, "--executor", "inline")
+def test_a_search_on_ray_that_is_terminated_says_how_to_go_on(tmp_path: Path) -> None:
+    hint = stop(tmp_path, signal.SIGTERM, "--workers", 1)
     assert hint == ["resume", str(SCRIPTS / "small_search.py"), "--name", "it's mine"]
