@@ -138,6 +138,18 @@ class Controller(ABC):
         self._guard.note(proposal.architecture.id)
         self._num_asked = max(self._num_asked, proposal.number + 1)
 
+    @final
+    def set_aside(self, proposal: Proposal) -> None:
+        """Count a proposal as tried, and as in flight no longer: no result of it is to be expected for now.
+
+        Told later, it is learnt from all the same.
+        """
+        asked = self._in_flight.get(proposal.number)
+        if asked is not None and asked.architecture.id == proposal.architecture.id:
+            del self._in_flight[proposal.number]
+        self._guard.note(proposal.architecture.id)
+        self._num_asked = max(self._num_asked, proposal.number + 1)
+
     @property
     def in_flight(self) -> tuple[Proposal, ...]:
         """Proposals asked and not told yet, in order of asking."""

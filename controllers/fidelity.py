@@ -1,0 +1,233 @@
+"""How long a trial trains: in full at once, or in legs of which only the best trials get another."""
+
+import math
+from abc import ABC, abstractmethod
+from itertools import pairwise
+from typing import Any
+
+from controllers.records import Outcome
+from controllers.rungs import Rung
+from search_spaces.errors import ControllerError
+
+__all__ = ["Fidelity", "FullBudget", "Hyperband", "SuccessiveHalving", "catalog"]
+
+
+class Fidelity(ABC):
+    """Decides after how many epochs a trial pauses, and which paused trial goes on.
+
+    Laws: no clock and no chance, only the calls so far; a call takes as long at 10,000 results as at 100;
+    nothing blocks, whatever is still in training. A trial is named by its number.
+
+    A trial's learning rate schedule spans `max_epochs` from its first leg on: a pause changes nothing of what
+    a trial learns.
+
+    Attributes:
+        max_epochs: of a trial that is never stopped; None: its recipe's own.
+        settings: the arguments that it was made with.
+    """
+
+    max_epochs: int | None
+    settings: dict[str, Any]
+
+    @abstractmethod
+    def begin(self, number: int) -> int | None:
+        """The epochs after which a new trial pauses; None: it trains to its end at once."""
+
+    @abstractmethod
+    def record(self, number: int, epochs: int, outcome: Outcome) -> None:
+        """Hear how a trial did that was trained for so many epochs in all."""
+
+    @abstractmethod
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
+        """A paused trial that should go on, and to which epoch; None if none should for now.
+
+        It stays the answer until `resume` is called.
+
+        Args:
+            last: nothing new will begin and nothing is in training. Where no trial has been trained to its
+                end yet, the best one is, so that a search never ends without a trained network.
+        """
+
+    @abstractmethod
+    def resume(self, number: int, epochs: int) -> None:
+        """Count a paused trial as on its way to this epoch."""
+
+
+class FullBudget(Fidelity):
+    """Every trial is trained to its end.
+
+    Args:
+        max_epochs: for every trial; None: its recipe's own.
+    """
+
+    def __init__(self, max_epochs: int | None = None) -> None:
+        if max_epochs is not None:
+            _check_epochs("max_epochs", max_epochs, 1)
+        self.max_epochs = max_epochs
+        self.settings = {"max_epochs": max_epochs}
+
+    def begin(self, number: int) -> int | None:
+        return None
+
+    def record(self, number: int, epochs: int, outcome: Outcome) -> None:
+        pass
+
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
+        return None
+
+    def resume(self, number: int, epochs: int) -> None:
+        pass
+
+
+class SuccessiveHalving(Fidelity):
+    """Asynchronous successive halving (ASHA), promotion type.
+
+    L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 2: whenever
+    a worker is free, the best paused trial of a rung goes on to the next if it is among the best
+    `1 / factor`, the highest rung first; else a new trial begins. What differs: promotions wait until the
+    rung has earned them (see `Rung`), and rungs are cut from the top down (`max_epochs`, `max_epochs /
+    factor`, ...), so that the last step is as long as the others.
+
+    Several objectives: trials of a rung are ordered by non-dominated front, then by crowding (R. Schmucker et
+    al., "Multi-objective Asynchronous Successive Halving", 2021, compare such orders). Trials that failed or
+    break a limit do not go on.
+
+    Args:
+        max_epochs: of a trial that is never stopped.
+        min_epochs: least number of epochs before a first pause; None: `max_epochs / 27`, which is four rungs
+            with the default factor.
+        factor: one of so many trials goes on; above 1.
+    """
+
+    max_epochs: int
+
+    def __init__(self, max_epochs: int = 27, min_epochs: int | None = None, factor: float = 3) -> None:
+        self.rungs = rungs_of(max_epochs, min_epochs, factor)
+        self.max_epochs = max_epochs
+        self.settings = {"max_epochs": max_epochs, "min_epochs": min_epochs, "factor": factor}
+        self._bracket = _Bracket(self.rungs, factor)
+
+    def begin(self, number: int) -> int | None:
+        return self._bracket.rungs[0]
+
+    def record(self, number: int, epochs: int, outcome: Outcome) -> None:
+        self._bracket.record(number, epochs, outcome)
+
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
+        leg = self._bracket.next_leg()
+        return self._bracket.last_leg() if leg is None and last else leg
+
+    def resume(self, number: int, epochs: int) -> None:
+        self._bracket.resume(number, epochs)
+
+
+class Hyperband(Fidelity):
+    """Asynchronous Hyperband: several brackets of successive halving, from the boldest to full training.
+
+    L. Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR 2018. New
+    trials are given to the brackets in the proportions of its Algorithm 1 (`(s_max + 1) / (s + 1) *
+    factor ** s` to the bracket with s pauses), as evenly as whole numbers allow; in each, trials go on as in
+    `SuccessiveHalving`. Safer than that where a network's first epochs say little of its last.
+
+    Args: as `SuccessiveHalving`.
+    """
+
+    max_epochs: int
+
+    def __init__(self, max_epochs: int = 27, min_epochs: int | None = None, factor: float = 3) -> None:
+        self.rungs = rungs_of(max_epochs, min_epochs, factor)
+        self.max_epochs = max_epochs
+        self.settings = {"max_epochs": max_epochs, "min_epochs": min_epochs, "factor": factor}
+        count = len(self.rungs)
+        self._brackets = [_Bracket(self.rungs[first:], factor) for first in range(count)]
+        self._shares = [count / (count - first) * factor ** (count - first - 1) for first in range(count)]
+        self._sizes = [0] * count
+        self._bracket_of: dict[int, int] = {}
+
+    def begin(self, number: int) -> int | None:
+        # the bracket that has got the least of its share
+        chosen = min(range(len(self._shares)), key=lambda i: ((self._sizes[i] + 1) / self._shares[i], i))
+        self._sizes[chosen] += 1
+        self._bracket_of[number] = chosen
+        return self._brackets[chosen].rungs[0]
+
+    def record(self, number: int, epochs: int, outcome: Outcome) -> None:
+        self._brackets[self._bracket_of[number]].record(number, epochs, outcome)
+
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
+        legs = (bracket.next_leg() for bracket in self._brackets)
+        leg = next((leg for leg in legs if leg is not None), None)
+        if leg is not None or not last or any(bracket.reached_the_end for bracket in self._brackets):
+            return leg
+        ends = [leg for bracket in self._brackets if (leg := bracket.last_leg()) is not None]
+        return ends[-1] if ends else None
+
+    def resume(self, number: int, epochs: int) -> None:
+        self._brackets[self._bracket_of[number]].resume(number, epochs)
+
+
+catalog: dict[str, type[Fidelity]] = {"full": FullBudget, "asha": SuccessiveHalving, "hyperband": Hyperband}
+"""Every fidelity by the name that the command line and the store know it by."""
+
+
+class _Bracket:
+    """Successive halving over some rungs: epochs, ascending, the last one a trial's end."""
+
+    def __init__(self, rungs: tuple[int, ...], factor: float) -> None:
+        self.rungs = rungs
+        self._next = dict(pairwise(rungs))
+        self._results = {epochs: Rung(factor) for epochs in rungs}
+        self._at: dict[int, int] = {}  # the rung at which each trial was recorded last
+        self.reached_the_end = False
+
+    def record(self, number: int, epochs: int, outcome: Outcome) -> None:
+        if epochs in self._results:  # another number of epochs is from a record under other rungs
+            self._results[epochs].add(number, outcome)
+            self._at[number] = epochs
+        self.reached_the_end |= epochs == self.rungs[-1] and outcome.feasible
+
+    def next_leg(self) -> tuple[int, int] | None:
+        for epochs in reversed(self.rungs[:-1]):
+            number = self._results[epochs].candidate()
+            if number is not None:
+                return number, self._next[epochs]
+        return None
+
+    def last_leg(self) -> tuple[int, int] | None:
+        """The best of the highest rung, to the end; None where a trial is there already."""
+        for epochs in reversed(self.rungs[:-1]) if not self.reached_the_end else ():
+            number = self._results[epochs].candidate(early=True)
+            if number is not None:
+                return number, self.rungs[-1]
+        return None
+
+    def resume(self, number: int, epochs: int) -> None:
+        if number in self._at:
+            self._results[self._at[number]].go_on(number)
+
+
+def rungs_of(max_epochs: int, min_epochs: int | None, factor: float) -> tuple[int, ...]:
+    """The epochs at which trials pause, ascending, and `max_epochs` as the last.
+
+    Raises:
+        ControllerError: an argument that is not what it should be.
+    """
+    _check_epochs("max_epochs", max_epochs, 1)
+    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 1 < factor < math.inf:
+        raise ControllerError(f"factor: expected a number above 1, got {factor!r}")
+    if min_epochs is not None:
+        _check_epochs("min_epochs", min_epochs, 1)
+        if min_epochs > max_epochs:
+            raise ControllerError(f"min_epochs: expected at most max_epochs, {max_epochs}, got {min_epochs}")
+    least = max(1.0, max_epochs / 27 if min_epochs is None else min_epochs)
+    rungs, epochs = [max_epochs], max_epochs / factor
+    while round(epochs) >= round(least):
+        if round(epochs) < rungs[-1]:
+            rungs.append(round(epochs))
+        epochs /= factor
+    return tuple(reversed(rungs))
+
+
+def _check_epochs(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ControllerError(f"{name}: expected a whole number of at least {least}, got {value!r}")

@@ -1,0 +1,70 @@
+"""What to train next and for how long: a controller and a fidelity, joined."""
+
+from collections.abc import Mapping
+
+from controllers.base import Controller
+from controllers.fidelity import Fidelity, FullBudget
+from controllers.records import Proposal, judge
+
+
+class Planner:
+    """Joins a controller, which says what to try, and a fidelity, which says for how long.
+
+    The controller hears of a trial when it has come to its end, has failed or breaks a limit. One that pauses
+    is set aside: it is not proposed again and not waited for. So a controller never compares values after
+    different numbers of epochs, and never learns to please the first epochs, of which the fidelity takes its
+    pick anyway. (S. Falkner et al., "BOHB", ICML 2018, let the model hear lower rungs until a higher one has
+    enough results; decision record 0007 has what that gained and lost.)
+
+    Deterministic given the sequence of calls. Restored by `repeat` in place of `ask`, and by the other calls
+    with what was recorded, in their order.
+
+    Args:
+        controller: who proposes.
+        fidelity: new; left out: every trial is trained to its end.
+    """
+
+    def __init__(self, controller: Controller, fidelity: Fidelity | None = None) -> None:
+        self.controller = controller
+        self.fidelity = FullBudget() if fidelity is None else fidelity
+
+    def ask(self) -> Proposal:
+        """What to try next."""
+        return self.controller.ask()
+
+    def repeat(self, recorded: Proposal) -> None:
+        """Ask as was asked before; where the answer is another one now, what was recorded counts."""
+        asked = self.controller.ask()
+        if (asked.number, asked.architecture.id) != (recorded.number, recorded.architecture.id):
+            self.controller.adopt(recorded)
+
+    def begin(self, proposal: Proposal) -> int | None:
+        """Let the training of a proposal begin; gives the epoch after which it pauses, None for its end."""
+        return self.fidelity.begin(proposal.number)
+
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
+        """The number of a paused trial that should go on, and to which epoch; see `Fidelity.next_leg`."""
+        return self.fidelity.next_leg(last=last)
+
+    def resume(self, number: int, until: int) -> None:
+        """Let a paused trial go on."""
+        self.fidelity.resume(number, until)
+
+    def pause(self, proposal: Proposal, epochs: int, values: Mapping[str, float] | None) -> None:
+        """How a trial did that has paused after so many epochs; `values` as for `Controller.tell`."""
+        outcome = judge(values, self.controller.objectives, self.controller.limits)
+        self.fidelity.record(proposal.number, epochs, outcome)
+        self.controller.set_aside(proposal)
+
+    def end(self, proposal: Proposal, values: Mapping[str, float] | None, *, trained: bool = True) -> None:
+        """How a trial did that is over; `values` as for `Controller.tell`, None for a failure.
+
+        Args:
+            proposal: of the trial.
+            values: its values.
+            trained: whether it was, to its end or its failure, and not answered in some other way.
+        """
+        if trained and values is not None and self.fidelity.max_epochs is not None:
+            outcome = judge(values, self.controller.objectives, self.controller.limits)
+            self.fidelity.record(proposal.number, self.fidelity.max_epochs, outcome)
+        self.controller.tell(proposal, values)

@@ -1,0 +1,73 @@
+"""One rung of successive halving: results after equally many epochs, and which of them go on."""
+
+import heapq
+
+from controllers import ranking
+from controllers.records import Outcome
+
+# with several objectives: the best so many paused trials are candidates, ordered anew after so large a share
+_CANDIDATES, _SHARE = 300, 0.05
+
+
+class Rung:
+    """The feasible results of a rung, of which one in `factor` may go on: always the best that is paused.
+
+    It goes on once the rung has `factor` results for each trial that has gone on, itself included. It is then
+    among the best `1 / factor`, as the published rule asks (only those gone on can be better). That rule also
+    promotes each newcomer that outdoes a trial promoted early; waiting until the share is earned spares those
+    trainings (the delayed promotion of Y. Li et al., "Hyper-Tune", VLDB 2022).
+
+    With several objectives, paused trials are ordered by non-dominated front and crowding (`ranking.order`),
+    and that only now and then and the best 300 only: the time of a call must not grow with the number of
+    results.
+    """
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+        self._count = 0
+        self._gone_on: set[int] = set()
+        # a heap of (minus the score, or the place; number); those gone on are taken out when met
+        self._paused: list[tuple[float, int]] = []
+        self._several: list[tuple[int, Outcome]] = []  # with several objectives: those that may go on
+        self._new = 0  # of them, how many came after they were ordered
+
+    def add(self, number: int, outcome: Outcome) -> None:
+        """Take a result in; one that is not feasible never goes on and is not counted."""
+        if not outcome.feasible:
+            return
+        self._count += 1
+        if len(outcome.scores) == 1:
+            heapq.heappush(self._paused, (-outcome.scores[0], number))
+        else:
+            self._several.append((number, outcome))
+            self._new += 1
+
+    def candidate(self, *, early: bool = False) -> int | None:
+        """The best paused trial, if it should go on; with `early`, even if the rung is too small for that."""
+        if not early and self.factor * (len(self._gone_on) + 1) > self._count:
+            return None
+        self._order(anew=early)
+        best = self._best()
+        if best is None and self._new:
+            self._order(anew=True)
+            best = self._best()
+        return best
+
+    def go_on(self, number: int) -> None:
+        """Count a trial as gone on to the next rung."""
+        self._gone_on.add(number)
+
+    def _best(self) -> int | None:
+        while self._paused and self._paused[0][1] in self._gone_on:
+            heapq.heappop(self._paused)
+        return self._paused[0][1] if self._paused else None
+
+    def _order(self, *, anew: bool) -> None:
+        """With several objectives: order the paused trials anew, where it is time for that."""
+        if self._new <= (0 if anew else _SHARE * len(self._several)):
+            return
+        paused = [(number, outcome) for number, outcome in self._several if number not in self._gone_on]
+        places = ranking.order([outcome for _, outcome in paused])[:_CANDIDATES]
+        self._several = [paused[index] for index in places]
+        self._paused = [(float(place), number) for place, (number, _) in enumerate(self._several)]
+        self._new = 0

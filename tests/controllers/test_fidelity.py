@@ -1,0 +1,193 @@
+"""How long trials train: who goes on, when, and that a controller hears the right results."""
+
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from controllers import Outcome, RandomSearch, RegularizedEvolution, maximize
+from controllers.fidelity import Fidelity, FullBudget, Hyperband, SuccessiveHalving, rungs_of
+from controllers.planner import Planner
+from search_spaces import Space, integer
+from search_spaces.errors import ControllerError
+
+FAILED = Outcome(feasible=False, failed=True)
+
+
+def scored(*scores: float) -> Outcome:
+    return Outcome(feasible=True, failed=False, scores=scores)
+
+
+def drive(
+    fidelity: Fidelity, trials: int, outcome: Callable[[int, int], Outcome], workers: int = 1
+) -> list[tuple[int, int]]:
+    """The legs (number, epoch of its end) in their order, as a search asks for them; workers end in turn."""
+    legs: list[tuple[int, int]] = []
+    running: list[tuple[int, int]] = []
+    begun = 0
+    while True:
+        while len(running) < workers:
+            found = fidelity.next_leg()
+            if found is None and begun < trials:
+                found = begun, fidelity.begin(begun) or fidelity.max_epochs or 0
+                begun += 1
+            elif found is None and not running:
+                found = fidelity.next_leg(last=True)
+                if found is not None:
+                    fidelity.resume(*found)
+            elif found is not None:
+                fidelity.resume(*found)
+            if found is None:
+                break
+            running.append(found)
+        if not running:
+            return legs
+        number, epochs = running.pop(0)
+        legs.append((number, epochs))
+        fidelity.record(number, epochs, outcome(number, epochs))
+
+
+@pytest.mark.parametrize(
+    ("given", "rungs"),
+    [
+        ((27, 1, 3), (1, 3, 9, 27)),
+        ((52, None, 3), (2, 6, 17, 52)),
+        ((100, 10, 3), (11, 33, 100)),
+        ((8, 1, 2), (1, 2, 4, 8)),
+        ((200, 12, 200 / 12), (12, 200)),
+        ((5, 5, 3), (5,)),
+        ((1, None, 3), (1,)),
+        ((3, 1, 1.2), (1, 2, 3)),
+    ],
+)
+def test_rungs_are_cut_from_the_top_down(
+    given: tuple[int, int | None, float], rungs: tuple[int, ...]
+) -> None:
+    assert rungs_of(*given) == rungs
+
+
+@pytest.mark.parametrize("make", [SuccessiveHalving, Hyperband])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_epochs": 0}, "max_epochs: expected a whole number of at least 1, got 0"),
+        ({"max_epochs": 2.5}, "max_epochs: expected a whole number"),
+        ({"max_epochs": 9, "min_epochs": 10}, "min_epochs: expected at most max_epochs, 9, got 10"),
+        ({"min_epochs": True}, "min_epochs: expected a whole number"),
+        ({"factor": 1}, "factor: expected a number above 1, got 1"),
+    ],
+)
+def test_arguments_that_make_no_rungs_are_refused(
+    make: type, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ControllerError, match=message):
+        make(**options)
+
+
+def test_with_the_full_budget_every_trial_trains_to_its_end() -> None:
+    assert FullBudget().begin(0) is None
+    assert drive(FullBudget(9), 3, lambda number, epochs: scored(number)) == [(0, 9), (1, 9), (2, 9)]
+
+
+def test_one_in_factor_goes_on_and_always_the_best() -> None:
+    legs = drive(SuccessiveHalving(27, 1), 27, lambda number, epochs: scored(number))
+    assert [sum(end == epochs for _, end in legs) for epochs in (1, 3, 9, 27)] == [27, 9, 3, 1]
+    values = list(range(27))
+    random.Random(0).shuffle(values)
+    legs = drive(SuccessiveHalving(27, 1), 27, lambda number, epochs: scored(values[number]))
+    assert values[next(number for number, end in legs if end == 27)] >= 20
+    seen: list[int] = []  # at every promotion from the lowest rung, the best paused goes
+    gone: set[int] = set()
+    for number, end in legs:
+        if end == 1:
+            seen.append(number)
+        elif end == 3:
+            assert values[number] == max(values[other] for other in seen if other not in gone)
+            gone.add(number)
+            assert 3 * len(gone) <= len(seen)
+
+
+def test_trials_that_failed_or_break_a_limit_do_not_go_on_and_do_not_count() -> None:
+    bad = [FAILED, Outcome(False, False, (99.0,), 0.5)]
+    legs = drive(SuccessiveHalving(3, 1), 30, lambda number, _: scored(1) if number < 2 else bad[number % 2])
+    assert [leg for leg in legs if leg[1] == 3] == [(0, 3)]  # only the last leg, for want of anything better
+    assert drive(SuccessiveHalving(3, 1), 4, lambda *_: FAILED) == [(n, 1) for n in range(4)]
+
+
+@pytest.mark.parametrize("make", [SuccessiveHalving, Hyperband])
+@pytest.mark.parametrize("trials", [1, 2, 5, 40])
+def test_a_search_never_ends_without_a_trial_trained_to_its_end(make: type, trials: int) -> None:
+    assert any(end == 27 for _, end in drive(make(27), trials, lambda number, _: scored(-number)))
+
+
+def test_hyperband_gives_trials_to_its_brackets_in_the_published_proportions() -> None:
+    hyperband = Hyperband(81, 1)
+    begun = [hyperband.begin(number) for number in range(143)]
+    # Algorithm 1 with R = 81: 81, 34, 15, 8 and 5 trials in the five brackets
+    sizes = [begun.count(epochs) for epochs in (1, 3, 9, 27, 81)]
+    assert all(abs(size - published) <= 1 for size, published in zip(sizes, (81, 34, 15, 8, 5), strict=True))
+    assert set(begun[:12]) >= {1, 3, 9}
+
+
+@pytest.mark.parametrize("make", [SuccessiveHalving, Hyperband])
+def test_with_many_workers_nothing_blocks_and_no_leg_is_given_twice(make: type) -> None:
+    values = [random.Random(n).random() for n in range(200)]
+    legs = drive(make(27), 200, lambda number, epochs: scored(values[number]), workers=30)
+    assert len(set(legs)) == len(legs)
+    for number in range(200):
+        ends = [end for other, end in legs if other == number]
+        assert ends == sorted(ends)
+
+
+def test_several_objectives_go_on_by_front() -> None:
+    scores = {0: (1.0, 9.0), 1: (9.0, 1.0), 2: (5.0, 5.0), 3: (4.0, 4.0), 4: (0.0, 8.0), 5: (3.0, 3.0)}
+    legs = drive(SuccessiveHalving(2, 1, factor=2), 6, lambda number, _: scored(*scores[number]), workers=6)
+    assert {number for number, end in legs if end == 2} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("objectives", "counts"), [(1, (1_000, 10_000)), (2, (300, 1_200))])
+def test_the_time_of_a_call_does_not_grow_with_the_number_of_results(
+    objectives: int, counts: tuple[int, int]
+) -> None:
+    def seconds_per_trial(count: int) -> float:
+        rng = random.Random(0)
+        started = time.process_time()
+        drive(SuccessiveHalving(27), count, lambda *_: scored(*(rng.random() for _ in range(objectives))))
+        return (time.process_time() - started) / count
+
+    few, many = min(seconds_per_trial(counts[0]) for _ in range(3)), seconds_per_trial(counts[1])
+    assert many < max(3 * few, 2e-3)
+
+
+def test_the_controller_hears_ends_only_and_proposes_nothing_twice() -> None:
+    space = Space({"a": integer(0, 39)})
+    controller = RegularizedEvolution(space, maximize("accuracy"), population=4)
+    planner = Planner(controller, SuccessiveHalving(4, 1, factor=2))
+    proposals = []
+    for _ in range(30):
+        while (leg := planner.next_leg()) is not None:
+            planner.resume(*leg)
+            proposal, values = proposals[leg[0]], {"accuracy": float(leg[0])}
+            if leg[1] == 4:
+                planner.end(proposal, values)
+            else:
+                planner.pause(proposal, leg[1], values)
+        proposals.append(planner.ask())
+        assert planner.begin(proposals[-1]) == 1
+        planner.pause(proposals[-1], 1, {"accuracy": float(len(proposals))})
+    assert len({proposal.architecture.id for proposal in proposals}) == 30
+    assert 0 < controller.num_told < 10
+    assert controller.in_flight == ()
+
+
+def test_what_was_set_aside_may_be_told_later() -> None:
+    controller = RandomSearch(Space({"a": integer(0, 3)}), maximize("accuracy"))
+    proposal = controller.ask()
+    controller.set_aside(proposal)
+    assert controller.in_flight == ()
+    others = {controller.ask().architecture.id for _ in range(3)}
+    assert proposal.architecture.id not in others
+    assert controller.exhausted
+    controller.tell(proposal, {"accuracy": 1.0})
+    assert controller.num_told == 1
