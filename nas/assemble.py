@@ -100,7 +100,7 @@ def from_file(
     Raises:
         SearchError: there is no such file, it fails, or it describes no search.
     """
-    module = _run_file(file)
+    module = run_file(file)
     search = getattr(module, "search", None)
     if not isinstance(search, Search):
         raise SearchError(f"{file}: expected a line like `search = Search(...)`, found no such search")
@@ -111,7 +111,12 @@ def from_file(
     return search
 
 
-def _run_file(file: Path) -> ModuleType:
+def run_file(file: Path) -> ModuleType:
+    """Run a Python file of the user's, as a module: afterwards the classes in it can be named in JSON.
+
+    Raises:
+        SearchError: there is no such file, or it fails.
+    """
     if not file.is_file() or file.suffix != ".py":
         raise SearchError(f"{file}: expected a Python file")
     spec = importlib.util.spec_from_file_location(file.stem, file.resolve())

@@ -47,6 +47,7 @@ class Catalog(StrEnum):
     searches = "searches"
 
 
+FileOption = Annotated[Path | None, typer.Option(help="Python file with the modules of your own in it.")]
 STORE = "sqlite:///nas.db"
 
 StoreOption = Annotated[str, typer.Option("--store", help="Where results are kept: a URL or a path.")]
@@ -192,6 +193,7 @@ def leaderboard(
 def show(
     id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning; or an exported folder.")],
     search: Annotated[str | None, typer.Option(help="Name or number; default: the latest with it.")] = None,
+    file: FileOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """Show one architecture: drawing, decisions, costs, learning curve."""
@@ -199,6 +201,7 @@ def show(
     from nas.reuse import load
     from nas.store import Store
 
+    _know(file)
     if Path(id).is_dir():
         print_found(load(id))
         return
@@ -211,12 +214,14 @@ def export(
     id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning.")],
     to: Annotated[Path, typer.Option(help="Folder to write to.")],
     search: Annotated[str | None, typer.Option(help="Name or number; default: the latest with it.")] = None,
+    file: FileOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """Write an architecture with its weights and a model card to a folder."""
     from nas.reuse import load
     from nas.store import Store
 
+    _know(file)
     with Store(store) as opened:
         folder = load(opened, id, search=search).export(to)
     typer.echo(f"wrote {folder}: in Python, nas.load({str(folder)!r}).build() gives the network")
@@ -228,6 +233,14 @@ def list_(what: Annotated[Catalog, typer.Argument(help="What to list.")], store:
     from nas.display import print_catalog
 
     print_catalog(what.value, store)
+
+
+def _know(file: Path | None) -> None:
+    """Get to know the modules in a user's own file."""
+    if file is not None:
+        from nas.assemble import run_file
+
+        run_file(file)
 
 
 def main() -> None:

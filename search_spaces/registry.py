@@ -6,7 +6,9 @@ and the classes that this process has itself used in a `layer` (or was handed by
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import FormatError
@@ -31,6 +33,9 @@ def reference(factory: Callable[..., Any]) -> str:
         return _TORCH + name
     if module.startswith(_OURS):
         return _OURS + name
+    if module == "__main__":  # the name that the script has where another one imports it
+        file = getattr(sys.modules.get("__main__"), "__file__", None)
+        module = Path(file).stem if file else module
     return f"{module}.{name}"
 
 

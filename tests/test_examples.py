@@ -1,5 +1,6 @@
 """What the README and the examples show runs as it stands."""
 
+import json
 import os
 import re
 import subprocess
@@ -38,6 +39,10 @@ def test_a_file_with_a_module_and_data_of_ones_own_is_searched_on_workers(tmp_pa
     assert "4 trials are done" in out
     out = _run("-m", "nas.cli", "resume", file, "--trials", "6", "--workers", "2", folder=tmp_path)
     assert "6 trials are done" in out
+    rows = json.loads(_run("-m", "nas.cli", "leaderboard", "--format", "json", folder=tmp_path))
+    own = next(row["id"] for row in rows if row["status"] == "complete")
+    _run("-m", "nas.cli", "export", own, "--to", "best", "--file", file, folder=tmp_path)
+    assert own in _run("-m", "nas.cli", "show", "best", "--file", file, folder=tmp_path)
 
 
 @pytest.mark.end_to_end

@@ -2,11 +2,14 @@
 
 import json
 import random
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from torch import nn
 
+import search_spaces.blocks  # noqa: F401 - our own blocks may be imported to look a name up; nothing else may
 from search_spaces import Architecture, Signature, Space, Vector, choice, integer, layer, real, sequential
 from search_spaces.errors import FormatError, NasError, SpaceError
 from search_spaces.signature import Classification, Image, Regression, Sequence, Tagging, Tokens
@@ -145,3 +148,19 @@ def test_signatures_come_back_and_broken_ones_are_refused() -> None:
                   lambda: Signature({"a": Regression()}, {"e": Regression()})):  # fmt: skip
         with pytest.raises(NasError):
             wrong()
+
+
+def test_a_class_of_a_script_has_one_name_however_the_script_is_run(tmp_path: Path) -> None:
+    script = tmp_path / "own_script.py"
+    script.write_text(
+        "from torch import nn\n"
+        "from search_spaces import layer\n"
+        "class Own(nn.Module):\n"
+        "    pass\n"
+        "print(layer(Own).reference)\n"
+    )
+    as_main = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    imported = subprocess.run(
+        [sys.executable, "-c", "import own_script"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert as_main.stdout == imported.stdout == "own_script.Own\n"
