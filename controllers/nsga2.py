@@ -19,10 +19,12 @@ class _Individual:
 
 class NSGA2(Controller):
     """Elitist genetic algorithm for several objectives, after K. Deb, A. Pratap, S. Agarwal and T. Meyarivan,
-    "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE TEC 2002, in its steady-state form:
-    every result joins the population at once and the last by the crowded comparison leaves it, so that no
-    ask waits for a generation to end (J. J. Durillo et al., "A Study of Master-Slave Approaches to
-    Parallelize NSGA-II", IPDPS 2008, found this form to converge faster, too).
+    "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE TEC 2002.
+
+    In its steady-state form, so that no ask waits for a generation to end: every result joins the population
+    at once, and the last one by the crowded comparison leaves it (J. J. Durillo, A. J. Nebro, F. Luna and
+    E. Alba, "On the Effect of the Steady-State Selection Scheme in Multi-Objective Genetic Algorithms", EMO
+    2009).
 
     Parents win tournaments by non-dominated front, then by crowding distance. Limits count as constrained
     domination: the feasible before the infeasible, these by their violation. Failed trials never enter. A

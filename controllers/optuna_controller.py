@@ -18,8 +18,7 @@ _ONE_OBJECTIVE = ("cmaes",)
 
 
 class OptunaController(Controller):
-    """A sampler of Optuna (T. Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization
-    Framework", KDD 2019) that is asked hole by hole, as far as holes are active.
+    """A sampler of Optuna (T. Akiba et al., KDD 2019), TPE by default, asked hole by hole as they are active.
 
     Every hole keeps its path as its name and its own distribution: categorical for a choice, integer, float.
     Optuna is told what was evaluated: where the sampler repeats itself and a neighbour is tried instead, and
@@ -40,7 +39,7 @@ class OptunaController(Controller):
     objectives.
     """
 
-    retries = 2  # each is a whole proposal of the sampler, and costs as much
+    retries = 1  # it is a whole proposal of the sampler, and costs as much
 
     def __init__(
         self,
