@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from controllers.base import Controller
+from controllers.fidelity import Fidelity
+from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from nas.description import Description
 from nas.loop import COSTS
@@ -17,23 +21,25 @@ from search_spaces.space import Space
 if TYPE_CHECKING:
     from workers.executor import Executor
     from workers.problems import Problem
+    from workers.tabular import Table
 
 _ROWS = 64  # of each tensor, in a fingerprint
 
 
-def problem_of(problem: Problem | str) -> Problem:
-    """A problem, from itself or its name in the catalog."""
+def problem_of(problem: Problem | Table | str) -> Problem | Table:
+    """A problem or a table, from itself or its name in the catalog."""
     from workers.problems import Problem, load
+    from workers.tabular import Table
 
     if isinstance(problem, str):
         return load(problem)
-    if not isinstance(problem, Problem):
+    if not isinstance(problem, Problem | Table):
         raise SearchError(f"problem: expected a Problem or a name of the catalog, got {problem!r:.80}")
     return problem
 
 
 def objectives_of(
-    objectives: Objective | Sequence[Objective] | None, controller: object, problem: Problem
+    objectives: Objective | Sequence[Objective] | None, controller: object, problem: Problem | Table
 ) -> tuple[Objective, ...]:
     """The objectives: those given, else the controller's, else the problem's."""
     if objectives is None:
@@ -68,6 +74,24 @@ def name_of(name: object) -> str | None:
             f"got {name!r:.80}"
         )
     return name
+
+
+def fidelity_of(fidelity: Fidelity | str | None, epochs: int | None) -> Fidelity | None:
+    """How long trials train: a new fidelity, from one of its kind or its name."""
+    if fidelity is None:
+        return None
+    if isinstance(fidelity, str):
+        if fidelity not in fidelities:
+            raise UnknownNameError("fidelity", fidelity, fidelities)
+        settings: dict[str, Any] = {} if epochs is None else {"max_epochs": epochs}
+        return fidelities[fidelity](**settings)
+    if not isinstance(fidelity, Fidelity):
+        raise SearchError(f"fidelity: expected one, such as 'asha', got {fidelity!r:.80}")
+    if epochs is not None and fidelity.max_epochs != epochs:
+        raise SearchError(
+            f"epochs: {epochs}, but the fidelity's max_epochs is {fidelity.max_epochs}: say one"
+        )
+    return copy.deepcopy(fidelity)
 
 
 def executor_of(executor: str | Executor) -> Executor:
@@ -135,9 +159,19 @@ def settings_of(controller: Controller) -> tuple[dict[str, Any], tuple[str, ...]
     return kept, tuple(others)
 
 
-def fingerprint(problem: Problem) -> str:
-    """16 hex digits that tell the data of a problem from others: shapes and some rows of each tensor."""
+def fingerprint(problem: Problem | Table) -> str:
+    """16 hex digits that tell the data of a problem from others: shapes and some rows of each tensor.
+
+    Of a table: some of its answers.
+    """
+    from workers.tabular import Table
+
     digest = hashlib.sha256()
+    if isinstance(problem, Table):
+        for number in range(_ROWS):
+            answer = problem.answer(problem.space.sample(random.Random(number)))
+            digest.update(repr(answer and (dict(answer.metrics), answer.seconds)).encode())
+        return digest.hexdigest()[:16]
     for part in (problem.train, problem.validation, problem.test):
         for name, tensor in (*part.inputs.items(), *part.targets.items()):
             rows = tensor[:: max(1, len(tensor) // _ROWS)][:_ROWS].cpu().contiguous().numpy()

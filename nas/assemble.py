@@ -10,10 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from controllers.fidelity import Fidelity
+from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
 from nas.arguments import name_of
 from nas.search import Search
-from search_spaces.errors import FormatError, NasError, SearchError
+from search_spaces.errors import FormatError, NasError, SearchError, UnknownNameError
 from search_spaces.space import Space
 
 
@@ -83,6 +85,24 @@ def read_limit(text: str) -> Limit:
     except ValueError:
         raise SearchError(f"limit {text!r}: expected something like 'num_params<=100000'") from None
     return at_most(match[1], bound) if match[2] == "<=" else at_least(match[1], bound)
+
+
+def read_fidelity(name: str | None, epochs: int | None, min_epochs: int | None) -> Fidelity | None:
+    """The fidelity of that name, with the epochs that were given.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        SearchError: epochs before a pause, and nothing that pauses.
+        ControllerError: epochs that do not go together.
+    """
+    if min_epochs is not None and name in (None, "full"):
+        raise SearchError(f"--min-epochs {min_epochs}: without --fidelity asha or hyperband no trial pauses")
+    if name is None:
+        return None
+    if name not in fidelities:
+        raise UnknownNameError("fidelity", name, fidelities)
+    given = {"max_epochs": epochs, "min_epochs": min_epochs}
+    return fidelities[name](**{key: value for key, value in given.items() if value is not None})
 
 
 def from_file(

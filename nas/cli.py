@@ -76,7 +76,9 @@ def search(
     seconds: Seconds = None,
     target: Target = None,
     trial_seconds: Annotated[float | None, typer.Option(help="Time limit of one trial.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of every trial.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of every trial that is not stopped.")] = None,
+    fidelity: Annotated[str | None, typer.Option(help="Let the best go on: asha or hyperband.")] = None,
+    min_epochs: Annotated[int | None, typer.Option(help="With --fidelity: before a first pause.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Folder of the problem's files.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the controller and every training; default 0.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the search in the store.")] = None,
@@ -88,14 +90,14 @@ def search(
 
     Without arguments: convolutional networks for scikit-learn's digits, by evolution, for 150 seconds.
     """
-    from nas.assemble import assemble, from_file
+    from nas.assemble import assemble, from_file, read_fidelity
 
     where = _executor(executor, workers)
     if file is not None:
         given = {
             "problem": problem, "space": space, "controller": controller, "maximize": maximize,
             "minimize": minimize, "limit": limit, "folder": folder, "seed": seed, "epochs": epochs,
-            "trial-seconds": trial_seconds,
+            "trial-seconds": trial_seconds, "fidelity": fidelity, "min-epochs": min_epochs,
         }  # fmt: skip
         told = [f"--{option}" for option, value in given.items() if value is not None]
         if told:
@@ -125,6 +127,7 @@ def search(
             target=target,
             trial_seconds=trial_seconds,
             epochs=epochs,
+            fidelity=read_fidelity(fidelity, epochs, min_epochs),
             seed=0 if seed is None else seed,
             name=name,
             executor=where or "pool",

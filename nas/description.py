@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from controllers.base import Controller
+from controllers.fidelity import Fidelity
+from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from nas.budget import Budget
+from nas.ranking import rank
+from nas.records import Trial
 from search_spaces.errors import FormatError, NasError, SpaceError, StoreError
 from search_spaces.signature import Signature
 from search_spaces.space import Space
@@ -32,6 +36,7 @@ class Description:
         seed: of the controller and of every training.
         keep_weights: of how many of the best networks the weights are kept.
         metrics: of the problem.
+        fidelity: how long trials train: ``name`` and ``settings``; None: in full.
     """
 
     space: str | None
@@ -48,6 +53,7 @@ class Description:
     seed: int
     keep_weights: int
     metrics: tuple[str, ...]
+    fidelity: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -77,6 +83,7 @@ class Description:
                 seed=data["seed"],
                 keep_weights=data["keep_weights"],
                 metrics=tuple(data["metrics"]),
+                fidelity=data.get("fidelity"),
             )
         except (KeyError, TypeError, NasError) as error:
             raise FormatError(f"not the description of a search: {error!r}") from error
@@ -86,6 +93,10 @@ class Description:
         if trials is None and seconds is None and target is None:
             return self
         return replace(self, budget=replace(self.budget, trials=trials, seconds=seconds, target=target))
+
+    def rank(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Trials of this search from best to worst; see `nas.ranking.rank`."""
+        return rank(trials, self.objectives, self.limits, paused=self.fidelity is not None)
 
     def difference(self, other: Description) -> str | None:
         """In what ``other`` is another search and no continuation of this one, in words; None: in nothing."""
@@ -119,6 +130,7 @@ _SAME = (
     "controller",
     "settings",
     "more_settings",
+    "fidelity",
 )  # what may not change while a search goes on
 
 
@@ -146,6 +158,18 @@ def space_json(space: Space) -> str | None:
         return space.to_json()
     except SpaceError:
         return None
+
+
+def fidelity_json(fidelity: Fidelity | None) -> dict[str, Any] | None:
+    """A fidelity as plain data: its name in the catalog, else its full name, and its settings."""
+    if fidelity is None:
+        return None
+    kind = type(fidelity)
+    names = {known: name for name, known in fidelities.items()}
+    return {
+        "name": names.get(kind, f"{kind.__module__}.{kind.__qualname__}"),
+        "settings": dict(fidelity.settings),
+    }
 
 
 def controller_name(controller: Controller) -> str:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from controllers.objectives import Limit
 from nas.description import Description
-from nas.ranking import rank
-from nas.records import Status, Trial
+from nas.records import MEASURED, Status, Trial
 from nas.store import DEFAULT_STORE, Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN: tuple[Status, ...] = ("complete", "failed", "running", "interrupted")
+SHOWN: tuple[Status, ...] = (*MEASURED, "failed", "running", "interrupted")
 """The statuses on a leaderboard: networks that were trained, or are being trained."""
 
 
@@ -29,8 +28,8 @@ def leaderboard(
     """The trials of a search, best first.
 
     Ranked by the search's objectives on the validation split and by its limits; the test split plays no part.
-    Several objectives: by non-dominated front, then by crowding distance. Trials that failed or are not over
-    come last and have no rank.
+    Several objectives: by non-dominated front, then by crowding distance. Where trials pause (a fidelity),
+    those trained for more epochs come first. Trials that failed or are not over come last and have no rank.
 
     Args:
         store: where it is kept.
@@ -68,11 +67,11 @@ def entries(
     description = Description.from_dict(record.description)
     statuses: tuple[Status, ...] = (*SHOWN, "infeasible") if infeasible else SHOWN
     trials = store.trials(record.id, statuses=statuses)
-    done = [trial for trial in trials if trial.status == "complete"]
+    done = [trial for trial in trials if trial.status in MEASURED]
     others = sorted(
-        (trial for trial in trials if trial.status != "complete"), key=lambda t: statuses.index(t.status)
+        (trial for trial in trials if trial.status not in MEASURED), key=lambda t: statuses.index(t.status)
     )
-    ranked = [*rank(done, description.objectives, description.limits), *others][:top]
+    ranked = [*description.rank(done), *others][:top]
     metrics = list(dict.fromkeys(name for trial in ranked for name in trial.metrics))
     wanted = [objective.metric for objective in description.objectives]
     metrics = [*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)]
@@ -90,7 +89,7 @@ def _entry(
     """One row; of no trial: its keys."""
     trial = trial or Trial(0, "", {}, "failed")
     return {
-        "rank": place if trial.status == "complete" else None,
+        "rank": place if trial.status in MEASURED else None,
         "id": trial.architecture_id,
         "status": trial.status,
         **{name: trial.metrics.get(name) for name in metrics},
@@ -107,7 +106,7 @@ def _entry(
 
 
 def _feasible(trial: Trial, limits: Sequence[Limit]) -> bool | None:
-    if trial.status not in ("complete", "infeasible"):
+    if trial.status not in (*MEASURED, "infeasible"):
         return None
     known = [limit for limit in limits if limit.metric in trial.metrics]
     return all(limit.violation(trial.metrics[limit.metric]) == 0 for limit in known)

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from controllers.base import Controller, Proposal
-from controllers.replay import replay
+from controllers.fidelity import Fidelity
+from controllers.planner import Planner
 from nas.description import Description
 from nas.ending import End, end_of
 from nas.lease import HEARTBEAT_SECONDS, Driver
 from nas.progress import Progress
-from nas.records import EpochReport, SearchRecord, Trial
+from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Trial
 from nas.standing import Standing, values_for
 from nas.store import Store
 from nas.writing import Writing
 from search_spaces.architecture import Architecture
 from search_spaces.errors import NasError, SearchError
 from workers.executor import Executor
-from workers.job import Event, Failed, Finished, Job, Reported
+from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
 
 Listener = Callable[[Progress], None]
 
@@ -31,6 +32,15 @@ COSTS = frozenset({"num_params", "num_macs", "activation_bytes"})
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
 _BATCH = 64  # asks in one transaction at the most
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A trial that is in training; the leg of it, where trials may pause."""
+
+    trial: Trial
+    proposal: Proposal
+    leg: Leg | None = None
 
 
 class Loop:
@@ -47,6 +57,7 @@ class Loop:
         record: the search in it.
         description: of the search.
         controller: who proposes, not asked or told anything of this search yet.
+        fidelity: how long trials train, new.
         driver: this process, as the store knows it.
         listener: called with the `Progress` at every turn.
     """
@@ -57,26 +68,36 @@ class Loop:
         record: SearchRecord,
         description: Description,
         controller: Controller,
+        fidelity: Fidelity | None,
         driver: Driver,
         listener: Listener | None = None,
     ) -> None:
         self.store, self.record, self.description = store, record, description
-        self.controller, self.driver, self.listener = controller, driver, listener
+        self.planner, self.driver, self.listener = Planner(controller, fidelity), driver, listener
         self.progress = Progress(
             record.name, description.budget, description.objectives[0].metric, elapsed=record.elapsed_seconds
         )
         self.standing = Standing(description, self.progress)
-        self._began = time.monotonic()
+        self._now: Callable[[], float] = time.monotonic  # the executor's clock, as soon as there is one
+        self._began = self._now()
         self._elapsed_before = record.elapsed_seconds
         self._heartbeat = 0.0  # when the store was last told that we live (monotonic)
         self._step = 0  # calls of the controller so far
         self._rejected = 0  # proposals in a row that broke a limit
-        self._checks_costs = any(limit.metric in COSTS for limit in description.limits)
-        self._running: dict[int, tuple[Trial, Proposal]] = {}
+        # a table measures costs itself: it has no network to count
+        costs = COSTS - set(description.metrics)
+        self._checks_costs = any(limit.metric in costs for limit in description.limits)
+        self._running: dict[int, Flight] = {}
+        self._paused: dict[int, tuple[Trial, Proposal, Checkpoint | None]] = {}
         self._ids: set[str] = set()  # of the architectures that are running
-        self._interrupted: deque[tuple[Trial, Proposal]] = deque()  # of earlier drivers, to be begun again
+        self._interrupted: list[Flight] = []  # of earlier drivers, to be begun again
         self._waiting: dict[str, list[tuple[Trial, Proposal]]] = {}  # repeats of what is being trained
         self._jobs: list[Job] = []  # to be started after the commit
+
+    @property
+    def controller(self) -> Controller:
+        """Who proposes."""
+        return self.planner.controller
 
     # -- the turn ------------------------------------------------------------------------------------------
 
@@ -88,10 +109,18 @@ class Loop:
         return end_of(
             self.description,
             progress,
-            begun=progress.trials + len(self._running) + waiting,
+            begun=progress.trials + len(self._running) + len(self._paused_before()) + waiting,
             rejected=self._rejected,
             exhausted=not self._interrupted and not self.controller.repeats and self.controller.exhausted,
         )
+
+    def done(self) -> End | None:
+        """Why there is nothing left to do, not even for trials that have paused, if so."""
+        end = self.over()
+        goes_on = (
+            end is not None and end.waits and (self._paused_before() or self.planner.next_leg(last=True))
+        )
+        return None if goes_on else end
 
     def run(self, executor: Executor) -> str:
         """Turn until the search ends; gives the reason in words.
@@ -102,6 +131,8 @@ class Loop:
         Raises:
             SearchError: no network was found that respects the limits.
         """
+        self._elapsed_before, self._now = self._clock(), executor.clock
+        self._began = self._now()
         events: list[Event] = []
         while True:
             end = self._turn(events, executor)
@@ -152,7 +183,7 @@ class Loop:
         return _WAIT if budget is None else min(_WAIT, max(0.01, budget - self._clock()))
 
     def _clock(self) -> float:
-        self.progress.seconds_here = time.monotonic() - self._began
+        self.progress.seconds_here = self._now() - self._began
         self.progress.elapsed = self._elapsed_before + self.progress.seconds_here
         return self.progress.elapsed
 
@@ -169,17 +200,51 @@ class Loop:
         """Begin trials while there is room; gives why there are to be no more, if so."""
         for _ in range(_BATCH):
             end = self.over()
-            if end is not None or len(self._running) >= slots:
+            if (end is not None and not end.waits) or len(self._running) >= slots:
                 return end
-            if self._interrupted:
-                self._begin(*self._interrupted.popleft(), writing)
-            else:
+            again = self._interrupted if end is None else self._paused_before()
+            if again:
+                self._begin_again(again[0], writing)
+            elif self._go_on(writing, last=end is not None and not self._running):
+                pass
+            elif end is None:
                 self._ask(writing)
+            else:
+                return end
         return None
+
+    def _go_on(self, writing: Writing, *, last: bool) -> bool:
+        """Let a trial that has paused go on, if one should; ``last``: nothing else is left to do."""
+        found = self.planner.next_leg(last=last)
+        if found is None:
+            return False
+        number, until = found
+        self.planner.resume(number, until)
+        trial, proposal, checkpoint = self._paused.pop(number)
+        trial = replace(trial, status="running")
+        leg = Leg(number, until, self._next_step())
+        self.standing.go_on(trial)
+        writing.update(trial)
+        writing.begin_leg(leg)
+        self._send(Flight(trial, proposal, leg), checkpoint)
+        return True
+
+    def _paused_before(self) -> list[Flight]:
+        """Trials that were interrupted after a pause: they were begun, whatever the budget says now."""
+        return [flight for flight in self._interrupted if flight.trial.told_step is not None]
+
+    def _begin_again(self, flight: Flight, writing: Writing) -> None:
+        self._interrupted.remove(flight)
+        if flight.trial.told_step is None:
+            self._begin(flight.trial, flight.proposal, writing, flight.leg)
+            return
+        trial = replace(flight.trial, status="running")
+        writing.update(trial)
+        self._send(replace(flight, trial=trial), None)
 
     def _ask(self, writing: Writing) -> None:
         """One more proposal."""
-        proposal = self.controller.ask()
+        proposal = self.planner.ask()
         architecture = proposal.architecture
         trial = Trial(
             number=proposal.number,
@@ -193,7 +258,7 @@ class Loop:
         writing.add(trial)
         self._begin(trial, proposal, writing)
 
-    def _begin(self, trial: Trial, proposal: Proposal, writing: Writing) -> None:
+    def _begin(self, trial: Trial, proposal: Proposal, writing: Writing, leg: Leg | None = None) -> None:
         """A trial to a worker, or answered at once from a limit or from the record."""
         trial = replace(trial, status="running", started_at=time.time(), epochs=None)
         twin = self.standing.known.get(trial.architecture_id)
@@ -208,20 +273,27 @@ class Loop:
                 if checked is None:
                     return
                 trial = checked
-            self._launch(trial, proposal)
+            if leg is None and (until := self.planner.begin(proposal)) is not None:
+                leg = Leg(trial.number, until, self._next_step())
+                writing.begin_leg(leg)
+            self._send(Flight(trial, proposal, leg), None)
         writing.update(trial)
 
-    def _launch(self, trial: Trial, proposal: Proposal) -> None:
-        budget = self.description.budget
-        self._running[trial.number] = (trial, proposal)
+    def _send(self, flight: Flight, checkpoint: Checkpoint | None) -> None:
+        """Have a trial trained after the commit, from its checkpoint if there is one."""
+        budget, trial = self.description.budget, flight.trial
+        self._running[trial.number] = flight
         self._ids.add(trial.architecture_id)
+        seconds = budget.trial_seconds
         self._jobs.append(
             Job(
                 number=trial.number,
-                architecture=proposal.architecture,
+                architecture=flight.proposal.architecture,
                 seed=training_seed(self.description.seed, trial.architecture_id),
-                epochs=budget.epochs,
-                seconds=budget.trial_seconds,
+                epochs=self.planner.fidelity.max_epochs or budget.epochs,
+                seconds=None if seconds is None else max(1e-3, seconds - (trial.seconds or 0.0)),
+                until=None if flight.leg is None else flight.leg.until,
+                checkpoint=checkpoint,
             )
         )
 
@@ -249,50 +321,61 @@ class Loop:
         """Take an event in; gives whether a job has ended with it."""
         if event.number not in self._running:
             return False  # of a job that was given up
-        trial, proposal = self._running[event.number]
+        flight = self._running[event.number]
+        trial = flight.trial
         if isinstance(event, Reported):
             report = event.report
+            if report.epoch <= (trial.epochs or 0):
+                return False  # trained again, for want of a checkpoint
             writing.report(
                 trial.number,
                 EpochReport(
                     report.epoch, report.metrics, report.train_loss, report.seconds, report.samples_per_second
                 ),
             )
-            self._running[event.number] = (replace(trial, epochs=report.epoch), proposal)
+            self._running[event.number] = replace(flight, trial=replace(trial, epochs=report.epoch))
             return False
         del self._running[event.number]
         self._ids.discard(trial.architecture_id)
         if isinstance(event, Finished):
-            self._finish(event, trial, proposal, writing)
+            self._finish(event, flight, writing)
         else:
-            self._fail(event, trial, proposal, writing)
+            self._fail(event, flight, writing)
         for repeat in self._waiting.pop(trial.architecture_id, []):
             self._repeat(*repeat, self.standing.known[trial.architecture_id], writing)
         return True
 
-    def _finish(self, event: Finished, trial: Trial, proposal: Proposal, writing: Writing) -> None:
+    def _finish(self, event: Finished, flight: Flight, writing: Writing) -> None:
+        trial, proposal, paused = flight.trial, flight.proposal, event.checkpoint
+        costs = {name: value for name, value in trial.metrics.items() if name not in event.metrics}
         ended = self._end(
             trial,
             proposal,
             writing,
-            "complete",
-            metrics={**event.metrics, **trial.metrics, **event.costs},
+            "complete" if paused is None else "paused",
+            flight.leg,
+            metrics={**event.metrics, **costs, **event.costs},
             test_metrics=event.test_metrics,
-            seconds=event.seconds,
+            seconds=(trial.seconds or 0.0) + event.seconds,
         )
+        if paused is not None:
+            self._paused[trial.number] = ended, proposal, paused
         self.standing.keep(ended, event.weights, writing)
 
-    def _fail(self, event: Failed, trial: Trial, proposal: Proposal, writing: Writing) -> None:
+    def _fail(self, event: Failed, flight: Flight, writing: Writing) -> None:
+        trial = flight.trial
         self._end(
             trial,
-            proposal,
+            flight.proposal,
             writing,
             "failed",
+            flight.leg,
             reason=event.reason,
             message=event.message,
             traceback=event.traceback or None,
-            seconds=event.seconds,
+            seconds=(trial.seconds or 0.0) + event.seconds,
         )
+        self.standing.drop(trial.number, writing)
         self.progress.messages.append(f"{trial.architecture_id} failed ({event.reason}): {event.message}")
 
     def _repeat(self, trial: Trial, proposal: Proposal, twin: Trial, writing: Writing) -> None:
@@ -308,15 +391,35 @@ class Loop:
             test_metrics=twin.test_metrics,
         )
 
-    def _end(self, trial: Trial, proposal: Proposal, writing: Writing, status: Any, **values: Any) -> Trial:
-        """Record how a trial ended, and tell the controller."""
+    def _end(
+        self,
+        trial: Trial,
+        proposal: Proposal,
+        writing: Writing,
+        status: Any,
+        leg: Leg | None = None,
+        **values: Any,
+    ) -> Trial:
+        """Record how a trial or a leg of it ended, and tell the controller."""
         ended = replace(trial, status=status, told_step=self._next_step(), **values)
         ended = replace(ended, score=self.standing.score(ended))
         writing.update(ended)
         self.standing.count(ended)
-        self.progress.trials_here += status in ("complete", "failed")
-        self.controller.tell(proposal, values_for(self.controller, ended))
+        self.progress.trials_here += status in TRAINED and trial.told_step is None
+        if leg is not None:
+            metrics = None if status == "failed" else ended.metrics
+            leg = replace(leg, told_step=ended.told_step, metrics=metrics)
+            writing.end_leg(leg)
+        self._tell(ended, proposal, leg)
         return ended
+
+    def _tell(self, trial: Trial, proposal: Proposal, leg: Leg | None) -> None:
+        """Tell how a trial ended, or paused after a leg, as is recorded."""
+        values = values_for(self.controller, trial)
+        if trial.status == "paused" and leg is not None:
+            self.planner.pause(proposal, leg.until, values)
+        else:
+            self.planner.end(proposal, values, trained=trial.status in TRAINED)
 
     # -- restoring -----------------------------------------------------------------------------------------
 
@@ -332,9 +435,11 @@ class Loop:
         Raises:
             SearchError: a trial's decisions now give another network: the space has changed.
         """
-        calls: list[tuple[int, Any]] = []
+        calls: list[tuple[int, Callable[[], object]]] = []
         past: dict[int, Trial] = {}
-        again = []
+        legs: dict[int, list[Leg]] = {}
+        for leg in self.store.legs(self.record.id):
+            legs.setdefault(leg.number, []).append(leg)
         for trial in self.store.trials(self.record.id):
             architecture = rebuild(trial)
             if architecture.id != trial.architecture_id:
@@ -344,23 +449,57 @@ class Loop:
                 )
             proposal = Proposal(trial.number, architecture, trial.parents, trial.origin)
             past[trial.number] = trial
-            calls.append((trial.asked_step, ("ask", proposal)))
-            if trial.told_step is None:
-                again.append((trial, proposal))
-            else:
-                calls.append((trial.told_step, ("tell", proposal, values_for(self.controller, trial))))
-                self.standing.count(trial)
+            calls.append((trial.asked_step, partial(self.planner.repeat, proposal)))
+            self._restore_trial(trial, proposal, legs.get(trial.number, []), calls)
         calls.sort(key=lambda call: call[0])
-        replay(self.controller, [event for _, event in calls])
+        for _, call in calls:
+            call()
         self._step = calls[-1][0] if calls else 0
         self.standing.kept = {number: past[number] for number in self.store.kept_weights(self.record.id)}
-        self._interrupted.extend(again)
-        if again:
-            with self.store.writing(self.record.id, self.driver) as writing:
-                writing.beat(self._clock())
-                for trial, _ in again:
-                    writing.forget_reports(trial.number)
-                    writing.update(replace(trial, status="interrupted", epochs=None))
+        self._record_cuts()
+
+    def _restore_trial(
+        self,
+        trial: Trial,
+        proposal: Proposal,
+        legs: list[Leg],
+        calls: list[tuple[int, Callable[[], object]]],
+    ) -> None:
+        """What was called for a trial after it was asked for, and where it stands."""
+        for leg in legs:
+            first = leg is legs[0]
+            begin = partial(self.planner.begin, proposal)
+            go_on = partial(self.planner.resume, leg.number, leg.until)
+            calls.append((leg.asked_step, begin if first else go_on))
+            if leg.told_step is not None:
+                last = leg is legs[-1] and trial.status in TRAINED
+                then = trial if last else replace(trial, status="paused", metrics=leg.metrics or {})
+                calls.append((leg.told_step, partial(self._tell, then, proposal, leg)))
+        cut = legs[-1] if legs and legs[-1].told_step is None else None
+        if cut is not None and len(legs) > 1:
+            trial = replace(trial, status="interrupted", epochs=legs[-2].until)
+            self._interrupted.append(Flight(trial, proposal, cut))
+        elif trial.told_step is None:
+            trial = replace(trial, status="interrupted", epochs=None)
+            self._interrupted.append(Flight(trial, proposal, cut))
+        else:
+            if not legs:
+                calls.append((trial.told_step, partial(self._tell, trial, proposal, None)))
+            self.standing.count(trial)
+            if trial.status == "paused":
+                self._paused[trial.number] = trial, proposal, None  # its checkpoint went with its driver
+
+    def _record_cuts(self) -> None:
+        """Note what was in flight as interrupted."""
+        if not self._interrupted:
+            return
+        # in the order in which they were begun
+        self._interrupted.sort(key=lambda it: it.trial.asked_step if it.leg is None else it.leg.asked_step)
+        with self.store.writing(self.record.id, self.driver) as writing:
+            writing.beat(self._clock())
+            for flight in self._interrupted:
+                writing.forget_reports(flight.trial.number, after=flight.trial.epochs or 0)
+                writing.update(flight.trial)
 
     def _next_step(self) -> int:
         self._step += 1

@@ -15,11 +15,11 @@ class Progress:
         name: of the search.
         budget: when it ends.
         objective: the first one's metric.
-        complete, failed, infeasible, repeated, running: numbers of trials.
+        complete, paused, failed, infeasible, repeated, running: numbers of trials.
         best: value of the first objective of the best feasible trial, and the id of its architecture.
         elapsed: seconds, of earlier drivers too.
         seconds_here: of this driver.
-        trials_here: trials that it has trained.
+        trials_here: trials that it has trained, at least to a first pause.
         messages: what happened since the last look, a line each (failures).
     """
 
@@ -27,6 +27,7 @@ class Progress:
     budget: Budget
     objective: str
     complete: int = 0
+    paused: int = 0
     failed: int = 0
     infeasible: int = 0
     repeated: int = 0
@@ -39,8 +40,8 @@ class Progress:
 
     @property
     def trials(self) -> int:
-        """Trials that are over and count towards the budget."""
-        return self.complete + self.failed + self.repeated
+        """Trials that are over, or have paused, and count towards the budget."""
+        return self.complete + self.paused + self.failed + self.repeated
 
     @property
     def trials_per_minute(self) -> float:

@@ -12,7 +12,7 @@ from nas.records import Trial
 
 def outcome(trial: Trial, objectives: Sequence[Objective], limits: Sequence[Limit]) -> Outcome:
     """How a trial ended, as controllers see it."""
-    if trial.status not in ("complete", "repeated", "infeasible"):
+    if trial.status not in ("complete", "paused", "repeated", "infeasible"):
         return FAILED
     known = all(objective.metric in trial.metrics for objective in objectives)
     if not known and trial.status != "infeasible":
@@ -20,9 +20,27 @@ def outcome(trial: Trial, objectives: Sequence[Objective], limits: Sequence[Limi
     return judge(trial.metrics, objectives, limits)
 
 
-def rank(trials: Sequence[Trial], objectives: Sequence[Objective], limits: Sequence[Limit]) -> list[Trial]:
+def rank(
+    trials: Sequence[Trial], objectives: Sequence[Objective], limits: Sequence[Limit], *, paused: bool = False
+) -> list[Trial]:
     """Trials from best to worst: feasible, then by what breaks a limit least, then failed.
 
     Several objectives: by non-dominated front, then the lonelier in its front first. Ties keep their order.
+
+    Args:
+        trials: of one search.
+        objectives, limits: of the search.
+        paused: whether its trials may pause. Then a feasible trial trained for more epochs comes before any
+            trained for fewer: they earned their epochs by being better, and values after different numbers
+            of epochs do not compare.
     """
-    return [trials[i] for i in order([outcome(trial, objectives, limits) for trial in trials])]
+    found = [outcome(trial, objectives, limits) for trial in trials]
+    if not paused:
+        return [trials[i] for i in order(found)]
+    ranked: list[int] = []
+    for epochs in sorted({trial.epochs or 0 for trial in trials}, reverse=True):
+        here = [i for i, trial in enumerate(trials) if (trial.epochs or 0) == epochs and found[i].feasible]
+        ranked += [here[place] for place in order([found[i] for i in here])]
+    others = [i for i, one in enumerate(found) if not one.feasible]
+    ranked += [others[place] for place in order([found[i] for i in others])]
+    return [trials[i] for i in ranked]

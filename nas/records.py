@@ -6,16 +6,20 @@ from typing import Any, Literal
 
 from nas.lease import living
 
-Status = Literal["running", "complete", "failed", "infeasible", "repeated", "interrupted"]
+Status = Literal["running", "complete", "paused", "failed", "infeasible", "repeated", "interrupted"]
 """Of a trial.
 
-``running``: a worker has it. ``complete``: trained and measured. ``failed``: it failed, see its reason.
+``running``: a worker has it. ``complete``: trained and measured. ``paused``: the same, after some of its
+epochs; it may go on (see `controllers.fidelity`). ``failed``: it failed, see its reason.
 ``infeasible``: it broke a limit before any training. ``repeated``: answered from the record of its twin.
 ``interrupted``: its search was stopped; it is trained again when the search goes on.
 """
 
-TRAINED: tuple[Status, ...] = ("complete", "failed")
-"""Trials that a worker has had and that are over."""
+TRAINED: tuple[Status, ...] = ("complete", "paused", "failed")
+"""Trials that a worker has had and has not now."""
+
+MEASURED: tuple[Status, ...] = ("complete", "paused")
+"""Those of them that have metrics and a rank."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,20 @@ class Trial:
     epochs: int | None = None
     seconds: float | None = None
     started_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A part of the training of a trial that may pause: to the epoch ``until``, from the leg before.
+
+    ``metrics`` are those after it, None while it is running and where it failed.
+    """
+
+    number: int
+    until: int
+    asked_step: int
+    told_step: int | None = None
+    metrics: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

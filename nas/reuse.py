@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.description import Description
-from nas.ranking import rank
-from nas.records import SearchRecord, Trial
+from nas.records import MEASURED, SearchRecord, Trial
 from nas.store import DEFAULT_STORE, Store
 from nas.writing import numbers, plain
 from search_spaces.architecture import Architecture
@@ -196,10 +195,10 @@ def _from_store(
 def _best(store: Store, record: SearchRecord) -> Trial:
     """The best trial whose weights were kept; the best at all if none were."""
     description = Description.from_dict(record.description)
-    done = store.trials(record.id, statuses=("complete",))
+    done = store.trials(record.id, statuses=MEASURED)
     if not done:
         raise StoreError(f"search {record.name!r} has no trained network yet")
-    ranked = rank(done, description.objectives, description.limits)
+    ranked = description.rank(done)
     kept = store.kept_weights(record.id)
     return next((trial for trial in ranked if trial.number in kept), ranked[0])
 

@@ -73,6 +73,18 @@ def _of_trial() -> ForeignKeyConstraint:
     )
 
 
+legs = Table(
+    "nas_legs",  # of trials that may pause; see nas.records.Leg
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("until", Integer, primary_key=True, autoincrement=False),
+    Column("asked_step", Integer, nullable=False),  # steps are those of the trials
+    Column("told_step", Integer),
+    Column("metrics", JSON),
+    _of_trial(),
+)
+
 reports = Table(
     "nas_reports",
     metadata,

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from controllers import catalog
 from controllers.base import Controller
+from controllers.fidelity import Fidelity
+from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from nas.arguments import (
     check_controller,
     check_metrics,
     executor_of,
+    fidelity_of,
     fingerprint,
     limits_of,
     name_of,
@@ -25,7 +28,7 @@ from nas.arguments import (
 )
 from nas.budget import Budget
 from nas.database import in_memory
-from nas.description import Description, controller_name, space_json
+from nas.description import Description, controller_name, fidelity_json, space_json
 from nas.lease import Driver, new_driver, release
 from nas.loop import Listener, Loop
 from nas.records import SearchRecord, Trial
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     from workers.executor import Executor
     from workers.problems import Problem
+    from workers.tabular import Table
 
 DEFAULT_TRIALS = 100
 
@@ -48,7 +52,8 @@ class Search:
 
     Args:
         space: what networks there are: a `Space`, or anything that `Space()` takes.
-        problem: what they must learn: a `workers.problems.Problem`, or the name of one of the catalog.
+        problem: what they must learn: a `workers.problems.Problem`, or the name of one of the catalog; for
+            `workers.tabular.Simulated`, a `workers.tabular.Table`.
         controller: who proposes: a name of the catalog, a class (or any callable that takes
             ``(space, objectives, limits=, seed=)``), or a controller made for the same space.
         objectives: what to improve, the most important first; left out: the controller's if it was made
@@ -66,6 +71,9 @@ class Search:
         trial_seconds: time for one trial; a longer one fails.
         epochs: for every trial, in place of its recipe's.
         keep_weights: of how many of the best networks to keep the weights.
+        fidelity: how long trials train: ``"asha"`` or ``"hyperband"`` (trials pause, the best go on), or a
+            `controllers.fidelity.Fidelity`; left out: each in full. By name, ``epochs`` are those of a trial
+            that is never stopped.
 
     Example:
         >>> search = Search(cnn(), "digits", "evolution", limits=[at_most("num_params", 100_000)], trials=40)
@@ -79,7 +87,7 @@ class Search:
     def __init__(
         self,
         space: Any,
-        problem: Problem | str,
+        problem: Problem | Table | str,
         controller: str | Controller | Callable[..., Controller] = "evolution",
         *,
         objectives: Objective | Sequence[Objective] | None = None,
@@ -94,9 +102,10 @@ class Search:
         trial_seconds: float | None = None,
         epochs: int | None = None,
         keep_weights: int = 5,
+        fidelity: str | Fidelity | None = None,
     ) -> None:
         self.space = space if isinstance(space, Space) else Space(space)
-        self.problem = problem_of(problem)
+        self.problem: Any = problem_of(problem)
         # a store in memory ends with its object: it stays open as long as the search is there
         self.store = store if isinstance(store, Store) or not in_memory(store) else Store(store, create=True)
         self.executor = executor
@@ -109,6 +118,7 @@ class Search:
             trials = DEFAULT_TRIALS
         if isinstance(keep_weights, bool) or not isinstance(keep_weights, int) or keep_weights < 0:
             raise SearchError(f"keep_weights: expected a whole number >= 0, got {keep_weights!r}")
+        self._fidelity = fidelity_of(fidelity, epochs)
         self.controller = self._new_controller()
         settings, more_settings = settings_of(self.controller)
         self.description = Description(
@@ -126,6 +136,7 @@ class Search:
             seed=seed,
             keep_weights=keep_weights,
             metrics=tuple(self.problem.metrics),
+            fidelity=fidelity_json(self._fidelity),
         )
         check_metrics(self.description)
         executor_of(executor)  # an unknown name is said now, not after the problem is loaded
@@ -178,6 +189,15 @@ class Search:
         def controller(space: Space, objectives: Any, **options: Any) -> Controller:
             return catalog[found.controller](space, objectives, **options, **found.settings)
 
+        fidelity = None
+        if found.fidelity is not None:
+            if found.fidelity["name"] not in fidelities:
+                raise SearchError(
+                    f"search {record.name!r}: its fidelity {found.fidelity['name']!r} is your own: "
+                    "go on with the file that describes the search (nas resume my_search.py)"
+                )
+            fidelity = fidelities[found.fidelity["name"]](**found.fidelity["settings"])
+
         from workers.problems import load
 
         return Search(
@@ -196,6 +216,7 @@ class Search:
             trial_seconds=found.budget.trial_seconds,
             epochs=found.budget.epochs,
             keep_weights=found.keep_weights,
+            fidelity=fidelity,
         )
 
     def run(self, *, resume: bool = False, listener: Listener | None = None) -> pd.DataFrame:
@@ -218,7 +239,8 @@ class Search:
         with _opened(self.store, create=True) as store, _driving() as driver:
             record = self._enter(store, resume, driver)
             self.name = record.name
-            loop = Loop(store, record, self.description, self.controller, driver, listener)
+            fidelity = copy.deepcopy(self._fidelity)
+            loop = Loop(store, record, self.description, self.controller, fidelity, driver, listener)
             ended = ("stopped", "an error")
             try:
                 self.reason = self._drive(loop, resume)
@@ -237,7 +259,7 @@ class Search:
         """Search; gives why it ended."""
         if resume:
             loop.restore(self._rebuild)
-            end = loop.over()
+            end = loop.done()
             if end is not None:
                 return end.words  # no worker is needed to see that
         with executor_of(self.executor) as executor:

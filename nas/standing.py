@@ -6,8 +6,7 @@ from controllers.base import Controller
 from controllers.records import judge
 from nas.description import Description
 from nas.progress import Progress
-from nas.ranking import rank
-from nas.records import Trial
+from nas.records import MEASURED, Trial
 from nas.writing import Writing
 from search_spaces.errors import ExecutorError
 from workers.job import Weights
@@ -29,31 +28,40 @@ class Standing:
         self.description, self.progress = description, progress
         self.known: dict[str, Trial] = {}
         self.kept: dict[int, Trial] = {}
+        self._best: tuple[int, float] | None = None  # epochs, where trials pause, and score
 
     def score(self, trial: Trial) -> float | None:
         """The first objective of a trained network, higher is better."""
         objective = self.description.objectives[0]
         value = trial.metrics.get(objective.metric)
-        return None if value is None or trial.status != "complete" else objective.score(value)
+        return None if value is None or trial.status not in MEASURED else objective.score(value)
 
     def count(self, trial: Trial) -> None:
-        """Take a trial that is over into account."""
+        """Take a trial that is over or has paused into account."""
         progress = self.progress
         setattr(progress, trial.status, getattr(progress, trial.status) + 1)
         if trial.status == "repeated":
             return
-        self.known.setdefault(trial.architecture_id, trial)
+        if self.known.setdefault(trial.architecture_id, trial).number == trial.number:
+            self.known[trial.architecture_id] = trial
         objective = self.description.objectives[0]
         if trial.score is None or not judge(trial.metrics, [objective], self.description.limits).feasible:
             return
-        if progress.best is None or trial.score > objective.score(progress.best[0]):
+        key = (trial.epochs or 0) if self.description.fidelity else 0, trial.score
+        if self._best is None or key > self._best:
+            self._best = key
             progress.best = (trial.metrics[objective.metric], trial.architecture_id)
+
+    def go_on(self, trial: Trial) -> None:
+        """A trial that had paused is in training again."""
+        self.progress.paused -= 1
 
     def keep(self, trial: Trial, weights: Weights, writing: Writing) -> None:
         """Keep the weights of a trial if it is among the best, at the cost of the worst kept."""
-        candidates = sorted([*self.kept.values(), trial], key=lambda candidate: candidate.number)
-        best = rank(candidates, self.description.objectives, self.description.limits)
+        candidates = sorted(({**self.kept, trial.number: trial}).values(), key=lambda one: one.number)
+        best = self.description.rank(candidates)
         numbers = {one.number for one in best[: self.description.keep_weights]}
+        self.drop(trial.number, writing)  # those of its last pause
         if trial.number not in numbers:
             return
         try:
@@ -64,8 +72,12 @@ class Standing:
         writing.keep_weights(trial.number, data)
         self.kept[trial.number] = trial
         for number in self.kept.keys() - numbers:
+            self.drop(number, writing)
+
+    def drop(self, number: int, writing: Writing) -> None:
+        """Forget the weights of a trial, if they are kept."""
+        if self.kept.pop(number, None) is not None:
             writing.drop_weights(number)
-            del self.kept[number]
 
 
 def values_for(controller: Controller, trial: Trial) -> dict[str, float] | None:

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from nas.database import Database
 from nas.lease import Driver, living
-from nas.records import TRAINED, EpochReport, SearchRecord, Status, Trial
-from nas.schema import reports, searches, trials, weights
+from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Status, Trial
+from nas.schema import legs, reports, searches, trials, weights
 from nas.writing import Writing, numbers
 from search_spaces.errors import SearchError, StoreError, UnknownNameError
 
@@ -208,8 +208,8 @@ class Store:
             if len(ids) > 1:
                 raise StoreError(f"id {architecture_id!r} fits several architectures: {', '.join(ids[:5])}")
             if found:
-                order = {"complete": 0, "running": 1, "failed": 2}
-                return record, min(found, key=lambda t: (order.get(t.status, 3), t.number))
+                order = {"complete": 0, "paused": 1, "running": 2, "failed": 3}
+                return record, min(found, key=lambda t: (order.get(t.status, 4), t.number))
         known = [t.architecture_id for t in self.trials(scope[0].id)[:5]] if scope else []
         raise UnknownNameError("architecture", architecture_id, known)
 
@@ -222,6 +222,21 @@ class Store:
             EpochReport(row.epoch, numbers(row.metrics), row.train_loss, row.seconds, row.samples_per_second)
             for row in rows
         ]
+
+    def legs(self, search_id: int) -> list[Leg]:
+        """The legs of the trials of a search, by trial and epoch; none where trials do not pause."""
+        query = sa.select(legs).where(legs.c.search_id == search_id).order_by(legs.c.number, legs.c.until)
+        with self._database.reading() as connection:
+            return [
+                Leg(
+                    row.number,
+                    row.until,
+                    row.asked_step,
+                    row.told_step,
+                    None if row.metrics is None else numbers(row.metrics),
+                )
+                for row in connection.execute(query)
+            ]
 
     def weights(self, search_id: int, number: int) -> bytes | None:
         """The weights of a trial (safetensors), if they were kept."""

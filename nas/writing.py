@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nas.records import EpochReport, Trial
-from nas.schema import reports, searches, trials, weights
+from nas.records import EpochReport, Leg, Trial
+from nas.schema import legs, reports, searches, trials, weights
 from search_spaces.errors import SearchError
 
 _CHANGING = (
@@ -31,7 +31,12 @@ _BEAT = (
     .where(searches.c.id == sa.bindparam("the_search"), searches.c.driver == sa.bindparam("the_driver"))
     .values(elapsed_seconds=sa.bindparam("new_elapsed"), heartbeat_at=sa.bindparam("new_heartbeat"))
 )
-_DELETE_REPORTS = reports.delete().where(_key(reports))
+_DELETE_REPORTS = reports.delete().where(_key(reports), reports.c.epoch > sa.bindparam("after"))
+_UPDATE_LEGS = (
+    legs.update()
+    .where(_key(legs), legs.c.until == sa.bindparam("the_end"))
+    .values(told_step=sa.bindparam("new_step"), metrics=sa.bindparam("new_metrics"))
+)
 _DELETE_WEIGHTS = weights.delete().where(_key(weights))
 
 
@@ -48,7 +53,9 @@ class Writing:
         self._new: dict[int, Trial] = {}
         self._changed: dict[int, Trial] = {}
         self._reports: list[dict[str, Any]] = []
-        self._forgotten: list[int] = []
+        self._forgotten: dict[int, int] = {}
+        self._new_legs: dict[tuple[int, int], Leg] = {}
+        self._ended_legs: dict[tuple[int, int], Leg] = {}
         self._kept: dict[int, bytes] = {}
         self._dropped: list[int] = []
         self._search: dict[str, Any] = {}
@@ -59,7 +66,7 @@ class Writing:
         """Whether there is anything to write."""
         return bool(
             self._new or self._changed or self._reports or self._forgotten or self._kept or self._dropped
-            or self._search or self._beat or self._interrupted
+            or self._search or self._beat or self._interrupted or self._new_legs or self._ended_legs
         )  # fmt: skip
 
     def add(self, trial: Trial) -> None:
@@ -69,6 +76,15 @@ class Writing:
     def update(self, trial: Trial) -> None:
         """A trial that the store has, or that was added in this writing, as it is now."""
         (self._new if trial.number in self._new else self._changed)[trial.number] = trial
+
+    def begin_leg(self, leg: Leg) -> None:
+        """A leg that the store does not have."""
+        self._new_legs[leg.number, leg.until] = leg
+
+    def end_leg(self, leg: Leg) -> None:
+        """A leg that was begun, as it is now."""
+        key = leg.number, leg.until
+        (self._new_legs if key in self._new_legs else self._ended_legs)[key] = leg
 
     def report(self, number: int, report: EpochReport) -> None:
         """One epoch of a trial."""
@@ -83,9 +99,9 @@ class Writing:
             }
         )
 
-    def forget_reports(self, number: int) -> None:
-        """Drop what the store has of the epochs of a trial that begins again."""
-        self._forgotten.append(number)
+    def forget_reports(self, number: int, after: int = 0) -> None:
+        """Drop what the store has of the epochs after one, of a trial that begins again there."""
+        self._forgotten[number] = after
 
     def keep_weights(self, number: int, data: bytes) -> None:
         """The weights of a trial, as safetensors."""
@@ -125,8 +141,20 @@ class Writing:
         if self._interrupted:
             running = sa.and_(trials.c.search_id == self.search_id, trials.c.status == "running")
             connection.execute(trials.update().where(running).values(status="interrupted"))
+        if self._new_legs:
+            rows = [here | _leg(leg) for leg in self._new_legs.values()]
+            connection.execute(legs.insert(), rows)
+        if self._ended_legs:
+            rows = [
+                self._at(leg.number)
+                | {"the_end": leg.until, "new_step": leg.told_step, "new_metrics": _leg(leg)["metrics"]}
+                for leg in self._ended_legs.values()
+            ]
+            connection.execute(_UPDATE_LEGS, rows)
         if self._forgotten:
-            connection.execute(_DELETE_REPORTS, [self._at(n) for n in self._forgotten])
+            connection.execute(
+                _DELETE_REPORTS, [self._at(n) | {"after": after} for n, after in self._forgotten.items()]
+            )
         if self._reports:
             connection.execute(reports.insert(), [here | report for report in self._reports])
         if self._dropped:
@@ -174,6 +202,16 @@ def _row(trial: Trial) -> dict[str, Any]:
         "asked_step": trial.asked_step,
     }
     return fixed | {name.removeprefix("new_"): value for name, value in _changes(trial).items()}
+
+
+def _leg(leg: Leg) -> dict[str, Any]:
+    return {
+        "number": leg.number,
+        "until": leg.until,
+        "asked_step": leg.asked_step,
+        "told_step": leg.told_step,
+        "metrics": None if leg.metrics is None else plain(leg.metrics),
+    }
 
 
 def _changes(trial: Trial) -> dict[str, Any]:

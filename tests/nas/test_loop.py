@@ -520,7 +520,7 @@ def test_ctrl_c_while_the_past_is_replayed_leaves_it_as_it_was(
         def interrupted(*_: Any) -> None:
             raise KeyboardInterrupt
 
-        pressing.setattr(nas.loop, "replay", interrupted)
+        pressing.setattr(nas.loop.Planner, "repeat", interrupted)
         with pytest.raises(KeyboardInterrupt):
             search.run(resume=True)
     before = trials(search)
