@@ -1,6 +1,7 @@
 """Controllers propose architectures and learn from how they did: ask, evaluate, tell.
 
-Importing this package imports neither torch nor numpy; `Reinforce` imports torch when it is made.
+Importing this package imports neither torch nor numpy; `Reinforce` imports torch when it is made,
+`PredictorEvolution` numpy and scipy.
 """
 
 from controllers.base import Controller
@@ -9,6 +10,7 @@ from controllers.local_search import LocalSearch
 from controllers.nsga2 import NSGA2
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
 from controllers.optuna_controller import OptunaController
+from controllers.predictor import PredictorEvolution
 from controllers.random_search import RandomSearch
 from controllers.records import Draft, Outcome, Proposal
 from controllers.reinforce import Reinforce
@@ -20,6 +22,7 @@ catalog: dict[str, type[Controller]] = {
     "random": RandomSearch,
     "evolution": RegularizedEvolution,
     "reinforce": Reinforce,
+    "predictor": PredictorEvolution,
     "local": LocalSearch,
     "nsga2": NSGA2,
     "optuna": OptunaController,
@@ -34,6 +37,7 @@ __all__ = [
     "Objective",
     "OptunaController",
     "Outcome",
+    "PredictorEvolution",
     "Proposal",
     "RandomSearch",
     "RegularizedEvolution",

@@ -1,0 +1,77 @@
+"""Evolution on a surrogate: candidates bred for what a model thinks of them, at no training's cost."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controllers.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling
+from controllers.features import Genomes
+from controllers.records import Outcome
+from controllers.surrogate import Surrogate
+from search_spaces import Architecture, Space
+
+Floats = NDArray[np.float64]
+
+FOUNDERS = 100  # random genomes, and as many mutants of the best results
+BEST = 20  # results that are mutated
+ROUNDS, PARENTS, CHILDREN = 4, 10, 50  # of breeding from the most promising candidates
+
+
+class Evolver:
+    """Learns from results, and finds what to try next.
+
+    Parameters
+    ----------
+    space: to search.
+    num_objectives: how many scores an outcome has.
+    results: how many results the model is given at most.
+    seed: of the choice among results when there are more.
+    """
+
+    def __init__(self, space: Space, num_objectives: int, results: int, seed: int) -> None:
+        self.genomes = Genomes(space)
+        self.surrogate = Surrogate(self.genomes, num_objectives, results, np.random.default_rng(seed % 2**64))
+        self._num_objectives = num_objectives
+
+    def learn(self, architecture: Architecture, outcome: Outcome) -> None:
+        """Take a result in."""
+        self.surrogate.add(self.genomes.encode(architecture), outcome)
+
+    def candidates(self, in_flight: Sequence[Architecture], seed: int) -> Floats:
+        """Untried genomes, the most promising first; none when all that were bred are known."""
+        rng = np.random.default_rng(seed)
+        beliefs = self.surrogate.beliefs()
+        known = self.surrogate.known
+        if in_flight:
+            flying = np.array([self.genomes.encode(architecture) for architecture in in_flight])
+            beliefs = beliefs.believing(self.genomes.features(flying))
+            known = known | {genome.tobytes() for genome in flying}
+        settle = self._num_objectives == 1 and rng.random() < 0.5
+        return self._evolve(
+            ExpectedImprovement(beliefs) if settle else ThompsonSampling(beliefs, rng), known, rng
+        )
+
+    def _evolve(self, acquisition: Acquisition, known: set[bytes], rng: np.random.Generator) -> Floats:
+        best = self.surrogate.best(BEST)
+        parents = best[rng.integers(len(best), size=FOUNDERS)]
+        founders = [self.genomes.sample(FOUNDERS, rng), self.genomes.mutate(parents, rng)]
+        pool = distinct(np.concatenate(founders), known)
+        values = acquisition(self.genomes.features(pool), rng) if len(pool) else np.empty(0)
+        for _ in range(ROUNDS if len(pool) else 0):
+            parents = pool[np.argsort(-values, kind="stable")[:PARENTS]]
+            children = self.genomes.mutate(parents[rng.integers(len(parents), size=CHILDREN)], rng)
+            children = distinct(children, known.union(genome.tobytes() for genome in pool))
+            if len(children):
+                pool = np.concatenate([pool, children])
+                values = np.concatenate([values, acquisition(self.genomes.features(children), rng)])
+        ranked: Floats = pool[np.argsort(-values, kind="stable")]
+        return ranked
+
+
+def distinct(genomes: Floats, known: set[bytes]) -> Floats:
+    """The genomes without repeats, and without those known."""
+    first: dict[bytes, int] = {}
+    for index, genome in enumerate(genomes):
+        first.setdefault(genome.tobytes(), index)
+    return genomes[[index for key, index in first.items() if key not in known]]

@@ -1,0 +1,183 @@
+"""A Gaussian process whose hyper-parameters are learnt: regression with few results and honest uncertainty.
+
+Equations are those of C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for Machine Learning",
+MIT Press 2006 ("GPML").
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+
+Floats = NDArray[np.float64]
+
+JITTER = 1e-6
+SQRT5 = math.sqrt(5.0)
+BOUND = 4.0  # hyper-parameters stay within so many prior standard deviations
+LEAST_VARIANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class WeightPrior:
+    """A normal prior over the logarithms of the weights: log w = effects @ u, u ~ N(means, spreads^2).
+
+    Columns of `effects`, shape (features, parameters), let features share what is learnt: a column of ones
+    moves all weights together, one that is 1 for the features of a hole moves the weights of that hole.
+    """
+
+    effects: Floats
+    means: Floats
+    spreads: Floats
+
+
+@dataclass(frozen=True)
+class NoisePrior:
+    """Normal priors (mean, deviation) of the logarithms of two variances, for targets of variance 1."""
+
+    signal: tuple[float, float] = (0.0, 1.0)
+    noise: tuple[float, float] = (-4.0, 1.5)
+
+
+class GaussianProcess:
+    """Regression with the covariance s k(r), r^2 = sum_j w_j (x_j - x'_j)^2, plus noise of variance n.
+
+    k is the Matern kernel with nu = 5/2 (GPML eq. 4.17): k(r) = (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r).
+    The weights w, s and n maximise the marginal likelihood times their priors, by a few steps of L-BFGS.
+
+    Attributes:
+        theta: hyper-parameters: those of the weights, log s, log n.
+    """
+
+    def __init__(self, weights: WeightPrior, noise: NoisePrior | None = None) -> None:
+        noise = noise or NoisePrior()
+        self._effects = weights.effects
+        self.means = np.append(weights.means, [noise.signal[0], noise.noise[0]])
+        self.spreads = np.append(weights.spreads, [noise.signal[1], noise.noise[1]])
+        self.theta = self.means.copy()
+
+    def loss(self, theta: Floats, inputs: Floats, targets: Floats) -> tuple[float, Floats]:
+        """The negative log posterior of the hyper-parameters, up to a constant, and its gradient.
+
+        GPML eq. 5.8 and 5.9, plus the prior. With a = K^-1 y and M = (K^-1 - a a^T) / 2 * dK/d(r^2), entry
+        by entry: d loss / d w_j = sum_pq M_pq (x_pj - x_qj)^2 = 2 sum_p x_pj^2 (M 1)_p - 2 x_j^T M x_j.
+        """
+        weights, signal, noise = self._unpack(theta)
+        kernel, slope = _matern(_squared_distances(inputs, inputs, weights))
+        covariance = signal * kernel
+        covariance[np.diag_indices_from(covariance)] += noise + JITTER
+        factor = linalg.cholesky(covariance, lower=True, check_finite=False)
+        lower, _ = linalg.lapack.dpotri(factor, lower=1)
+        inverse = np.tril(lower) + np.tril(lower, -1).T
+        solved = inverse @ targets
+        deviation = (theta - self.means) / self.spreads
+        value = 0.5 * targets @ solved + np.log(np.diag(factor)).sum() + 0.5 * deviation @ deviation
+
+        outer = 0.5 * (inverse - np.outer(solved, solved))
+        moved = outer * slope * signal
+        by_weight = 2.0 * ((inputs * inputs).T @ moved.sum(1) - ((moved @ inputs) * inputs).sum(0))
+        by_variances = [signal * (outer * kernel).sum(), noise * np.trace(outer)]
+        gradient = np.append(self._effects.T @ (weights * by_weight), by_variances)
+        return float(value), gradient + deviation / self.spreads
+
+    def fit(self, inputs: Floats, targets: Floats, steps: int) -> None:
+        """Learn the hyper-parameters by at most `steps` steps of L-BFGS.
+
+        It starts once from where they are and once from the prior's mean: the posterior has poor local optima
+        (all of it noise, or nothing alike) that an early fit may have fallen into.
+        """
+        lowest, highest = self.means - BOUND * self.spreads, self.means + BOUND * self.spreads
+        starts = [self.means] if np.array_equal(self.theta, self.means) else [self.theta, self.means]
+        best = math.inf
+        for start in starts:
+            found = optimize.minimize(
+                self.loss,
+                start,
+                args=(inputs, targets),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=optimize.Bounds(lowest, highest),
+                options={"maxiter": steps, "maxfun": 2 * steps},
+            )
+            if found.fun < best:
+                best, self.theta = float(found.fun), np.asarray(found.x)
+
+    def condition(self, inputs: Floats, targets: Floats) -> "Posterior":
+        """The posterior given observations: inputs of shape (n, features), targets of shape (n,)."""
+        return Posterior(*self._unpack(self.theta), inputs, targets)
+
+    def _unpack(self, theta: Floats) -> tuple[Floats, float, float]:
+        return np.exp(self._effects @ theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """What a Gaussian process knows after some observations (GPML algorithm 2.1).
+
+    Attributes:
+        weights, signal, noise: w, s and n of `GaussianProcess`.
+        inputs, targets: the observations, shapes (n, features) and (n,).
+    """
+
+    weights: Floats
+    signal: float
+    noise: float
+    inputs: Floats
+    targets: Floats
+
+    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the function without its noise, each of shape (n,)."""
+        between = self._covariance(inputs)
+        explained = linalg.solve_triangular(self._factor, between.T, lower=True, check_finite=False)
+        variance = self.signal - np.einsum("ij,ij->j", explained, explained)
+        return between @ self._solved, np.sqrt(np.maximum(variance, LEAST_VARIANCE))
+
+    def smoothed(self) -> Floats:
+        """Means at the observed inputs: the targets without what is taken for noise."""
+        means: Floats = self.targets - (self.noise + JITTER) * self._solved
+        return means
+
+    def believing(self, inputs: Floats) -> "Posterior":
+        """This posterior with its own means observed at `inputs`: the same means, less uncertainty there.
+
+        The "kriging believer" of D. Ginsbourger, R. Le Riche and L. Carraro, "Kriging is well-suited to
+        parallelize optimization", 2010, for what is in flight.
+        """
+        means, _ = self.predict(inputs)
+        return Posterior(
+            self.weights,
+            self.signal,
+            self.noise,
+            np.concatenate([self.inputs, inputs]),
+            np.concatenate([self.targets, means]),
+        )
+
+    def _covariance(self, inputs: Floats) -> Floats:
+        return self.signal * _matern(_squared_distances(inputs, self.inputs, self.weights))[0]
+
+    @cached_property
+    def _factor(self) -> Floats:
+        covariance = self._covariance(self.inputs)
+        covariance[np.diag_indices_from(covariance)] += self.noise + JITTER
+        return np.asarray(linalg.cholesky(covariance, lower=True, check_finite=False))
+
+    @cached_property
+    def _solved(self) -> Floats:
+        return np.asarray(linalg.cho_solve((self._factor, True), self.targets, check_finite=False))
+
+
+def _squared_distances(first: Floats, second: Floats, weights: Floats) -> Floats:
+    """r^2 of every pair, shape (n, m)."""
+    weighted = second * weights
+    ours, theirs = (first * first) @ weights, (weighted * second).sum(1)
+    squared: Floats = np.maximum(ours[:, None] + theirs[None, :] - 2.0 * (first @ weighted.T), 0.0)
+    return squared
+
+
+def _matern(squared: Floats) -> tuple[Floats, Floats]:
+    """k(r) and its derivative by r^2, given r^2."""
+    scaled = SQRT5 * np.sqrt(squared)
+    decay = np.exp(-scaled)
+    return (1.0 + scaled + (5.0 / 3.0) * squared) * decay, (-5.0 / 6.0) * (1.0 + scaled) * decay
