@@ -163,6 +163,19 @@ def test_a_search_is_run_and_gone_on_with_from_the_command_line(run: Run) -> Non
     assert (board["num_params"] <= 5e4).all()
 
 
+def test_trials_pause_and_go_on_when_the_search_does(run: Run) -> None:
+    options = ["--executor", "inline", "--store", "nas.db"]
+    pausing = ["--fidelity", "asha", "--epochs", 3, "--min-epochs", 1]
+    code, _, err = run("search", "--space", "mlp", *pausing, "--trials", 3, *options)
+    assert (code, err) == (0, "")
+    assert list(nas.leaderboard("nas.db").epochs) == [3, 1, 1]
+    code, _, err = run("resume", "--trials", 6, *options)
+    assert (code, err) == (0, "")
+    board = nas.leaderboard("nas.db")
+    assert list(board.epochs) == [3, 3, 1, 1, 1, 1]
+    assert list(board.status) == ["complete"] * 2 + ["paused"] * 4
+
+
 def test_a_search_of_several_objectives_in_a_space_from_a_file(run: Run, there: Path) -> None:
     code, _, err = run(
         "search", "--space", "space.json", "--maximize", "accuracy", "--minimize", "num_params",
@@ -207,6 +220,17 @@ WRONG = {
     "no seconds": ["search", "--seconds", "0"],
     "seconds without end": ["search", "--seconds", "inf"],
     "epochs below one": ["search", "--epochs", "0"],
+    "an unknown fidelity": ["search", "--fidelity", "ashes"],
+    "epochs before a pause that never comes": ["search", "--min-epochs", "2"],
+    "more epochs before a pause than in all": [
+        "search",
+        "--fidelity",
+        "asha",
+        "--epochs",
+        "2",
+        "--min-epochs",
+        "3",
+    ],
     "a leaderboard of no rows": ["leaderboard", "--top", "0"],
     "a store that is not there": ["leaderboard", "--store", "nowhere.db"],
     "a store to resume that is not there": ["resume", "--store", "nowhere.db"],
