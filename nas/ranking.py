@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from controllers.objectives import Limit, Objective
@@ -25,7 +26,9 @@ def rank(
 ) -> list[Trial]:
     """Trials from best to worst: feasible, then by what breaks a limit least, then failed.
 
-    Several objectives: by non-dominated front, then the lonelier in its front first. Ties keep their order.
+    Several objectives: by non-dominated front, then the lonelier in its front first. Among equals the lower
+    validation loss comes first: on a small validation split many networks have the same accuracy, and the loss
+    tells them apart. Ties that are left keep their order.
 
     Args:
         trials: of one search.
@@ -34,6 +37,7 @@ def rank(
             trained for fewer: they earned their epochs by being better, and values after different numbers
             of epochs do not compare.
     """
+    trials = sorted(trials, key=lambda trial: trial.metrics.get("loss", math.inf))
     found = [outcome(trial, objectives, limits) for trial in trials]
     if not paused:
         return [trials[i] for i in order(found)]

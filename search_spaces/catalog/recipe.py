@@ -12,12 +12,12 @@ from search_spaces.space import Space
 
 def recipe(
     *,
-    epochs: int = 10,
+    epochs: int = 12,
     optimizer: Sequence[str] = ("adamw", "adam", "sgd"),
     learning_rate: Any = None,
     weight_decay: Any = None,
-    schedule: Sequence[str] = ("cosine", "constant", "onecycle"),
-    batch_size: Sequence[int] = (32, 64, 128),
+    schedule: Sequence[str] = ("cosine", "onecycle"),
+    batch_size: Sequence[int] = (32, 64),
     augmentation: Sequence[str] = ("off", "shift", "cutout"),
 ) -> Space:
     """How to train: optimiser, learning rate, weight decay, schedule, batch size, augmentation.
@@ -27,7 +27,7 @@ def recipe(
     Args:
         epochs: passes over the training data; fixed.
         optimizer, schedule, batch_size, augmentation: the values to choose from.
-        learning_rate: a value or a hole; from 1e-3 to 3e-2 on a logarithmic scale unless given.
+        learning_rate: a value or a hole; from 1e-3 to 2e-2 on a logarithmic scale unless given.
         weight_decay: a value or a hole; from 1e-5 to 1e-1 on a logarithmic scale unless given.
 
     A plain value fixes what it stands for: ``recipe(optimizer="sgd", learning_rate=0.1)``.
@@ -38,7 +38,7 @@ def recipe(
     return Space(
         {
             "optimizer": one_of("optimizer", optimizer),
-            "learning_rate": real(1e-3, 3e-2, log=True) if learning_rate is None else learning_rate,
+            "learning_rate": real(1e-3, 2e-2, log=True) if learning_rate is None else learning_rate,
             "weight_decay": real(1e-5, 1e-1, log=True) if weight_decay is None else weight_decay,
             "schedule": one_of("schedule", schedule),
             "batch_size": one_of("batch_size", batch_size),
