@@ -27,7 +27,7 @@ def rank(
     """Trials from best to worst: feasible, then by what breaks a limit least, then failed.
 
     Several objectives: by non-dominated front, then the lonelier in its front first. Among equals the lower
-    validation loss comes first: on a small validation split many networks have the same accuracy, and the loss
+    validation loss comes first: on a small validation split many networks have one accuracy, and the loss
     tells them apart. Ties that are left keep their order.
 
     Args:
