@@ -38,21 +38,14 @@ class Fidelity(ABC):
         """Hear how a trial did that was trained for so many epochs in all."""
 
     @abstractmethod
-    def next_leg(self, *, closing: bool = False) -> tuple[int, int] | None:
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
         """A paused trial that should go on, and to which epoch; None if none should for now.
 
         It stays the answer until `resume` is called.
 
         Args:
-            closing: nothing new will begin.
-        """
-
-    @abstractmethod
-    def last_leg(self) -> tuple[int, int] | None:
-        """The same when nothing else is left to do and nothing is in training.
-
-        Where no trial has been trained to its end yet, it is the best one: a search never ends without a
-        trained network.
+            last: nothing new will begin and nothing is in training. Where no trial has been trained to its
+                end yet, the best one is, so that a search never ends without a trained network.
         """
 
     @abstractmethod
@@ -79,10 +72,7 @@ class FullBudget(Fidelity):
     def record(self, number: int, epochs: int, outcome: Outcome) -> None:
         pass
 
-    def next_leg(self, *, closing: bool = False) -> tuple[int, int] | None:
-        return None
-
-    def last_leg(self) -> tuple[int, int] | None:
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
         return None
 
     def resume(self, number: int, epochs: int) -> None:
@@ -123,11 +113,9 @@ class SuccessiveHalving(Fidelity):
     def record(self, number: int, epochs: int, outcome: Outcome) -> None:
         self._bracket.record(number, epochs, outcome)
 
-    def next_leg(self, *, closing: bool = False) -> tuple[int, int] | None:
-        return self._bracket.next_leg(closing)
-
-    def last_leg(self) -> tuple[int, int] | None:
-        return self._bracket.last_leg()
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
+        leg = self._bracket.next_leg()
+        return self._bracket.last_leg() if leg is None and last else leg
 
     def resume(self, number: int, epochs: int) -> None:
         self._bracket.resume(number, epochs)
@@ -166,13 +154,11 @@ class Hyperband(Fidelity):
     def record(self, number: int, epochs: int, outcome: Outcome) -> None:
         self._brackets[self._bracket_of[number]].record(number, epochs, outcome)
 
-    def next_leg(self, *, closing: bool = False) -> tuple[int, int] | None:
-        legs = (bracket.next_leg(closing) for bracket in self._brackets)
-        return next((leg for leg in legs if leg is not None), None)
-
-    def last_leg(self) -> tuple[int, int] | None:
-        if any(bracket.reached_the_end for bracket in self._brackets):
-            return None
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
+        legs = (bracket.next_leg() for bracket in self._brackets)
+        leg = next((leg for leg in legs if leg is not None), None)
+        if leg is not None or not last or any(bracket.reached_the_end for bracket in self._brackets):
+            return leg
         ends = [leg for bracket in self._brackets if (leg := bracket.last_leg()) is not None]
         return ends[-1] if ends else None
 
@@ -200,9 +186,9 @@ class _Bracket:
             self._at[number] = epochs
         self.reached_the_end |= epochs == self.rungs[-1] and outcome.feasible
 
-    def next_leg(self, closing: bool) -> tuple[int, int] | None:
+    def next_leg(self) -> tuple[int, int] | None:
         for epochs in reversed(self.rungs[:-1]):
-            number = self._results[epochs].candidate(held_back=0 if closing else 1)
+            number = self._results[epochs].candidate()
             if number is not None:
                 return number, self._next[epochs]
         return None

@@ -42,13 +42,9 @@ class Planner:
         """Let the training of a proposal begin; gives the epoch after which it pauses, None for its end."""
         return self.fidelity.begin(proposal.number)
 
-    def next_leg(self, *, closing: bool = False) -> tuple[int, int] | None:
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
         """The number of a paused trial that should go on, and to which epoch; see `Fidelity.next_leg`."""
-        return self.fidelity.next_leg(closing=closing)
-
-    def last_leg(self) -> tuple[int, int] | None:
-        """The same when nothing else is left to do and nothing is in training."""
-        return self.fidelity.last_leg()
+        return self.fidelity.next_leg(last=last)
 
     def resume(self, number: int, until: int) -> None:
         """Let a paused trial go on."""

@@ -15,9 +15,7 @@ class Rung:
     It goes on once the rung has `factor` results for each trial that has gone on, itself included. It is then
     among the best `1 / factor`, as the published rule asks (only those gone on can be better). That rule also
     promotes each newcomer that outdoes a trial promoted early; waiting until the share is earned spares those
-    trainings (the delayed promotion of Y. Li et al., "Hyper-Tune", VLDB 2022). And one share is held back
-    until no new trials are to come, so that even a first promotion has several shares of results to choose
-    from.
+    trainings (the delayed promotion of Y. Li et al., "Hyper-Tune", VLDB 2022).
 
     With several objectives, paused trials are ordered by non-dominated front and crowding (`ranking.order`),
     and that only now and then and the best 300 only: the time of a call must not grow with the number of
@@ -44,12 +42,9 @@ class Rung:
             self._several.append((number, outcome))
             self._new += 1
 
-    def candidate(self, *, held_back: int = 1, early: bool = False) -> int | None:
-        """The best paused trial, if it should go on; with `early`, even if the rung is too small for that.
-
-        `held_back`: shares that do not go on yet.
-        """
-        if not early and self.factor * (len(self._gone_on) + 1 + held_back) > self._count:
+    def candidate(self, *, early: bool = False) -> int | None:
+        """The best paused trial, if it should go on; with `early`, even if the rung is too small for that."""
+        if not early and self.factor * (len(self._gone_on) + 1) > self._count:
             return None
         self._order(anew=early)
         best = self._best()

@@ -117,8 +117,9 @@ class Loop:
     def done(self) -> End | None:
         """Why there is nothing left to do, not even for trials that have paused, if so."""
         end = self.over()
-        found = self._paused_before() or self.planner.next_leg(closing=True) or self.planner.last_leg()
-        goes_on = end is not None and end.waits and found
+        goes_on = (
+            end is not None and end.waits and (self._paused_before() or self.planner.next_leg(last=True))
+        )
         return None if goes_on else end
 
     def run(self, executor: Executor) -> str:
@@ -204,7 +205,7 @@ class Loop:
             again = self._interrupted if end is None else self._paused_before()
             if again:
                 self._begin_again(again[0], writing)
-            elif self._go_on(writing, closing=end is not None):
+            elif self._go_on(writing, last=end is not None and not self._running):
                 pass
             elif end is None:
                 self._ask(writing)
@@ -212,11 +213,9 @@ class Loop:
                 return end
         return None
 
-    def _go_on(self, writing: Writing, *, closing: bool) -> bool:
-        """Let a trial that has paused go on, if one should; ``closing``: nothing new will begin."""
-        found = self.planner.next_leg(closing=closing)
-        if found is None and closing and not self._running:
-            found = self.planner.last_leg()
+    def _go_on(self, writing: Writing, *, last: bool) -> bool:
+        """Let a trial that has paused go on, if one should; ``last``: nothing else is left to do."""
+        found = self.planner.next_leg(last=last)
         if found is None:
             return False
         number, until = found
