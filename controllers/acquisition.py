@@ -13,6 +13,7 @@ from controllers.ranking import fronts
 
 Floats = NDArray[np.float64]
 
+DRAWS = 32  # of a scalarization, to estimate its mean and deviation
 HARDLY_FEASIBLE = -1e6  # added to the values of those too likely to break a limit: they come last
 BELOW_FRONT = 0.1  # how far the reference point lies below the front, as a share of its extent
 FAR_BELOW = -5.0  # standard deviations below the best, from where on the logarithm of the EI is approximated
@@ -59,6 +60,12 @@ class Beliefs:
         objectives = [belief.believing(inputs) for belief in self.objectives]
         return Beliefs(objectives, feasibility, np.concatenate([self.feasible, feasible]))
 
+    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
+        """Means and standard deviations of the objectives, each of shape (n, objectives)."""
+        found = [belief.predict(inputs) for belief in self.objectives]
+        means, deviations = zip(*found, strict=True)
+        return np.stack(means, axis=1), np.stack(deviations, axis=1)
+
     def chance_of_feasible(self, inputs: Floats) -> Floats:
         """Probability that all limits are kept, shape (n,)."""
         if self.feasibility is None:
@@ -72,40 +79,18 @@ class Beliefs:
         return np.stack(means, axis=1)[self.feasible]
 
 
-class ExpectedImprovement:
-    """How much better than the best so far one may hope to get, times the chance to be feasible; a logarithm.
+class Scalarization:
+    """Several objectives as one number: min_k (y_k - z_k) / d_k, with a random direction d on the sphere.
 
-    For one objective: EI = d (u F(u) + f(u)), u = (m - best) / d, with the mean m and the deviation d
-    (J. Mockus, 1978); times the feasibility (J. Gardner et al., "Bayesian Optimization with Inequality
-    Constraints", ICML 2014). The best is the largest mean at a feasible result or one in flight; where there
-    is none yet, feasibility alone counts.
-    """
+    D. Golovin and Q. Zhang, "Random Hypervolume Scalarizations for Provable Multi-Objective Black Box
+    Optimization", ICML 2020: for a reference point z, here a little below the front, the mean of the best value
+    over the directions grows with the dominated hypervolume. One objective stays as it is.
 
-    def __init__(self, beliefs: Beliefs) -> None:
-        self._beliefs = beliefs
-        self._best = beliefs.smoothed().max(initial=-math.inf)
-
-    def __call__(self, inputs: Floats, rng: np.random.Generator) -> Floats:
-        """Values of features of shape (n, num_features): shape (n,)."""
-        chance = np.log(np.maximum(self._beliefs.chance_of_feasible(inputs), 1e-300))
-        if math.isinf(self._best):
-            return chance
-        mean, deviation = self._beliefs.objectives[0].predict(inputs)
-        return chance + np.log(deviation) + _log_improvement((mean - self._best) / deviation)
-
-
-class ThompsonSampling:
-    """A draw from the beliefs for each candidate, independently: C. White et al., AAAI 2021, section 3.
-
-    Candidates below a random chance to be feasible come last. Several objectives are joined by the
-    scalarization of D. Golovin and Q. Zhang, "Random Hypervolume Scalarizations for Provable Multi-Objective
-    Black Box Optimization", ICML 2020: min_k (y_k - z_k) / d_k, with a random direction d on the sphere and a
-    reference point z a little below the front. Its mean over directions grows with the dominated hypervolume.
+    Attributes:
+        best: largest value among the smoothed results that were feasible, -inf if there were none.
     """
 
     def __init__(self, beliefs: Beliefs, rng: np.random.Generator) -> None:
-        self._beliefs = beliefs
-        self._threshold = rng.random()
         count = len(beliefs.objectives)
         self._direction, self._reference = np.ones(count), np.zeros(count)
         means = beliefs.smoothed()
@@ -115,14 +100,60 @@ class ThompsonSampling:
             front = means[fronts([tuple(row) for row in means.tolist()])[0]]
             nadir = front.min(axis=0)
             self._reference = nadir - BELOW_FRONT * (front.max(axis=0) - nadir) - 0.1
+        self.best = float(self(means).max(initial=-math.inf))
+
+    def __call__(self, scores: Floats) -> Floats:
+        """Values of scores of shape (..., objectives): shape (...)."""
+        return np.asarray(((scores - self._reference) / self._direction).min(axis=-1))
+
+
+class ExpectedImprovement:
+    """How much better than the best so far one may hope to get, times the chance to be feasible; a logarithm.
+
+    For one objective: EI = d (u F(u) + f(u)), u = (m - best) / d, with the mean m and the deviation d
+    (J. Mockus, 1978); times the feasibility (J. Gardner et al., "Bayesian Optimization with Inequality
+    Constraints", ICML 2014). The best is the largest mean at a feasible result or one in flight; where there
+    is none yet, feasibility alone counts. For several objectives: the same of their `Scalarization`, whose m
+    and d are those of 32 draws.
+    """
+
+    def __init__(self, beliefs: Beliefs, rng: np.random.Generator) -> None:
+        self._beliefs = beliefs
+        self._scalarization = Scalarization(beliefs, rng)
+        self._normal = rng.standard_normal((DRAWS, 1, len(beliefs.objectives)))
 
     def __call__(self, inputs: Floats, rng: np.random.Generator) -> Floats:
         """Values of features of shape (n, num_features): shape (n,)."""
-        drawn = []
-        for belief in self._beliefs.objectives:
-            mean, deviation = belief.predict(inputs)
-            drawn.append(mean + deviation * rng.standard_normal(len(mean)))
-        values: Floats = ((np.stack(drawn, axis=1) - self._reference) / self._direction).min(axis=1)
+        chance = np.log(np.maximum(self._beliefs.chance_of_feasible(inputs), 1e-300))
+        best = self._scalarization.best
+        if math.isinf(best):
+            return chance
+        mean, deviation = self._beliefs.predict(inputs)
+        if mean.shape[1] > 1:
+            drawn = self._scalarization(mean + deviation * self._normal)
+            center, spread = drawn.mean(axis=0), drawn.std(axis=0)
+        else:
+            center, spread = mean[:, 0], deviation[:, 0]
+        values: Floats = chance + np.log(spread) + _log_improvement((center - best) / spread)
+        return values
+
+
+class ThompsonSampling:
+    """A draw from the beliefs for each candidate, independently: C. White et al., AAAI 2021, section 3.
+
+    Candidates below a random chance to be feasible come last. Several objectives are joined by a
+    `Scalarization`.
+    """
+
+    def __init__(self, beliefs: Beliefs, rng: np.random.Generator) -> None:
+        self._beliefs = beliefs
+        self._scalarization = Scalarization(beliefs, rng)
+        self._threshold = rng.random()
+
+    def __call__(self, inputs: Floats, rng: np.random.Generator) -> Floats:
+        """Values of features of shape (n, num_features): shape (n,)."""
+        mean, deviation = self._beliefs.predict(inputs)
+        values = self._scalarization(mean + deviation * rng.standard_normal(mean.shape))
         if self._beliefs.feasibility is None:
             return values
         chance = self._beliefs.chance_of_feasible(inputs)

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 FOUNDERS = 100  # random genomes, and as many mutants of the best results
 BEST = 20  # results that are mutated
+SETTLING = 0.5  # how often expected improvement is asked rather than Thompson sampling
 ROUNDS, PARENTS, CHILDREN = 4, 10, 50  # of breeding from the most promising candidates
 
 
@@ -32,7 +33,6 @@ class Evolver:
     def __init__(self, space: Space, num_objectives: int, results: int, seed: int) -> None:
         self.genomes = Genomes(space)
         self.surrogate = Surrogate(self.genomes, num_objectives, results, np.random.default_rng(seed % 2**64))
-        self._num_objectives = num_objectives
 
     def learn(self, architecture: Architecture, outcome: Outcome) -> None:
         """Take a result in."""
@@ -47,10 +47,8 @@ class Evolver:
             flying = np.array([self.genomes.encode(architecture) for architecture in in_flight])
             beliefs = beliefs.believing(self.genomes.features(flying))
             known = known | {genome.tobytes() for genome in flying}
-        settle = self._num_objectives == 1 and rng.random() < 0.5
-        return self._evolve(
-            ExpectedImprovement(beliefs) if settle else ThompsonSampling(beliefs, rng), known, rng
-        )
+        kind = ExpectedImprovement if rng.random() < SETTLING else ThompsonSampling
+        return self._evolve(kind(beliefs, rng), known, rng)
 
     def _evolve(self, acquisition: Acquisition, known: set[bytes], rng: np.random.Generator) -> Floats:
         best = self.surrogate.best(BEST)

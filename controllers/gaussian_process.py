@@ -15,7 +15,6 @@ from scipy import linalg, optimize
 Floats = NDArray[np.float64]
 
 JITTER = 1e-6
-SQRT5 = math.sqrt(5.0)
 BOUND = 4.0  # hyper-parameters stay within so many prior standard deviations
 LEAST_VARIANCE = 1e-10
 
@@ -65,18 +64,19 @@ class GaussianProcess:
         by entry: d loss / d w_j = sum_pq M_pq (x_pj - x_qj)^2 = 2 sum_p x_pj^2 (M 1)_p - 2 x_j^T M x_j.
         """
         weights, signal, noise = self._unpack(theta)
-        kernel, slope = _matern(_squared_distances(inputs, inputs, weights))
+        squared = _squared_distances(inputs, inputs, weights)
+        kernel = _matern(squared)
         covariance = signal * kernel
         covariance[np.diag_indices_from(covariance)] += noise + JITTER
         factor = linalg.cholesky(covariance, lower=True, check_finite=False)
-        lower, _ = linalg.lapack.dpotri(factor, lower=1)
-        inverse = np.tril(lower) + np.tril(lower, -1).T
+        inverse, _ = linalg.lapack.dpotri(factor, lower=1)
+        inverse += np.tril(inverse, -1).T  # the upper half was 0
         solved = inverse @ targets
         deviation = (theta - self.means) / self.spreads
         value = 0.5 * targets @ solved + np.log(np.diag(factor)).sum() + 0.5 * deviation @ deviation
 
         outer = 0.5 * (inverse - np.outer(solved, solved))
-        moved = outer * slope * signal
+        moved = outer * _matern_slope(squared) * signal
         by_weight = 2.0 * ((inputs * inputs).T @ moved.sum(1) - ((moved @ inputs) * inputs).sum(0))
         by_variances = [signal * (outer * kernel).sum(), noise * np.trace(outer)]
         gradient = np.append(self._effects.T @ (weights * by_weight), by_variances)
@@ -155,7 +155,7 @@ class Posterior:
         )
 
     def _covariance(self, inputs: Floats) -> Floats:
-        return self.signal * _matern(_squared_distances(inputs, self.inputs, self.weights))[0]
+        return self.signal * _matern(_squared_distances(inputs, self.inputs, self.weights))
 
     @cached_property
     def _factor(self) -> Floats:
@@ -171,13 +171,23 @@ class Posterior:
 def _squared_distances(first: Floats, second: Floats, weights: Floats) -> Floats:
     """r^2 of every pair, shape (n, m)."""
     weighted = second * weights
-    ours, theirs = (first * first) @ weights, (weighted * second).sum(1)
-    squared: Floats = np.maximum(ours[:, None] + theirs[None, :] - 2.0 * (first @ weighted.T), 0.0)
-    return squared
+    squared = first @ weighted.T
+    squared *= -2.0
+    squared += ((first * first) @ weights)[:, None]
+    squared += (weighted * second).sum(1)
+    return np.asarray(np.maximum(squared, 0.0, out=squared))
 
 
-def _matern(squared: Floats) -> tuple[Floats, Floats]:
-    """k(r) and its derivative by r^2, given r^2."""
-    scaled = SQRT5 * np.sqrt(squared)
-    decay = np.exp(-scaled)
-    return (1.0 + scaled + (5.0 / 3.0) * squared) * decay, (-5.0 / 6.0) * (1.0 + scaled) * decay
+def _matern(squared: Floats) -> Floats:
+    """k(r), given r^2."""
+    scaled = np.sqrt(5.0 * squared)
+    kernel = 1.0 + scaled
+    kernel += (5.0 / 3.0) * squared
+    kernel *= np.exp(np.negative(scaled, out=scaled), out=scaled)
+    return kernel
+
+
+def _matern_slope(squared: Floats) -> Floats:
+    """The derivative of k(r) by r^2, given r^2."""
+    scaled = np.sqrt(5.0 * squared)
+    return np.asarray((-5.0 / 6.0) * (1.0 + scaled) * np.exp(-scaled))

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 ARCHIVE = 1000  # results remembered, at least
 STEPS = 15  # of L-BFGS in a fit
+MOST_FITTED = 200  # results that a fit sees: hyper-parameters need no more of them
 GROWTH, MOST_BETWEEN_FITS = 0.1, 50  # results between fits: a share of those told, up to so many
 NUMBER_WEIGHT = 4.0  # of a number beside an option: a function may rise and fall within a number's range
 EXPECTED_DISTANCE = 2.0  # r^2 at first between two architectures that differ in every option, times 1/2
@@ -35,7 +36,8 @@ class Model:
         """What these targets say; `num_told` results were told so far, these among them."""
         mean = float(targets.mean())
         if num_told >= self._next_fit:
-            self._process.fit(inputs, targets - mean, STEPS)
+            thinned = slice(None, None, -(-len(inputs) // MOST_FITTED))
+            self._process.fit(inputs[thinned], targets[thinned] - mean, STEPS)
             self._next_fit = num_told + min(max(1, int(GROWTH * num_told)), MOST_BETWEEN_FITS)
         return Belief(self._process.condition(inputs, targets - mean), mean)
 

@@ -214,19 +214,20 @@ def test_expected_improvement_is_the_mean_of_what_is_gained() -> None:
     mean, deviation = beliefs.objectives[0].predict(points)
     best = beliefs.smoothed().max()
     gains = np.maximum(mean + deviation * rng.standard_normal((400_000, 1)) - best, 0.0).mean(axis=0)
-    assert np.exp(ExpectedImprovement(beliefs)(points, rng)) == pytest.approx(gains, rel=0.05)
+    assert np.exp(ExpectedImprovement(beliefs, rng)(points, rng)) == pytest.approx(gains, rel=0.05)
 
 
 def test_expected_improvement_tells_hopeless_candidates_apart() -> None:
     beliefs, _ = beliefs_of([-1e3, 1.0, 1e3])
-    low, high = ExpectedImprovement(beliefs)(np.array([[0.25], [0.75]]), np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    low, high = ExpectedImprovement(beliefs, rng)(np.array([[0.25], [0.75]]), rng)
     assert -math.inf < low < high < -100.0
 
 
 def test_what_breaks_a_limit_is_worth_little_to_both_acquisitions() -> None:
     beliefs, inputs = beliefs_of([0.0, 1.0, 2.0, 3.0, 4.0], [True, True, True, False, False])
     rng = np.random.default_rng(0)
-    assert ExpectedImprovement(beliefs)(inputs, rng).argmax() <= 2
+    assert ExpectedImprovement(beliefs, rng)(inputs, rng).argmax() <= 2
     chosen = [ThompsonSampling(beliefs, rng)(inputs, rng).argmax() for _ in range(50)]
     assert statistics.fmean(place <= 2 for place in chosen) > 0.9
 
