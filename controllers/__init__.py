@@ -6,6 +6,7 @@ Importing this package imports neither torch nor numpy; `Reinforce` imports torc
 
 from controllers.base import Controller
 from controllers.evolution import RegularizedEvolution
+from controllers.fidelity import Fidelity, FullBudget, Hyperband, SuccessiveHalving
 from controllers.local_search import LocalSearch
 from controllers.nsga2 import NSGA2
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
@@ -32,6 +33,9 @@ __all__ = [
     "NSGA2",
     "Controller",
     "Draft",
+    "Fidelity",
+    "FullBudget",
+    "Hyperband",
     "Limit",
     "LocalSearch",
     "Objective",
@@ -42,6 +46,7 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Reinforce",
+    "SuccessiveHalving",
     "WarmStart",
     "at_least",
     "at_most",
