@@ -83,8 +83,8 @@ class Scalarization:
     """Several objectives as one number: min_k (y_k - z_k) / d_k, with a random direction d on the sphere.
 
     D. Golovin and Q. Zhang, "Random Hypervolume Scalarizations for Provable Multi-Objective Black Box
-    Optimization", ICML 2020: for a reference point z, here a little below the front, the mean of the best value
-    over the directions grows with the dominated hypervolume. One objective stays as it is.
+    Optimization", ICML 2020: for a reference point z, here a little below the front, the mean of the best
+    value over the directions grows with the dominated hypervolume. One objective stays as it is.
 
     Attributes:
         best: largest value among the smoothed results that were feasible, -inf if there were none.

@@ -22,7 +22,7 @@ MOST_FITTED = 200  # results that a fit sees: hyper-parameters need no more of t
 GROWTH, MOST_BETWEEN_FITS = 0.1, 50  # results between fits: a share of those told, up to so many
 NUMBER_WEIGHT = 4.0  # of a number beside an option: a function may rise and fall within a number's range
 EXPECTED_DISTANCE = 2.0  # r^2 at first between two architectures that differ in every option, times 1/2
-SPREAD_OF_ALL, SPREAD_OF_HOLE, SPREAD_OF_OPTION = 0.5, 0.7, 0.5  # of the logarithms of the weights
+SPREAD_OF_ALL, SPREAD_OF_HOLE, SPREAD_OF_OPTION = 0.5, 0.7, 1.0  # of the logarithms of the weights
 
 
 class Model:
