@@ -48,7 +48,7 @@ def main() -> None:
     seconds, seeds = (20.0, [0]) if options.quick else (DEFAULT_SECONDS, [0, 1, 2])
     with tempfile.TemporaryDirectory() as folder:
         runs = [search(seed, seconds, limited=False, folder=Path(folder)) for seed in seeds]
-        runs.append(search(0, seconds / 3, limited=True, folder=Path(folder)))
+        runs.append(search(0, max(seconds / 3, 20.0), limited=True, folder=Path(folder)))
     show(
         f"The default search, {seconds:g} seconds",
         list(runs[0]),

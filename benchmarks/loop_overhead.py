@@ -78,7 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--controllers", nargs="+", default=["random", "evolution"])
+    parser.add_argument("--quick", action="store_true", help="1,000 and 3,000 trials")
     options = parser.parse_args()
+    if options.quick:
+        options.trials = [1000, 3000]
     figures = {
         controller: {trials: measure(trials, controller) for trials in options.trials}
         for controller in options.controllers

@@ -17,6 +17,7 @@ _used: dict[str, Callable[..., Any]] = {}
 
 _TORCH = "torch.nn."
 _OURS = "search_spaces.blocks."
+_NAME = "_name_in_script"
 
 
 def is_module_class(thing: object) -> bool:
@@ -33,10 +34,22 @@ def reference(factory: Callable[..., Any]) -> str:
         return _TORCH + name
     if module.startswith(_OURS):
         return _OURS + name
-    if module == "__main__":  # the name that the script has where another one imports it
-        file = getattr(sys.modules.get("__main__"), "__file__", None)
-        module = Path(file).stem if file else module
+    if module == "__main__":
+        return _name_in_script(factory)
     return f"{module}.{name}"
+
+
+def _name_in_script(factory: Callable[..., Any]) -> str:
+    """The name of a class of the script that is run: as where the script is imported.
+
+    The class keeps it, for in a worker, where the class has travelled to, another script is run.
+    """
+    known = factory.__dict__.get(_NAME)
+    if known is None:
+        file = getattr(sys.modules.get("__main__"), "__file__", None)
+        known = f"{Path(file).stem if file else '__main__'}.{factory.__qualname__}"
+        setattr(factory, _NAME, known)
+    return str(known)
 
 
 def register(*factories: Callable[..., Any]) -> None:

@@ -40,6 +40,8 @@ def begin(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command(*arguments), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
+        # a shell lets what it runs in the background ignore Ctrl-C; these are to hear it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
