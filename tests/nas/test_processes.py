@@ -41,7 +41,7 @@ def begin(folder: Path, *arguments: object) -> subprocess.Popen[str]:
         command(*arguments), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
         # a shell lets what it runs in the background ignore Ctrl-C; these are to hear it
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
 
 
