@@ -1,5 +1,6 @@
 """Optuna as its users run it, on the tables: the peers of the comparison, with no help from our code."""
 
+import warnings
 from typing import Any
 
 from benchmarks.driving import Drive, Seen
@@ -27,11 +28,11 @@ def optuna_drive(
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")  # on what is experimental
     made: Any = {
-        "tpe": lambda: optuna.samplers.TPESampler(seed=seed),
-        "tpe-multivariate": lambda: optuna.samplers.TPESampler(
-            seed=seed, multivariate=True, warn_independent_sampling=False
-        ),
+        # said outright: the default of `multivariate` changed between Optuna's versions
+        "tpe": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=False),
+        "tpe-multivariate": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=True),
         "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed),
     }[sampler]()
     study = optuna.create_study(directions=[direction for _, direction in objectives], sampler=made)
