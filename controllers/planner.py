@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from controllers.base import Controller
 from controllers.fidelity import Fidelity, FullBudget
 from controllers.records import Proposal, judge
+from controllers.replay import ask_again
 
 
 class Planner:
@@ -34,9 +35,7 @@ class Planner:
 
     def repeat(self, recorded: Proposal) -> None:
         """Ask as was asked before; where the answer is another one now, what was recorded counts."""
-        asked = self.controller.ask()
-        if (asked.number, asked.architecture.id) != (recorded.number, recorded.architecture.id):
-            self.controller.adopt(recorded)
+        ask_again(self.controller, recorded)
 
     def begin(self, proposal: Proposal) -> int | None:
         """Let the training of a proposal begin; gives the epoch after which it pauses, None for its end."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from controllers import ranking
 from controllers.base import Controller
 from controllers.records import Outcome, Proposal, judge
+from controllers.replay import ask_again
 from search_spaces import Architecture
 from search_spaces.errors import ControllerError, DecisionError
 from search_spaces.holes import Hole, Value
@@ -108,11 +109,8 @@ def _propose(
         architecture = controller.space.fill(pick)
         if controller._guard.tried(architecture.id):
             continue
-        # asked and replaced, not adopted alone: this is what a replay of the record does
-        asked = controller.ask()
-        proposal = Proposal(asked.number, architecture, origin="warm start")
-        if architecture.id != asked.architecture.id:
-            controller.adopt(proposal)
+        proposal = Proposal(controller.num_asked, architecture, origin="warm start")
+        ask_again(controller, proposal)
         proposals.append(proposal)
     return tuple(proposals)
 
