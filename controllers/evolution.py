@@ -2,24 +2,18 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from controllers import ranking
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
+from controllers.population import Individual, is_starting
 from search_spaces import Architecture
 from search_spaces.errors import ControllerError
 
 # for budgets from some dozens to many thousands: few founders, so that selection starts early, and a
 # population large enough to stay diverse later
 POPULATION, FOUNDERS = 50, 20
-
-
-@dataclass(frozen=True)
-class _Individual:
-    architecture: Architecture
-    outcome: Outcome
 
 
 class RegularizedEvolution(Controller):
@@ -64,11 +58,11 @@ class RegularizedEvolution(Controller):
         self.founders = FOUNDERS if population is None else population
         self.sample = sample
         self.crossover = crossover
-        self._alive: deque[_Individual] = deque()
+        self._alive: deque[Individual] = deque()
         self._places: list[int] | None = None  # with several objectives: place of each among those alive
 
     def _propose(self) -> Draft:
-        if self._starting():
+        if is_starting(self, len(self._alive), self.founders):
             return Draft(self.space.sample(self.rng), origin="random")
         first = self._parent()
         if self.crossover > 0.0 and self.rng.random() < self.crossover:
@@ -81,7 +75,7 @@ class RegularizedEvolution(Controller):
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         if outcome.failed:
             return
-        self._alive.append(_Individual(proposal.architecture, outcome))
+        self._alive.append(Individual(proposal.architecture, outcome))
         while len(self._alive) > self.population:
             self._bury()
         self._places = None
@@ -93,13 +87,6 @@ class RegularizedEvolution(Controller):
                 del self._alive[index]
                 return
         self._alive.popleft()
-
-    def _starting(self) -> bool:
-        """Whether too few are alive or on their way. Where most fail, those alive must do after a while."""
-        if not self._alive:
-            return True
-        coming = self.num_in_flight
-        return len(self._alive) + coming < self.founders and self.num_told + coming < 3 * self.founders
 
     def _parent(self) -> Architecture:
         """The winner of a tournament among those alive; the first drawn wins a tie."""

@@ -1,20 +1,14 @@
 """NSGA-II: a population kept along the whole front of several objectives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from controllers import ranking
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
+from controllers.population import Individual, is_starting
 from search_spaces import Architecture
 from search_spaces.errors import ControllerError
-
-
-@dataclass(frozen=True)
-class _Individual:
-    architecture: Architecture
-    outcome: Outcome
 
 
 class NSGA2(Controller):
@@ -72,11 +66,11 @@ class NSGA2(Controller):
         self.sample = sample
         self.crossover = crossover
         self.mutation = mutation
-        self._alive: list[_Individual] = []  # the best first, once selected
+        self._alive: list[Individual] = []  # the best first, once selected
         self._selected = True
 
     def _propose(self) -> Draft:
-        if self._starting():
+        if is_starting(self, len(self._alive), self.founders):
             return Draft(self.space.sample(self.rng), origin="random")
         if not self._selected:
             self._select()
@@ -93,17 +87,10 @@ class NSGA2(Controller):
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         if outcome.failed:
             return
-        self._alive.append(_Individual(proposal.architecture, outcome))
+        self._alive.append(Individual(proposal.architecture, outcome))
         self._selected = False
         if len(self._alive) >= 2 * self.population:  # told without being asked
             self._select()
-
-    def _starting(self) -> bool:
-        """Whether too few are alive or on their way. Where most fail, those alive must do after a while."""
-        if not self._alive:
-            return True
-        coming = self.num_in_flight
-        return len(self._alive) + coming < self.founders and self.num_told + coming < 3 * self.founders
 
     def _select(self) -> None:
         """Order the population by front and crowding, and let the last ones go."""

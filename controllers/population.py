@@ -1,0 +1,26 @@
+"""What evolutionary controllers share: individuals, and when the founders are enough."""
+
+from dataclasses import dataclass
+
+from controllers.base import Controller
+from controllers.records import Outcome
+from search_spaces import Architecture
+
+
+@dataclass(frozen=True)
+class Individual:
+    """One of a population: an architecture and how it did."""
+
+    architecture: Architecture
+    outcome: Outcome
+
+
+def is_starting(controller: Controller, alive: int, founders: int) -> bool:
+    """Whether founders are still to be drawn: too few are alive or on their way.
+
+    Where most trials fail, those alive must do after a while.
+    """
+    if not alive:
+        return True
+    coming = controller.num_in_flight
+    return alive + coming < founders and controller.num_told + coming < 3 * founders
