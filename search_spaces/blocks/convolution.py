@@ -75,7 +75,26 @@ class ConvNormActivation(nn.Sequential):
         super().__init__(*modules)
 
 
-class Residual(nn.Module):
+class _Shortcut(nn.Module):
+    """A body around which the input is added, projected where its number of channels or its size changes."""
+
+    def __init__(
+        self, body: nn.Module, in_channels: int, out_channels: int, stride: int, activation: str | None
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.shortcut = ConvNormActivation(in_channels, out_channels, 1, stride, activation=None)
+        self.activation = activation_named(activation)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
+        answer: Tensor = self.activation(self.body(input) + self.shortcut(input))
+        return answer
+
+
+class Residual(_Shortcut):
     """The basic residual block of ResNet: two convolutions around which the input is added.
 
     The shortcut is projected (1 x 1 convolution) where the number of channels or the stride changes.
@@ -96,21 +115,14 @@ class Residual(nn.Module):
         stride: int = 1,
         activation: str | None = "relu",
     ) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
+        body = nn.Sequential(
             ConvNormActivation(in_channels, out_channels, kernel_size, stride, activation=activation),
             ConvNormActivation(out_channels, out_channels, kernel_size, activation=None),
         )
-        self.shortcut = _shortcut(in_channels, out_channels, stride)
-        self.activation = activation_named(activation)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
-        answer: Tensor = self.activation(self.body(input) + self.shortcut(input))
-        return answer
+        super().__init__(body, in_channels, out_channels, stride, activation)
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(_Shortcut):
     """The bottleneck block of deeper ResNets: 1 x 1 down to a quarter, a convolution, 1 x 1 up again.
 
     He et al., 2016, figure 5; the stride is in the middle convolution, as in torchvision.
@@ -125,20 +137,13 @@ class Bottleneck(nn.Module):
         stride: int = 1,
         activation: str | None = "relu",
     ) -> None:
-        super().__init__()
         middle = max(1, out_channels // 4)
-        self.body = nn.Sequential(
+        body = nn.Sequential(
             ConvNormActivation(in_channels, middle, 1, activation=activation),
             ConvNormActivation(middle, middle, kernel_size, stride, activation=activation),
             ConvNormActivation(middle, out_channels, 1, activation=None),
         )
-        self.shortcut = _shortcut(in_channels, out_channels, stride)
-        self.activation = activation_named(activation)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
-        answer: Tensor = self.activation(self.body(input) + self.shortcut(input))
-        return answer
+        super().__init__(body, in_channels, out_channels, stride, activation)
 
 
 class Inception(nn.Module):
@@ -286,9 +291,3 @@ def _stage(
         for i in range(depth)
     ]
     return [pooling, *blocks] if pooling else blocks
-
-
-def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    if stride == 1 and in_channels == out_channels:
-        return nn.Identity()
-    return ConvNormActivation(in_channels, out_channels, 1, stride, activation=None)
