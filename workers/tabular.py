@@ -1,14 +1,16 @@
 """Problems that a table answers, and an executor that runs them in simulated time.
 
 A cluster of a thousand workers is searched in seconds: no network is trained, but the search is the real one,
-with many trials in flight that end out of order, and its clock is the workers'.
+with many trials in flight that end out of order, and its clock is the workers'. A pool takes tables too, and
+plays them in real time: a rehearsal of a cluster before anything is trained on it.
 """
 
 from __future__ import annotations
 
 import heapq
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,10 +18,14 @@ from search_spaces.errors import ExecutorError
 from search_spaces.space import Space
 from workers.executor import Executor
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported
+from workers.stopping import TrialStopped
 
 if TYPE_CHECKING:
     from search_spaces.architecture import Architecture
     from search_spaces.signature import Signature
+
+
+_LOOK = 0.1  # seconds between looks at whether a trial that is played was stopped
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A problem whose answers are known. Takes the place of a `Problem` in a search with `Simulated`.
+    """A problem whose answers are known. Takes the place of a `Problem` in a search with `Simulated` or `Pool`.
 
     Attributes:
         name: of the problem.
@@ -151,42 +157,62 @@ class Simulated(Executor):
         while self._waiting and len(self._running) < self.workers:
             job = self._waiting.popleft()
             self._running[job.number] = self._now
-            for after, event in self._foresee(job):
+            assert self._table is not None
+            for after, event in foresee(self._table, job):
                 self._push(self._now + after, event)
-
-    def _foresee(self, job: Job) -> list[tuple[float, Event]]:
-        """The events of a job, each with the seconds from its start."""
-        assert self._table is not None
-        answer = self._table.answer(job.architecture)
-        if answer is None:
-            return [(0.0, Failed(job.number, "exception", "the table says that it fails", "", False, 0.0))]
-        whole = answer.epochs if job.epochs is None else answer.epochs[: job.epochs]
-        curve = whole[: job.until]
-        paused = len(curve) < len(whole)
-        begun = 0 if job.checkpoint is None else job.checkpoint.epoch
-        spent = curve[begun - 1][1] if curve and begun else 0.0  # billed in earlier legs
-        metrics, after = curve[-1] if curve else (answer.metrics, answer.seconds)
-        seconds = after - spent
-        if job.seconds is not None and seconds > job.seconds:
-            text = f"takes {seconds:g} seconds, more than {job.seconds:g}"
-            return [(job.seconds, Failed(job.number, "timeout", text, "", False, job.seconds))]
-        events: list[tuple[float, Event]] = []
-        before = spent
-        for epoch, (values, after) in enumerate(curve[begun:], start=begun + 1):
-            report = Report(epoch, dict(values), float("nan"), after - before, 0.0)
-            events.append((after - spent, Reported(job.number, report)))
-            before = after
-        finished = Finished(
-            job.number,
-            dict(metrics),
-            {} if paused else dict(answer.test_metrics),  # the table knows those of the end
-            seconds,
-            HeldWeights(b""),
-            dict(answer.costs),
-            checkpoint=Checkpoint(len(curve), HeldWeights(b"")) if paused else None,
-        )
-        return [*events, (seconds, finished)]
 
     def _push(self, when: float, event: Event) -> None:
         self._order += 1
         heapq.heappush(self._coming, (when, self._order, event))
+
+
+def foresee(table: Table, job: Job) -> list[tuple[float, Event]]:
+    """The events of a job, each with the seconds from its start."""
+    answer = table.answer(job.architecture)
+    if answer is None:
+        return [(0.0, Failed(job.number, "exception", "the table says that it fails", "", False, 0.0))]
+    whole = answer.epochs if job.epochs is None else answer.epochs[: job.epochs]
+    curve = whole[: job.until]
+    paused = len(curve) < len(whole)
+    begun = 0 if job.checkpoint is None else job.checkpoint.epoch
+    spent = curve[begun - 1][1] if curve and begun else 0.0  # billed in earlier legs
+    metrics, after = curve[-1] if curve else (answer.metrics, answer.seconds)
+    seconds = after - spent
+    if job.seconds is not None and seconds > job.seconds:
+        text = f"takes {seconds:g} seconds, more than {job.seconds:g}"
+        return [(job.seconds, Failed(job.number, "timeout", text, "", False, job.seconds))]
+    events: list[tuple[float, Event]] = []
+    before = spent
+    for epoch, (values, after) in enumerate(curve[begun:], start=begun + 1):
+        report = Report(epoch, dict(values), float("nan"), after - before, 0.0)
+        events.append((after - spent, Reported(job.number, report)))
+        before = after
+    finished = Finished(
+        job.number,
+        dict(metrics),
+        {} if paused else dict(answer.test_metrics),  # the table knows those of the end
+        seconds,
+        HeldWeights(b""),
+        dict(answer.costs),
+        checkpoint=Checkpoint(len(curve), HeldWeights(b"")) if paused else None,
+    )
+    return [*events, (seconds, finished)]
+
+
+def perform(table: Table, job: Job, check: Callable[[], None]) -> Iterator[Event]:
+    """Play a job in real time: its events, each when its seconds are over.
+
+    Args:
+        table: that answers it.
+        job: what to do.
+        check: called now and then; raises `TrialStopped` to end the trial.
+    """
+    started = time.perf_counter()
+    try:
+        for after, event in foresee(table, job):
+            while (left := started + after - time.perf_counter()) > 0:
+                check()
+                time.sleep(min(left, _LOOK))
+            yield event
+    except TrialStopped as stop:
+        yield Failed(job.number, "stopped", str(stop), "", False, time.perf_counter() - started)

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from search_spaces.errors import TrainingFailure
 from search_spaces.signature import Image, Signature
 from workers import batches
-from workers.failures import TrialStopped, message_of, reason_of
+from workers.failures import message_of, reason_of
 from workers.isolation import OwnChance, isolated, seed_all
 from workers.job import Report
 from workers.metrics import evaluate, training_loss
 from workers.optimization import FusedOptimizer, learning_rate
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
+from workers.stopping import TrialStopped
 
 Forward = Callable[[dict[str, Tensor]], Mapping[str, Tensor]]
 
