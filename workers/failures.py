@@ -5,15 +5,12 @@ import traceback
 import torch
 
 from search_spaces.errors import BuildError, RecipeError, TrainingFailure
+from workers.stopping import TrialStopped
 
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
 """How torch's allocators word it where they raise a plain RuntimeError."""
 
 MESSAGE_LENGTH, TRACEBACK_LENGTH = 1_000, 6_000
-
-
-class TrialStopped(Exception):  # noqa: N818 - no error: somebody asked for it
-    """A trial was told to stop."""
 
 
 def reason_of(error: BaseException) -> str:
