@@ -63,6 +63,12 @@ class Job:
         until: pause after this epoch. The learning rate's schedule spans all ``epochs`` all the same.
         checkpoint: of the same trial, to go on from. Where it is lost, the trial begins again: the results
             are the same, only later.
+        folder: fsspec URI of this trial's own checkpoints (``/shared/x``, ``s3://bucket/x``): a trial that was
+            lost goes on from the latest one that is whole.
+        save_seconds: between checkpoints in the folder; they are saved when an epoch ends, and at a pause.
+        memory: bytes that the worker's process may hold while the trial runs; more fails it with
+            ``out_of_memory``.
+        silence: seconds without a report after which the trial fails with ``silent``.
     """
 
     number: int
@@ -72,12 +78,19 @@ class Job:
     seconds: float | None = None
     until: int | None = None
     checkpoint: Checkpoint | None = None
+    folder: str | None = None
+    save_seconds: float = 60.0
+    memory: int | None = None
+    silence: float | None = None
 
     def __post_init__(self) -> None:
+        for name, bound in (("seconds", self.seconds), ("memory", self.memory), ("silence", self.silence)):
+            if bound is not None and not bound > 0:
+                raise ExecutorError(f"job {self.number}: expected {name} above 0, got {bound}")
+        if not self.save_seconds >= 0:
+            raise ExecutorError(f"job {self.number}: expected save_seconds >= 0, got {self.save_seconds}")
         if self.epochs is not None and self.epochs < 1:
             raise ExecutorError(f"job {self.number}: expected epochs >= 1, got {self.epochs}")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ExecutorError(f"job {self.number}: expected seconds above 0, got {self.seconds}")
         begun = 0 if self.checkpoint is None else self.checkpoint.epoch
         for name, end in (("until", self.until), ("epochs", self.epochs)):
             if end is not None and end <= begun:
@@ -124,6 +137,8 @@ class Finished:
         costs: of the network, by name (see `search_spaces.cost.Cost`).
         attempts: times that the job was begun; above 1 when a worker was lost.
         checkpoint: where the trial has paused; None: it has come to its end.
+        log: the end of what the trial printed.
+        fit: whether the process that ran it may run another one.
     """
 
     number: int
@@ -134,6 +149,8 @@ class Finished:
     costs: dict[str, float] = field(default_factory=dict)
     attempts: int = 1
     checkpoint: Checkpoint | None = None
+    log: str = ""
+    fit: bool = True
 
 
 @dataclass(frozen=True)
@@ -143,12 +160,13 @@ class Failed:
     Attributes:
         number: of the job.
         reason: ``build`` (the network cannot be built, or its recipe is none), ``exception``, ``not_finite``,
-            ``out_of_memory``, ``timeout``, ``stopped`` (by `Executor.stop`), ``worker_lost``.
+            ``out_of_memory``, ``timeout``, ``silent`` (no report for too long), ``stopped`` (by
+            `Executor.stop`), ``worker_lost``.
         message: one line for people.
         traceback: of the network's own exception, its end; empty where there was none.
         infrastructure: whether the cluster failed and not the network.
         seconds: from the job's start to its failure.
-        attempts: as in `Finished`.
+        attempts, log, fit: as in `Finished`.
     """
 
     number: int
@@ -158,6 +176,8 @@ class Failed:
     infrastructure: bool
     seconds: float
     attempts: int = 1
+    log: str = ""
+    fit: bool = True
 
 
 Event = Reported | Finished | Failed
