@@ -34,8 +34,8 @@ class Null(Executor):
     def open(self, problem: Problem) -> None:
         pass
 
-    def start(self, job: Job) -> None:
-        self._jobs.append(job)
+    def start(self, *jobs: Job) -> None:
+        self._jobs.extend(jobs)
 
     def events(self, timeout: float | None = None) -> list[Event]:
         job = self._jobs.pop(0)

@@ -170,9 +170,9 @@ class Loop:
             if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
                 writing.beat(self._clock())
                 self._heartbeat = time.monotonic()
-        for job in self._jobs:
-            executor.start(job)
-        self._jobs.clear()
+        if self._jobs:
+            executor.start(*self._jobs)
+            self._jobs.clear()
         return end
 
     def _slots(self, executor: Executor) -> int:

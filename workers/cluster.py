@@ -1,6 +1,8 @@
 """Connecting to Ray: to the cluster that is there, or to one of our own on this machine."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -57,19 +59,68 @@ def start_local(cpus: int) -> None:
         ray_constants.ENABLE_RAY_CLUSTER = listens_outside
 
 
-def room(cpus: int, gpus: float) -> int:
-    """How many workers of this size the cluster has room for in all.
+@dataclass(frozen=True)
+class Resources:
+    """What one process takes of the cluster.
 
-    Raises:
-        ExecutorError: not one.
+    Attributes:
+        cpus: cores, and torch's threads.
+        gpus: GPUs, or a share of one.
+        memory: bytes of main memory that Ray sets aside for it; None: not counted.
+        others: resources that your cluster names itself, such as ``{"A100": 1}``.
     """
-    there = ray.cluster_resources()
-    counts = [int(there.get("CPU", 0) // cpus)]
-    if gpus:
-        counts.append(int(there.get("GPU", 0) // gpus))
-    if min(counts) < 1:
-        raise ExecutorError(
-            f"no room for a worker of {cpus} CPUs and {gpus:g} GPUs: "
-            f"the cluster has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs"
-        )
-    return min(counts)
+
+    cpus: int = 1
+    gpus: float = 0
+    memory: int | None = None
+    others: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("cpus", self.cpus, 1), ("gpus", self.gpus, 0)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+                raise ExecutorError(f"{name}: expected a number of at least {least}, got {value!r}")
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ExecutorError(f"gpus: expected a share of one or a whole number, got {self.gpus!r}")
+        if self.memory is not None and self.memory < 1:
+            raise ExecutorError(f"memory: expected bytes, got {self.memory!r}")
+        for name, value in self.others.items():
+            if name in ("CPU", "GPU", "memory") or not value > 0:
+                raise ExecutorError(
+                    f"resources: {name!r}: {value!r} (say CPU, GPU and memory by their arguments)"
+                )
+
+    def options(self) -> dict[str, Any]:
+        """As options of a Ray actor."""
+        options: dict[str, Any] = {
+            "num_cpus": self.cpus,
+            "num_gpus": self.gpus,
+            "resources": dict(self.others),
+        }
+        return options if self.memory is None else options | {"memory": self.memory}
+
+    def bundle(self) -> dict[str, float]:
+        """As Ray counts them."""
+        counted = {"CPU": float(self.cpus), "GPU": float(self.gpus), "memory": float(self.memory or 0)}
+        return {name: value for name, value in (counted | dict(self.others)).items() if value > 0}
+
+    def words(self) -> str:
+        """For people."""
+        return ", ".join(f"{value:g} {name}" for name, value in self.bundle().items())
+
+
+def room(resources: Resources) -> int:
+    """How many processes of this size fit on the cluster's nodes that are alive, when it is empty."""
+    wanted = resources.bundle()
+    nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return sum(
+        min(int(there.get(name, 0.0) / value + 1e-6) for name, value in wanted.items()) for there in nodes
+    )
+
+
+def there_is() -> str:
+    """What the cluster has, for people."""
+    total = ray.cluster_resources()
+    alive = sum(bool(node["Alive"]) for node in ray.nodes())
+    return (
+        f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs on {alive} node{'s' * (alive != 1)}"
+    )

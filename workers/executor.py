@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,6 +12,25 @@ from workers.job import Event, Job
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How a worker's time was spent since it could train first, in seconds.
+
+    Attributes:
+        worker: its name, for people.
+        node: where it runs.
+        busy: building, training, validating and testing networks.
+        idle: without a job.
+        overhead: with a job, but not at it yet or no longer: what the engine costs.
+    """
+
+    worker: str
+    node: str
+    busy: float
+    idle: float
+    overhead: float
 
 
 class Executor(ABC):
@@ -46,8 +66,8 @@ class Executor(ABC):
         """
 
     @abstractmethod
-    def start(self, job: Job) -> None:
-        """Run a job as soon as there is room. Returns at once; takes any number of jobs.
+    def start(self, *jobs: Job) -> None:
+        """Run jobs as soon as there is room. Returns at once; takes any number of jobs.
 
         Raises:
             ExecutorError: not open, or a job of that number is in flight.
@@ -81,6 +101,10 @@ class Executor(ABC):
     def clock(self) -> float:
         """Seconds since some moment, as time passes for the workers: simulated ones have their own."""
         return time.monotonic()
+
+    def usage(self) -> list[Usage]:
+        """How the time of each worker was spent so far; of none where time is not measured."""
+        return []
 
     def __enter__(self) -> Self:
         return self

@@ -47,14 +47,17 @@ class Inline(Executor):
             raise ExecutorError("Inline(gpus=...): this machine has no GPU that torch can use")
         self._data = problem.to(self._device)
 
-    def start(self, job: Job) -> None:
+    def start(self, *jobs: Job) -> None:
         self._opened()
-        numbers = {waiting.number for waiting in self._waiting} | {event.number for event in self._stopped}
-        if self._running is not None:
-            numbers.add(self._running[0].number)
-        if job.number in numbers:
-            raise ExecutorError(f"a job of number {job.number} is in flight already")
-        self._waiting.append(job)
+        for job in jobs:
+            numbers = {waiting.number for waiting in self._waiting} | {
+                event.number for event in self._stopped
+            }
+            if self._running is not None:
+                numbers.add(self._running[0].number)
+            if job.number in numbers:
+                raise ExecutorError(f"a job of number {job.number} is in flight already")
+            self._waiting.append(job)
 
     def events(self, timeout: float | None = None) -> list[Event]:
         """As in `Executor`; an epoch that has begun is finished first, whatever ``timeout`` says."""

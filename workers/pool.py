@@ -5,44 +5,57 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import queue
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
 
 from search_spaces.errors import ExecutorError
 from workers import cluster
-from workers.executor import Executor
-from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
+from workers.executor import Executor, Usage
+from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Reported
+from workers.pool_members import Members
 from workers.pool_state import Member, RemoteWeights, Run
-from workers.pool_worker import STATE_FOLLOWS, WEIGHTS_FOLLOW, Worker, pack
+from workers.pool_worker import News, Order, pack
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
+    from workers.tabular import Table
 
 QUEUED = 2
 """Jobs at each worker: the one it runs, and the next, so that it never waits for the driver."""
+
+_OUT_OF_MEMORY = ("OutOfMemory", "out of memory", "low on memory")
+"""How Ray words it when it kills a worker because its node has no memory left."""
 
 
 class Pool(Executor):
     """Trains on Ray: on the cluster that this process is connected to, else on one at ``address``, else on
     one started here for the time that the pool is open.
 
-    Each worker has its next job queued, so that it never waits for the driver. A trial whose worker is lost
-    (killed, node gone) is run again elsewhere, ``retries`` times at most; then it is `Failed` with
-    ``worker_lost``. A trial that does not end by itself ``grace`` seconds after its time is over, or after it
-    was stopped, loses its process.
+    Each worker has its next job queued, so that it never waits for the driver. Nodes may join and leave: new
+    ones are used within seconds. A trial whose worker is lost (killed, node gone) is run again elsewhere,
+    ``retries`` times at most, from its last checkpoint where the job has a ``folder``; then it is `Failed` with
+    ``worker_lost``, or with ``out_of_memory`` where Ray killed its workers for that. A trial that does not
+    end by itself ``grace`` seconds after its time is over, or after it was stopped, loses its process; so does
+    one that is silent for too long, at once.
+
+    A `workers.tabular.Table` in place of a problem is played in real time.
 
     Args:
-        workers: how many; left out, as many as the cluster has room for now.
+        workers: how many; left out, as many as the cluster has room for, whatever that comes to be. More than
+            that wait for nodes: an autoscaler sees what they ask for.
         cpus: cores and torch threads of each.
-        gpus: share of a GPU of each; above 0, trials train on it.
+        gpus: GPUs, or the share of one, of each; above 0, trials train on it.
         address: of a cluster (``"auto"``, ``"host:port"``).
+        memory: bytes that Ray sets aside for each; nothing enforces them (`Job.memory` does).
+        resources: of your cluster's own, for each, such as ``{"A100": 1}``.
         retries: see above.
         grace: see above, in seconds.
+        wait: seconds to wait for room for a first worker, where nodes are still to come.
 
     Attributes:
         lost_workers: workers lost so far while the pool was open.
@@ -55,80 +68,78 @@ class Pool(Executor):
         gpus: float = 0,
         address: str | None = None,
         *,
+        memory: int | None = None,
+        resources: Mapping[str, float] | None = None,
         retries: int = 2,
         grace: float = 15.0,
+        wait: float = 0.0,
     ) -> None:
         if workers is not None and workers < 1:
             raise ExecutorError(f"Pool(workers=...): expected 1 or more, got {workers}")
-        if cpus < 1 or gpus < 0:
-            raise ExecutorError(f"Pool(...): expected cpus >= 1 and gpus >= 0, got cpus={cpus}, gpus={gpus}")
-        self._asked, self._cpus, self._gpus, self._address = workers, cpus, gpus, address
-        self._retries, self._grace = retries, grace
+        self._resources = cluster.Resources(cpus, gpus, memory, dict(resources or {}))
+        self._asked, self._address = workers, address
+        self._retries, self._grace, self._wait = retries, grace, wait
         self.lost_workers = 0
-        self._own_ray = self._is_open = False
-        self._data: Any = None
-        self._members: list[Member] = []
-        self._size = 0
+        self._own_ray = False
+        self._members: Members | None = None
         self._reset()
 
     def _reset(self) -> None:
         self._waiting: deque[Run] = deque()
         self._in_flight: dict[int, Run] = {}
-        self._calls: dict[Any, Run] = {}  # answers awaited from `Worker.withdraw`
         self._out: list[Event] = []
         self._tickets = itertools.count()
-        self._ever_ready, self._failed_starts = False, 0
+        # what Ray answered: to whom, to which method, for which run, the answer (a future)
+        self._answers: queue.SimpleQueue[tuple[Member, str, Run | None, Any]] = queue.SimpleQueue()
 
     @property
     def slots(self) -> int:
-        return QUEUED * (self._size or self._asked or 1)
+        return QUEUED * (self._asked or 1 if self._members is None else self._members.expected)
 
-    def open(self, problem: Problem) -> None:
-        if self._is_open:
+    def open(self, problem: Problem | Table) -> None:
+        if self._members is not None:
             raise ExecutorError("this pool is open already; close it first")
-        cores = None if self._asked is None else self._asked * self._cpus
+        cores = None if self._asked is None else self._asked * self._resources.cpus
         self._own_ray = cluster.connect(self._address, cores)
-        self._is_open = True
+        self._reset()
         try:
-            room = cluster.room(self._cpus, self._gpus)
-            self._size = self._asked or room
-            self._data = ray.put(pack(problem))
-            self._members = [self._member() for _ in range(self._size)]
+            data = ray.put(pack(problem))
+            self._members = Members(data, self._asked, self._resources, self._listen_for_ready)
+            self._members.begin(self._wait, self._retries)
         except BaseException:
             self.close()
             raise
 
-    def _member(self) -> Member:
-        resources = {"num_cpus": self._cpus, "num_gpus": self._gpus}
-        actor_class = ray.remote(**resources, concurrency_groups={"control": 1})(Worker)
-        actor = actor_class.remote(self._data, self._cpus, "cuda" if self._gpus > 0 else "cpu")
-        return Member(actor, actor.ready.remote())
-
-    def start(self, job: Job) -> None:
-        self._check_open()
-        if job.number in self._in_flight:
-            raise ExecutorError(f"a job of number {job.number} is in flight already")
-        run = Run(job)
-        self._in_flight[job.number] = run
-        self._waiting.append(run)
+    def start(self, *jobs: Job) -> None:
+        self._opened()
+        for job in jobs:
+            if job.number in self._in_flight:
+                raise ExecutorError(f"a job of number {job.number} is in flight already")
+            run = Run(job)
+            self._in_flight[job.number] = run
+            self._waiting.append(run)
         self._dispatch()
 
     def events(self, timeout: float | None = None) -> list[Event]:
-        self._check_open()
+        members = self._opened()
         end = math.inf if timeout is None else time.monotonic() + timeout
         while True:
+            members.adapt()
             self._kill_overdue()
             self._dispatch()
+            for member in members.ready:
+                if not member.listening:
+                    self._exchange(member, [])
             if self._out:
                 events, self._out = self._out, []
                 return events
             now = time.monotonic()
             if not self._in_flight or now > end:
                 return []
-            self._receive(min(end, self._next_due()) - now)
+            self._receive(min(end, self._next_due(), members.look_again) - now)
 
     def stop(self, number: int) -> None:
-        run = self._in_flight.get(number) if self._is_open else None
+        run = self._in_flight.get(number) if self._members is not None else None
         if run is None or run.stopping is not None:
             return
         run.stopping = time.monotonic()
@@ -138,35 +149,48 @@ class Pool(Executor):
         else:
             self._withdraw(run, stop=True)
 
+    def usage(self) -> list[Usage]:
+        return [] if self._members is None else [member.usage() for member in self._members.ready]
+
     def close(self) -> None:
-        members, self._members = self._members, []
+        members, self._members = self._members, None
         self._reset()
-        self._data, self._size = None, 0
-        was_open, self._is_open = self._is_open, False
-        if was_open and ray.is_initialized():
-            for member in members:
-                ray.kill(member.actor)
+        if ray.is_initialized():
+            if members is not None:
+                members.close()
             if self._own_ray:
                 ray.shutdown()
         self._own_ray = False
 
-    def _check_open(self) -> None:
-        if not self._is_open:
+    def _opened(self) -> Members:
+        if self._members is None:
             raise ExecutorError("this pool is not open: call open(problem) first")
+        return self._members
 
     # ---- sending
 
     def _dispatch(self) -> None:
         """Send waiting jobs, to idle workers first; give idle workers what is queued behind others."""
+        ready = self._opened().ready
+        orders: dict[Member, list[Order]] = {}
         for depth in range(QUEUED):
-            for member in self._members:
-                if self._waiting and len(member.runs) == depth:
-                    self._send(self._waiting.popleft(), member)
+            for member in ready if self._waiting else ():
+                while self._waiting and len(member.runs) == depth:
+                    order = self._order(self._waiting.popleft(), member)
+                    if order is not None:
+                        orders.setdefault(member, []).append(order)
+        for member, some in orders.items():
+            if member.listening:
+                member.actor.give.remote(some)
+            else:
+                self._exchange(member, some)
         if self._waiting:
             return
-        idle = sum(not member.runs and member.starting is None for member in self._members)
+        idle = sum(not member.runs for member in ready)
+        if not idle:
+            return
         idle -= sum(run.moving for run in self._in_flight.values())
-        for member in self._members:
+        for member in ready:
             if idle > 0 and len(member.runs) == QUEUED and member.runs[-1].stopping is None:
                 last = member.runs[-1]
                 if not last.moving:
@@ -174,134 +198,134 @@ class Pool(Executor):
                     self._withdraw(last, stop=False)
                     idle -= 1
 
-    def _send(self, run: Run, member: Member) -> None:
-        run.ticket = next(self._tickets)
+    def _order(self, run: Run, member: Member) -> Order | None:
+        """A run on its way to a worker; None where it cannot be sent: then it has failed."""
+        job, state = run.job, None
+        if job.checkpoint is not None and isinstance(job.checkpoint.state, RemoteWeights):
+            # a reference goes beside what is pickled here, so that Ray keeps count of it
+            state = job.checkpoint.state.reference
+            job = dataclasses.replace(job, checkpoint=Checkpoint(job.checkpoint.epoch, HeldWeights(b"")))
         try:
-            run.stream = member.actor.run.options(num_returns="streaming").remote(run.ticket, run.job)
+            data = ray.cloudpickle.dumps(job)
         except Exception as error:  # whatever a user's module raises when it is pickled
             text = f"the architecture cannot be sent to a worker: {type(error).__name__}: {error}"
             self._fail(run, "build", text)
-            return
-        run.began, run.held, run.held_next = None, {}, None
+            return None
+        run.ticket, run.began, run.heard = next(self._tickets), None, None
         member.runs.append(run)
         self._mark_begun(member)
+        return Order(run.ticket, data, state)
 
     def _mark_begun(self, member: Member) -> None:
-        if member.runs and member.starting is None and member.runs[0].began is None:
-            member.runs[0].began = time.monotonic()
+        member.occupy()
+        if member.runs and member.runs[0].began is None:
+            member.runs[0].began = member.runs[0].heard = time.monotonic()
+
+    def _exchange(self, member: Member, orders: list[Order]) -> None:
+        member.listening = True
+        call = member.actor.exchange.options(concurrency_group="news").remote(orders)
+        self._await(call, member, "exchange")
 
     def _withdraw(self, run: Run, *, stop: bool) -> None:
-        member = self._member_of(run)
-        call = member.actor.withdraw.options(concurrency_group="control").remote(run.ticket, stop)
-        self._calls[call] = run
+        member = next(member for member in self._opened().ready if run in member.runs)
+        self._await(member.actor.withdraw.remote(run.ticket, stop), member, "withdraw", run)
 
-    def _member_of(self, run: Run) -> Member:
-        return next(member for member in self._members if run in member.runs)
+    def _listen_for_ready(self, member: Member) -> None:
+        self._await(member.actor.ready.remote(), member, "ready")
+
+    def _await(self, call: Any, member: Member, method: str, run: Run | None = None) -> None:
+        answers = self._answers
+        call.future().add_done_callback(lambda answer: answers.put((member, method, run, answer)))
 
     # ---- receiving
 
     def _receive(self, seconds: float) -> None:
-        """Wait for news, ``seconds`` at most, and take in all that there is."""
-        sources: dict[Any, Member | None] = dict.fromkeys(self._calls)
-        for member in self._members:
-            if member.starting is not None:
-                sources[member.starting] = member
-            elif member.runs:
-                sources[member.runs[0].stream] = member
-        timeout = None if math.isinf(seconds) else max(0.0, seconds)
-        names = list(sources)
-        ready, _ = ray.wait(names, num_returns=1, timeout=timeout, fetch_local=False)
-        if ready and len(names) > 1:
-            ready, _ = ray.wait(names, num_returns=len(names), timeout=0, fetch_local=False)
-        for source in ready:
-            member_or_none = sources[source]
-            if member_or_none is None:
-                self._take_answer(source)
-            elif member_or_none not in self._members:
-                continue  # replaced by what came before in this round
-            elif source is member_or_none.starting:
-                self._take_ready(member_or_none)
-            elif member_or_none.runs and source is member_or_none.runs[0].stream:
-                self._take_item(member_or_none)
-
-    def _take_ready(self, member: Member) -> None:
+        """Wait for answers, ``seconds`` at most, and take in all that there are."""
         try:
-            ray.get(member.starting)
-        except RayError as error:
-            self._failed_starts += 1
-            if not self._ever_ready and self._failed_starts > self._retries:
-                raise ExecutorError(f"no worker can be started: {error}") from error
-            self._replace(member, str(error))
+            answers = [self._answers.get(timeout=None if math.isinf(seconds) else max(0.0, seconds))]
+        except queue.Empty:
             return
-        self._ever_ready = True
-        member.starting = None
-        self._mark_begun(member)
+        while not self._answers.empty():
+            answers.append(self._answers.get())
+        for member, method, run, answer in answers:
+            if member not in self._opened():
+                continue  # replaced
+            error = answer.exception()
+            if method == "ready":
+                self._opened().take_ready(member, error, None if error else answer.result())
+            elif method == "handed over" and error is None:
+                self._take_over(member)
+            elif method == "withdraw" and run is not None:
+                self._take_withdrawn(member, run, error is None and answer.result())
+            elif error is not None:
+                self._replace(member, f"{type(error).__name__}: {error}")
+            else:
+                member.listening = False
+                for news in answer.result():
+                    self._take(member, news)
 
-    def _take_answer(self, call: Any) -> None:
-        run = self._calls.pop(call)
-        try:
-            not_begun: bool = ray.get(call)
-        except RayError:
-            run.moving = False
-            return  # the worker is gone: its stream says so, too
+    def _take_withdrawn(self, member: Member, run: Run, not_begun: bool) -> None:
         moving, run.moving = run.moving, False
-        if not not_begun or self._in_flight.get(run.job.number) is not run or run in self._waiting:
+        if not not_begun or run not in member.runs:
             return
-        self._member_of(run).runs.remove(run)
+        member.runs.remove(run)
+        self._mark_begun(member)
         if run.stopping is not None:
             self._fail(run, "stopped", "stopped on request")
         elif moving:
             self._waiting.appendleft(run)
 
-    def _take_item(self, member: Member) -> None:
-        """The next item of the stream of a worker's first run."""
-        run = member.runs[0]
-        try:
-            reference = next(run.stream)
-            if run.held_next is not None:
-                run.held[run.held_next], run.held_next = RemoteWeights(reference), None
-                return
-            item = ray.get(reference)
-        except StopIteration:
-            self._replace(member, "the worker's stream broke off")
+    def _take(self, member: Member, news: News) -> None:
+        event = news.event
+        run = next((run for run in member.runs if run.ticket == news.ticket), None)
+        if run is None:  # it was given up
+            for what in news.held:
+                member.actor.take.remote(news.ticket, what)
             return
-        except RayTaskError as error:
-            # Not the network's doing in training (that is an event), but its code's on arrival, say.
-            self._end(member, run)
-            self._fail(run, "exception", f"on the worker: {error.cause!r}"[:1_000], str(error)[-6_000:])
+        run.heard = time.monotonic()
+        if isinstance(event, Reported):
+            if event.report.epoch > run.epochs:
+                run.epochs = event.report.epoch
+                self._out.append(event)
             return
-        except RayError as error:
-            self._replace(member, f"{type(error).__name__}: {error}")
-            return
-        self._take(member, run, item)
-
-    def _take(self, member: Member, run: Run, item: Event | str) -> None:
-        if isinstance(item, str):
-            run.held_next = item
-        elif isinstance(item, Reported):
-            if item.report.epoch > run.epochs:
-                run.epochs = item.report.epoch
-                self._out.append(item)
-        else:
-            self._end(member, run)
-            if isinstance(item, Finished):
-                paused = item.checkpoint
-                if paused is not None:
-                    paused = Checkpoint(paused.epoch, run.held[STATE_FOLLOWS])
-                item = dataclasses.replace(item, weights=run.held[WEIGHTS_FOLLOW], checkpoint=paused)
-            del self._in_flight[run.job.number]
-            self._out.append(dataclasses.replace(item, attempts=run.lost + 1))
-
-    def _end(self, member: Member, run: Run) -> None:
+        member.trained(event.seconds)
         member.runs.remove(run)
         self._mark_begun(member)
+        if isinstance(event, Finished) and news.held:
+            held = {what: RemoteWeights(member.actor.take.remote(news.ticket, what)) for what in news.held}
+            if event.checkpoint is not None and "state" in held:
+                paused = Checkpoint(event.checkpoint.epoch, held["state"])
+                event = dataclasses.replace(event, checkpoint=paused)
+            event = dataclasses.replace(event, weights=held.get("weights", event.weights))
+            member.handing_over.append((run, event))
+            # answered after what was taken lies in Ray's object store, where no worker's end can harm it
+            self._await(member.actor.ready.remote(), member, "handed over")
+        else:
+            self._finish(run, event)
+        if not event.fit:
+            others = list(member.runs)
+            member.runs.clear()
+            self._put_back(others)
+            if not member.handing_over:
+                self._opened().replace(member)
 
-    def _fail(self, run: Run, reason: str, message: str, traceback: str = "") -> None:
+    def _take_over(self, member: Member) -> None:
+        """The oldest event that waited for its weights to be handed over."""
+        run, event = member.handing_over.popleft()
+        self._finish(run, event)
+        if not event.fit:
+            self._opened().replace(member)
+
+    def _finish(self, run: Run, event: Finished | Failed) -> None:
+        del self._in_flight[run.job.number]
+        self._out.append(dataclasses.replace(event, number=run.job.number, attempts=run.lost + 1))
+
+    def _fail(self, run: Run, reason: str, message: str) -> None:
         del self._in_flight[run.job.number]
         seconds = 0.0 if run.began is None else time.monotonic() - run.began
         lost = reason == "worker_lost"
         attempts = max(1, run.lost + (not lost))
-        self._out.append(Failed(run.job.number, reason, message, traceback, lost, seconds, attempts))
+        self._out.append(Failed(run.job.number, reason, message, "", lost, seconds, attempts))
 
     # ---- lost and overdue workers
 
@@ -309,48 +333,57 @@ class Pool(Executor):
         """A new worker in place of a lost one; its first run counts as begun there, the others do not."""
         self.lost_workers += 1
         first, *others = member.runs or [None]
-        self._renew(member)
+        for run, event in member.handing_over:
+            self._finish(run, event)
+        self._opened().replace(member)
         self._put_back(run for run in others if run is not None)
         if first is None:
             return
         first.lost += 1
+        no_memory = any(words in why for words in _OUT_OF_MEMORY)
         if first.stopping is not None:
             self._fail(first, "stopped", "stopped on request")
+        elif no_memory and first.lost > 1:  # once may be a neighbour's doing
+            self._fail(first, "out_of_memory", f"its node ran out of memory: {why}"[:1_000])
         elif first.lost > self._retries:
             self._fail(first, "worker_lost", f"its worker was lost {first.lost} times; last: {why}"[:1_000])
         else:
             self._put_back([first])
 
-    def _renew(self, member: Member) -> None:
-        ray.kill(member.actor)
-        self._members[self._members.index(member)] = self._member()
-
     def _put_back(self, runs: Iterable[Run]) -> None:
         for run in reversed(list(runs)):
-            run.moving = False
+            run.moving, run.began, run.heard = False, None, None
             if run.stopping is not None:
                 self._fail(run, "stopped", "stopped on request")
             else:
                 self._waiting.appendleft(run)
 
-    def _due(self, run: Run) -> float:
-        """When a run loses its process (monotonic seconds)."""
-        limit = math.inf if run.job.seconds is None or run.began is None else run.began + run.job.seconds
-        stop = math.inf if run.stopping is None or run.began is None else run.stopping
-        return min(limit, stop) + self._grace
-
     def _next_due(self) -> float:
-        return min((self._due(member.runs[0]) for member in self._members if member.runs), default=math.inf)
+        ready = self._opened().ready
+        return min(
+            (member.runs[0].overdue(self._grace)[0] for member in ready if member.runs), default=math.inf
+        )
 
     def _kill_overdue(self) -> None:
-        now = time.monotonic()
-        for member in list(self._members):
-            if member.runs and self._due(member.runs[0]) <= now:
-                first, *others = member.runs
-                self._renew(member)
-                self._put_back(others)
-                if first.stopping is not None:
-                    self._fail(first, "stopped", "stopped on request; it did not end by itself")
-                else:
-                    text = f"did not end by itself {self._grace:g} s after its {first.job.seconds:g} seconds"
-                    self._fail(first, "timeout", text)
+        now, members = time.monotonic(), self._opened()
+        for member in list(members.ready):
+            if not member.runs:
+                continue
+            first, *others = member.runs
+            due, reason = first.overdue(self._grace)
+            if due > now:
+                continue
+            for run, event in member.handing_over:
+                self._finish(run, event)
+            members.replace(member)
+            self._put_back(others)
+            job = first.job
+            self._fail(
+                first,
+                reason,
+                {
+                    "stopped": "stopped on request; it did not end by itself",
+                    "silent": f"gave no report for {job.silence or 0:g} seconds",
+                    "timeout": f"did not end by itself {self._grace:g} s after its {job.seconds or 0:g} seconds",
+                }[reason],
+            )

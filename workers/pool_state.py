@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import ray
 
 from search_spaces.errors import ExecutorError
-from workers.job import Job, Weights
+from workers.executor import Usage
+from workers.job import Finished, Job, Weights
 
 
 @dataclass(frozen=True)
@@ -30,24 +33,76 @@ class RemoteWeights(Weights):
 
 @dataclass(eq=False)
 class Run:
-    """A job in flight, as the driver sees it."""
+    """A job in flight, as the driver sees it. Times are monotonic seconds."""
 
     job: Job
     lost: int = 0  # times that its worker was lost
     epochs: int = 0  # reports handed on; a second attempt's are not repeated
     ticket: int = -1
-    stream: Any = None
     began: float | None = None
-    held: dict[str, RemoteWeights] = field(default_factory=dict)  # what came before `Finished`, by marker
-    held_next: str | None = None  # the marker of what comes next
+    heard: float | None = None  # when it began or reported last
     stopping: float | None = None  # when it was told to stop
     moving: bool = False  # asked back, to go to an idle worker
+
+    def overdue(self, grace: float) -> tuple[float, str]:
+        """When it loses its process, and for which reason."""
+        job, began, heard = self.job, self.began, self.heard
+        dues = [(math.inf, "")]
+        if began is not None and heard is not None:
+            if job.seconds is not None:
+                dues.append((began + job.seconds + grace, "timeout"))
+            if job.silence is not None:
+                dues.append((heard + job.silence, "silent"))
+            if self.stopping is not None:
+                dues.append((self.stopping + grace, "stopped"))
+        return min(dues)
 
 
 @dataclass(eq=False)
 class Member:
-    """A worker of the pool: its actor, and the runs sent to it, the first one running."""
+    """A worker of the pool: its actor, and the runs sent to it, the first one running.
+
+    Attributes:
+        actor: Ray's handle.
+        name: for people: its place in the pool.
+        runs: what it was ordered to do.
+        ready: when it could train first; None: it is starting.
+        listening: whether an answer is awaited from `Worker.exchange`.
+        node: where it runs.
+        handing_over: trials that have ended, but their weights are still on their way.
+    """
 
     actor: Any
-    starting: Any  # reference that is ready when the worker is; then None
+    name: str
     runs: deque[Run] = field(default_factory=deque)
+    ready: float | None = None
+    listening: bool = False
+    node: str = ""
+    handing_over: deque[tuple[Run, Finished]] = field(default_factory=deque)
+    _busy: float = 0.0
+    _held: float = 0.0  # seconds with a run
+    _since: float | None = None  # when it got its first run
+
+    def occupy(self) -> None:
+        """Note that there is something to do, or that there is not."""
+        now = time.monotonic()
+        if self.runs and self.ready is not None and self._since is None:
+            self._since = now
+        elif not self.runs and self._since is not None:
+            self._held += now - self._since
+            self._since = None
+
+    def trained(self, seconds: float) -> None:
+        """Count a training."""
+        self._busy += seconds
+
+    def usage(self) -> Usage:
+        """How its time was spent so far."""
+        now = time.monotonic()
+        life = 0.0 if self.ready is None else now - self.ready
+        held = self._held + (now - self._since if self._since is not None else 0.0)
+        busy = self._busy
+        if self.runs and self.runs[0].began is not None:
+            busy += now - self.runs[0].began
+        busy = min(busy, held)
+        return Usage(self.name, self.node, busy, max(0.0, life - held), held - busy)

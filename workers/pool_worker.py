@@ -4,23 +4,67 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import queue
 import threading
+import traceback
 import warnings
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from workers.job import Checkpoint, Event, Finished, HeldWeights, Job
+import ray
 
-WEIGHTS_FOLLOW, STATE_FOLLOWS = "weights", "state"
-"""In a trial's stream: the next item is the weights, or the state of a trial that has paused. The driver
-keeps a reference to it, unfetched."""
+from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job
+from workers.pool_state import RemoteWeights
+from workers.stopping import TrialStopped
+
+SMALL = 65_536
+"""Bytes of weights that travel with the event itself; larger ones are asked for with `Worker.take`."""
+
+TRACEBACK_LENGTH = 6_000
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job on its way to a worker.
+
+    Attributes:
+        ticket: names this attempt at the job; tickets ascend.
+        job: pickled by the driver, so that a job that cannot be read here is its own failure and no other's.
+        state: Ray's reference to the checkpoint's state, where it is kept so.
+    """
+
+    ticket: int
+    job: bytes
+    state: Any = None
+
+
+@dataclass(frozen=True)
+class News:
+    """What happened in a trial, on its way to the driver.
+
+    Attributes:
+        ticket: of the order.
+        event: its weights and state are empty where they are `held`.
+        held: which of ``weights`` and ``state`` wait here for `Worker.take`.
+    """
+
+    ticket: int
+    event: Event
+    held: tuple[str, ...] = ()
+
 
 Packed = dict[str, Any]
 """A problem whose tensors are NumPy arrays: these Ray keeps once per node, and workers read them in place."""
 
 
 def pack(problem: Any) -> Packed:
-    """A problem as Ray's object store takes it."""
+    """A problem, or a table, as Ray's object store takes it."""
+    from workers.tabular import Table
+
+    if isinstance(problem, Table):
+        return {"table": problem}
     splits = {
         part: (
             {name: tensor.cpu().numpy() for name, tensor in split.inputs.items()},
@@ -67,10 +111,32 @@ def _warm_up(device: str) -> None:
         pass
 
 
-class Worker:
-    """Runs the trials that it is sent, in order, one at a time.
+def _runner(packed: Packed, cpus: int, device: str) -> Callable[[Job, Callable[[], None]], Iterator[Event]]:
+    """What runs a job: training, or for a table its answer in real time (torch is not even imported then)."""
+    if "table" in packed:
+        from workers.tabular import perform
 
-    `withdraw` is called beside a running trial, in a concurrency group of its own.
+        return lambda job, check: perform(packed["table"], job, check)
+    import torch
+
+    from workers import trial
+
+    torch.set_num_threads(cpus)
+    _warm_up(device)
+    data = unpack(packed).to(device)
+
+    def run(job: Job, check: Callable[[], None]) -> Iterator[Event]:
+        # In each trial: a network's own code may have changed it, and OpenMP keeps it for each thread.
+        torch.set_num_threads(cpus)
+        return trial.run(job, data, device=device, check=check)
+
+    return run
+
+
+class Worker:
+    """Runs the trials that it is ordered to, in order, one at a time, in a thread of its own.
+
+    `exchange` waits for news in a concurrency group ``news``, with one thread; the other methods answer at once.
 
     Args:
         packed: the problem; Ray hands over what the reference stands for.
@@ -79,53 +145,38 @@ class Worker:
     """
 
     def __init__(self, packed: Packed, cpus: int, device: str) -> None:
-        import torch
-
-        torch.set_num_threads(cpus)
-        _warm_up(device)
-        self._cpus, self._device = cpus, device
-        self._data = unpack(packed).to(device)
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._latest = -1  # tickets ascend, and are run in order
+        self._begun: deque[int] = deque(maxlen=1_000)  # the latest tickets that were
         self._withdrawn: set[int] = set()
+        self._held: dict[tuple[int, str], bytes] = {}
+        made: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        # made where it is used: torch keeps its number of threads for each thread
+        work = threading.Thread(
+            target=self._work, args=(packed, cpus, device, made), name="trials", daemon=True
+        )
+        work.start()
+        error = made.get()
+        if error is not None:
+            raise error
 
-    def ready(self) -> int:
-        """The process id, once the worker can train."""
-        return os.getpid()
+    def ready(self) -> tuple[str, int]:
+        """The node and the process id, once the worker can train."""
+        return ray.get_runtime_context().get_node_id(), os.getpid()
 
-    def run(self, ticket: int, job: Job) -> Iterator[Event | bytes | str]:
-        """A trial's events; before `Finished`, `WEIGHTS_FOLLOW` and the weights, and for a pause the state.
+    def exchange(self, orders: list[Order]) -> list[News]:
+        """Take orders, wait until something has happened, and give all of it."""
+        self.give(orders)
+        news = [self._news.get()]
+        while not self._news.empty():
+            news.append(self._news.get())
+        return news
 
-        Nothing, when the ticket was withdrawn before.
-        """
-        import torch
-
-        from workers import trial
-        from workers.failures import TrialStopped
-
-        with self._lock:
-            self._latest = ticket
-            if ticket in self._withdrawn:
-                return
-        # In each trial: a network's own code may have changed it, and OpenMP keeps it for each thread.
-        torch.set_num_threads(self._cpus)
-
-        def check() -> None:
-            if ticket in self._withdrawn:
-                raise TrialStopped("stopped on request")
-
-        for event in trial.run(job, self._data, device=self._device, check=check):
-            if isinstance(event, Finished):
-                yield WEIGHTS_FOLLOW
-                yield event.weights.read()
-                paused = event.checkpoint
-                if paused is not None:
-                    yield STATE_FOLLOWS
-                    yield paused.state.read()
-                    paused = Checkpoint(paused.epoch, HeldWeights(b""))
-                yield dataclasses.replace(event, weights=HeldWeights(b""), checkpoint=paused)
-            else:
-                yield event
+    def give(self, orders: list[Order]) -> None:
+        """Take orders."""
+        for order in orders:
+            self._orders.put(order)
 
     def withdraw(self, ticket: int, stop: bool) -> bool:
         """Take a trial back if it has not begun; if it has and ``stop`` is set, end it at its next step.
@@ -134,7 +185,67 @@ class Worker:
             Whether it had not begun: then nothing will come of it.
         """
         with self._lock:
-            waiting = ticket > self._latest
+            waiting = ticket not in self._begun
             if waiting or stop:
                 self._withdrawn.add(ticket)
             return waiting
+
+    def take(self, ticket: int, what: str) -> bytes:
+        """What was held of a trial; it is not held any longer."""
+        return self._held.pop((ticket, what))
+
+    def _work(
+        self, packed: Packed, cpus: int, device: str, made: queue.SimpleQueue[BaseException | None]
+    ) -> None:
+        try:
+            run = _runner(packed, cpus, device)
+        except BaseException as error:
+            made.put(error)
+            return
+        made.put(None)
+        while True:
+            order = self._orders.get()
+            with self._lock:
+                if order.ticket in self._withdrawn:
+                    continue
+                self._begun.append(order.ticket)
+            for event in self._run(run, order):
+                self._news.put(self._pack(order.ticket, event))
+
+    def _run(
+        self, run: Callable[[Job, Callable[[], None]], Iterator[Event]], order: Order
+    ) -> Iterator[Event]:
+        def check() -> None:
+            if order.ticket in self._withdrawn:
+                raise TrialStopped("stopped on request")
+
+        number = -1
+        try:
+            job: Job = ray.cloudpickle.loads(order.job)
+            number = job.number
+            if job.checkpoint is not None and order.state is not None:
+                there = Checkpoint(job.checkpoint.epoch, RemoteWeights(order.state))
+                job = dataclasses.replace(job, checkpoint=there)
+            yield from run(job, check)
+        except Exception as error:
+            # Not the network's doing in training (that is an event), but its code's on arrival, say.
+            text = f"on the worker: {type(error).__name__}: {error}"[:1_000]
+            end = traceback.format_exc()[-TRACEBACK_LENGTH:]
+            yield Failed(number, "exception", text, end, False, 0.0)
+
+    def _pack(self, ticket: int, event: Event) -> News:
+        if not isinstance(event, Finished):
+            return News(ticket, event)
+        held = []
+        weights = event.weights.read()
+        if len(weights) > SMALL:
+            self._held[ticket, "weights"] = weights
+            held.append("weights")
+            weights = b""
+        paused = event.checkpoint
+        if paused is not None and isinstance(paused.state, HeldWeights):
+            self._held[ticket, "state"] = paused.state.read()
+            held.append("state")
+            paused = Checkpoint(paused.epoch, HeldWeights(b""))
+        event = dataclasses.replace(event, weights=HeldWeights(weights), checkpoint=paused)
+        return News(ticket, event, tuple(held))

@@ -111,12 +111,13 @@ class Simulated(Executor):
             raise ExecutorError(f"simulated workers answer from a Table, got {type(problem).__name__}")
         self._table = problem
 
-    def start(self, job: Job) -> None:
+    def start(self, *jobs: Job) -> None:
         if self._table is None:
             raise ExecutorError("this executor is not open: call open(table) first")
-        if job.number in self._running or any(job.number == other.number for other in self._waiting):
-            raise ExecutorError(f"a job of number {job.number} is in flight already")
-        self._waiting.append(job)
+        for job in jobs:
+            if job.number in self._running or any(job.number == other.number for other in self._waiting):
+                raise ExecutorError(f"a job of number {job.number} is in flight already")
+            self._waiting.append(job)
         self._begin()
 
     def events(self, timeout: float | None = None) -> list[Event]:

@@ -57,11 +57,12 @@ class Scripted(Executor):
     def open(self, problem: Any) -> None:
         self.is_open = True
 
-    def start(self, job: Job) -> None:
+    def start(self, *jobs: Job) -> None:
         assert self.is_open
-        assert job.number not in {other.number for other in self._in_flight}
-        self.started.append(job)
-        self._in_flight.append(job)
+        for job in jobs:
+            assert job.number not in {other.number for other in self._in_flight}
+            self.started.append(job)
+            self._in_flight.append(job)
         self.most_in_flight = max(self.most_in_flight, len(self._in_flight))
 
     def events(self, timeout: float | None = None) -> list[Event]:

@@ -1,0 +1,130 @@
+"""The workers of a pool: as many as there should be, on whatever nodes the cluster has."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ray
+
+from search_spaces.errors import ExecutorError
+from workers import cluster
+from workers.pool_state import Member
+from workers.pool_worker import Worker
+
+LOOK_SECONDS = 5.0
+"""How often the cluster is looked at for nodes that joined or left."""
+
+
+class Members:
+    """The workers of one pool.
+
+    Args:
+        data: Ray's reference to the problem.
+        asked: how many workers; None: as many as there is room for.
+        resources: of each.
+        started: called with each new worker; what Ray answers of it comes back by `take_ready`.
+
+    Attributes:
+        ready: those that can train.
+        expected: how many there are, or soon will be, on the nodes that are there.
+        look_again: when `adapt` has something to do (monotonic seconds).
+    """
+
+    def __init__(
+        self, data: Any, asked: int | None, resources: cluster.Resources, started: Callable[[Member], None]
+    ) -> None:
+        self._data, self._asked, self._resources, self._started = data, asked, resources, started
+        self._all: list[Member] = []
+        self._names = itertools.count()
+        self._room = 0
+        self._failed_starts, self._most_failed = 0, 0
+        self.ready: list[Member] = []
+        self.look_again = 0.0
+        self._actor = ray.remote(concurrency_groups={"news": 1}, **resources.options())(Worker)
+
+    def __contains__(self, member: Member) -> bool:
+        return member in self._all
+
+    @property
+    def expected(self) -> int:
+        return max(1, self._room if self._asked is None else min(self._room, self._asked))
+
+    def begin(self, wait: float, retries: int) -> None:
+        """Start the workers.
+
+        Args:
+            wait: seconds for room to appear.
+            retries: failures to start before it is given up.
+
+        Raises:
+            ExecutorError: there is no room for even one.
+        """
+        self._most_failed = retries
+        end = time.monotonic() + wait
+        while (room := cluster.room(self._resources)) < 1:
+            if time.monotonic() > end:
+                raise ExecutorError(
+                    f"no room for a worker of {self._resources.words()}: the cluster has {cluster.there_is()}"
+                )
+            time.sleep(min(1.0, wait))
+        self._room = room
+        self._grow()
+
+    def adapt(self) -> None:
+        """Follow the cluster: nodes that joined get workers, what waits for nodes that left is dropped."""
+        now = time.monotonic()
+        if now < self.look_again:
+            return
+        self.look_again = now + LOOK_SECONDS
+        self._room = cluster.room(self._resources)
+        self._grow()
+        if self._asked is None:
+            starting = [member for member in self._all if member.ready is None]
+            for member in starting[::-1][: max(0, len(self._all) - self.expected)]:
+                self._drop(member)
+
+    def take_ready(self, member: Member, error: BaseException | None, answer: tuple[str, int] | None) -> None:
+        """A worker can train, or could not be started.
+
+        Raises:
+            ExecutorError: none can.
+        """
+        if answer is not None:
+            self._failed_starts = 0
+            member.ready, (member.node, _) = time.monotonic(), answer
+            self.ready.append(member)
+            return
+        self._failed_starts += 1
+        if not self.ready and self._failed_starts > self._most_failed:
+            raise ExecutorError(f"no worker can be started: {error}") from error
+        self._drop(member)  # another one at the next look: whatever is wrong may pass
+
+    def replace(self, member: Member) -> None:
+        """A new worker in place of one."""
+        self._drop(member)
+        self._add(member.name)
+
+    def close(self) -> None:
+        """End all of them."""
+        for member in list(self._all):
+            self._drop(member)
+
+    def _grow(self) -> None:
+        wanted = self.expected if self._asked is None else self._asked
+        while len(self._all) < wanted:
+            self._add(f"worker {next(self._names)}")
+
+    def _add(self, name: str) -> None:
+        cpus, device = self._resources.cpus, "cuda" if self._resources.gpus > 0 else "cpu"
+        member = Member(self._actor.remote(self._data, cpus, device), name)
+        self._all.append(member)
+        self._started(member)
+
+    def _drop(self, member: Member) -> None:
+        self._all.remove(member)
+        if member in self.ready:
+            self.ready.remove(member)
+        ray.kill(member.actor)
