@@ -63,8 +63,8 @@ class Job:
         until: pause after this epoch. The learning rate's schedule spans all ``epochs`` all the same.
         checkpoint: of the same trial, to go on from. Where it is lost, the trial begins again: the results
             are the same, only later.
-        folder: fsspec URI of this trial's own checkpoints (``/shared/x``, ``s3://bucket/x``): a trial that was
-            lost goes on from the latest one that is whole.
+        folder: fsspec URI of this trial's own checkpoints (``/shared/x``, ``s3://bucket/x``): a trial that
+            was lost goes on from the latest one that is whole.
         save_seconds: between checkpoints in the folder; they are saved when an epoch ends, and at a pause.
         memory: bytes that the worker's process may hold while the trial runs; more fails it with
             ``out_of_memory``.

@@ -38,10 +38,10 @@ class Pool(Executor):
 
     Each worker has its next job queued, so that it never waits for the driver. Nodes may join and leave: new
     ones are used within seconds. A trial whose worker is lost (killed, node gone) is run again elsewhere,
-    ``retries`` times at most, from its last checkpoint where the job has a ``folder``; then it is `Failed` with
-    ``worker_lost``, or with ``out_of_memory`` where Ray killed its workers for that. A trial that does not
-    end by itself ``grace`` seconds after its time is over, or after it was stopped, loses its process; so does
-    one that is silent for too long, at once.
+    ``retries`` times at most, from its last checkpoint where the job has a ``folder``; then it is `Failed`
+    with ``worker_lost``, or with ``out_of_memory`` where Ray killed its workers for that. A trial that does
+    not end by itself ``grace`` seconds after its time is over, or after it was stopped, loses its process; so
+    does one that is silent for too long, at once.
 
     A `workers.tabular.Table` in place of a problem is played in real time.
 
@@ -306,6 +306,7 @@ class Pool(Executor):
             others = list(member.runs)
             member.runs.clear()
             self._put_back(others)
+            self._opened().ready.remove(member)  # nothing more for it
             if not member.handing_over:
                 self._opened().replace(member)
 
@@ -378,12 +379,9 @@ class Pool(Executor):
             members.replace(member)
             self._put_back(others)
             job = first.job
-            self._fail(
-                first,
-                reason,
-                {
-                    "stopped": "stopped on request; it did not end by itself",
-                    "silent": f"gave no report for {job.silence or 0:g} seconds",
-                    "timeout": f"did not end by itself {self._grace:g} s after its {job.seconds or 0:g} seconds",
-                }[reason],
-            )
+            words = {
+                "stopped": "stopped on request; it did not end by itself",
+                "silent": f"gave no report for {job.silence or 0:g} seconds",
+                "timeout": f"did not end by itself {self._grace:g} s after its {job.seconds or 0:g} seconds",
+            }
+            self._fail(first, reason, words[reason])

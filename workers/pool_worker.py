@@ -24,6 +24,9 @@ SMALL = 65_536
 
 TRACEBACK_LENGTH = 6_000
 
+Runner = Callable[[Job, Callable[[], None]], Iterator[Event]]
+"""Runs a job; the second argument is called between steps and raises to end it."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -111,7 +114,7 @@ def _warm_up(device: str) -> None:
         pass
 
 
-def _runner(packed: Packed, cpus: int, device: str) -> Callable[[Job, Callable[[], None]], Iterator[Event]]:
+def _runner(packed: Packed, cpus: int, device: str) -> Runner:
     """What runs a job: training, or for a table its answer in real time (torch is not even imported then)."""
     if "table" in packed:
         from workers.tabular import perform
@@ -136,7 +139,7 @@ def _runner(packed: Packed, cpus: int, device: str) -> Callable[[Job, Callable[[
 class Worker:
     """Runs the trials that it is ordered to, in order, one at a time, in a thread of its own.
 
-    `exchange` waits for news in a concurrency group ``news``, with one thread; the other methods answer at once.
+    `exchange` waits for news in a concurrency group ``news``, with one thread; the others answer at once.
 
     Args:
         packed: the problem; Ray hands over what the reference stands for.
@@ -212,9 +215,7 @@ class Worker:
             for event in self._run(run, order):
                 self._news.put(self._pack(order.ticket, event))
 
-    def _run(
-        self, run: Callable[[Job, Callable[[], None]], Iterator[Event]], order: Order
-    ) -> Iterator[Event]:
+    def _run(self, run: Runner, order: Order) -> Iterator[Event]:
         def check() -> None:
             if order.ticket in self._withdrawn:
                 raise TrialStopped("stopped on request")

@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A problem whose answers are known. Takes the place of a `Problem` in a search with `Simulated` or `Pool`.
+    """A problem whose answers are known: in place of a `Problem`, with `Simulated` workers or a `Pool`.
 
     Attributes:
         name: of the problem.
