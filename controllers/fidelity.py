@@ -44,8 +44,9 @@ class Fidelity(ABC):
         It stays the answer until `resume` is called.
 
         Args:
-            last: nothing new will begin and nothing is in training. Where no trial has been trained to its
-                end yet, the best one is, so that a search never ends without a trained network.
+            last: nothing new will begin and nothing is in training. Promotions that were kept for better
+                trials are used up. Where no trial has been trained to its end then, the best one is, so that
+                a search never ends without a trained network.
         """
 
     @abstractmethod
@@ -85,8 +86,9 @@ class SuccessiveHalving(Fidelity):
     L. Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 2: whenever
     a worker is free, the best paused trial of a rung goes on to the next if it is among the best
     `1 / factor`, the highest rung first; else a new trial begins. What differs: promotions wait until the
-    rung has earned them (see `Rung`), and rungs are cut from the top down (`max_epochs`, `max_epochs /
-    factor`, ...), so that the last step is as long as the others.
+    rung has earned them, and one is kept for a trial better than all before it (see `Rung`). Rungs are cut
+    from the top down (`max_epochs`, `max_epochs / factor`, ...), so that the last step is as long as the
+    others.
 
     Several objectives: trials of a rung are ordered by non-dominated front, then by crowding (R. Schmucker et
     al., "Multi-objective Asynchronous Successive Halving", 2021, compare such orders). Trials that failed or
@@ -114,7 +116,7 @@ class SuccessiveHalving(Fidelity):
         self._bracket.record(number, epochs, outcome)
 
     def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
-        leg = self._bracket.next_leg()
+        leg = self._bracket.next_leg(last=last)
         return self._bracket.last_leg() if leg is None and last else leg
 
     def resume(self, number: int, epochs: int) -> None:
@@ -155,7 +157,7 @@ class Hyperband(Fidelity):
         self._brackets[self._bracket_of[number]].record(number, epochs, outcome)
 
     def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
-        legs = (bracket.next_leg() for bracket in self._brackets)
+        legs = (bracket.next_leg(last=last) for bracket in self._brackets)
         leg = next((leg for leg in legs if leg is not None), None)
         if leg is not None or not last or any(bracket.reached_the_end for bracket in self._brackets):
             return leg
@@ -186,9 +188,9 @@ class _Bracket:
             self._at[number] = epochs
         self.reached_the_end |= epochs == self.rungs[-1] and outcome.feasible
 
-    def next_leg(self) -> tuple[int, int] | None:
+    def next_leg(self, *, last: bool) -> tuple[int, int] | None:
         for epochs in reversed(self.rungs[:-1]):
-            number = self._results[epochs].candidate()
+            number = self._results[epochs].candidate(keep=not last)
             if number is not None:
                 return number, self._next[epochs]
         return None
@@ -196,7 +198,7 @@ class _Bracket:
     def last_leg(self) -> tuple[int, int] | None:
         """The best of the highest rung, to the end; None where a trial is there already."""
         for epochs in reversed(self.rungs[:-1]) if not self.reached_the_end else ():
-            number = self._results[epochs].candidate(early=True)
+            number = self._results[epochs].best()
             if number is not None:
                 return number, self.rungs[-1]
         return None

@@ -12,20 +12,22 @@ _CANDIDATES, _SHARE = 300, 0.05
 class Rung:
     """The feasible results of a rung, of which one in `factor` may go on: always the best that is paused.
 
-    It goes on once the rung has `factor` results for each trial that has gone on, itself included. It is then
-    among the best `1 / factor`, as the published rule asks (only those gone on can be better). That rule also
-    promotes each newcomer that outdoes a trial promoted early; waiting until the share is earned spares those
-    trainings (the delayed promotion of Y. Li et al., "Hyper-Tune", VLDB 2022).
+    A rung earns one promotion by every `factor` results, and promotes no more than it has earned: those that
+    go on are then among the best `1 / factor`, as the published rule asks (only those gone on can be better).
+    That rule also promotes each newcomer that outdoes a trial promoted early; waiting until the promotion is
+    earned spares those trainings (the delayed promotion of Y. Li et al., "Hyper-Tune", VLDB 2022). So that a
+    newcomer better than all before it need not wait, one promotion is kept for such a record.
 
     With several objectives, paused trials are ordered by non-dominated front and crowding (`ranking.order`),
     and that only now and then and the best 300 only: the time of a call must not grow with the number of
-    results.
+    results. No promotion is kept for records then.
     """
 
     def __init__(self, factor: float) -> None:
         self.factor = factor
         self._count = 0
         self._gone_on: set[int] = set()
+        self._record: tuple[float, int] | None = None  # with one objective: the best score, and whose it is
         # a heap of (minus the score, or the place; number); those gone on are taken out when met
         self._paused: list[tuple[float, int]] = []
         self._several: list[tuple[int, Outcome]] = []  # with several objectives: those that may go on
@@ -37,27 +39,37 @@ class Rung:
             return
         self._count += 1
         if len(outcome.scores) == 1:
-            heapq.heappush(self._paused, (-outcome.scores[0], number))
+            score = outcome.scores[0]
+            heapq.heappush(self._paused, (-score, number))
+            if self._record is None or score > self._record[0]:
+                self._record = score, number
         else:
             self._several.append((number, outcome))
             self._new += 1
 
-    def candidate(self, *, early: bool = False) -> int | None:
-        """The best paused trial, if it should go on; with `early`, even if the rung is too small for that."""
-        if not early and self.factor * (len(self._gone_on) + 1) > self._count:
+    def candidate(self, *, keep: bool = True) -> int | None:
+        """The paused trial that should go on, if one should; without `keep`, none waits for a record."""
+        unused = int(self._count / self.factor) - len(self._gone_on)
+        if unused < 1:
             return None
-        self._order(anew=early)
-        best = self._best()
+        if keep and unused == 1 and self._record is not None:
+            return None if self._record[1] in self._gone_on else self._record[1]
+        return self.best(anew=False)
+
+    def best(self, *, anew: bool = True) -> int | None:
+        """The best paused trial; `anew`: by an order that has all results in it."""
+        self._order(anew=anew)
+        best = self._first()
         if best is None and self._new:
             self._order(anew=True)
-            best = self._best()
+            best = self._first()
         return best
 
     def go_on(self, number: int) -> None:
         """Count a trial as gone on to the next rung."""
         self._gone_on.add(number)
 
-    def _best(self) -> int | None:
+    def _first(self) -> int | None:
         while self._paused and self._paused[0][1] in self._gone_on:
             heapq.heappop(self._paused)
         return self._paused[0][1] if self._paused else None

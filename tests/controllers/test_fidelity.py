@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from controllers import Outcome, RandomSearch, RegularizedEvolution, maximize
+from controllers import NSGA2, Outcome, Proposal, RandomSearch, RegularizedEvolution, maximize, minimize
 from controllers.fidelity import Fidelity, FullBudget, Hyperband, SuccessiveHalving, rungs_of
 from controllers.planner import Planner
+from controllers.ranking import dominates
 from search_spaces import Space, integer
 from search_spaces.errors import ControllerError
 
@@ -108,6 +109,30 @@ def test_one_in_factor_goes_on_and_always_the_best() -> None:
             assert 3 * len(gone) <= len(seen)
 
 
+def test_a_rung_promotes_no_more_than_it_has_earned_and_keeps_one_promotion_for_a_record() -> None:
+    halving = SuccessiveHalving(3, 1)
+    gone = []
+    # 3 results earn a promotion; only better than all before takes the last one, so 3 more results are needed
+    for number, score in enumerate([1, 9, 5, 7, 6, 8, 2, 4, 3, 10, 11, 0]):
+        assert halving.begin(number) == 1
+        halving.record(number, 1, scored(score))
+        while (leg := halving.next_leg()) is not None:
+            halving.resume(*leg)
+            gone.append((number, leg[0]))
+    # best of three; at the 9th result the best paused; at once the 10th, a record; the 11th when earned
+    assert gone == [(2, 1), (8, 5), (9, 9), (11, 10)]
+
+
+def test_promotions_kept_for_records_are_used_up_at_the_end() -> None:
+    halving = SuccessiveHalving(3, 1)
+    for number in range(6):
+        halving.record(number, 1, scored(-number))
+    halving.resume(0, 3)
+    halving.record(0, 3, scored(0))
+    assert halving.next_leg() is None
+    assert halving.next_leg(last=True) == (1, 3)
+
+
 def test_trials_that_failed_or_break_a_limit_do_not_go_on_and_do_not_count() -> None:
     bad = [FAILED, Outcome(False, False, (99.0,), 0.5)]
     legs = drive(SuccessiveHalving(3, 1), 30, lambda number, _: scored(1) if number < 2 else bad[number % 2])
@@ -144,6 +169,39 @@ def test_several_objectives_go_on_by_front() -> None:
     scores = {0: (1.0, 9.0), 1: (9.0, 1.0), 2: (5.0, 5.0), 3: (4.0, 4.0), 4: (0.0, 8.0), 5: (3.0, 3.0)}
     legs = drive(SuccessiveHalving(2, 1, factor=2), 6, lambda number, _: scored(*scores[number]), workers=6)
     assert {number for number, end in legs if end == 2} == {0, 1, 2}
+
+
+def test_with_several_objectives_nobody_goes_on_who_is_dominated_by_a_paused_one() -> None:
+    space = Space({"a": integer(0, 99), "b": integer(0, 99)})
+    controller = NSGA2(space, [maximize("accuracy"), minimize("seconds")], population=6)
+    planner = Planner(controller, SuccessiveHalving(4, 1, factor=2))
+    proposals: list[Proposal] = []
+    scores: list[tuple[float, float]] = []
+    paused: dict[int, int] = {}  # trial, its epochs
+    promoted, told = 0, 0
+    while len(proposals) < 80:
+        leg = planner.next_leg()
+        if leg is None:
+            proposals.append(planner.ask())
+            value = proposals[-1].architecture.value
+            scores.append((value["a"] + value["b"], value["b"] - value["a"]))
+            leg = len(proposals) - 1, planner.begin(proposals[-1]) or 4
+        else:
+            planner.resume(*leg)
+            epochs = paused.pop(leg[0])
+            rivals = [scores[number] for number, other in paused.items() if other == epochs]
+            assert not any(dominates(rival, scores[leg[0]]) for rival in rivals)
+            promoted += 1
+        number, epochs = leg
+        values = {"accuracy": scores[number][0], "seconds": -scores[number][1]}
+        if epochs == 4:
+            planner.end(proposals[number], values)
+            told += 1
+        else:
+            planner.pause(proposals[number], epochs, values)
+            paused[number] = epochs
+    assert promoted > 40
+    assert controller.num_told == told > 10
 
 
 @pytest.mark.parametrize(("objectives", "counts"), [(1, (1_000, 10_000)), (2, (300, 1_200))])
