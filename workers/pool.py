@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 QUEUED = 2
 """Jobs at each worker: the one it runs, and the next, so that it never waits for the driver."""
 
+_SHORT = 0.1
+"""Seconds that a job has been running before the one queued behind it goes to an idle worker."""
+
 _OUT_OF_MEMORY = ("OutOfMemory", "out of memory", "low on memory")
 """How Ray words it when it kills a worker because its node has no memory left."""
 
@@ -89,6 +92,7 @@ class Pool(Executor):
         self._in_flight: dict[int, Run] = {}
         self._out: list[Event] = []
         self._tickets = itertools.count()
+        self._move_at = math.inf  # when a queued job may be due to go to an idle worker
         # what Ray answered: to whom, to which method, for which run, the answer (a future)
         self._answers: queue.SimpleQueue[tuple[Member, str, Run | None, Any]] = queue.SimpleQueue()
 
@@ -127,16 +131,16 @@ class Pool(Executor):
             members.adapt()
             self._kill_overdue()
             self._dispatch()
+            if self._out:  # workers are listened to again with what is started next, in the same call
+                events, self._out = self._out, []
+                return events
             for member in members.ready:
                 if not member.listening:
                     self._exchange(member, [])
-            if self._out:
-                events, self._out = self._out, []
-                return events
             now = time.monotonic()
             if not self._in_flight or now > end:
                 return []
-            self._receive(min(end, self._next_due(), members.look_again) - now)
+            self._receive(min(end, self._next_due(), self._move_at, members.look_again) - now)
 
     def stop(self, number: int) -> None:
         run = self._in_flight.get(number) if self._members is not None else None
@@ -187,16 +191,22 @@ class Pool(Executor):
         if self._waiting:
             return
         idle = sum(not member.runs for member in ready)
+        self._move_at = math.inf
         if not idle:
             return
         idle -= sum(run.moving for run in self._in_flight.values())
+        now = time.monotonic()
         for member in ready:
-            if idle > 0 and len(member.runs) == QUEUED and member.runs[-1].stopping is None:
-                last = member.runs[-1]
-                if not last.moving:
-                    last.moving = True
-                    self._withdraw(last, stop=False)
-                    idle -= 1
+            if idle > 0 and len(member.runs) == QUEUED:
+                first, last = member.runs
+                if last.moving or last.stopping is not None or first.began is None:
+                    continue
+                if now < first.began + _SHORT:  # soon its turn
+                    self._move_at = min(self._move_at, first.began + _SHORT)
+                    continue
+                last.moving = True
+                self._withdraw(last, stop=False)
+                idle -= 1
 
     def _order(self, run: Run, member: Member) -> Order | None:
         """A run on its way to a worker; None where it cannot be sent: then it has failed."""

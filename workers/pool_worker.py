@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import queue
@@ -23,6 +24,9 @@ SMALL = 65_536
 """Bytes of weights that travel with the event itself; larger ones are asked for with `Worker.take`."""
 
 TRACEBACK_LENGTH = 6_000
+
+_GATHER = 0.002
+"""Seconds to wait for more news before some are given: the answers to short trials travel together."""
 
 Runner = Callable[[Job, Callable[[], None]], Iterator[Event]]
 """Runs a job; the second argument is called between steps and raises to end it."""
@@ -151,6 +155,7 @@ class Worker:
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._left = 0  # orders that are not done
         self._begun: deque[int] = deque(maxlen=1_000)  # the latest tickets that were
         self._withdrawn: set[int] = set()
         self._held: dict[tuple[int, str], bytes] = {}
@@ -172,12 +177,15 @@ class Worker:
         """Take orders, wait until something has happened, and give all of it."""
         self.give(orders)
         news = [self._news.get()]
-        while not self._news.empty():
-            news.append(self._news.get())
+        with contextlib.suppress(queue.Empty):
+            while self._left or not self._news.empty():
+                news.append(self._news.get(timeout=_GATHER))
         return news
 
     def give(self, orders: list[Order]) -> None:
         """Take orders."""
+        with self._lock:
+            self._left += len(orders)
         for order in orders:
             self._orders.put(order)
 
@@ -209,11 +217,13 @@ class Worker:
         while True:
             order = self._orders.get()
             with self._lock:
-                if order.ticket in self._withdrawn:
-                    continue
-                self._begun.append(order.ticket)
-            for event in self._run(run, order):
+                withdrawn = order.ticket in self._withdrawn
+                if not withdrawn:
+                    self._begun.append(order.ticket)
+            for event in () if withdrawn else self._run(run, order):
                 self._news.put(self._pack(order.ticket, event))
+            with self._lock:
+                self._left -= 1
 
     def _run(self, run: Runner, order: Order) -> Iterator[Event]:
         def check() -> None:
