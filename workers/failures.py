@@ -10,6 +10,19 @@ from workers.stopping import TrialStopped
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
 """How torch's allocators word it where they raise a plain RuntimeError."""
 
+_NO_CONTEXT = (
+    "CUDA error",
+    "device-side assert",
+    "illegal memory access",
+    "STATUS_EXECUTION_FAILED",
+    "STATUS_INTERNAL_ERROR",
+    "STATUS_NOT_INITIALIZED",
+    "STATUS_MAPPING_ERROR",
+    "CUFFT_EXEC_FAILED",
+    "CUFFT_INTERNAL_ERROR",
+)
+"""How CUDA and its libraries (cuBLAS, cuDNN, ...) word what leaves a process without a usable GPU."""
+
 MESSAGE_LENGTH, TRACEBACK_LENGTH = 1_000, 6_000
 
 
@@ -26,6 +39,21 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
         return "out_of_memory"
     return "exception"
+
+
+def breaks_the_gpu(error: BaseException) -> bool:
+    """Whether a process can no longer use its GPU after this: all that it asks of it would fail as well."""
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__ or link.__context__
+    return any(
+        isinstance(link, RuntimeError)
+        and reason_of(link) != "out_of_memory"
+        and any(words in str(link) for words in _NO_CONTEXT)
+        for link in links
+    )
 
 
 def message_of(error: BaseException) -> str:

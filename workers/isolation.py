@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -65,11 +66,11 @@ class OwnChance:
             torch.cuda.set_rng_state(states[3], self._device)
 
 
-def isolated(steps: Iterator[T], chance: OwnChance) -> Iterator[T]:
-    """The items of ``steps``, each computed under ``chance``, each given out under the caller's."""
+def isolated(steps: Iterator[T], own: AbstractContextManager[None]) -> Iterator[T]:
+    """The items of ``steps``, each computed inside ``own`` (an `OwnChance`, say), each given out outside."""
     try:
         while True:
-            with chance:
+            with own:
                 try:
                     item = next(steps)
                 except StopIteration:

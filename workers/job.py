@@ -64,10 +64,11 @@ class Job:
         checkpoint: of the same trial, to go on from. Where it is lost, the trial begins again: the results
             are the same, only later.
         folder: fsspec URI of this trial's own checkpoints (``/shared/x``, ``s3://bucket/x``): a trial that
-            was lost goes on from the latest one that is whole.
+            was lost goes on from the latest one that is whole. A path is the worker's. The caller removes it
+            in the end (`workers.checkpoints.Folder`).
         save_seconds: between checkpoints in the folder; they are saved when an epoch ends, and at a pause.
-        memory: bytes that the worker's process may hold while the trial runs; more fails it with
-            ``out_of_memory``.
+        memory: bytes that the worker's process may hold (resident, without what it shares with others) while
+            the trial runs; more fails it with ``out_of_memory``.
         silence: seconds without a report after which the trial fails with ``silent``.
     """
 
@@ -89,6 +90,8 @@ class Job:
                 raise ExecutorError(f"job {self.number}: expected {name} above 0, got {bound}")
         if not self.save_seconds >= 0:
             raise ExecutorError(f"job {self.number}: expected save_seconds >= 0, got {self.save_seconds}")
+        if self.folder is not None and not self.folder.strip():
+            raise ExecutorError(f"job {self.number}: expected the URI of a folder, got {self.folder!r}")
         if self.epochs is not None and self.epochs < 1:
             raise ExecutorError(f"job {self.number}: expected epochs >= 1, got {self.epochs}")
         begun = 0 if self.checkpoint is None else self.checkpoint.epoch
@@ -132,12 +135,13 @@ class Finished:
         number: of the job.
         metrics: on the validation split, after the last epoch.
         test_metrics: on the test split, likewise; for reporting only.
-        seconds: of the whole job: build, training, validation, test.
+        seconds: of the whole job: build, training, validation, test. Where it went on from the job's folder,
+            those of the earlier attempt count, as far as it was saved; so they do for the job's limit.
         weights: after the last epoch.
         costs: of the network, by name (see `search_spaces.cost.Cost`).
         attempts: times that the job was begun; above 1 when a worker was lost.
         checkpoint: where the trial has paused; None: it has come to its end.
-        log: the end of what the trial printed.
+        log: the end of what the trial printed, and what became of its checkpoints; 64 KiB at most.
         fit: whether the process that ran it may run another one.
     """
 
@@ -165,7 +169,7 @@ class Failed:
         message: one line for people.
         traceback: of the network's own exception, its end; empty where there was none.
         infrastructure: whether the cluster failed and not the network.
-        seconds: from the job's start to its failure.
+        seconds: from the job's start to its failure; of earlier attempts as in `Finished`.
         attempts, log, fit: as in `Finished`.
     """
 

@@ -38,6 +38,7 @@ def train(
     seconds: float | None = None,
     check: Callable[[], None] = lambda: None,
     begin: Callable[[FusedOptimizer], int] = lambda optimizer: 0,
+    until: int | None = None,
 ) -> Iterator[Report]:
     """Train a network, epoch by epoch; the caller may leave off after any report.
 
@@ -55,6 +56,7 @@ def train(
         check: called between steps; what it raises ends the training.
         begin: called once with the optimizer, when network and optimizer are where they train; may bring both
             to an earlier training's state. Gives the epochs that they have been trained for.
+        until: leave off after this epoch; the learning rate's schedule spans all of the recipe's.
 
     Yields:
         A report after each epoch, with the metrics on the validation split.
@@ -65,12 +67,12 @@ def train(
     """
     device = next(iter(problem.train.inputs.values())).device
     deadline = Deadline(seconds, check)
-    steps = _train(network, problem, recipe, seed, device, deadline, begin)
+    steps = _train(network, problem, recipe, seed, device, deadline, begin, until or recipe.epochs)
     return isolated(_mapped(steps), OwnChance(seed, device))
 
 
 class Deadline:
-    """The end of a trial's time, asked between steps.
+    """A trial's time and its end, asked between steps.
 
     Args:
         seconds: from now; None: no limit.
@@ -79,12 +81,22 @@ class Deadline:
 
     def __init__(self, seconds: float | None, check: Callable[[], None] = lambda: None) -> None:
         self.seconds, self._check = seconds, check
-        self._end = math.inf if seconds is None else time.perf_counter() + seconds
+        self._limit = math.inf if seconds is None else seconds
+        self._started = time.perf_counter()
+
+    @property
+    def spent(self) -> float:
+        """Seconds so far."""
+        return time.perf_counter() - self._started
+
+    def add(self, seconds: float) -> None:
+        """Count what was spent before, by an earlier attempt."""
+        self._started -= seconds
 
     def check(self) -> None:
         """Raise what the caller's check raises, or a `TrainingFailure` when the time is over."""
         self._check()
-        if time.perf_counter() > self._end:
+        if time.perf_counter() - self._started > self._limit:
             raise TrainingFailure("timeout", f"not finished within its {self.seconds:g} seconds")
 
 
@@ -117,6 +129,7 @@ def _train(
     device: torch.device,
     deadline: Deadline,
     begin: Callable[[FusedOptimizer], int],
+    until: int,
 ) -> Iterator[Report]:
     tasks = problem.signature.tasks
     network.to(device)
@@ -127,7 +140,7 @@ def _train(
     examples = len(problem.train)
     steps = batches.steps_per_epoch(examples, recipe.batch_size)
     rate = learning_rate(recipe, steps * recipe.epochs)
-    for epoch in range(begin(optimizer) + 1, recipe.epochs + 1):
+    for epoch in range(begin(optimizer) + 1, until + 1):
         chance = _seed_of(seed, epoch)
         seed_all(chance, device)
         generator = torch.Generator().manual_seed(chance)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import gc
-import time
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
 
-from search_spaces.errors import BuildError, ExecutorError
-from workers import checkpoint
-from workers.failures import message_of, reason_of, traceback_of
-from workers.isolation import OwnChance
-from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Reported
+from search_spaces.errors import BuildError
+from workers import aftermath
+from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
+from workers.isolation import OwnChance, isolated
+from workers.job import Event, Failed, Finished, HeldWeights, Job, Reported
+from workers.memory import Limit
 from workers.metrics import evaluate
+from workers.modes import OwnModes
+from workers.progress import Progress
 from workers.recipe import Recipe
 from workers.training import Deadline, adapt, train
+from workers.trial_log import TrialLog
 from workers.weights import to_safetensors
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from workers.optimization import FusedOptimizer
     from workers.problems.problem import Problem
 
 
@@ -31,7 +33,9 @@ def run(
 ) -> Iterator[Event]:
     """Build, train, validate and test the network of a job, as far as the job goes.
 
-    Never raises for what the network does: that is its last event. The caller's random states are untouched.
+    Never raises for what the network does: that is its last event. The caller's random states, streams and
+    torch's modes are untouched. With ``job.folder`` it goes on from the latest state there, if that is newer
+    than the job's checkpoint, and saves there; who takes the last event removes the folder.
 
     Args:
         job: what to do.
@@ -40,57 +44,62 @@ def run(
         check: called between steps; raises `TrialStopped` to end the trial.
 
     Yields:
-        `Reported` for each epoch, then one `Finished` or `Failed`.
+        `Reported` for each epoch of the job, those of an earlier attempt included, then one `Finished` or
+        `Failed`.
     """
-    started = time.perf_counter()
-    failure: Failed | None = None
+    device = torch.device(device)
+    aftermath.begin(device)
+    log, modes = TrialLog(), OwnModes()
+    limit = Limit(job.memory)
+
+    def look() -> None:
+        check()
+        limit.check()
+
+    deadline = Deadline(job.seconds, look)
+    end: Finished | Failed | None = None
+    usable = True
     try:
-        yield from _run(job, data, torch.device(device), check, started)
+        for event in isolated(isolated(_run(job, data, device, deadline, limit, log), modes), log):
+            if isinstance(event, Reported):
+                yield event
+            else:
+                end = event
     except (Exception, SystemExit) as error:
         # SystemExit too: a candidate may not end the worker.
-        failure = Failed(
+        usable = not breaks_the_gpu(error)
+        end = Failed(
             number=job.number,
             reason=reason_of(error),
             message=message_of(error),
             traceback=traceback_of(error),
             infrastructure=False,
-            seconds=time.perf_counter() - started,
+            seconds=deadline.spent,
         )
-    if failure is not None:
-        # Here the exception is gone, and with it the frames that held the network's tensors.
-        gc.collect()
-        if torch.device(device).type == "cuda":
-            torch.cuda.empty_cache()
-        yield failure
+    assert end is not None  # `_run` ends with an event or an error
+    # Here the frames that held the network's tensors are gone.
+    fit = aftermath.is_fit(device, kept=_size(end), limit=job.memory) and usable and modes.restored
+    yield dataclasses.replace(end, log=log.text(), fit=fit)
 
 
 def _run(
-    job: Job, data: Problem, device: torch.device, check: Callable[[], None], started: float
+    job: Job, data: Problem, device: torch.device, deadline: Deadline, limit: Limit, log: TrialLog
 ) -> Iterator[Event]:
-    deadline = Deadline(job.seconds, check)
     deadline.check()
     recipe = Recipe.of(job.architecture)
     if job.epochs is not None:
         recipe = recipe.model_copy(update={"epochs": job.epochs})
+    until = min(job.until or recipe.epochs, recipe.epochs)
     chance = OwnChance(job.seed, device)
     with chance:
         network = _build(job, data)
-    kept = _read(job)
-    optimizers: list[FusedOptimizer] = []
-
-    def begin(optimizer: FusedOptimizer) -> int:
-        optimizers.append(optimizer)
-        return 0 if kept is None else checkpoint.restore(kept, job, network, optimizer)
-
-    metrics: dict[str, float] = {}
-    paused = None
-    for report in train(network, data, recipe, seed=job.seed, check=deadline.check, begin=begin):
-        metrics = report.metrics
+    progress = Progress(job, network, until, deadline, log)
+    trained = train(
+        network, data, recipe, seed=job.seed, check=deadline.check, begin=progress.begin, until=until
+    )
+    for report in progress.reports(trained):
         yield Reported(job.number, report)
-        if report.epoch == job.until and job.until < recipe.epochs:
-            state = checkpoint.save(job, network, optimizers[0], report.epoch)
-            paused = Checkpoint(report.epoch, HeldWeights(state))
-            break
+    paused = progress.pause() if until < recipe.epochs else None
     with chance:
         # The only place that touches the test split: when training ends or pauses, for reporting (law 6).
         test_metrics = evaluate(
@@ -101,20 +110,19 @@ def _run(
             data.signature.tasks,
             check=deadline.check,
         )
-        weights = to_safetensors(network)
+        weights = HeldWeights(to_safetensors(network))
+    limit.check(now=True)
     costs = job.architecture.cost(data.signature).to_dict()
-    seconds = time.perf_counter() - started
-    yield Finished(job.number, metrics, test_metrics, seconds, HeldWeights(weights), costs, checkpoint=paused)
+    metrics = progress.metrics
+    yield Finished(job.number, metrics, test_metrics, deadline.spent, weights, costs, checkpoint=paused)
 
 
-def _read(job: Job) -> bytes | None:
-    """The state to go on from; None: from the beginning, also where the state was lost with its node."""
-    if job.checkpoint is None:
-        return None
-    try:
-        return job.checkpoint.state.read()
-    except ExecutorError:
-        return None
+def _size(event: Finished | Failed) -> int:
+    """Bytes of this process that go on with an event."""
+    if isinstance(event, Failed):
+        return 0
+    held = [event.weights, None if event.checkpoint is None else event.checkpoint.state]
+    return sum(len(weights.data) for weights in held if isinstance(weights, HeldWeights))
 
 
 def _build(job: Job, data: Problem) -> nn.Module:

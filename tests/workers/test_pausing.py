@@ -11,7 +11,8 @@ from faulty_networks import answers, architecture, faulty, points, run
 from search_spaces import Classification, Signature, Space, Vector, integer
 from search_spaces.errors import ExecutorError
 from workers import checkpoint, trial
-from workers.job import Checkpoint, Finished, HeldWeights, Job, Reported
+from workers.checkpoint import Epoch
+from workers.job import Checkpoint, Finished, HeldWeights, Job, Report, Reported
 from workers.optimization import FusedOptimizer
 from workers.pool import Pool
 from workers.recipe import Recipe
@@ -30,9 +31,10 @@ def test_a_checkpoint_brings_network_and_optimizer_to_where_they_were() -> None:
         return network, optimizer
 
     (network, optimizer), (other, its) = made(0), made(1)
-    data = checkpoint.save(job, network, optimizer, epoch=7)
-    assert checkpoint.restore(data, job, other, its) == 7
-    assert checkpoint.save(job, other, its, epoch=7) == data
+    history = [Epoch(Report(epoch, {"loss": 1 / epoch}, 0.1, 2.0, 3.0), 4.0 * epoch) for epoch in range(1, 8)]
+    data = checkpoint.save(job, network, optimizer, history)
+    assert checkpoint.restore(data, job, other, its) == history
+    assert checkpoint.save(job, other, its, history) == data
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""The memory of this process: how much it holds, and a bound on that for the time of a trial."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import resource
+import sys
+import time
+
+from search_spaces.errors import TrainingFailure
+
+_LOOK = 0.1
+"""Seconds between looks at a trial's memory; a peak between two is seen, where the system remembers it."""
+
+_FIELDS = re.compile(rb"^(VmHWM|VmRSS|RssShmem):\s+(\d+) kB$", re.MULTILINE)
+
+
+class Limit:
+    """A bound on the memory that this process holds while a trial runs.
+
+    What it shares with others (Ray's object store) does not count. Linux tells the peak since the limit was
+    made, other systems that since the process began.
+
+    Args:
+        size: in bytes; None: no bound.
+    """
+
+    def __init__(self, size: int | None) -> None:
+        self._size = size
+        self._next = 0.0
+        self._field = "VmRSS"
+        if size is not None:
+            # "5" sets the peak (VmHWM) back to what is held now (man 5 proc); not every sandbox lets us
+            with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+                file.write("5")
+                self._field = "VmHWM"
+
+    def check(self, *, now: bool = False) -> None:
+        """Look now and then, or just now.
+
+        Raises:
+            TrainingFailure: ``out_of_memory``, with both figures.
+        """
+        if self._size is None:
+            return
+        moment = time.perf_counter()
+        if now or moment >= self._next:
+            self._next = moment + _LOOK
+            most = held(self._field)
+            if most > self._size:
+                text = f"the process held {_shown(most)}, the limit is {_shown(self._size)}"
+                raise TrainingFailure("out_of_memory", text)
+
+
+def held(field: str = "VmRSS") -> int:
+    """Bytes of memory that this process holds alone (``VmRSS``), or held at most (``VmHWM``)."""
+    try:
+        with open("/proc/self/status", "rb") as file:
+            found = {name.decode(): int(size) for name, size in _FIELDS.findall(file.read())}
+        return 1024 * (found[field] - found.get("RssShmem", 0))
+    except (OSError, KeyError):
+        # elsewhere than on Linux: the peak since the process began, in bytes on a Mac
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _shown(size: int) -> str:
+    return f"{size / 2**30:.3g} GiB" if size >= 2**30 else f"{size / 2**20:.3g} MiB"
