@@ -9,7 +9,7 @@ import torch
 from faulty_networks import answers, architecture, faulty, points, run
 
 from search_spaces import Classification, Signature, Space, Vector, integer
-from search_spaces.errors import ExecutorError
+from search_spaces.errors import ExecutorError, FormatError
 from workers import checkpoint, trial
 from workers.checkpoint import Epoch
 from workers.job import Checkpoint, Finished, HeldWeights, Job, Report, Reported
@@ -35,6 +35,31 @@ def test_a_checkpoint_brings_network_and_optimizer_to_where_they_were() -> None:
     data = checkpoint.save(job, network, optimizer, history)
     assert checkpoint.restore(data, job, other, its) == history
     assert checkpoint.save(job, other, its, history) == data
+
+
+def test_a_checkpoint_that_does_not_fit_changes_nothing() -> None:
+    job = Job(0, architecture(), seed=4)
+    network = job.architecture.build(points().signature)
+    optimizer = FusedOptimizer(network.parameters(), Recipe())
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    other = FusedOptimizer(network.parameters(), Recipe(optimizer="sgd"))
+    torch.nn.init.ones_(next(network.parameters()))
+    data = checkpoint.save(job, network, other, [])
+    network.load_state_dict(before)
+    with pytest.raises(FormatError, match=r"not of this network and recipe: optimizer\.0\.1, optimizer"):
+        checkpoint.restore(data, job, network, optimizer)
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("limit", ["memory", "silence", "seconds", "save_seconds"])
+def test_a_limit_below_nothing_is_refused(limit: str) -> None:
+    with pytest.raises(ExecutorError, match=f"job 0: expected {limit} "):
+        Job(0, architecture(), 0, **{limit: -1})  # type: ignore[arg-type]
+
+
+def test_a_folder_without_a_name_is_refused() -> None:
+    with pytest.raises(ExecutorError, match="job 0: expected the URI of a folder, got ' '"):
+        Job(0, architecture(), 0, folder=" ")
 
 
 @pytest.mark.parametrize(
