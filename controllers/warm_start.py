@@ -38,7 +38,11 @@ class WarmStart:
 
 
 def warm_start(
-    controller: Controller, results: Iterable[tuple[Decisions | Architecture, Values]], *, propose: int = 0
+    controller: Controller,
+    results: Iterable[tuple[Decisions | Architecture, Values]],
+    *,
+    propose: int = 0,
+    tell: bool = True,
 ) -> WarmStart:
     """Let a controller begin from old results.
 
@@ -54,7 +58,9 @@ def warm_start(
     controller: may have been asked and told before.
     results: decisions (path -> value) or an architecture, each with its values by metric name (None:
         it failed), in the order in which they came.
-    propose: the largest number of networks to propose from results that are not of this space.
+    propose: the largest number of networks to propose from results that are not told.
+    tell: whether values compare with those to come. If not (another problem, shorter trainings), they only
+        say what to propose.
 
     Raises ControllerError for a result that is no pair. Values that lack an objective are left out, not an
     error: the older search may have measured other things.
@@ -74,7 +80,7 @@ def warm_start(
         except DecisionError:
             near.append((decisions, outcome))
             continue
-        if known is None or known == architecture.id:
+        if tell and (known is None or known == architecture.id):
             exact.append((architecture, values, outcome))
         else:
             near.append((decisions, outcome))

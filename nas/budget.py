@@ -18,6 +18,8 @@ class Budget:
         target: value of the first objective.
         trial_seconds: time for one trial; a longer one fails with reason ``timeout``.
         epochs: for every trial, in place of its recipe's.
+        trial_memory: bytes that a worker may hold while it runs a trial; more fails it (``out_of_memory``).
+        trial_silence: seconds that a trial may take without a report; more fails it (``silent``).
 
     Raises:
         SearchError: a value that is no such number.
@@ -28,13 +30,15 @@ class Budget:
     target: float | None = None
     trial_seconds: float | None = None
     epochs: int | None = None
+    trial_memory: int | None = None
+    trial_silence: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("trials", "epochs"):
+        for name in ("trials", "epochs", "trial_memory"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise SearchError(f"{name}: expected a whole number above 0, got {value!r}")
-        for name in ("seconds", "trial_seconds", "target"):
+        for name in ("seconds", "trial_seconds", "trial_silence", "target"):
             value = getattr(self, name)
             if value is None:
                 continue

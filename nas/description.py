@@ -37,6 +37,7 @@ class Description:
         keep_weights: of how many of the best networks the weights are kept.
         metrics: of the problem.
         fidelity: how long trials train: ``name`` and ``settings``; None: in full.
+        checkpoints: where trials in training are saved: a URI; None: nowhere.
     """
 
     space: str | None
@@ -54,6 +55,7 @@ class Description:
     keep_weights: int
     metrics: tuple[str, ...]
     fidelity: Mapping[str, Any] | None = None
+    checkpoints: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -84,6 +86,7 @@ class Description:
                 keep_weights=data["keep_weights"],
                 metrics=tuple(data["metrics"]),
                 fidelity=data.get("fidelity"),
+                checkpoints=data.get("checkpoints"),
             )
         except (KeyError, TypeError, NasError) as error:
             raise FormatError(f"not the description of a search: {error!r}") from error

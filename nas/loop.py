@@ -1,23 +1,27 @@
-"""The loop of a search: ask, train, store, tell; and its restoration from the store."""
+"""The loop of a search: ask, train, store, tell."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from controllers.base import Controller, Proposal
 from controllers.fidelity import Fidelity
 from controllers.planner import Planner
+from controllers.warm_start import warm_start
+from nas.checkpoints import Checkpoints
 from nas.description import Description
 from nas.ending import End, end_of
+from nas.flight import Flight, tell
 from nas.lease import HEARTBEAT_SECONDS, Driver
 from nas.progress import Progress
-from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Trial
-from nas.standing import Standing, values_for
+from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Start, Trial
+from nas.restoring import Restoring
+from nas.standing import Standing
 from nas.store import Store
 from nas.writing import Writing
 from search_spaces.architecture import Architecture
@@ -32,15 +36,9 @@ COSTS = frozenset({"num_params", "num_macs", "activation_bytes"})
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
 _BATCH = 64  # asks in one transaction at the most
-
-
-@dataclass(frozen=True)
-class Flight:
-    """A trial that is in training; the leg of it, where trials may pause."""
-
-    trial: Trial
-    proposal: Proposal
-    leg: Leg | None = None
+_STATES = 200  # of so many paused trials, at least, the state is kept
+_USAGE_SECONDS = 10.0  # between records of how the workers' time was spent
+_GIVEN = 10  # networks like the best older ones that are tried first, at the most
 
 
 class Loop:
@@ -88,7 +86,12 @@ class Loop:
         costs = COSTS - set(description.metrics)
         self._checks_costs = any(limit.metric in costs for limit in description.limits)
         self._running: dict[int, Flight] = {}
-        self._paused: dict[int, tuple[Trial, Proposal, Checkpoint | None]] = {}
+        self._paused: dict[int, Flight] = {}
+        self._states: dict[int, Checkpoint] = {}  # of the best of them
+        self._checkpoints = Checkpoints(description.checkpoints, record.name)
+        self._given: deque[Proposal] = deque()  # from older results, to be begun first
+        self._num_given = 0
+        self._usage_at = 0.0  # when the workers' usage was last recorded (the executor's clock)
         self._ids: set[str] = set()  # of the architectures that are running
         self._interrupted: list[Flight] = []  # of earlier drivers, to be begun again
         self._waiting: dict[str, list[tuple[Trial, Proposal]]] = {}  # repeats of what is being trained
@@ -98,6 +101,42 @@ class Loop:
     def controller(self) -> Controller:
         """Who proposes."""
         return self.planner.controller
+
+    # -- the beginning -------------------------------------------------------------------------------------
+
+    def start_from(self, starts: Sequence[Start]) -> None:
+        """Let the controller begin from older results, before anything else.
+
+        Those that compare are told; of the others, as of those that fit the space in part only, the best are
+        tried first.
+        """
+        for comparable in (True, False):
+            results = [(start.decisions, start.metrics) for start in starts if start.comparable is comparable]
+            if results:
+                most = _GIVEN - len(self._given)
+                self._given += warm_start(self.controller, results, propose=most, tell=comparable).proposals
+        self._num_given = len(self._given)
+
+    def restore(self, rebuild: Callable[[Trial], Architecture]) -> None:
+        """Come to where the last driver of this search was; see `nas.restoring`.
+
+        Trials that were in flight are begun again, in their order and before anything new.
+
+        Args:
+            rebuild: the architecture of a trial from its decisions.
+
+        Raises:
+            SearchError: a trial's decisions now give another network: the space has changed.
+        """
+        restoring = Restoring(self.store, self.record, self.planner, self.standing, asked=self._num_given)
+        past = restoring.run(rebuild)
+        self._step, self._interrupted, self._paused = past.step, past.interrupted, past.paused
+        self._given = deque(proposal for proposal in self._given if proposal.number not in past.numbers)
+        if self._interrupted:
+            with self.store.writing(self.record.id, self.driver) as writing:
+                writing.beat(self._clock())
+                for flight in self._interrupted:
+                    writing.update(flight.trial)
 
     # -- the turn ------------------------------------------------------------------------------------------
 
@@ -153,6 +192,7 @@ class Loop:
         Raises:
             SearchError: another process has taken the search over.
         """
+        self._checkpoints.close()
         with self.store.writing(self.record.id, self.driver) as writing:
             writing.interrupt()
             writing.search(status=status, reason=reason, driver=None, elapsed_seconds=self._clock())
@@ -167,6 +207,7 @@ class Loop:
                 writing.interrupt()
                 self._running.clear()
                 self._jobs.clear()
+            self._use(executor, writing, now=end is not None and not self._running)
             if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
                 writing.beat(self._clock())
                 self._heartbeat = time.monotonic()
@@ -174,6 +215,14 @@ class Loop:
             executor.start(*self._jobs)
             self._jobs.clear()
         return end
+
+    def _use(self, executor: Executor, writing: Writing, *, now: bool) -> None:
+        """Record how the workers' time was spent: now, or from time to time, the rarer the more there are."""
+        if self._now() < self._usage_at and not now:
+            return
+        usage = executor.usage()
+        writing.usage(self._clock(), usage)
+        self._usage_at = self._now() + max(_USAGE_SECONDS, len(usage) / 10)
 
     def _slots(self, executor: Executor) -> int:
         return max(1, executor.slots)
@@ -220,13 +269,13 @@ class Loop:
             return False
         number, until = found
         self.planner.resume(number, until)
-        trial, proposal, checkpoint = self._paused.pop(number)
-        trial = replace(trial, status="running")
+        paused = self._paused.pop(number)
+        trial = replace(paused.trial, status="running")
         leg = Leg(number, until, self._next_step())
         self.standing.go_on(trial)
         writing.update(trial)
         writing.begin_leg(leg)
-        self._send(Flight(trial, proposal, leg), checkpoint)
+        self._send(Flight(trial, paused.proposal, leg), self._states.pop(number, None))
         return True
 
     def _paused_before(self) -> list[Flight]:
@@ -244,7 +293,7 @@ class Loop:
 
     def _ask(self, writing: Writing) -> None:
         """One more proposal."""
-        proposal = self.planner.ask()
+        proposal = self._given.popleft() if self._given else self.planner.ask()
         architecture = proposal.architecture
         trial = Trial(
             number=proposal.number,
@@ -260,7 +309,7 @@ class Loop:
 
     def _begin(self, trial: Trial, proposal: Proposal, writing: Writing, leg: Leg | None = None) -> None:
         """A trial to a worker, or answered at once from a limit or from the record."""
-        trial = replace(trial, status="running", started_at=time.time(), epochs=None)
+        trial = replace(trial, status="running", started_at=time.time())
         twin = self.standing.known.get(trial.architecture_id)
         if twin is not None:
             self._repeat(trial, proposal, twin, writing)
@@ -282,6 +331,7 @@ class Loop:
     def _send(self, flight: Flight, checkpoint: Checkpoint | None) -> None:
         """Have a trial trained after the commit, from its checkpoint if there is one."""
         budget, trial = self.description.budget, flight.trial
+        folder = self._checkpoints.folder(trial)
         self._running[trial.number] = flight
         self._ids.add(trial.architecture_id)
         seconds = budget.trial_seconds
@@ -294,6 +344,9 @@ class Loop:
                 seconds=None if seconds is None else max(1e-3, seconds - (trial.seconds or 0.0)),
                 until=None if flight.leg is None else flight.leg.until,
                 checkpoint=checkpoint,
+                folder=folder,
+                memory=budget.trial_memory,
+                silence=budget.trial_silence,
             )
         )
 
@@ -337,6 +390,8 @@ class Loop:
             return False
         del self._running[event.number]
         self._ids.discard(trial.architecture_id)
+        if event.log:
+            writing.log(trial.number, event.log)
         if isinstance(event, Finished):
             self._finish(event, flight, writing)
         else:
@@ -358,9 +413,22 @@ class Loop:
             test_metrics=event.test_metrics,
             seconds=(trial.seconds or 0.0) + event.seconds,
         )
-        if paused is not None:
-            self._paused[trial.number] = ended, proposal, paused
+        if paused is None:
+            self._checkpoints.remove(trial)
+        else:
+            self._pause(Flight(ended, proposal, flight.leg), paused)
         self.standing.keep(ended, event.weights, writing)
+
+    def _pause(self, flight: Flight, state: Checkpoint) -> None:
+        """Keep the state of a trial that has paused, if it is among the best: others hardly ever go on."""
+        self._paused[flight.trial.number] = flight
+        self._states[flight.trial.number] = state
+        if len(self._states) < 2 * _STATES:
+            return
+        ranked = self.description.rank([self._paused[number].trial for number in self._states])
+        for trial in ranked[_STATES:]:
+            del self._states[trial.number]
+            self._checkpoints.remove(trial)
 
     def _fail(self, event: Failed, flight: Flight, writing: Writing) -> None:
         trial = flight.trial
@@ -375,6 +443,7 @@ class Loop:
             traceback=event.traceback or None,
             seconds=(trial.seconds or 0.0) + event.seconds,
         )
+        self._checkpoints.remove(trial)
         self.standing.drop(trial.number, writing)
         self.progress.messages.append(f"{trial.architecture_id} failed ({event.reason}): {event.message}")
 
@@ -410,96 +479,8 @@ class Loop:
             metrics = None if status == "failed" else ended.metrics
             leg = replace(leg, told_step=ended.told_step, metrics=metrics)
             writing.end_leg(leg)
-        self._tell(ended, proposal, leg)
+        tell(self.planner, Flight(ended, proposal, leg))
         return ended
-
-    def _tell(self, trial: Trial, proposal: Proposal, leg: Leg | None) -> None:
-        """Tell how a trial ended, or paused after a leg, as is recorded."""
-        values = values_for(self.controller, trial)
-        if trial.status == "paused" and leg is not None:
-            self.planner.pause(proposal, leg.until, values)
-        else:
-            self.planner.end(proposal, values, trained=trial.status in TRAINED)
-
-    # -- restoring -----------------------------------------------------------------------------------------
-
-    def restore(self, rebuild: Callable[[Trial], Architecture]) -> None:
-        """Come to where the last driver of this search was, from the store alone.
-
-        The controller's calls are replayed; trials that were in flight are begun again, in their order and
-        before anything new.
-
-        Args:
-            rebuild: the architecture of a trial from its decisions.
-
-        Raises:
-            SearchError: a trial's decisions now give another network: the space has changed.
-        """
-        calls: list[tuple[int, Callable[[], object]]] = []
-        past: dict[int, Trial] = {}
-        legs: dict[int, list[Leg]] = {}
-        for leg in self.store.legs(self.record.id):
-            legs.setdefault(leg.number, []).append(leg)
-        for trial in self.store.trials(self.record.id):
-            architecture = rebuild(trial)
-            if architecture.id != trial.architecture_id:
-                raise SearchError(
-                    f"search {self.record.name!r} cannot go on: trial {trial.number} was the network "
-                    f"{trial.architecture_id}, its decisions now give {architecture.id}"
-                )
-            proposal = Proposal(trial.number, architecture, trial.parents, trial.origin)
-            past[trial.number] = trial
-            calls.append((trial.asked_step, partial(self.planner.repeat, proposal)))
-            self._restore_trial(trial, proposal, legs.get(trial.number, []), calls)
-        calls.sort(key=lambda call: call[0])
-        for _, call in calls:
-            call()
-        self._step = calls[-1][0] if calls else 0
-        self.standing.kept = {number: past[number] for number in self.store.kept_weights(self.record.id)}
-        self._record_cuts()
-
-    def _restore_trial(
-        self,
-        trial: Trial,
-        proposal: Proposal,
-        legs: list[Leg],
-        calls: list[tuple[int, Callable[[], object]]],
-    ) -> None:
-        """What was called for a trial after it was asked for, and where it stands."""
-        for leg in legs:
-            first = leg is legs[0]
-            begin = partial(self.planner.begin, proposal)
-            go_on = partial(self.planner.resume, leg.number, leg.until)
-            calls.append((leg.asked_step, begin if first else go_on))
-            if leg.told_step is not None:
-                last = leg is legs[-1] and trial.status in TRAINED
-                then = trial if last else replace(trial, status="paused", metrics=leg.metrics or {})
-                calls.append((leg.told_step, partial(self._tell, then, proposal, leg)))
-        cut = legs[-1] if legs and legs[-1].told_step is None else None
-        if cut is not None and len(legs) > 1:
-            trial = replace(trial, status="interrupted", epochs=legs[-2].until)
-            self._interrupted.append(Flight(trial, proposal, cut))
-        elif trial.told_step is None:
-            trial = replace(trial, status="interrupted", epochs=None)
-            self._interrupted.append(Flight(trial, proposal, cut))
-        else:
-            if not legs:
-                calls.append((trial.told_step, partial(self._tell, trial, proposal, None)))
-            self.standing.count(trial)
-            if trial.status == "paused":
-                self._paused[trial.number] = trial, proposal, None  # its checkpoint went with its driver
-
-    def _record_cuts(self) -> None:
-        """Note what was in flight as interrupted."""
-        if not self._interrupted:
-            return
-        # in the order in which they were begun
-        self._interrupted.sort(key=lambda it: it.trial.asked_step if it.leg is None else it.leg.asked_step)
-        with self.store.writing(self.record.id, self.driver) as writing:
-            writing.beat(self._clock())
-            for flight in self._interrupted:
-                writing.forget_reports(flight.trial.number, after=flight.trial.epochs or 0)
-                writing.update(flight.trial)
 
     def _next_step(self) -> int:
         self._step += 1

@@ -60,6 +60,21 @@ class Leg:
 
 
 @dataclass(frozen=True)
+class Start:
+    """An older result that a search starts from.
+
+    Attributes:
+        decisions: of its architecture.
+        metrics: its values; None: it failed.
+        comparable: whether they were measured as the search measures. Where not, only the decisions count.
+    """
+
+    decisions: Mapping[str, Any]
+    metrics: Mapping[str, float] | None
+    comparable: bool
+
+
+@dataclass(frozen=True)
 class SearchRecord:
     """One search: what it is (``description``, see `nas.description`) and where it stands."""
 
@@ -71,6 +86,7 @@ class SearchRecord:
     elapsed_seconds: float
     driver: str | None
     heartbeat_at: float | None
+    written: str | None
     description: Mapping[str, Any]
 
     @property

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -15,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
+VERSION = 2
 """Version of the schema; a store of another version is refused with a message."""
 
 metadata = MetaData()
@@ -38,6 +39,7 @@ searches = Table(
     Column("elapsed_seconds", Float, nullable=False, default=0.0),  # of its drivers together
     Column("driver", Text),  # the process that drives it now, see nas.lease
     Column("heartbeat_at", Float),  # when that was last heard of; seconds since 1970, UTC
+    Column("written", String(32)),  # names the last writing of its driver, see nas.store
     Column("description", JSON, nullable=False),  # see nas.description
 )
 
@@ -105,4 +107,35 @@ weights = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),  # safetensors
     _of_trial(),
+)
+
+logs = Table(
+    "nas_logs",
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),  # the end of what the trial printed
+    _of_trial(),
+)
+
+usage = Table(
+    "nas_usage",  # how the workers' time was spent, see workers.executor.Usage
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Float, primary_key=True),  # seconds of the search, all its drivers together
+    Column("worker", String(80), primary_key=True),
+    Column("node", String(80), nullable=False),
+    Column("busy", Float, nullable=False),  # seconds since the worker began
+    Column("idle", Float, nullable=False),
+    Column("overhead", Float, nullable=False),
+)
+
+starts = Table(
+    "nas_starts",  # older results that a search started from
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # order of telling
+    Column("decisions", JSON, nullable=False),
+    Column("metrics", JSON),  # None: it failed
+    Column("comparable", Boolean, nullable=False),  # measured as the search measures
 )

@@ -32,6 +32,7 @@ from nas.description import Description, controller_name, fidelity_json, space_j
 from nas.lease import Driver, new_driver, release
 from nas.loop import Listener, Loop
 from nas.records import SearchRecord, Trial
+from nas.starting import Source, sources_of, starts_of
 from nas.store import DEFAULT_STORE, Store
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError, StoreError, UnknownNameError
@@ -74,6 +75,13 @@ class Search:
         fidelity: how long trials train: ``"asha"`` or ``"hyperband"`` (trials pause, the best go on), or a
             `controllers.fidelity.Fidelity`; left out: each in full. By name, ``epochs`` are those of a trial
             that is never stopped.
+        trial_memory: bytes that a worker may hold while it runs a trial; more fails it.
+        trial_silence: seconds that a trial may take without a report (an epoch, at least); more fails it.
+        checkpoints: where trials in training are saved, so that one that is interrupted goes on where it was:
+            a path that all machines share, or a URI as fsspec knows it (``s3://bucket/folder``).
+        start_from: older searches to start from: names or numbers in the same store, or pairs ``(store,
+            search)``. The controller learns from their results where the problem, the data and the epochs are
+            the same; else networks like the best of them are tried first.
 
     Example:
         >>> search = Search(cnn(), "digits", "evolution", limits=[at_most("num_params", 100_000)], trials=40)
@@ -103,12 +111,17 @@ class Search:
         epochs: int | None = None,
         keep_weights: int = 5,
         fidelity: str | Fidelity | None = None,
+        trial_memory: int | None = None,
+        trial_silence: float | None = None,
+        checkpoints: str | Path | None = None,
+        start_from: Source | list[Source] | None = None,
     ) -> None:
         self.space = space if isinstance(space, Space) else Space(space)
         self.problem: Any = problem_of(problem)
         # a store in memory ends with its object: it stays open as long as the search is there
         self.store = store if isinstance(store, Store) or not in_memory(store) else Store(store, create=True)
         self.executor = executor
+        self._sources = sources_of(start_from)
         self.name = name_of(name)
         self.seed = seed
         self._objectives = objectives_of(objectives, controller, self.problem)
@@ -132,11 +145,12 @@ class Search:
             data=fingerprint(self.problem),
             objectives=self._objectives,
             limits=self._limits,
-            budget=Budget(trials, seconds, target, trial_seconds, epochs),
+            budget=Budget(trials, seconds, target, trial_seconds, epochs, trial_memory, trial_silence),
             seed=seed,
             keep_weights=keep_weights,
             metrics=tuple(self.problem.metrics),
             fidelity=fidelity_json(self._fidelity),
+            checkpoints=None if checkpoints is None else str(checkpoints),
         )
         check_metrics(self.description)
         executor_of(executor)  # an unknown name is said now, not after the problem is loaded
@@ -217,6 +231,9 @@ class Search:
             epochs=found.budget.epochs,
             keep_weights=found.keep_weights,
             fidelity=fidelity,
+            trial_memory=found.budget.trial_memory,
+            trial_silence=found.budget.trial_silence,
+            checkpoints=found.checkpoints,
         )
 
     def run(self, *, resume: bool = False, listener: Listener | None = None) -> pd.DataFrame:
@@ -257,6 +274,7 @@ class Search:
 
     def _drive(self, loop: Loop, resume: bool) -> str:
         """Search; gives why it ended."""
+        loop.start_from(loop.store.starts(loop.record.id))
         if resume:
             loop.restore(self._rebuild)
             end = loop.done()
@@ -286,13 +304,14 @@ class Search:
             record = self._find(store)
             store.claim(record.id, driver, described)
             return store.search_of(record.id)
+        given = starts_of(store, self._sources, self.description)
         if self.name is not None:
-            return store.create_search(self.name, described, driver)
+            return store.create_search(self.name, described, driver, given)
         stem = f"{self.problem.name}-{self.description.controller.split('.')[-1]}"
         while True:
             name = store.free_name(stem)
             try:
-                return store.create_search(name, described, driver)
+                return store.create_search(name, described, driver, given)
             except StoreError:
                 if name not in {search.name for search in store.searches()}:
                     raise  # else another process was faster: the next name

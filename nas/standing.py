@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from controllers.base import Controller
 from controllers.records import judge
 from nas.description import Description
 from nas.progress import Progress
@@ -78,19 +77,3 @@ class Standing:
         """Forget the weights of a trial, if they are kept."""
         if self.kept.pop(number, None) is not None:
             writing.drop_weights(number)
-
-
-def values_for(controller: Controller, trial: Trial) -> dict[str, float] | None:
-    """What a controller is told of a trial that is over: its values, or None for a failure.
-
-    A network that was turned down for its costs has no values of the objectives. A controller that does not
-    know the limit which it broke can only hear that it failed.
-    """
-    metrics = dict(trial.metrics)
-    if trial.status == "failed" or not metrics:
-        return None
-    if all(objective.metric in metrics for objective in controller.objectives):
-        return metrics
-    limits = controller.limits
-    broken = any(limit.violation(metrics[limit.metric]) > 0 for limit in limits if limit.metric in metrics)
-    return metrics if broken else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,12 +13,18 @@ import sqlalchemy as sa
 
 from nas.database import Database
 from nas.lease import Driver, living
-from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Status, Trial
-from nas.schema import legs, reports, searches, trials, weights
-from nas.writing import Writing, numbers
+from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Start, Status, Trial
+from nas.schema import legs, logs, reports, searches, starts, trials, usage, weights
+from nas.writing import Writing, numbers, plain
 from search_spaces.errors import SearchError, StoreError, UnknownNameError
+from workers.executor import Usage
+
+_logger = logging.getLogger(__name__)
 
 DEFAULT_STORE = "sqlite:///nas.db"
+
+_PAUSES = 0.1, 5.0
+"""Seconds between attempts to write to a database that does not answer: the first, and the longest."""
 
 
 class Store:
@@ -31,6 +38,8 @@ class Store:
         url: an SQLAlchemy URL (``sqlite:///nas.db``, ``postgresql://user@host/db``) or a path;
             ``sqlite://`` is a store in memory, which ends with the `Store`.
         create: make the store if there is none.
+        patience: seconds that `writing` goes on trying while the database does not answer, is locked or has
+            no room left.
 
     Attributes:
         url: as text, without a password.
@@ -39,8 +48,11 @@ class Store:
         StoreError: there is no store there, or it cannot be opened.
     """
 
-    def __init__(self, url: str | Path = DEFAULT_STORE, *, create: bool = False) -> None:
+    def __init__(
+        self, url: str | Path = DEFAULT_STORE, *, create: bool = False, patience: float = 120.0
+    ) -> None:
         self._database = Database(url, create)
+        self.patience = patience
         self.url = self._database.url
 
     def close(self) -> None:
@@ -56,9 +68,13 @@ class Store:
     # -- searches ------------------------------------------------------------------------------------------
 
     def create_search(
-        self, name: str, description: Mapping[str, Any], driver: Driver | None = None
+        self,
+        name: str,
+        description: Mapping[str, Any],
+        driver: Driver | None = None,
+        given: Sequence[Start] = (),
     ) -> SearchRecord:
-        """A new search of that name, driven by ``driver``.
+        """A new search of that name, driven by ``driver``, that starts from the results ``given``.
 
         Raises:
             StoreError: the name is taken.
@@ -75,13 +91,18 @@ class Store:
         try:
             with self._database.transaction() as connection:
                 made = connection.execute(searches.insert().values(**row)).inserted_primary_key
+                assert made is not None
+                if given:
+                    rows = [
+                        _start(start) | {"search_id": made[0], "place": i} for i, start in enumerate(given)
+                    ]
+                    connection.execute(starts.insert(), rows)
         except StoreError as error:
             if isinstance(error.__cause__, sa.exc.IntegrityError):
                 raise StoreError(
                     f"the store has a search named {name!r} already: resume it or choose another name"
                 ) from None
             raise
-        assert made is not None
         return self.search_of(made[0])
 
     def claim(self, search_id: int, driver: Driver, description: Mapping[str, Any]) -> None:
@@ -158,7 +179,7 @@ class Store:
     @contextmanager
     def writing(self, search_id: int, driver: Driver | None = None) -> Iterator[Writing]:
         """What is put into the `Writing` is written in one transaction when the block is left, if it is left
-        well.
+        well. While the database does not answer it is tried again, and written once.
 
         Args:
             search_id: of the search that it is about.
@@ -167,8 +188,26 @@ class Store:
         writing = Writing(search_id, None if driver is None else driver.to_json())
         yield writing
         if writing:
-            with self._database.transaction() as connection:
-                writing.flush(connection)
+            self._write(writing)
+
+    def _write(self, writing: Writing) -> None:
+        end, pause, again = time.monotonic() + self.patience, _PAUSES[0], False
+        while True:
+            try:
+                with self._database.transaction() as connection:
+                    # an answer that was lost: it may have been written
+                    if not (again and writing.is_written(connection)):
+                        writing.flush(connection)
+                return
+            except StoreError as error:
+                left = end - time.monotonic()
+                if not isinstance(error.__cause__, sa.exc.OperationalError) or left < 0:
+                    raise
+                if not again:
+                    _logger.warning("%s; trying again for %.0f s", error, left)
+            again = True
+            time.sleep(min(pause, max(0.0, left)))
+            pause = min(2 * pause, _PAUSES[1])
 
     def trials(
         self,
@@ -238,6 +277,39 @@ class Store:
                 for row in connection.execute(query)
             ]
 
+    def last_epochs(self, search_id: int) -> dict[int, int]:
+        """By trial, the last epoch that was reported."""
+        query = sa.select(reports.c.number, sa.func.max(reports.c.epoch)).group_by(reports.c.number)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(reports.c.search_id == search_id))
+            return {row.number: row[1] for row in rows}
+
+    def log(self, search_id: int, number: int) -> str:
+        """The end of what a trial printed."""
+        here = sa.and_(logs.c.search_id == search_id, logs.c.number == number)
+        with self._database.reading() as connection:
+            return connection.scalar(sa.select(logs.c.text).where(here)) or ""
+
+    def usage(self, search_id: int) -> list[tuple[float, Usage]]:
+        """How the workers' time was spent, with the seconds of the search at which that was asked."""
+        query = sa.select(usage).where(usage.c.search_id == search_id).order_by(usage.c.at, usage.c.worker)
+        with self._database.reading() as connection:
+            return [
+                (row.at, Usage(row.worker, row.node, row.busy, row.idle, row.overhead))
+                for row in connection.execute(query)
+            ]
+
+    def starts(self, search_id: int) -> list[Start]:
+        """The older results that a search started from."""
+        query = sa.select(starts).where(starts.c.search_id == search_id).order_by(starts.c.place)
+        with self._database.reading() as connection:
+            return [
+                Start(row.decisions, None if row.metrics is None else numbers(row.metrics), row.comparable)
+                for row in connection.execute(query)
+            ]
+
+    # -- weights -------------------------------------------------------------------------------------------
+
     def weights(self, search_id: int, number: int) -> bytes | None:
         """The weights of a trial (safetensors), if they were kept."""
         here = sa.and_(weights.c.search_id == search_id, weights.c.number == number)
@@ -258,6 +330,11 @@ def _trial(row: Mapping[Any, Any]) -> Trial:
     values["metrics"] = numbers(row["metrics"])
     values["test_metrics"] = numbers(row["test_metrics"])
     return Trial(**values)
+
+
+def _start(start: Start) -> dict[str, Any]:
+    metrics = None if start.metrics is None else plain(start.metrics)
+    return {"decisions": dict(start.decisions), "metrics": metrics, "comparable": start.comparable}
 
 
 def _number(name: str | int) -> int | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nas.records import EpochReport, Leg, Trial
-from nas.schema import legs, reports, searches, trials, weights
+from nas.schema import legs, logs, reports, searches, trials, usage, weights
 from search_spaces.errors import SearchError
+from workers.executor import Usage
 
 _CHANGING = (
     "status", "reason", "message", "traceback", "told_step", "score", "metrics", "test_metrics", "epochs",
@@ -29,15 +32,19 @@ _UPDATE_TRIALS = trials.update().where(_key(trials)).values({n: sa.bindparam(f"n
 _BEAT = (
     searches.update()
     .where(searches.c.id == sa.bindparam("the_search"), searches.c.driver == sa.bindparam("the_driver"))
-    .values(elapsed_seconds=sa.bindparam("new_elapsed"), heartbeat_at=sa.bindparam("new_heartbeat"))
+    .values(
+        elapsed_seconds=sa.bindparam("new_elapsed"),
+        heartbeat_at=sa.bindparam("new_heartbeat"),
+        written=sa.bindparam("new_written"),
+    )
 )
-_DELETE_REPORTS = reports.delete().where(_key(reports), reports.c.epoch > sa.bindparam("after"))
 _UPDATE_LEGS = (
     legs.update()
     .where(_key(legs), legs.c.until == sa.bindparam("the_end"))
     .values(told_step=sa.bindparam("new_step"), metrics=sa.bindparam("new_metrics"))
 )
 _DELETE_WEIGHTS = weights.delete().where(_key(weights))
+_DELETE_LOGS = logs.delete().where(_key(logs))
 
 
 class Writing:
@@ -53,20 +60,23 @@ class Writing:
         self._new: dict[int, Trial] = {}
         self._changed: dict[int, Trial] = {}
         self._reports: list[dict[str, Any]] = []
-        self._forgotten: dict[int, int] = {}
+        self._logs: dict[int, str] = {}
+        self._usage: list[dict[str, Any]] = []
         self._new_legs: dict[tuple[int, int], Leg] = {}
         self._ended_legs: dict[tuple[int, int], Leg] = {}
         self._kept: dict[int, bytes] = {}
         self._dropped: list[int] = []
         self._search: dict[str, Any] = {}
         self._beat: dict[str, float] | None = None
+        self._name = uuid.uuid4().hex
         self._interrupted = False
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
         return bool(
-            self._new or self._changed or self._reports or self._forgotten or self._kept or self._dropped
-            or self._search or self._beat or self._interrupted or self._new_legs or self._ended_legs
+            self._new or self._changed or self._reports or self._kept or self._dropped or self._search
+            or self._beat or self._interrupted or self._new_legs or self._ended_legs or self._logs
+            or self._usage
         )  # fmt: skip
 
     def add(self, trial: Trial) -> None:
@@ -99,9 +109,13 @@ class Writing:
             }
         )
 
-    def forget_reports(self, number: int, after: int = 0) -> None:
-        """Drop what the store has of the epochs after one, of a trial that begins again there."""
-        self._forgotten[number] = after
+    def log(self, number: int, text: str) -> None:
+        """The end of what a trial printed, in place of what it printed in earlier legs."""
+        self._logs[number] = text
+
+    def usage(self, at: float, usages: Sequence[Usage]) -> None:
+        """How the workers' time was spent until `at` seconds of the search."""
+        self._usage += [{"at": at, **asdict(one)} for one in usages]
 
     def keep_weights(self, number: int, data: bytes) -> None:
         """The weights of a trial, as safetensors."""
@@ -115,6 +129,13 @@ class Writing:
     def beat(self, elapsed_seconds: float) -> None:
         """The driver is alive, and its search has taken so long with all its drivers."""
         self._beat = {"new_elapsed": elapsed_seconds, "new_heartbeat": time.time()}
+
+    def is_written(self, connection: Connection) -> bool:
+        """Whether this writing is in the store already, though its driver was not told so."""
+        if self._beat is None:
+            return False
+        query = sa.select(searches.c.written).where(searches.c.id == self.search_id)
+        return bool(connection.scalar(query) == self._name)
 
     def search(self, **values: Any) -> None:
         """Columns of the search itself."""
@@ -151,12 +172,14 @@ class Writing:
                 for leg in self._ended_legs.values()
             ]
             connection.execute(_UPDATE_LEGS, rows)
-        if self._forgotten:
-            connection.execute(
-                _DELETE_REPORTS, [self._at(n) | {"after": after} for n, after in self._forgotten.items()]
-            )
         if self._reports:
             connection.execute(reports.insert(), [here | report for report in self._reports])
+        if self._logs:
+            connection.execute(_DELETE_LOGS, [self._at(n) for n in self._logs])
+            rows = [here | {"number": n, "text": _text(text)} for n, text in self._logs.items()]
+            connection.execute(logs.insert(), rows)
+        if self._usage:
+            connection.execute(usage.insert(), [here | row for row in self._usage])
         if self._dropped:
             connection.execute(_DELETE_WEIGHTS, [self._at(n) for n in self._dropped])
         for number, data in self._kept.items():
@@ -165,7 +188,7 @@ class Writing:
     def _write_search(self, connection: Connection) -> None:
         if self._beat is not None:
             here = {"the_search": self.search_id, "the_driver": self.driver}
-            _expect_one(connection.execute(_BEAT, here | self._beat))
+            _expect_one(connection.execute(_BEAT, here | self._beat | {"new_written": self._name}))
         if self._search:
             query = searches.update().where(searches.c.id == self.search_id)
             if self.driver is not None:

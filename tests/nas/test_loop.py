@@ -373,7 +373,7 @@ def _die_somewhere(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> None:
     """From one of the places where a process may die on, it is dead: nothing more reaches the store."""
     from nas.writing import Writing
 
-    countdown = rng.randrange(25)
+    countdown = rng.randrange(15)
     dead = False
     flush = Writing.flush
 

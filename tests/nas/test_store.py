@@ -3,17 +3,23 @@
 import math
 import multiprocessing
 import sqlite3
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nas.lease import new_driver, release
-from nas.records import EpochReport, Trial
+from nas.records import EpochReport, Start, Trial
 from nas.store import Store
 from search_spaces.errors import SearchError, StoreError, UnknownNameError
+from workers.executor import Usage
+
+TRIALS = [Trial(number, f"{number:016x}", {"a": number}, "running") for number in range(3)]
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 FLOAT = st.floats(allow_nan=False, allow_infinity=False).map(lambda x: x + 0.0)  # -0.0 is 0.0 to SQLite
@@ -256,7 +262,7 @@ def test_a_store_of_another_version_is_refused_with_both_versions(tmp_path: Path
     connection.execute("UPDATE nas_meta SET value = '7'")
     connection.commit()
     connection.close()
-    with pytest.raises(StoreError, match="has schema version 7, this program reads version 1"):
+    with pytest.raises(StoreError, match="has schema version 7, this program reads version 2"):
         Store(tmp_path / "store.db")
 
 
@@ -280,3 +286,88 @@ def test_a_password_is_in_no_message(postgres: str) -> None:
     with pytest.raises(StoreError) as caught:
         Store("postgresql://somebody:secret@127.0.0.1:1/nowhere")
     assert "secret" not in str(caught.value)
+
+
+def test_a_writing_waits_for_a_database_that_is_locked_and_is_written_once(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with Store(path, create=True, patience=30) as store:
+        record = store.create_search("one", {})
+        other = sqlite3.connect(path, check_same_thread=False)
+        other.execute("PRAGMA busy_timeout=0")
+        other.execute("BEGIN EXCLUSIVE")
+        threading.Timer(1.0, other.rollback).start()
+        with store._database._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout=10")  # of the one connection of the pool
+        with store.writing(record.id) as writing:
+            writing.add(TRIALS[0])
+        assert store.trials(record.id) == TRIALS[:1]
+        other.close()
+
+
+def test_a_writing_that_was_committed_though_the_answer_was_lost_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = new_driver()
+    with Store(tmp_path / "store.db", create=True) as store:
+        record = store.create_search("one", {}, driver)
+        transaction, lost = store._database.transaction, []
+
+        @contextmanager
+        def losing() -> Any:
+            with transaction() as connection:
+                yield connection
+            if not lost:  # committed; then the server goes
+                lost.append(1)
+                cause = sa.exc.OperationalError("COMMIT", None, Exception("server closed the connection"))
+                raise StoreError("the store is gone") from cause
+
+        monkeypatch.setattr(store._database, "transaction", losing)
+        with store.writing(record.id, driver) as writing:
+            writing.beat(1.0)
+            writing.add(TRIALS[0])
+        assert lost
+        assert store.trials(record.id) == TRIALS[:1]
+    release(driver)
+
+
+def test_a_database_that_stays_away_is_an_error_when_patience_is_over(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with Store(path, create=True, patience=0.3) as store:
+        record = store.create_search("one", {})
+        with store._database._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+        with pytest.raises(StoreError, match="readonly"), store.writing(record.id) as writing:
+            writing.add(TRIALS[0])
+        with store._database._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only=OFF")
+        with store.writing(record.id) as writing:
+            writing.add(TRIALS[0])
+
+
+def test_logs_usage_and_older_results_are_read_back(store: Store) -> None:
+    given = [Start({"a": 1, "op": "x"}, {"accuracy": math.inf}, True), Start({"b": 0.5}, None, False)]
+    record = store.create_search("one", {}, given=given)
+    assert store.starts(record.id) == given
+    with store.writing(record.id) as writing:
+        writing.add(TRIALS[0])
+        writing.log(0, "epoch 1\0\n")
+        writing.usage(1.5, [Usage("worker 0", "here", 1.0, 0.25, 0.5)])
+    with store.writing(record.id) as writing:
+        writing.log(0, "epoch 2\n")
+        writing.usage(2.5, [Usage("worker 0", "here", 2.0, 0.25, 0.5)])
+    assert store.log(record.id, 0) == "epoch 2\n"
+    assert store.log(record.id, 1) == ""
+    assert store.usage(record.id) == [
+        (1.5, Usage("worker 0", "here", 1.0, 0.25, 0.5)),
+        (2.5, Usage("worker 0", "here", 2.0, 0.25, 0.5)),
+    ]
+
+
+def test_the_last_epoch_of_each_trial_is_known(store: Store) -> None:
+    record = store.create_search("one", {})
+    with store.writing(record.id) as writing:
+        for trial in TRIALS:
+            writing.add(trial)
+        for epoch in (1, 2, 3):
+            writing.report(1, EpochReport(epoch, {}, None, 0.0, None))
+    assert store.last_epochs(record.id) == {1: 3}
