@@ -133,6 +133,12 @@ def in_memory(url: str | Path) -> bool:
     return found.get_backend_name() == "sqlite" and found.database in (None, "", ":memory:")
 
 
+def sqlite_file(url: str | Path) -> Path | None:
+    """The file of a store, as its URL names it; None for a server. One in memory has a relative path."""
+    found = _url(url)
+    return Path(str(found.database)) if found.get_backend_name() == "sqlite" else None
+
+
 def _url(url: str | Path) -> sa.URL:
     text = str(url)
     if "://" not in text:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nas.database import Database
+from nas.environment import DEFAULT_STORE as DEFAULT_STORE
 from nas.lease import Driver, living
 from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Start, Status, Trial
 from nas.schema import legs, logs, reports, searches, starts, trials, usage, weights
@@ -20,8 +21,6 @@ from search_spaces.errors import SearchError, StoreError, UnknownNameError
 from workers.executor import Usage
 
 _logger = logging.getLogger(__name__)
-
-DEFAULT_STORE = "sqlite:///nas.db"
 
 _PAUSES = 0.1, 5.0
 """Seconds between attempts to write to a database that does not answer: the first, and the longest."""

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from nas.display import console, duration, print_leaderboard
+from nas.environment import DEFAULT_STORE, in_job, without_password
 from nas.leaderboards import entries
-from nas.store import DEFAULT_STORE, Store
+from nas.store import Store
 from search_spaces.errors import NasError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def print_stopped(search: Search, file: Path | None) -> None:
     try:
         with _store_of(search) as store:
             name = store.search(search.name).name if search.name is not None else None
-            option = _store_option(store)
+            option = _store_option(search)
     except NasError:
         name = None
     if name is None:
@@ -94,18 +95,21 @@ def _store_of(search: Search) -> AbstractContextManager[Store]:
     return nullcontext(search.store) if isinstance(search.store, Store) else Store(search.store)
 
 
-def _store_option(store: Store) -> str:
-    return "" if store.url == DEFAULT_STORE else f" --store {shlex.quote(store.url)}"
+def _store_option(search: Search) -> str:
+    """What names the store of a search on the command line; nothing for the default one."""
+    store = search.store.url if isinstance(search.store, Store) else str(search.store)
+    return "" if store == DEFAULT_STORE else f" --store {shlex.quote(without_password(store))}"
 
 
 def _resume(name: str, file: Path | None) -> str:
     described = "" if file is None else f"{shlex.quote(str(file))} --name "
-    return f"nas resume {described}{shlex.quote(name)}"
+    where = " --address ..." if in_job() else ""
+    return f"nas resume {described}{shlex.quote(name)}{where}"
 
 
 def _print_end(search: Search, store: Store, file: Path | None) -> None:
     out = console()
-    option = _store_option(store)
+    option = _store_option(search)
     print_leaderboard(store, search.name, 10, "table", False)
     record = store.search(search.name)
     out.print(

@@ -1,0 +1,120 @@
+"""The commands for searches on a cluster: ``submit``, ``status``, ``logs`` and ``stop``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.commands.options import (
+    Dashboard,
+    JobArgument,
+    Requirements,
+    StoreOption,
+    WithPackage,
+    WorkingDir,
+    with_options_of,
+)
+from nas.commands.searching import check_told_once, search
+from search_spaces.errors import ExecutorError
+
+if TYPE_CHECKING:
+    from nas.jobs import Jobs
+
+
+@with_options_of(search)
+def submit(
+    address: Dashboard = None,
+    working_dir: WorkingDir = None,
+    requirements: Requirements = None,
+    with_package: WithPackage = False,
+    store: Annotated[
+        str | None,
+        typer.Option(help="As the head sees it; default: its NAS_STORE, or nas.db in its home folder."),
+    ] = None,
+    **options: Any,
+) -> None:
+    """Send a search to a Ray cluster, where it runs as a job.
+
+    The folder of the file goes with it: not hidden files, databases, nor what .gitignore or .rayignore name.
+    """
+    file, name = options.pop("file"), options.pop("name")
+    if file is not None:
+        check_told_once(file, options)
+    send(
+        "search", None if file is None else str(file), options, address, name=name, store=store,
+        working_dir=working_dir, requirements=requirements, package=with_package,
+    )  # fmt: skip
+
+
+def status(
+    name: JobArgument = None,
+    address: Dashboard = None,
+    store: StoreOption = None,
+) -> None:
+    """Tell how a search stands: its job on the cluster, and its trials in the store."""
+    from nas.status import print_status
+
+    print_status(name, None if address is None else _jobs(address), store)
+
+
+def logs(
+    name: JobArgument = None,
+    follow: Annotated[bool, typer.Option(help="Go on until the job ends; Ctrl-C leaves it running.")] = False,
+    address: Dashboard = None,
+) -> None:
+    """Print what a job has printed."""
+    jobs = _jobs(address)
+    id = jobs.find(name).submission_id
+    if not follow:
+        sys.stdout.write(jobs.logs(id))
+        return
+    try:
+        jobs.follow(id, lambda lines: (sys.stdout.write(lines), sys.stdout.flush()))
+    except KeyboardInterrupt:
+        typer.echo("the job runs on", err=True)
+
+
+def stop(name: JobArgument = None, address: Dashboard = None) -> None:
+    """Stop a job; its search can go on later."""
+    from nas.submit import SEARCH
+
+    jobs = _jobs(address)
+    job = jobs.find(name)
+    if job.status.is_terminal():
+        raise ExecutorError(f"job {job.submission_id} has ended already: {job.status.value}")
+    ended = jobs.stop(job.submission_id)
+    typer.echo(f"job {job.submission_id} has ended: {ended}")
+    typer.echo(f"go on with: nas resume {shlex.quote(job.metadata[SEARCH])} --address {jobs.address}")
+
+
+def send(verb: str, subject: str | None, options: dict[str, Any], address: str | None, **more: Any) -> None:
+    """Submit a search, and say what can be done with it then; ``more``: of `nas.submit.job`."""
+    from nas.shipping import megabytes, size_of
+    from nas.submit import job
+
+    made = job(verb, subject, options, **more)
+    jobs = _jobs(address)
+    jobs.submit(made)
+    where = f"--address {jobs.address}"
+    shipped = (
+        f"{len(made.files)} files, {megabytes(size_of(made.files.values()))}" if made.files else "no files"
+    )
+    results = made.store or "NAS_STORE of the head, or nas.db in its home folder"
+    file = f"{shlex.quote(str(subject))} --name " if made.files and subject is not None else ""
+    typer.echo(f"submitted {made.id} to {jobs.address} ({shipped})")
+    typer.echo(f"results:    {results}")
+    typer.echo(f"how it is:  nas status {made.id} {where}")
+    typer.echo(f"its output: nas logs {made.id} --follow {where}")
+    typer.echo(f"stop it:    nas stop {made.id} {where}")
+    typer.echo(f"go on:      nas resume {file}{shlex.quote(made.search)} {where}")
+
+
+def _jobs(address: str | None) -> Jobs:
+    from nas.jobs import Jobs
+
+    if address is None:
+        raise ExecutorError("--address is missing: the cluster's dashboard, such as http://head:8265")
+    return Jobs(address)

@@ -1,0 +1,98 @@
+"""The commands that show and take out what a store holds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.commands.options import FileOption, SearchOption, StoreOption
+from nas.environment import DEFAULT_STORE
+
+
+class Format(StrEnum):
+    """How a leaderboard is printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+class Catalog(StrEnum):
+    """What there are lists of."""
+
+    spaces = "spaces"
+    problems = "problems"
+    controllers = "controllers"
+    searches = "searches"
+
+
+def leaderboard(
+    search: Annotated[str | None, typer.Argument(help="Name or number; default: the latest.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Rows; default 10, or all as json or csv.")] = None,
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.table,
+    infeasible: Annotated[bool, typer.Option(help="Also what broke a limit before training.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """Print the trials of a search, best first. It may be running."""
+    from nas.display import print_leaderboard
+    from nas.store import Store
+
+    if top is None and format in (Format.table, Format.markdown):
+        top = 10
+    with Store(store or DEFAULT_STORE) as opened:
+        print_leaderboard(opened, search, top, format.value, infeasible)
+
+
+def show(
+    id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning; or an exported folder.")],
+    search: SearchOption = None,
+    file: FileOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Show one architecture: drawing, decisions, costs, learning curve."""
+    from nas.display import print_found, print_trial
+    from nas.reuse import load
+    from nas.store import Store
+
+    _know(file)
+    if Path(id).is_dir():
+        print_found(load(id))
+        return
+    with Store(store or DEFAULT_STORE) as opened:
+        print_trial(opened, id, search)
+
+
+def export(
+    id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning.")],
+    to: Annotated[Path, typer.Option(help="Folder to write to.")],
+    search: SearchOption = None,
+    file: FileOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Write an architecture with its weights and a model card to a folder."""
+    from nas.reuse import load
+    from nas.store import Store
+
+    _know(file)
+    with Store(store or DEFAULT_STORE) as opened:
+        folder = load(opened, id, search=search).export(to)
+    typer.echo(f"wrote {folder}: in Python, nas.load({str(folder)!r}).build() gives the network")
+
+
+def list_(what: Annotated[Catalog, typer.Argument(help="What to list.")], store: StoreOption = None) -> None:
+    """List what there is to choose from, or the searches in a store."""
+    from nas.display import print_catalog
+
+    print_catalog(what.value, store or DEFAULT_STORE)
+
+
+def _know(file: Path | None) -> None:
+    """Get to know the modules in a user's own file."""
+    if file is not None:
+        from nas.assemble import run_file
+
+        run_file(file)

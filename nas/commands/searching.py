@@ -1,0 +1,183 @@
+"""The commands that run a search here: ``search`` and ``resume``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeGuard
+
+import typer
+
+from nas.commands.options import (
+    ClusterOption,
+    Cpus,
+    ExecutorOption,
+    Gpus,
+    Seconds,
+    StoreOption,
+    Target,
+    Trials,
+    Workers,
+)
+from nas.environment import DEFAULT_STORE, in_job, without_password
+from search_spaces.errors import SearchError, UnknownNameError
+
+if TYPE_CHECKING:
+    from nas.progress import Progress
+    from nas.search import Search
+
+DEFAULT_SECONDS = 150.0
+"""Budget of a search that was given none: it ends within three minutes on two cores."""
+
+EXECUTORS = ("pool", "inline")
+
+_OF_THE_FILE = (
+    "problem", "space", "controller", "maximize", "minimize", "limit", "folder", "seed", "epochs",
+    "trial_seconds", "fidelity", "min_epochs",
+)  # fmt: skip
+
+
+def search(
+    file: Annotated[Path | None, typer.Argument(help="A Python file with `search = Search(...)`.")] = None,
+    problem: Annotated[str | None, typer.Option(help="What to learn: see nas list problems.")] = None,
+    space: Annotated[str | None, typer.Option(help="nas list spaces, or a JSON file of a space.")] = None,
+    controller: Annotated[str | None, typer.Option(help="Who proposes: see nas list controllers.")] = None,
+    maximize: Annotated[list[str] | None, typer.Option(help="A metric to maximize; may be repeated.")] = None,
+    minimize: Annotated[list[str] | None, typer.Option(help="A metric to minimize; may be repeated.")] = None,
+    limit: Annotated[list[str] | None, typer.Option(help="'num_params<=100000'; may be repeated.")] = None,
+    trials: Trials = None,
+    seconds: Seconds = None,
+    target: Target = None,
+    trial_seconds: Annotated[float | None, typer.Option(help="Time limit of one trial.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of every trial that is not stopped.")] = None,
+    fidelity: Annotated[str | None, typer.Option(help="Let the best go on: asha or hyperband.")] = None,
+    min_epochs: Annotated[int | None, typer.Option(help="With --fidelity: before a first pause.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder of the problem's files.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the controller and every training; default 0.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the search in the store.")] = None,
+    workers: Workers = None,
+    cpus_per_trial: Cpus = None,
+    gpus_per_trial: Gpus = None,
+    executor: ExecutorOption = None,
+    address: ClusterOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Search, and print the leaderboard.
+
+    Without arguments: convolutional networks for scikit-learn's digits, by evolution, for 150 seconds.
+    """
+    from nas.assemble import assemble, from_file, read_fidelity
+
+    where = executor_of(executor, workers, cpus_per_trial, gpus_per_trial, address)
+    if file is not None:
+        check_told_once(file, locals())
+        found = from_file(
+            file,
+            store=store,
+            executor=where,
+            name=name,
+            trials=trials,
+            seconds=seconds,
+            target=target,
+        )
+    else:
+        if trials is None and seconds is None and target is None:
+            seconds = DEFAULT_SECONDS
+        found = assemble(
+            problem or "digits",
+            space or "cnn",
+            controller or "evolution",
+            maximize=maximize or [],
+            minimize=minimize or [],
+            limits=limit or [],
+            folder=folder,
+            trials=trials,
+            seconds=seconds,
+            target=target,
+            trial_seconds=trial_seconds,
+            epochs=epochs,
+            fidelity=read_fidelity(fidelity, epochs, min_epochs),
+            seed=0 if seed is None else seed,
+            name=name,
+            executor=where or "pool",
+            store=store or DEFAULT_STORE,
+        )
+    run(found, resume=False, file=file)
+
+
+def check_told_once(file: Path, options: Mapping[str, Any]) -> None:
+    """What a file says of its search cannot be said beside it.
+
+    Raises:
+        SearchError: it is.
+    """
+    told = [f"--{name.replace('_', '-')}" for name in _OF_THE_FILE if options.get(name) is not None]
+    if told:
+        raise SearchError(f"{', '.join(told)}: say it in {file}, where the search is described")
+
+
+def executor_of(
+    name: str | None,
+    workers: int | None,
+    cpus: int | None = None,
+    gpus: float | None = None,
+    address: str | None = None,
+) -> Any:
+    """The executor that the options describe; None where they say nothing.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        SearchError: options that do not go together.
+        ExecutorError: numbers that no worker can have.
+    """
+    if name not in (None, *EXECUTORS):
+        raise UnknownNameError("executor", name, EXECUTORS)
+    if is_dashboard(address):
+        raise SearchError(f"--address {without_password(address)}: a search is sent there by nas submit")
+    options = {"--cpus-per-trial": cpus, "--gpus-per-trial": gpus, "--address": address}
+    told = [f"{option} {value}" for option, value in options.items() if value is not None]
+    if name == "inline":
+        if workers not in (None, 1):
+            told.insert(0, f"--workers {workers}")
+        if told:
+            raise SearchError(f"{', '.join(told)}: the inline executor is one worker, in this process")
+        return "inline"
+    if workers is None and not told:
+        return name
+    from workers.pool import Pool
+
+    return Pool(workers, 1 if cpus is None else cpus, gpus or 0, address)
+
+
+def is_dashboard(address: str | None) -> TypeGuard[str]:
+    """Whether an address is that of a cluster's dashboard, to which jobs are sent."""
+    return address is not None and address.startswith(("http://", "https://"))
+
+
+def interrupt(*_: Any) -> NoReturn:
+    """End as Ctrl-C does: what SIGTERM is to do."""
+    raise KeyboardInterrupt
+
+
+def run(search: Search, resume: bool, file: Path | None = None) -> None:
+    """Run a search under the eyes of a person."""
+    from nas.watch import print_end, print_stopped, watching
+
+    if in_job():
+        from nas.submit import check_stays
+
+        check_stays(search.store)
+    try:
+        with watching(search) as show_progress:
+
+            def listener(progress: Progress) -> None:
+                signal.signal(signal.SIGTERM, interrupt)  # Ray puts its own in place when it starts
+                show_progress(progress)
+
+            search.run(resume=resume, listener=listener)
+    except KeyboardInterrupt:
+        print_stopped(search, file)
+        sys.exit(130)
+    print_end(search, file)

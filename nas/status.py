@@ -1,0 +1,114 @@
+"""How a search stands, for people: its job on the cluster, and its trials in the store."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from nas.database import sqlite_file
+from nas.description import Description
+from nas.display import duration
+from nas.environment import DEFAULT_STORE
+from nas.leaderboards import entries
+from nas.lease import living
+from nas.records import TRAINED, Status
+from nas.store import Store
+from nas.submit import SEARCH, STORE
+from search_spaces.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.jobs import Jobs
+
+Lines = list[tuple[str, str]]
+"""What there is to say, each with a word that says of what."""
+
+
+def print_status(name: str | None, jobs: Jobs | None, store: str | None) -> None:
+    """Print how a search stands.
+
+    Args:
+        name: of the search, or of its job where there are ``jobs``; None: the latest.
+        jobs: of the cluster that it is on; None: only the store is asked.
+        store: where it is kept; None: the default one, or where its job was told to.
+
+    Raises:
+        NasError: there is no such search or job.
+    """
+    if jobs is None:
+        with Store(store or DEFAULT_STORE) as opened:
+            _print(search_lines(opened, name))
+        return
+    job = jobs.find(name)
+    lines = job_lines(job)
+    where = store or os.environ.get("NAS_STORE") or _reachable(job.metadata.get(STORE, ""))
+    if where is None:
+        last = (jobs.logs(job.submission_id).strip().splitlines() or ["nothing yet"])[-1]
+        lines += [("search", job.metadata[SEARCH]), ("store", "on the head: not to be read from here")]
+        _print([*lines, ("output", last)])
+        return
+    try:
+        with Store(where) as opened:
+            lines += search_lines(opened, job.metadata[SEARCH])
+    except NasError as error:  # the job may not have come so far
+        lines += [("search", job.metadata[SEARCH]), ("store", str(error))]
+    _print(lines)
+
+
+def job_lines(job: Any) -> Lines:
+    """How a job stands, from Ray's ``JobDetails``."""
+    state = str(job.status.value)
+    end = time.time() if job.end_time is None else job.end_time / 1000
+    how_long = duration(max(0.0, end - job.start_time / 1000))
+    word = "for" if job.end_time is None else "after"
+    lines = [("job", f"{job.submission_id}: {state} {word} {how_long}")]
+    if state == "FAILED" and job.message:
+        lines.append(("message", str(job.message).strip().splitlines()[-1]))
+    return lines
+
+
+def search_lines(store: Store, name: str | None) -> Lines:
+    """How a search stands in a store.
+
+    Raises:
+        UnknownNameError: the store has no such search.
+    """
+    record = store.search(name)
+    description = Description.from_dict(record.description)
+    took = duration(record.elapsed_seconds)
+    reason = f" ({record.reason})" if record.reason else ""
+    lines = [("search", f"{record.name}: {record.state}{reason}, {took} so far")]
+    counts = {status: store.count_trials(record.id, [status]) for status in get_args(Status)}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "none yet"
+    lines.append(("trials", told))
+    metric = description.objectives[0].metric
+    best = next((row for row in entries(store, record.name, top=1) if row["rank"] and metric in row), None)
+    if best is not None:
+        lines.append(("best", f"{metric} {best[metric]:.4f} ({best['id'][:8]})"))
+    trained = sum(counts[status] for status in TRAINED)
+    if trained and record.elapsed_seconds > 0:
+        lines.append(("speed", f"{60 * trained / record.elapsed_seconds:.3g} trials a minute"))
+    driver = living(record.driver, record.heartbeat_at)
+    if driver is not None:
+        ago = max(0.0, time.time() - (record.heartbeat_at or 0.0))
+        lines.append(("driver", f"{driver.words()}, alive, last heard of {ago:.0f} s ago"))
+    elif record.driver is not None:
+        ago = max(0.0, time.time() - (record.heartbeat_at or 0.0))
+        lines.append(("driver", f"gone, last heard of {duration(ago)} ago"))
+    else:
+        lines.append(("driver", "none"))
+    return lines
+
+
+def _reachable(store: str) -> str | None:
+    """The store that a job was given, if it can be read from here."""
+    if not store:
+        return None
+    file = sqlite_file(store)
+    return store if file is None or Path(file).exists() else None
+
+
+def _print(lines: Lines) -> None:
+    for word, text in lines:
+        print(f"{word:<8}{text}")
