@@ -58,6 +58,7 @@ class Progress:
         for state in self._states():
             try:
                 self._history = checkpoint.restore(state.state.read(), self._job, self._network, optimizer)
+                self._note(f"goes on after epoch {state.epoch}")
                 break
             except ExecutorError as error:
                 self._note(f"checkpoint of epoch {state.epoch} is lost: {error}")

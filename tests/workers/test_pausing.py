@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from faulty_networks import answers, architecture, faulty, points, run
+from faulty_networks import answers, architecture, drain, faulty, points, run
 
 from search_spaces import Classification, Signature, Space, Vector, integer
 from search_spaces.errors import ExecutorError, FormatError
@@ -99,6 +99,28 @@ def test_a_worker_that_is_lost_in_a_later_leg_costs_that_leg_only(tmp_path: Path
     assert isinstance(end, Finished)
     assert end.attempts == 2
     assert [event.report.epoch for event in reports if isinstance(event, Reported)] == [3, 4]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_that_is_lost_costs_no_more_than_what_was_not_saved(tmp_path: Path) -> None:
+    marker = tmp_path / "was here"
+    network = faulty("killed once", marker)
+    marker.touch()
+    (*_, whole) = trial.run(Job(0, network, seed=2, epochs=300), points())
+    with Pool(workers=1) as pool:
+        pool.open(points())
+        pool.start(Job(0, network, seed=2, epochs=300, folder=str(tmp_path / "trial"), save_seconds=0.0))
+        reports = pool.events(timeout=120)
+        while len(reports) < 3:
+            reports += pool.events(timeout=120)
+        marker.unlink()
+        *others, end = drain(pool)
+    assert isinstance(end, Finished)
+    assert end.attempts == 2
+    assert end.log.startswith("goes on after epoch ")
+    assert answers([end]) == answers([whole])
+    epochs = [event.report.epoch for event in [*reports, *others] if isinstance(event, Reported)]
+    assert epochs == list(range(1, 301))
 
 
 def test_a_table_bills_each_epoch_once() -> None:

@@ -72,7 +72,9 @@ def test_a_trial_that_breaks_off_ends_as_one_that_does_not(
 ) -> None:
     broken_off(job, after=3)
     assert [state.epoch for state in folder.saved()] == [3]
-    assert answers(events_of(job)) == whole
+    events = events_of(job)
+    assert answers(events) == whole
+    assert finished(events).log == "goes on after epoch 3\n"
 
 
 def test_a_trial_whose_process_is_killed_ends_as_one_that_is_not(
