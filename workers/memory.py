@@ -13,7 +13,7 @@ from search_spaces.errors import TrainingFailure
 _LOOK = 0.1
 """Seconds between looks at a trial's memory; a peak between two is seen, where the system remembers it."""
 
-_FIELDS = re.compile(rb"^(VmHWM|VmRSS|RssShmem):\s+(\d+) kB$", re.MULTILINE)
+_FIELDS = re.compile(rb"^(VmHWM|VmRSS|RssAnon|RssShmem):\s+(\d+) kB$", re.MULTILINE)
 
 
 class Limit:
@@ -32,8 +32,8 @@ class Limit:
         self._field = "VmRSS"
         if size is not None:
             # "5" sets the peak (VmHWM) back to what is held now (man 5 proc); not every sandbox lets us
-            with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-                file.write("5")
+            with contextlib.suppress(OSError), open("/proc/self/clear_refs", "wb", buffering=0) as file:
+                file.write(b"5")
                 self._field = "VmHWM"
 
     def check(self, *, now: bool = False) -> None:
@@ -54,13 +54,19 @@ class Limit:
 
 
 def held(field: str = "VmRSS") -> int:
-    """Bytes of memory that this process holds alone (``VmRSS``), or held at most (``VmHWM``)."""
+    """Bytes of memory that this process holds, without what it shares with others.
+
+    Args:
+        field: of Linux's ``/proc/self/status``: ``VmRSS``, or its peak ``VmHWM``, or ``RssAnon`` for what is
+            no part of a file (loaded libraries are). Other systems tell the peak since the process began.
+    """
     try:
         with open("/proc/self/status", "rb") as file:
             found = {name.decode(): int(size) for name, size in _FIELDS.findall(file.read())}
-        return 1024 * (found[field] - found.get("RssShmem", 0))
+        shared = 0 if field == "RssAnon" else found.get("RssShmem", 0)
+        return 1024 * (found[field] - shared)
     except (OSError, KeyError):
-        # elsewhere than on Linux: the peak since the process began, in bytes on a Mac
+        # in bytes on a Mac, else in KiB
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
