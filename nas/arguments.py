@@ -7,6 +7,7 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.base import Controller
@@ -92,6 +93,13 @@ def fidelity_of(fidelity: Fidelity | str | None, epochs: int | None) -> Fidelity
             f"epochs: {epochs}, but the fidelity's max_epochs is {fidelity.max_epochs}: say one"
         )
     return copy.deepcopy(fidelity)
+
+
+def uri_of(folder: str | Path | None) -> str | None:
+    """A folder for workers on any machine: a path is made absolute, a URI stays."""
+    if folder is None or "://" in str(folder):
+        return None if folder is None else str(folder)
+    return str(Path(folder).expanduser().resolve())
 
 
 def executor_of(executor: str | Executor) -> Executor:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from search_spaces.errors import ExecutorError
+from workers.checkpoints import Folder
 
 if TYPE_CHECKING:
     from nas.records import Trial
+    from workers.job import Checkpoint
 
 
 class Checkpoints:
@@ -32,6 +34,17 @@ class Checkpoints:
         """Where a trial's checkpoints lie."""
         return None if self._root is None else f"{self._root}/{trial.architecture_id}"
 
+    def saved(self, trial: Trial) -> Checkpoint | None:
+        """The state in which a trial has paused, if it is there."""
+        folder = self.folder(trial)
+        if folder is None:
+            return None
+        try:
+            return next((one for one in Folder(folder).saved() if one.epoch == trial.epochs), None)
+        except ExecutorError as error:
+            self.messages.append(str(error))
+            return None
+
     def remove(self, trial: Trial) -> None:
         """Remove a trial's checkpoints, soon."""
         folder = self.folder(trial)
@@ -47,8 +60,6 @@ class Checkpoints:
             self._remover.shutdown()
 
     def _remove(self, folder: str) -> None:
-        from workers.checkpoints import Folder
-
         try:
             Folder(folder).remove()
         except ExecutorError as error:

@@ -38,6 +38,7 @@ class Description:
         metrics: of the problem.
         fidelity: how long trials train: ``name`` and ``settings``; None: in full.
         checkpoints: where trials in training are saved: a URI; None: nowhere.
+        checkpoint_seconds: of training between them.
     """
 
     space: str | None
@@ -56,6 +57,7 @@ class Description:
     metrics: tuple[str, ...]
     fidelity: Mapping[str, Any] | None = None
     checkpoints: str | None = None
+    checkpoint_seconds: float = 60.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -87,6 +89,7 @@ class Description:
                 metrics=tuple(data["metrics"]),
                 fidelity=data.get("fidelity"),
                 checkpoints=data.get("checkpoints"),
+                checkpoint_seconds=data.get("checkpoint_seconds", 60.0),
             )
         except (KeyError, TypeError, NasError) as error:
             raise FormatError(f"not the description of a search: {error!r}") from error

@@ -275,7 +275,8 @@ class Loop:
         self.standing.go_on(trial)
         writing.update(trial)
         writing.begin_leg(leg)
-        self._send(Flight(trial, paused.proposal, leg), self._states.pop(number, None))
+        state = self._states.pop(number, None) or self._checkpoints.saved(paused.trial)
+        self._send(Flight(trial, paused.proposal, leg), state)
         return True
 
     def _paused_before(self) -> list[Flight]:
@@ -345,6 +346,7 @@ class Loop:
                 until=None if flight.leg is None else flight.leg.until,
                 checkpoint=checkpoint,
                 folder=folder,
+                save_seconds=self.description.checkpoint_seconds,
                 memory=budget.trial_memory,
                 silence=budget.trial_silence,
             )

@@ -25,6 +25,7 @@ from nas.arguments import (
     objectives_of,
     problem_of,
     settings_of,
+    uri_of,
 )
 from nas.budget import Budget
 from nas.database import in_memory
@@ -114,6 +115,7 @@ class Search:
         trial_memory: int | None = None,
         trial_silence: float | None = None,
         checkpoints: str | Path | None = None,
+        checkpoint_seconds: float = 60.0,
         start_from: Source | list[Source] | None = None,
     ) -> None:
         self.space = space if isinstance(space, Space) else Space(space)
@@ -150,7 +152,8 @@ class Search:
             keep_weights=keep_weights,
             metrics=tuple(self.problem.metrics),
             fidelity=fidelity_json(self._fidelity),
-            checkpoints=None if checkpoints is None else str(checkpoints),
+            checkpoints=uri_of(checkpoints),
+            checkpoint_seconds=checkpoint_seconds,
         )
         check_metrics(self.description)
         executor_of(executor)  # an unknown name is said now, not after the problem is loaded
@@ -234,6 +237,7 @@ class Search:
             trial_memory=found.budget.trial_memory,
             trial_silence=found.budget.trial_silence,
             checkpoints=found.checkpoints,
+            checkpoint_seconds=found.checkpoint_seconds,
         )
 
     def run(self, *, resume: bool = False, listener: Listener | None = None) -> pd.DataFrame:
@@ -262,7 +266,7 @@ class Search:
             try:
                 self.reason = self._drive(loop, resume)
                 ended = ("finished", self.reason)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, SystemExit):  # SIGTERM while Ray starts is the latter
                 ended = ("stopped", "interrupted")
                 raise
             except BaseException as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from search_spaces.errors import ExecutorError
 from workers.executor import Executor
 from workers.job import Event, Failed, Job, Reported
+from workers.tabular import Table, perform
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 class Inline(Executor):
     """Runs jobs here, one after the other, while `events` is called; a debugger or a ``print`` works as ever.
+
+    A `workers.tabular.Table` in place of a problem is played in real time.
 
     Args:
         cpus: threads that torch may use in a trial; as many as a pool's worker for the same results.
@@ -28,7 +31,7 @@ class Inline(Executor):
             raise ExecutorError(f"Inline(cpus=...): expected 1 or more, got {cpus}")
         self._cpus = cpus
         self._device = "cuda" if gpus > 0 else "cpu"
-        self._data: Problem | None = None
+        self._data: Problem | Table | None = None
         self._waiting: deque[Job] = deque()
         self._running: tuple[Job, Iterator[Event]] | None = None
         self._started = 0.0
@@ -38,11 +41,14 @@ class Inline(Executor):
     def slots(self) -> int:
         return 1
 
-    def open(self, problem: Problem) -> None:
-        import torch
-
+    def open(self, problem: Problem | Table) -> None:
         if self._data is not None:
             raise ExecutorError("this executor is open already; close it first")
+        if isinstance(problem, Table):
+            self._data = problem
+            return
+        import torch
+
         if self._device == "cuda" and not torch.cuda.is_available():
             raise ExecutorError("Inline(gpus=...): this machine has no GPU that torch can use")
         self._data = problem.to(self._device)
@@ -50,9 +56,8 @@ class Inline(Executor):
     def start(self, *jobs: Job) -> None:
         self._opened()
         for job in jobs:
-            numbers = {waiting.number for waiting in self._waiting} | {
-                event.number for event in self._stopped
-            }
+            numbers = {waiting.number for waiting in self._waiting}
+            numbers |= {event.number for event in self._stopped}
             if self._running is not None:
                 numbers.add(self._running[0].number)
             if job.number in numbers:
@@ -68,15 +73,20 @@ class Inline(Executor):
         if self._running is None:
             if not self._waiting:
                 return []
-            from workers import trial
-
             job = self._waiting.popleft()
-            self._running = job, trial.run(job, data, device=self._device)
+            self._running = job, self._run(job, data)
             self._started = time.perf_counter()
         event = self._step(self._running[1])
         if not isinstance(event, Reported):
             self._running = None
         return [event]
+
+    def _run(self, job: Job, data: Problem | Table) -> Iterator[Event]:
+        if isinstance(data, Table):
+            return perform(data, job, check=lambda: None)
+        from workers import trial
+
+        return trial.run(job, data, device=self._device)
 
     def _step(self, steps: Iterator[Event]) -> Event:
         """The next event, with the trial's number of threads while it is computed."""
@@ -108,7 +118,7 @@ class Inline(Executor):
         self._waiting.clear()
         self._stopped.clear()
 
-    def _opened(self) -> Problem:
+    def _opened(self) -> Problem | Table:
         if self._data is None:
             raise ExecutorError("this executor is not open: call open(problem) first")
         return self._data

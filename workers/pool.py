@@ -16,7 +16,7 @@ import ray
 from search_spaces.errors import ExecutorError
 from workers import cluster
 from workers.executor import Executor, Usage
-from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Reported
+from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
 from workers.pool_members import Members
 from workers.pool_state import Member, RemoteWeights, Run
 from workers.pool_worker import News, Order, pack
@@ -30,9 +30,6 @@ QUEUED = 2
 
 _SHORT = 0.1
 """Seconds that a job has been running before the one queued behind it goes to an idle worker."""
-
-_OUT_OF_MEMORY = ("OutOfMemory", "out of memory", "low on memory")
-"""How Ray words it when it kills a worker because its node has no memory left."""
 
 
 class Pool(Executor):
@@ -210,21 +207,17 @@ class Pool(Executor):
 
     def _order(self, run: Run, member: Member) -> Order | None:
         """A run on its way to a worker; None where it cannot be sent: then it has failed."""
-        job, state = run.job, None
-        if job.checkpoint is not None and isinstance(job.checkpoint.state, RemoteWeights):
-            # a reference goes beside what is pickled here, so that Ray keeps count of it
-            state = job.checkpoint.state.reference
-            job = dataclasses.replace(job, checkpoint=Checkpoint(job.checkpoint.epoch, HeldWeights(b"")))
+        ticket = next(self._tickets)
         try:
-            data = ray.cloudpickle.dumps(job)
+            order = Order.of(ticket, run.job)
         except Exception as error:  # whatever a user's module raises when it is pickled
             text = f"the architecture cannot be sent to a worker: {type(error).__name__}: {error}"
             self._fail(run, "build", text)
             return None
-        run.ticket, run.began, run.heard = next(self._tickets), None, None
+        run.ticket, run.began, run.heard = ticket, None, None
         member.runs.append(run)
         self._mark_begun(member)
-        return Order(run.ticket, data, state)
+        return order
 
     def _mark_begun(self, member: Member) -> None:
         member.occupy()
@@ -298,7 +291,7 @@ class Pool(Executor):
                 run.epochs = event.report.epoch
                 self._out.append(event)
             return
-        member.trained(event.seconds)
+        member.trained(min(event.seconds, run.heard - (run.began or run.heard)))
         member.runs.remove(run)
         self._mark_begun(member)
         if isinstance(event, Finished) and news.held:
@@ -333,10 +326,7 @@ class Pool(Executor):
 
     def _fail(self, run: Run, reason: str, message: str) -> None:
         del self._in_flight[run.job.number]
-        seconds = 0.0 if run.began is None else time.monotonic() - run.began
-        lost = reason == "worker_lost"
-        attempts = max(1, run.lost + (not lost))
-        self._out.append(Failed(run.job.number, reason, message, "", lost, seconds, attempts))
+        self._out.append(run.failed(reason, message))
 
     # ---- lost and overdue workers
 
@@ -350,16 +340,11 @@ class Pool(Executor):
         self._put_back(run for run in others if run is not None)
         if first is None:
             return
-        first.lost += 1
-        no_memory = any(words in why for words in _OUT_OF_MEMORY)
-        if first.stopping is not None:
-            self._fail(first, "stopped", "stopped on request")
-        elif no_memory and first.lost > 1:  # once may be a neighbour's doing
-            self._fail(first, "out_of_memory", f"its node ran out of memory: {why}"[:1_000])
-        elif first.lost > self._retries:
-            self._fail(first, "worker_lost", f"its worker was lost {first.lost} times; last: {why}"[:1_000])
-        else:
+        given_up = first.lose(why, self._retries)
+        if given_up is None:
             self._put_back([first])
+        else:
+            self._fail(first, *given_up)
 
     def _put_back(self, runs: Iterable[Run]) -> None:
         for run in reversed(list(runs)):
@@ -388,10 +373,4 @@ class Pool(Executor):
                 self._finish(run, event)
             members.replace(member)
             self._put_back(others)
-            job = first.job
-            words = {
-                "stopped": "stopped on request; it did not end by itself",
-                "silent": f"gave no report for {job.silence or 0:g} seconds",
-                "timeout": f"did not end by itself {self._grace:g} s after its {job.seconds or 0:g} seconds",
-            }
-            self._fail(first, reason, words[reason])
+            self._fail(first, reason, first.killed(reason, self._grace))
