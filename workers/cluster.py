@@ -1,6 +1,7 @@
 """Connecting to Ray: to the cluster that is there, or to one of our own on this machine."""
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +116,20 @@ def room(resources: Resources) -> int:
     return sum(
         min(int(there.get(name, 0.0) / value + 1e-6) for name, value in wanted.items()) for there in nodes
     )
+
+
+def require_room(resources: Resources, wait: float = 0.0) -> int:
+    """As `room`, after waiting ``wait`` seconds at most for it to appear.
+
+    Raises:
+        ExecutorError: there is none for even one process.
+    """
+    end = time.monotonic() + wait
+    while (found := room(resources)) < 1:
+        if time.monotonic() > end:
+            raise ExecutorError(f"no room for a worker of {resources.words()}: the cluster has {there_is()}")
+        time.sleep(min(1.0, wait))
+    return found
 
 
 def there_is() -> str:

@@ -63,14 +63,7 @@ class Members:
             ExecutorError: there is no room for even one.
         """
         self._most_failed = retries
-        end = time.monotonic() + wait
-        while (room := cluster.room(self._resources)) < 1:
-            if time.monotonic() > end:
-                raise ExecutorError(
-                    f"no room for a worker of {self._resources.words()}: the cluster has {cluster.there_is()}"
-                )
-            time.sleep(min(1.0, wait))
-        self._room = room
+        self._room = cluster.require_room(self._resources, wait)
         self._grow()
 
     def adapt(self) -> None:

@@ -12,7 +12,10 @@ import ray
 
 from search_spaces.errors import ExecutorError
 from workers.executor import Usage
-from workers.job import Finished, Job, Weights
+from workers.job import Failed, Finished, Job, Weights
+
+_OUT_OF_MEMORY = ("OutOfMemory", "out of memory", "low on memory")
+"""How Ray words it when it kills a worker because its node has no memory left."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,33 @@ class Run:
             if self.stopping is not None:
                 dues.append((self.stopping + grace, "stopped"))
         return min(dues)
+
+    def killed(self, reason: str, grace: float) -> str:
+        """Why its process was killed when it was overdue, for people."""
+        return {
+            "stopped": "stopped on request; it did not end by itself",
+            "silent": f"gave no report for {self.job.silence or 0:g} seconds",
+            "timeout": f"did not end by itself {grace:g} s after its {self.job.seconds or 0:g} seconds",
+        }[reason]
+
+    def lose(self, why: str, retries: int) -> tuple[str, str] | None:
+        """Count its worker as lost; gives reason and message if it has failed with that."""
+        self.lost += 1
+        if self.stopping is not None:
+            return "stopped", "stopped on request"
+        if self.lost > 1 and any(words in why for words in _OUT_OF_MEMORY):  # once may be a neighbour's doing
+            return "out_of_memory", f"its node ran out of memory: {why}"[:1_000]
+        if self.lost > retries:
+            return "worker_lost", f"its worker was lost {self.lost} times; last: {why}"[:1_000]
+        return None
+
+    def failed(self, reason: str, message: str) -> Failed:
+        """Its last event, where no worker gave it."""
+        seconds = 0.0 if self.began is None else time.monotonic() - self.began
+        lost = reason == "worker_lost"
+        return Failed(
+            self.job.number, reason, message, "", lost, seconds, attempts=max(1, self.lost + (not lost))
+        )
 
 
 @dataclass(eq=False)

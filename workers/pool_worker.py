@@ -12,7 +12,8 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import ray
 
@@ -28,8 +29,13 @@ TRACEBACK_LENGTH = 6_000
 _GATHER = 0.002
 """Seconds to wait for more news before some are given: the answers to short trials travel together."""
 
-Runner = Callable[[Job, Callable[[], None]], Iterator[Event]]
-"""Runs a job; the second argument is called between steps and raises to end it."""
+
+class Runner(Protocol):
+    """Runs a job; ``check`` and ``enough`` as in `workers.trial.run`."""
+
+    def __call__(
+        self, job: Job, check: Callable[[], None], enough: Callable[[], bool] = lambda: False
+    ) -> Iterator[Event]: ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,25 @@ class Order:
     ticket: int
     job: bytes
     state: Any = None
+
+    @staticmethod
+    def of(ticket: int, job: Job) -> Order:
+        """An order for a job. Raises whatever a module of the user's raises when it is pickled."""
+        state = None
+        if job.checkpoint is not None and isinstance(job.checkpoint.state, RemoteWeights):
+            # a reference goes beside what is pickled here, so that Ray keeps count of it
+            state = job.checkpoint.state.reference
+            job = dataclasses.replace(job, checkpoint=Checkpoint(job.checkpoint.epoch, HeldWeights(b"")))
+        return Order(ticket, ray.cloudpickle.dumps(job), state)
+
+    def read(self) -> Job:
+        """The job, on the worker. Raises whatever it raises when it is unpickled."""
+        job: Job = ray.cloudpickle.loads(self.job)
+        if job.checkpoint is None or self.state is None:
+            return job
+        return dataclasses.replace(
+            job, checkpoint=Checkpoint(job.checkpoint.epoch, RemoteWeights(self.state))
+        )
 
 
 @dataclass(frozen=True)
@@ -118,12 +143,12 @@ def _warm_up(device: str) -> None:
         pass
 
 
-def _runner(packed: Packed, cpus: int, device: str) -> Runner:
+def runner(packed: Packed, cpus: int, device: str) -> Runner:
     """What runs a job: training, or for a table its answer in real time (torch is not even imported then)."""
     if "table" in packed:
         from workers.tabular import perform
 
-        return lambda job, check: perform(packed["table"], job, check)
+        return partial(perform, packed["table"])
     import torch
 
     from workers import trial
@@ -132,10 +157,12 @@ def _runner(packed: Packed, cpus: int, device: str) -> Runner:
     _warm_up(device)
     data = unpack(packed).to(device)
 
-    def run(job: Job, check: Callable[[], None]) -> Iterator[Event]:
+    def run(
+        job: Job, check: Callable[[], None], enough: Callable[[], bool] = lambda: False
+    ) -> Iterator[Event]:
         # In each trial: a network's own code may have changed it, and OpenMP keeps it for each thread.
         torch.set_num_threads(cpus)
-        return trial.run(job, data, device=device, check=check)
+        return trial.run(job, data, device=device, check=check, enough=enough)
 
     return run
 
@@ -209,7 +236,7 @@ class Worker:
         self, packed: Packed, cpus: int, device: str, made: queue.SimpleQueue[BaseException | None]
     ) -> None:
         try:
-            run = _runner(packed, cpus, device)
+            run = runner(packed, cpus, device)
         except BaseException as error:
             made.put(error)
             return
@@ -232,11 +259,8 @@ class Worker:
 
         number = -1
         try:
-            job: Job = ray.cloudpickle.loads(order.job)
+            job = order.read()
             number = job.number
-            if job.checkpoint is not None and order.state is not None:
-                there = Checkpoint(job.checkpoint.epoch, RemoteWeights(order.state))
-                job = dataclasses.replace(job, checkpoint=there)
             yield from run(job, check)
         except Exception as error:
             # Not the network's doing in training (that is an event), but its code's on arrival, say.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from search_spaces.errors import ExecutorError, FormatError
@@ -44,6 +44,11 @@ class Progress:
         self._saved_at = time.perf_counter()
 
     @property
+    def epoch(self) -> int:
+        """The last one trained."""
+        return len(self._history)
+
+    @property
     def metrics(self) -> dict[str, float]:
         """Those of the last epoch."""
         return self._history[-1].report.metrics
@@ -73,12 +78,17 @@ class Progress:
         self._restored = [epoch.report for epoch in self._history[begun:]]
         return len(self._history)
 
-    def reports(self, trained: Iterator[Report]) -> Iterator[Report]:
-        """All reports of the job: those that an earlier attempt gave, and those of what is trained now."""
+    def reports(self, trained: Iterator[Report], enough: Callable[[], bool]) -> Iterator[Report]:
+        """All reports of the job: those that an earlier attempt gave, and those of what is trained now.
+
+        They end when ``enough``, asked after each epoch trained now, says so.
+        """
         for report in trained:  # its first step is `begin`
             yield from self._again()
             self._history.append(Epoch(report, self._before + self._deadline.spent))
             yield report
+            if enough():
+                return
             due = time.perf_counter() - self._saved_at >= self._job.save_seconds
             if due and report.epoch < self._until:
                 self._save()

@@ -11,7 +11,7 @@ import heapq
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from search_spaces.errors import ExecutorError
@@ -200,13 +200,16 @@ def foresee(table: Table, job: Job) -> list[tuple[float, Event]]:
     return [*events, (seconds, finished)]
 
 
-def perform(table: Table, job: Job, check: Callable[[], None]) -> Iterator[Event]:
+def perform(
+    table: Table, job: Job, check: Callable[[], None], enough: Callable[[], bool] = lambda: False
+) -> Iterator[Event]:
     """Play a job in real time: its events, each when its seconds are over.
 
     Args:
         table: that answers it.
         job: what to do.
         check: called now and then; raises `TrialStopped` to end the trial.
+        enough: asked after each epoch; true: the trial pauses there, as with `Job.until`.
     """
     started = time.perf_counter()
     try:
@@ -215,5 +218,8 @@ def perform(table: Table, job: Job, check: Callable[[], None]) -> Iterator[Event
                 check()
                 time.sleep(min(left, _LOOK))
             yield event
+            if isinstance(event, Reported) and enough():
+                yield foresee(table, replace(job, until=event.report.epoch))[-1][1]
+                return
     except TrialStopped as stop:
         yield Failed(job.number, "stopped", str(stop), "", False, time.perf_counter() - started)

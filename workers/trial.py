@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 
 def run(
-    job: Job, data: Problem, *, device: torch.device | str = "cpu", check: Callable[[], None] = lambda: None
+    job: Job,
+    data: Problem,
+    *,
+    device: torch.device | str = "cpu",
+    check: Callable[[], None] = lambda: None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Build, train, validate and test the network of a job, as far as the job goes.
 
@@ -42,6 +47,7 @@ def run(
         data: the problem, on ``device``.
         device: to train on.
         check: called between steps; raises `TrialStopped` to end the trial.
+        enough: asked after each epoch that was trained; true: the trial pauses there, as with `Job.until`.
 
     Yields:
         `Reported` for each epoch of the job, those of an earlier attempt included, then one `Finished` or
@@ -60,7 +66,7 @@ def run(
     end: Finished | Failed | None = None
     usable = True
     try:
-        for event in isolated(isolated(_run(job, data, device, deadline, limit, log), modes), log):
+        for event in isolated(isolated(_run(job, data, device, deadline, limit, log, enough), modes), log):
             if isinstance(event, Reported):
                 yield event
             else:
@@ -83,7 +89,13 @@ def run(
 
 
 def _run(
-    job: Job, data: Problem, device: torch.device, deadline: Deadline, limit: Limit, log: TrialLog
+    job: Job,
+    data: Problem,
+    device: torch.device,
+    deadline: Deadline,
+    limit: Limit,
+    log: TrialLog,
+    enough: Callable[[], bool],
 ) -> Iterator[Event]:
     deadline.check()
     recipe = Recipe.of(job.architecture)
@@ -97,9 +109,9 @@ def _run(
     trained = train(
         network, data, recipe, seed=job.seed, check=deadline.check, begin=progress.begin, until=until
     )
-    for report in progress.reports(trained):
+    for report in progress.reports(trained, enough):
         yield Reported(job.number, report)
-    paused = progress.pause() if until < recipe.epochs else None
+    paused = progress.pause() if progress.epoch < recipe.epochs else None
     with chance:
         # The only place that touches the test split: when training ends or pauses, for reporting (law 6).
         test_metrics = evaluate(
