@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import tempfile
 import time
@@ -48,8 +49,9 @@ class Jobs:
             raise ExecutorError(
                 f"sending jobs needs the package {error.name!r}: pip install 'nasforge[cluster]'"
             ) from error
-        os.environ["RAY_API_SERVER_ADDRESS"] = address  # or Ray prefers what RAY_ADDRESS says
-        with self._mapped():
+        for chatty in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        with self._mapped(), _preferred(address):
             requests.head(address, timeout=_ANSWER_SECONDS)  # Ray's own client waits for minutes
             self._client: Any = JobSubmissionClient(address)
 
@@ -148,3 +150,18 @@ class Jobs:
         except (requests.exceptions.RequestException, aiohttp.ClientError, RuntimeError, ValueError) as error:
             text = without_password(str(error))
             raise ExecutorError(f"the cluster at {self.address} does not do this: {text:.400}") from error
+
+
+@contextmanager
+def _preferred(address: str) -> Iterator[None]:
+    """Let Ray connect there: it takes what these variables say before the address that it is given."""
+    name = "RAY_API_SERVER_ADDRESS"
+    before = os.environ.get(name)
+    os.environ[name] = address
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -44,9 +44,8 @@ def print_status(name: str | None, jobs: Jobs | None, store: str | None) -> None
     lines = job_lines(job)
     where = store or os.environ.get("NAS_STORE") or _reachable(job.metadata.get(STORE, ""))
     if where is None:
-        last = (jobs.logs(job.submission_id).strip().splitlines() or ["nothing yet"])[-1]
-        lines += [("search", job.metadata[SEARCH]), ("store", "on the head: not to be read from here")]
-        _print([*lines, ("output", last)])
+        printed = _last_progress(jobs.logs(job.submission_id), job.metadata[SEARCH])
+        _print([*lines, ("search", printed), ("store", "on the head: not to be read from here")])
         return
     try:
         with Store(where) as opened:
@@ -99,6 +98,12 @@ def search_lines(store: Store, name: str | None) -> Lines:
     else:
         lines.append(("driver", "none"))
     return lines
+
+
+def _last_progress(output: str, search: str) -> str:
+    """The last line that says how a search stands, of what its driver has printed."""
+    said = [line for line in output.splitlines() if line.startswith((f"{search}: ", f"search {search} "))]
+    return said[-1] if said else f"{search}: nothing heard of it yet"
 
 
 def _reachable(store: str) -> str | None:

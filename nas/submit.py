@@ -15,8 +15,8 @@ from nas.environment import without_password
 from nas.shipping import files_of
 from search_spaces.errors import SearchError
 
-SEARCH, STORE = "nas_search", "nas_store"
-"""Keys of a job's metadata: the name of its search, and the store that it was given."""
+SEARCH, STORE, AGAIN = "nas_search", "nas_store", "nas_resume"
+"""Keys of a job's metadata: its search, the store that it was given, and what to tell ``nas resume``."""
 
 STOP_SECONDS = 60
 """How long Ray waits for a driver to record that it was stopped, before it kills it."""
@@ -33,6 +33,7 @@ class Job:
         id: of the job.
         search: its name in the store.
         command: what the job runs, as words.
+        again: what follows ``nas resume`` where it is to go on.
         store: the store that it was given; None: ``NAS_STORE`` of the head, or ``nas.db`` in its home.
         files: what is its working folder, by path within it.
         requirements: a file of what pip is to install there.
@@ -42,6 +43,7 @@ class Job:
     id: str
     search: str
     command: Sequence[str]
+    again: str
     store: str | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     requirements: Path | None = None
@@ -57,7 +59,7 @@ class Job:
     @property
     def metadata(self) -> dict[str, str]:
         """What the cluster keeps of it."""
-        return {SEARCH: self.search, STORE: self.store or ""}
+        return {SEARCH: self.search, STORE: self.store or "", AGAIN: self.again}
 
     def runtime_env(self, working_dir: Path | None) -> dict[str, Any]:
         """What Ray prepares for the driver and the workers.
@@ -104,7 +106,7 @@ def job(
     """
     options = dict(options)
     _check_store(store)
-    files: dict[str, Path] = {}
+    file, files = None, dict[str, Path]()
     stem, words = subject or "search", [] if subject is None else [subject]
     if subject is not None and subject.endswith(".py"):
         file = Path(subject)
@@ -134,13 +136,15 @@ def job(
         requirements = None
     word = re.sub(r"[^A-Za-z0-9_.-]+", "-", name or stem).strip("-.")[:60] or "search"
     id = f"{word}-{secrets.token_hex(3)}"
-    if verb == "resume" and not files and subject is not None:
+    if verb == "resume" and file is None and subject is not None:
         search = subject
     else:
         search = name or id
         options["name"] = search
-    command = [verb, *words, *_as_words(options), *([] if store is None else [f"--store={store}"])]
-    return Job(id, search, command, store, files, requirements, package)
+    kept = [] if store is None else [f"--store={store}"]
+    command = [verb, *words, *_as_words(options), *kept]
+    again = [search] if file is None else [str(file), f"--name={search}"]
+    return Job(id, search, command, shlex.join([*again, *kept]), store, files, requirements, package)
 
 
 def check_stays(store: object) -> None:

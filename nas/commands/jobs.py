@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,7 +78,7 @@ def logs(
 
 def stop(name: JobArgument = None, address: Dashboard = None) -> None:
     """Stop a job; its search can go on later."""
-    from nas.submit import SEARCH
+    from nas.submit import AGAIN
 
     jobs = _jobs(address)
     job = jobs.find(name)
@@ -87,7 +86,7 @@ def stop(name: JobArgument = None, address: Dashboard = None) -> None:
         raise ExecutorError(f"job {job.submission_id} has ended already: {job.status.value}")
     ended = jobs.stop(job.submission_id)
     typer.echo(f"job {job.submission_id} has ended: {ended}")
-    typer.echo(f"go on with: nas resume {shlex.quote(job.metadata[SEARCH])} --address {jobs.address}")
+    typer.echo(f"go on with: nas resume {job.metadata[AGAIN]} --address {jobs.address}")
 
 
 def send(verb: str, subject: str | None, options: dict[str, Any], address: str | None, **more: Any) -> None:
@@ -103,13 +102,12 @@ def send(verb: str, subject: str | None, options: dict[str, Any], address: str |
         f"{len(made.files)} files, {megabytes(size_of(made.files.values()))}" if made.files else "no files"
     )
     results = made.store or "NAS_STORE of the head, or nas.db in its home folder"
-    file = f"{shlex.quote(str(subject))} --name " if made.files and subject is not None else ""
     typer.echo(f"submitted {made.id} to {jobs.address} ({shipped})")
     typer.echo(f"results:    {results}")
     typer.echo(f"how it is:  nas status {made.id} {where}")
     typer.echo(f"its output: nas logs {made.id} --follow {where}")
     typer.echo(f"stop it:    nas stop {made.id} {where}")
-    typer.echo(f"go on:      nas resume {file}{shlex.quote(made.search)} {where}")
+    typer.echo(f"go on:      nas resume {made.again} {where}")
 
 
 def _jobs(address: str | None) -> Jobs:

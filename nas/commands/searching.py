@@ -177,7 +177,7 @@ def run(search: Search, resume: bool, file: Path | None = None) -> None:
                 show_progress(progress)
 
             search.run(resume=resume, listener=listener)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM while it starts
         print_stopped(search, file)
         sys.exit(130)
     print_end(search, file)

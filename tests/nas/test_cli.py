@@ -23,7 +23,9 @@ from workers.problems import Problem
 
 Run = Callable[..., tuple[int, str, str]]
 
-COMMANDS = ["search", "resume", "leaderboard", "show", "export", "list"]
+COMMANDS = [
+    "search", "resume", "leaderboard", "show", "export", "list", "submit", "status", "logs", "stop",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -148,6 +150,21 @@ def test_what_there_is_is_listed(run: Run, there: Path, what: str, names: list[s
     assert all(name in out for name in names)
 
 
+def test_a_search_tells_how_it_stands(run: Run, there: Path) -> None:
+    code, out, _ = run("status", "mine | yours")
+    assert code == 0
+    best = nas.leaderboard("nas.db")
+    assert f"best    accuracy {best['accuracy'][0]:.4f} ({best['id'][0][:8]})" in out
+    assert "search  mine | yours: finished (6 trials are done)" in out
+    assert "6 complete" in out
+    assert out.endswith("driver  none\n")
+
+
+def test_submit_takes_every_option_of_search(run: Run) -> None:
+    options = [set(re.findall(r"--[a-z-]+", run(command, "--help")[1])) for command in ("search", "submit")]
+    assert options[0] < options[1]
+
+
 def test_a_search_is_run_and_gone_on_with_from_the_command_line(run: Run) -> None:
     options = ["--executor", "inline", "--store", "sqlite:///some where.db"]
     mlp = ["--space", "mlp", "--epochs", 1, "--trials", 2, "--limit", "num_params <= 5e4", "--seed", 3]
@@ -262,6 +279,21 @@ WRONG = {
     "an export onto a file": ["export", "", "--to", "text.txt"],
     "an export without a place": ["export", "3fa9"],
     "nothing to show": ["show"],
+    "a cluster that is not named": ["submit"],
+    "a cluster at no dashboard": ["logs", "--address", "127.0.0.1:6379"],
+    "a cluster that is not there": ["submit", *SMALL, "--address", "http://me:secret@127.0.0.1:9"],
+    "a dashboard to search on": ["search", *SMALL[:2], "--address", "http://127.0.0.1:9"],
+    "a cluster for one process": ["search", *SMALL, "--address", "auto"],
+    "GPUs for one process": ["resume", "--executor", "inline", "--gpus-per-trial", "0.5"],
+    "a share of several GPUs": ["search", "--gpus-per-trial", "1.5"],
+    "no cores": ["search", "--cpus-per-trial", "0"],
+    "nothing to go on with there": ["resume", "--address", "http://127.0.0.1:9"],
+    "a file to go on with there, of no search": ["resume", "empty.py", "--address", "http://127.0.0.1:9"],
+    "something to ship nowhere": ["resume", "mine | yours", "--with-package"],
+    "a search of no store": ["status", "other"],
+    "a submitted file that is not there": ["submit", "nowhere.py", "--address", "http://127.0.0.1:9"],
+    "a submitted file and what it should say": ["submit", "empty.py", "--seed", "3"],
+    "a password to be seen by all": ["submit", "--store", "postgresql://me:secret@127.0.0.1:1/x"],
 }
 
 
@@ -312,6 +344,8 @@ def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
         (["leaderboard"], {"torch", "ray"}),
         (["leaderboard", "--format", "json"], {"torch", "ray"}),
         (["list", "searches"], {"torch", "ray"}),
+        (["submit", "--help"], {"torch", "ray", "pandas", "sqlalchemy", "numpy", "requests"}),
+        (["status"], {"torch", "ray"}),
         (["list", "controllers"], {"torch", "ray"}),
         (["list", "problems"], {"torch", "ray"}),
         (["list", "spaces"], {"torch", "ray"}),
