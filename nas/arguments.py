@@ -116,7 +116,11 @@ def executor_of(executor: str | Executor) -> Executor:
         from workers.pool import Pool
 
         return Pool()
-    raise UnknownNameError("executor", str(executor), ("pool", "inline"))
+    if executor == "tune":
+        from workers.tune import Tune
+
+        return Tune()
+    raise UnknownNameError("executor", str(executor), ("pool", "inline", "tune"))
 
 
 def check_controller(

@@ -24,9 +24,10 @@ from workers.metrics import evaluate
 from workers.pool import Pool
 from workers.problems.problem import Problem
 from workers.training import adapt
+from workers.tune import Tune
 
 GRACE = 1.5
-EXECUTORS = ["inline", "pool"]
+EXECUTORS = ["inline", "pool", "tune"]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def executor(request: pytest.FixtureRequest, problem: Problem) -> Iterator[Execu
     else:
         request.getfixturevalue("ray_cluster")
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # `Lost` travels
-        made = Pool(workers=2, grace=GRACE)
+        made = (Pool if request.param == "pool" else Tune)(workers=2, grace=GRACE)
     with made:
         made.open(problem)
         yield made
@@ -138,7 +139,7 @@ def in_legs(executor: Executor, jobs: list[Job], *, until: int) -> tuple[list[Ev
     """The events of jobs that pause and go on, all together, and their pauses."""
     before = run(executor, *[dataclasses.replace(job, until=until) for job in jobs])
     pauses = {event.number: event for event in before if isinstance(event, Finished)}
-    # the other way round, so that a pool gives them to other workers
+    # the other way round, so that they go to other workers
     again = [dataclasses.replace(job, checkpoint=pauses[job.number].checkpoint) for job in reversed(jobs)]
     return before + run(executor, *again), list(pauses.values())
 
@@ -269,7 +270,7 @@ def test_the_callers_random_states_and_threads_are_as_they_were(executor: Execut
 def test_events_wait_no_longer_than_they_are_told(executor: Executor) -> None:
     assert executor.events(timeout=0.2) == []
     assert executor.events() == []
-    if isinstance(executor, Pool):  # inline finishes the epoch that it began
+    if not isinstance(executor, Inline):  # that one finishes the epoch that it began
         executor.start(Job(0, faulty("slow"), 0))
         started = time.monotonic()
         assert executor.events(timeout=0.3) == []
@@ -287,7 +288,7 @@ def test_a_number_in_flight_is_not_taken_twice(executor: Executor) -> None:
 
 @pytest.mark.parametrize("kind", EXECUTORS)
 def test_an_executor_that_is_not_open_says_so(kind: str) -> None:
-    made: Executor = Inline() if kind == "inline" else Pool(workers=1)
+    made: Executor = {"inline": Inline, "pool": Pool, "tune": Tune}[kind]()
     with pytest.raises(ExecutorError, match="not open"):
         made.start(Job(0, architecture(), 0))
     with pytest.raises(ExecutorError, match="not open"):
