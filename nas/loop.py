@@ -37,7 +37,7 @@ COSTS = frozenset({"num_params", "num_macs", "activation_bytes"})
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
 _BATCH = 64  # asks in one transaction at the most
 _STATES = 200  # of so many paused trials, at least, the state is kept
-_USAGE_SECONDS = 10.0  # between records of how the workers' time was spent
+_USAGE_SECONDS = 5.0  # between records of how the workers' time was spent
 _GIVEN = 10  # networks like the best older ones that are tried first, at the most
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -166,11 +167,13 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     """A PostgreSQL server of this test's own."""
-    made = Server(tmp_path / "postgres")
-    yield made
-    made.end()
+    # not below pytest's folder, which is closed to the user that the server runs as whenever pytest starts
+    with tempfile.TemporaryDirectory() as folder:
+        made = Server(Path(folder) / "postgres")
+        yield made
+        made.end()
 
 
 def complete(count: int) -> Callable[[list[Trial]], bool]:

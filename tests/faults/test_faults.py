@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Driver, check, complete
+from conftest import CAPACITY, Driver, check, complete
 from ray.cluster_utils import Cluster
 
 from nas.store import Store
@@ -75,18 +75,24 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(driver: Make
 
 
 def test_a_search_outlives_a_node_and_uses_one_that_joins(driver: Make, nodes: Cluster) -> None:
-    search = driver(trials=24, seconds=0.05)
+    search = driver(trials=60, seconds=0.05)
+
+    def used(count: int) -> Callable[[Any], bool]:
+        def is_so(trials: Any) -> bool:
+            with Store(search.given["store"]) as store:
+                return len({usage.node for _, usage in store.usage(search.record().id)}) >= count
+
+        return is_so
+
     search.begin()
-    search.wait_for(complete(3))
+    search.wait_for(complete(1))
+    search.wait_for(used(3))
     nodes.remove_node(nodes.list_all_nodes()[-1], allow_graceful=False)
-    search.wait_for(complete(9))
-    nodes.add_node(num_cpus=1)
+    nodes.add_node(num_cpus=1, object_store_memory=CAPACITY["object_store_memory"])
+    search.wait_for(used(4))
     trials = search.end()
-    check(trials, 24)
+    check(trials, 60)
     assert {trial.status for trial in trials} == {"complete"}
-    with Store(search.given["store"]) as store:
-        used = {usage.node for _, usage in store.usage(search.record().id)}
-    assert len(used) == 4, "three nodes at the beginning, and the one that joined"
 
 
 def test_a_driver_that_is_killed_is_gone_on_with(driver: Make) -> None:
