@@ -58,7 +58,7 @@ class Tune(Executor):
             ``time_budget_s``, ``max_concurrent_trials``) cannot be said here. Actors are always reused.
         run_config: a `ray.tune.RunConfig`: callbacks, ``stop``, ``storage_path``, ... Left out, Tune logs
             nothing, and its files go into a temporary folder until `close`; so they do where it names neither
-            a ``storage_path`` nor itself. Tune prints only where ``verbose`` is given and is not 1, its default.
+            a ``storage_path`` nor itself. Tune prints only where ``verbose`` is given and not its default, 1.
         retries: a trial whose worker is lost begins again so many times, at most; then it is `Failed` with
             ``worker_lost``. They count here, not in Tune's ``failure_config``.
         grace: seconds that a trial may run on when its time is over or it was stopped, till it loses its

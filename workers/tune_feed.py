@@ -54,8 +54,8 @@ class TuneRun(Run):
 
 
 News = tuple[str, TuneRun | None, Any]
-"""What happened: ``reported``, ``ended`` (the answer of `OrderedTrial.end`: a future, two of Ray's references),
-``dropped`` (by Tune, with nothing to tell), ``unstarted`` (why); of no run, ``over`` (an error or None)."""
+"""What happened: ``reported``, ``ended`` (what `OrderedTrial.end` answers: a future and two references of
+Ray's), ``dropped`` (by Tune, with nothing to tell), ``unstarted`` (why); of no run, ``over`` (an error or None)."""
 
 
 class Feed:

@@ -24,7 +24,8 @@ Cpus = Annotated[
 ]
 Gpus = Annotated[float | None, typer.Option("--gpus-per-trial", help="GPUs, or the share of one, of each.")]
 ExecutorOption = Annotated[
-    str | None, typer.Option(help="Where networks are trained: pool (Ray, the default) or inline.")
+    str | None,
+    typer.Option(help="Where networks are trained: pool (Ray, the default), tune (Ray Tune) or inline."),
 ]
 ClusterOption = Annotated[
     str | None, typer.Option("--address", help="Of the Ray cluster, from within it: auto, or host:port.")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 150.0
 """Budget of a search that was given none: it ends within three minutes on two cores."""
 
-EXECUTORS = ("pool", "inline")
+EXECUTORS = ("pool", "inline", "tune")
 
 _OF_THE_FILE = (
     "problem", "space", "controller", "maximize", "minimize", "limit", "folder", "seed", "epochs",
@@ -146,9 +146,14 @@ def executor_of(
         return "inline"
     if workers is None and not told:
         return name
+    cpus, gpus = 1 if cpus is None else cpus, gpus or 0
+    if name == "tune":
+        from workers.tune import Tune
+
+        return Tune(workers, cpus, gpus, address)
     from workers.pool import Pool
 
-    return Pool(workers, 1 if cpus is None else cpus, gpus or 0, address)
+    return Pool(workers, cpus, gpus, address)
 
 
 def is_dashboard(address: str | None) -> TypeGuard[str]:
