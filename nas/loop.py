@@ -221,6 +221,8 @@ class Loop:
         if self._now() < self._usage_at and not now:
             return
         usage = executor.usage()
+        if not usage:
+            return  # workers are starting
         writing.usage(self._clock(), usage)
         self._usage_at = self._now() + max(_USAGE_SECONDS, len(usage) / 10)
 
