@@ -36,6 +36,14 @@ def at_least(name: str, value: float, bound: float, unit: str = "") -> Target:
     return Target(name, value, f">= {bound:g} {unit}".rstrip(), value >= bound)
 
 
+def markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table as Markdown, under its title."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(
+        [f"{title}.", "", *(f"| {' | '.join('' if c is None else str(c) for c in line)} |" for line in lines)]
+    )
+
+
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table: the first column is text, the others are numbers or text aligned to the right."""
     table = Table(title=title, title_justify="left")

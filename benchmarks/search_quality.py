@@ -6,6 +6,8 @@ table. On NAS-Bench-201 (CIFAR-10): the published protocol (12-epoch fitness, ea
 evaluations, by one and by many simulated workers, for one objective and for two. On NAS-Bench-Macro:
 evaluations. The same defaults run everywhere.
 
+Each part is written to its place in RESULTS.md, too.
+
 Run: `python -m benchmarks.search_quality [--quick] [--seeds N] [--peer-seeds N] [--only PART ...]`
 """
 
@@ -18,11 +20,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from benchmarks.common import Target, at_least, at_most, finish, show
+from benchmarks.common import Target, at_least, at_most, finish, markdown, show
 from benchmarks.driving import Drive, drive
 from benchmarks.hypervolume import share_of_front
 from benchmarks.measured import macro, nb201
 from benchmarks.peers import optuna_drive
+from benchmarks.recording import record
 from controllers import Controller, catalog, maximize, minimize
 
 PUBLISHED = {
@@ -36,7 +39,11 @@ LATER = {"random": 93.86, "evolution, published": 94.08, "reinforce, published":
 """Mean test accuracy at 20,000 s, of re-runs of the reference algorithms on this table."""
 
 OURS = ("random", "evolution", "reinforce", "local", "nsga2", "predictor")
-PEERS = {"Optuna TPE": "tpe", "Optuna TPE, multivariate": "tpe-multivariate"}
+PEERS = {
+    "Optuna TPE": "tpe",
+    "Optuna TPE, multivariate": "tpe-multivariate",
+    "Optuna NSGA-II": "nsga2",
+}
 BEST = "predictor"
 """The controller that the targets are about."""
 
@@ -149,10 +156,11 @@ _CACHE: dict[str, Any] = {}
 
 
 class Runner:
-    """Runs one function over many seeds on both cores."""
+    """Runs one function over many seeds on all cores; keeps the tables that come of it."""
 
     def __init__(self, seeds: int, peer_seeds: int, processes: int) -> None:
         self.seeds, self.peer_seeds = seeds, peer_seeds
+        self.tables: list[str] = []
         self.pool = multiprocessing.get_context("spawn").Pool(processes)
 
     def over_seeds(
@@ -165,6 +173,12 @@ class Runner:
         )
         print(f"  {name}: {seeds} seeds", flush=True)
         return answers
+
+
+def present(runner: Runner, title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table, and keep it for the record."""
+    show(title, heads, rows)
+    runner.tables.append(markdown(title, heads, rows))
 
 
 def p_value(first: Sequence[float], second: Sequence[float]) -> float:
@@ -203,7 +217,7 @@ def protocol(runner: Runner, figures: dict[str, Any]) -> list[Target]:
             ]
         )
     heads = ["controller", "12,000 s", "published", "20,000 s", "reference re-run", "seeds"]
-    show("NAS-Bench-201, 12-epoch fitness: test accuracy in percent (optimum 94.37)", heads, rows)
+    present(runner, "NAS-Bench-201, 12-epoch fitness: test accuracy in percent (optimum 94.37)", heads, rows)
     figures["protocol"] = {n: {"12000": _stats(early[n]), "20000": _stats(late[n])} for n in names}
     targets = []
     for name, (mean, std) in PUBLISHED.items():
@@ -252,7 +266,7 @@ def optimum(runner: Runner, figures: dict[str, Any]) -> list[Target]:
         "test after 150",
         "seeds",
     ]
-    show("NAS-Bench-201, 200-epoch validation fitness", heads, rows)
+    present(runner, "NAS-Bench-201, 200-epoch validation fitness", heads, rows)
     return targets
 
 
@@ -266,7 +280,7 @@ def other(runner: Runner, figures: dict[str, Any]) -> list[Target]:
         rows.append([name, _spread(early), _spread(late), len(runs)])
         figures["macro"][name] = {"100": _stats(early), "200": _stats(late)}
     heads = ["controller", "100 evaluations", "200 evaluations", "seeds"]
-    show("NAS-Bench-Macro: accuracy of the best in percent (optimum 93.13)", heads, rows)
+    present(runner, "NAS-Bench-Macro: accuracy of the best in percent (optimum 93.13)", heads, rows)
     return []
 
 
@@ -283,13 +297,16 @@ def workers(runner: Runner, figures: dict[str, Any]) -> list[Target]:
         figures["workers"][name] = {"lost": lost, "faster": faster, "seeds": len(one)}
         targets.append(at_most(f"{name}: accuracy lost by 8 workers", round(lost, 3), 0.05, "%"))
         targets.append(at_least(f"{name}: 8 workers faster by", round(faster, 2), 7, "x"))
-    show("120 evaluations, 12-epoch fitness", ["controller", "1 worker", "8 workers", "faster"], rows)
+    present(
+        runner, "120 evaluations, 12-epoch fitness", ["controller", "1 worker", "8 workers", "faster"], rows
+    )
     table = nb201("12")
     controller = catalog["evolution"](table.space, maximize("accuracy"), seed=0, repeats=True)
     run: Drive = drive(controller, table, seconds=12_000, workers=1000)
     per_event = 1000 * run.driver_seconds / len(run.seen)
     busy = 100 * run.utilisation_until(12_000, 1000)
-    show(
+    present(
+        runner,
         "1,000 workers for 12,000 simulated seconds",
         ["evaluations", "busy", "driver, ms per event", "real seconds"],
         [[f"{len(run.seen):,}", f"{busy:.1f} %", f"{per_event:.2f}", f"{run.driver_seconds:.1f}"]],
@@ -309,7 +326,8 @@ def front(runner: Runner, figures: dict[str, Any]) -> list[Target]:
     rows = [
         [name, f"{statistics.mean(v):.4f} ± {statistics.stdev(v):.4f}", len(v)] for name, v in found.items()
     ]
-    show(
+    present(
+        runner,
         "Accuracy and edge-GPU latency, 300 evaluations: hypervolume over the true front's",
         ["controller", "share", "seeds"],
         rows,
@@ -338,7 +356,16 @@ def main() -> None:
     seeds, peers = (2, 2) if options.quick else (options.seeds, options.peer_seeds)
     runner = Runner(seeds, peers, options.processes)
     figures: dict[str, Any] = {}
-    targets = [target for part in options.only for target in PARTS[part](runner, figures)]
+    targets = []
+    for part in options.only:
+        runner.tables.clear()
+        found = PARTS[part](runner, figures)
+        targets += found
+        if not options.quick:
+            command = (
+                f"python -m benchmarks.search_quality --only {part} --seeds {seeds} --peer-seeds {peers}"
+            )
+            record(f"search_quality {part}", command, runner.tables, found)
     runner.pool.close()
     finish("search_quality", figures, targets)
 
