@@ -109,25 +109,42 @@ class Resources:
         return ", ".join(f"{value:g} {name}" for name, value in self.bundle().items())
 
 
-def room(resources: Resources) -> int:
-    """How many processes of this size fit on the cluster's nodes that are alive, when it is empty."""
+def room(resources: Resources, processes: int = 1) -> int:
+    """How many groups of so many processes of this size fit on the cluster, when it is empty.
+
+    Each on one node; where no node has room for one, each on several.
+    """
+    nodes = _room_by_node(resources)
+    return sum(here // processes for here in nodes) or sum(nodes) // processes
+
+
+def fits_one_node(resources: Resources, processes: int) -> bool:
+    """Whether some node has room for so many processes of this size, when it is empty."""
+    return max(_room_by_node(resources), default=0) >= processes
+
+
+def _room_by_node(resources: Resources) -> list[int]:
+    """How many processes of this size fit on each node that is alive."""
     wanted = resources.bundle()
     nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
-    return sum(
+    return [
         min(int(there.get(name, 0.0) / value + 1e-6) for name, value in wanted.items()) for there in nodes
-    )
+    ]
 
 
-def require_room(resources: Resources, wait: float = 0.0) -> int:
+def require_room(resources: Resources, wait: float = 0.0, processes: int = 1) -> int:
     """As `room`, after waiting ``wait`` seconds at most for it to appear.
 
     Raises:
-        ExecutorError: there is none for even one process.
+        ExecutorError: there is none for even one group.
     """
     end = time.monotonic() + wait
-    while (found := room(resources)) < 1:
+    while (found := room(resources, processes)) < 1:
         if time.monotonic() > end:
-            raise ExecutorError(f"no room for a worker of {resources.words()}: the cluster has {there_is()}")
+            size = (
+                resources.words() if processes == 1 else f"{processes} processes of {resources.words()} each"
+            )
+            raise ExecutorError(f"no room for a worker of {size}: the cluster has {there_is()}")
         time.sleep(min(1.0, wait))
     return found
 

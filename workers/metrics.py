@@ -37,14 +37,26 @@ def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(output, target)
     # Not the mean of cross_entropy: that is NaN when a batch counts no token at all.
     summed = F.cross_entropy(output.flatten(0, 1), target.flatten(), ignore_index=IGNORED, reduction="sum")
-    return summed / (target != IGNORED).sum().clamp(min=1)
+    return summed / counted(task, target)
+
+
+def counted(task: Task, target: Tensor) -> Tensor | int:
+    """Over how many `task_loss` is the mean: examples, or the tags that count; at least 1."""
+    if isinstance(task, Classification | Regression):
+        return len(target)
+    return (target != IGNORED).sum().clamp(min=1)
 
 
 def training_loss(
-    tasks: Mapping[str, Task], outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+    tasks: Mapping[str, Task],
+    outputs: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor | float] | None = None,
 ) -> Tensor:
-    """What training minimises: the sum of the tasks' losses."""
+    """What training minimises: the sum of the tasks' losses, each times its weight if there are any."""
     losses = [task_loss(task, outputs[name], targets[name]) for name, task in tasks.items()]
+    if weights is not None:
+        losses = [loss * weights[name] for loss, name in zip(losses, tasks, strict=True)]
     return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
 

@@ -18,12 +18,13 @@ from workers import cluster
 from workers.executor import Executor, Usage
 from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
 from workers.pool_members import Members
+from workers.pool_metrics import PoolMetrics
 from workers.pool_state import Member, RemoteWeights, Run
 from workers.pool_worker import News, Order, pack
+from workers.tabular import Table
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
-    from workers.tabular import Table
 
 QUEUED = 2
 """Jobs at each worker: the one it runs, and the next, so that it never waits for the driver."""
@@ -43,16 +44,23 @@ class Pool(Executor):
     not end by itself ``grace`` seconds after its time is over, or after it was stopped, loses its process; so
     does one that is silent for too long, at once.
 
+    With ``processes`` above 1 so many train each trial together (torch's `DistributedDataParallel`, with
+    NCCL on GPUs, gloo on CPUs), on one node where one has room for them. Each takes its share of every batch:
+    the result is that of one process with the same batch size, up to floating point and dropout. Batch
+    normalisation sees the whole batch on GPUs (`SyncBatchNorm`); on CPUs each process sees its share, and the
+    first one's running statistics count. Who loses one of its processes is lost as a whole.
+
     A `workers.tabular.Table` in place of a problem is played in real time.
 
     Args:
         workers: how many; left out, as many as the cluster has room for, whatever that comes to be. More than
             that wait for nodes: an autoscaler sees what they ask for.
-        cpus: cores and torch threads of each.
-        gpus: GPUs, or the share of one, of each; above 0, trials train on it.
+        cpus: cores and torch threads of each process.
+        gpus: GPUs, or the share of one, of each process; above 0, trials train on it.
         address: of a cluster (``"auto"``, ``"host:port"``).
-        memory: bytes that Ray sets aside for each; nothing enforces them (`Job.memory` does).
-        resources: of your cluster's own, for each, such as ``{"A100": 1}``.
+        memory: bytes that Ray sets aside for each process; nothing enforces them (`Job.memory` does).
+        resources: of your cluster's own, for each process, such as ``{"A100": 1}``.
+        processes: of each worker, which train every trial together; see above.
         retries: see above.
         grace: see above, in seconds.
         wait: seconds to wait for room for a first worker, where nodes are still to come.
@@ -70,13 +78,19 @@ class Pool(Executor):
         *,
         memory: int | None = None,
         resources: Mapping[str, float] | None = None,
+        processes: int = 1,
         retries: int = 2,
         grace: float = 15.0,
         wait: float = 0.0,
     ) -> None:
         if workers is not None and workers < 1:
             raise ExecutorError(f"Pool(workers=...): expected 1 or more, got {workers}")
+        if processes < 1:
+            raise ExecutorError(f"Pool(processes=...): expected 1 or more, got {processes}")
+        if processes > 1 and 0 < gpus < 1:
+            raise ExecutorError(f"Pool(processes=...): several processes need a GPU each, got gpus={gpus}")
         self._resources = cluster.Resources(cpus, gpus, memory, dict(resources or {}))
+        self._processes = processes
         self._asked, self._address = workers, address
         self._retries, self._grace, self._wait = retries, grace, wait
         self.lost_workers = 0
@@ -100,12 +114,17 @@ class Pool(Executor):
     def open(self, problem: Problem | Table) -> None:
         if self._members is not None:
             raise ExecutorError("this pool is open already; close it first")
-        cores = None if self._asked is None else self._asked * self._resources.cpus
+        if self._processes > 1 and isinstance(problem, Table):
+            raise ExecutorError(f"Pool(processes={self._processes}): a table is played by one process")
+        cores = None if self._asked is None else self._asked * self._resources.cpus * self._processes
         self._own_ray = cluster.connect(self._address, cores)
         self._reset()
         try:
+            self._metrics = PoolMetrics()
             data = ray.put(pack(problem))
-            self._members = Members(data, self._asked, self._resources, self._listen_for_ready)
+            self._members = Members(
+                data, self._asked, self._resources, self._processes, self._listen_for_ready
+            )
             self._members.begin(self._wait, self._retries)
         except BaseException:
             self.close()
@@ -130,6 +149,7 @@ class Pool(Executor):
             self._dispatch()
             if self._out:  # workers are listened to again with what is started next, in the same call
                 events, self._out = self._out, []
+                self._measure(events)
                 return events
             for member in members.ready:
                 if not member.listening:
@@ -152,6 +172,12 @@ class Pool(Executor):
 
     def usage(self) -> list[Usage]:
         return [] if self._members is None else [member.usage() for member in self._members.ready]
+
+    def _measure(self, events: list[Event]) -> None:
+        self._metrics.count(events)
+        if self._metrics.due:
+            busy = sum(bool(member.runs) for member in self._opened().ready)
+            self._metrics.export(self.usage(), busy)
 
     def close(self) -> None:
         members, self._members = self._members, None
@@ -233,8 +259,8 @@ class Pool(Executor):
         member = next(member for member in self._opened().ready if run in member.runs)
         self._await(member.actor.withdraw.remote(run.ticket, stop), member, "withdraw", run)
 
-    def _listen_for_ready(self, member: Member) -> None:
-        self._await(member.actor.ready.remote(), member, "ready")
+    def _listen_for_ready(self, member: Member, ready: Any) -> None:
+        self._await(ready, member, "ready")
 
     def _await(self, call: Any, member: Member, method: str, run: Run | None = None) -> None:
         answers = self._answers
@@ -286,6 +312,9 @@ class Pool(Executor):
                 member.actor.take.remote(news.ticket, what)
             return
         run.heard = time.monotonic()
+        if isinstance(event, Failed) and event.reason == "worker_lost":  # one of its processes
+            self._replace(member, event.message)
+            return
         if isinstance(event, Reported):
             if event.report.epoch > run.epochs:
                 run.epochs = event.report.epoch

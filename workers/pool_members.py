@@ -10,7 +10,7 @@ from typing import Any
 import ray
 
 from search_spaces.errors import ExecutorError
-from workers import cluster
+from workers import cluster, gang
 from workers.pool_state import Member
 from workers.pool_worker import Worker
 
@@ -24,8 +24,10 @@ class Members:
     Args:
         data: Ray's reference to the problem.
         asked: how many workers; None: as many as there is room for.
-        resources: of each.
-        started: called with each new worker; what Ray answers of it comes back by `take_ready`.
+        resources: of each process.
+        processes: of each worker, which train a trial together.
+        started: called with each new worker and Ray's reference to what it answers once it can train; that
+            comes back by `take_ready`.
 
     Attributes:
         ready: those that can train.
@@ -34,9 +36,15 @@ class Members:
     """
 
     def __init__(
-        self, data: Any, asked: int | None, resources: cluster.Resources, started: Callable[[Member], None]
+        self,
+        data: Any,
+        asked: int | None,
+        resources: cluster.Resources,
+        processes: int,
+        started: Callable[[Member, Any], None],
     ) -> None:
         self._data, self._asked, self._resources, self._started = data, asked, resources, started
+        self._processes = processes
         self._all: list[Member] = []
         self._names = itertools.count()
         self._room = 0
@@ -63,7 +71,7 @@ class Members:
             ExecutorError: there is no room for even one.
         """
         self._most_failed = retries
-        self._room = cluster.require_room(self._resources, wait)
+        self._room = cluster.require_room(self._resources, wait, self._processes)
         self._grow()
 
     def adapt(self) -> None:
@@ -72,7 +80,7 @@ class Members:
         if now < self.look_again:
             return
         self.look_again = now + LOOK_SECONDS
-        self._room = cluster.room(self._resources)
+        self._room = cluster.room(self._resources, self._processes)
         self._grow()
         if self._asked is None:
             starting = [member for member in self._all if member.ready is None]
@@ -112,12 +120,20 @@ class Members:
 
     def _add(self, name: str) -> None:
         cpus, device = self._resources.cpus, "cuda" if self._resources.gpus > 0 else "cpu"
-        member = Member(self._actor.remote(self._data, cpus, device), name)
+        if self._processes == 1:
+            member = Member(self._actor.remote(self._data, cpus, device), name)
+            ready = member.actor.ready.remote()
+        else:
+            (first, *others), place, ready = gang.start(self._processes, self._resources, self._data, device)
+            member = Member(first, name, others=others, place=place)
         self._all.append(member)
-        self._started(member)
+        self._started(member, ready)
 
     def _drop(self, member: Member) -> None:
         self._all.remove(member)
         if member in self.ready:
             self.ready.remove(member)
-        ray.kill(member.actor)
+        for actor in (member.actor, *member.others):
+            ray.kill(actor)
+        if member.place is not None:
+            ray.util.remove_placement_group(member.place)

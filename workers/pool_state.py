@@ -93,13 +93,15 @@ class Member:
     """A worker of the pool: its actor, and the runs sent to it, the first one running.
 
     Attributes:
-        actor: Ray's handle.
+        actor: Ray's handle; of several processes, the first one's.
         name: for people: its place in the pool.
         runs: what it was ordered to do.
         ready: when it could train first; None: it is starting.
         listening: whether an answer is awaited from `Worker.exchange`.
         node: where it runs.
         handing_over: trials that have ended, but their weights are still on their way.
+        others: the handles of the further processes.
+        place: the placement group of several processes.
     """
 
     actor: Any
@@ -109,6 +111,8 @@ class Member:
     listening: bool = False
     node: str = ""
     handing_over: deque[tuple[Run, Finished]] = field(default_factory=deque)
+    others: list[Any] = field(default_factory=list)
+    place: Any = None
     _busy: float = 0.0
     _held: float = 0.0  # seconds with a run
     _since: float | None = None  # when it got its first run

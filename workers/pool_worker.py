@@ -12,14 +12,16 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ray
 
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job
 from workers.pool_state import RemoteWeights
 from workers.stopping import TrialStopped
+
+if TYPE_CHECKING:
+    from workers.process_group import Alone
 
 SMALL = 65_536
 """Bytes of weights that travel with the event itself; larger ones are asked for with `Worker.take`."""
@@ -31,10 +33,14 @@ _GATHER = 0.002
 
 
 class Runner(Protocol):
-    """Runs a job; ``check`` and ``enough`` as in `workers.trial.run`."""
+    """Runs a job; ``check``, ``enough`` and ``group`` as in `workers.trial.run`."""
 
     def __call__(
-        self, job: Job, check: Callable[[], None], enough: Callable[[], bool] = lambda: False
+        self,
+        job: Job,
+        check: Callable[[], None],
+        enough: Callable[[], bool] = lambda: False,
+        group: Alone | None = None,
     ) -> Iterator[Event]: ...
 
 
@@ -148,7 +154,9 @@ def runner(packed: Packed, cpus: int, device: str) -> Runner:
     if "table" in packed:
         from workers.tabular import perform
 
-        return partial(perform, packed["table"])
+        return lambda job, check, enough=lambda: False, group=None: perform(
+            packed["table"], job, check, enough
+        )
     import torch
 
     from workers import trial
@@ -158,11 +166,14 @@ def runner(packed: Packed, cpus: int, device: str) -> Runner:
     data = unpack(packed).to(device)
 
     def run(
-        job: Job, check: Callable[[], None], enough: Callable[[], bool] = lambda: False
+        job: Job,
+        check: Callable[[], None],
+        enough: Callable[[], bool] = lambda: False,
+        group: Alone | None = None,
     ) -> Iterator[Event]:
         # In each trial: a network's own code may have changed it, and OpenMP keeps it for each thread.
         torch.set_num_threads(cpus)
-        return trial.run(job, data, device=device, check=check, enough=enough)
+        return trial.run(job, data, device=device, check=check, enough=enough, group=group)
 
     return run
 
@@ -179,6 +190,7 @@ class Worker:
     """
 
     def __init__(self, packed: Packed, cpus: int, device: str) -> None:
+        self.device = device
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._lock = threading.Lock()

@@ -20,6 +20,7 @@ from workers.job import Report
 from workers.metrics import evaluate, training_loss
 from workers.optimization import FusedOptimizer, learning_rate
 from workers.problems.problem import Problem
+from workers.process_group import Alone
 from workers.recipe import Recipe
 from workers.stopping import TrialStopped
 
@@ -39,6 +40,7 @@ def train(
     check: Callable[[], None] = lambda: None,
     begin: Callable[[FusedOptimizer], int] = lambda optimizer: 0,
     until: int | None = None,
+    group: Alone | None = None,
 ) -> Iterator[Report]:
     """Train a network, epoch by epoch; the caller may leave off after any report.
 
@@ -57,6 +59,8 @@ def train(
         begin: called once with the optimizer, when network and optimizer are where they train; may bring both
             to an earlier training's state. Gives the epochs that they have been trained for.
         until: leave off after this epoch; the learning rate's schedule spans all of the recipe's.
+        group: the processes that train it together; None: this one alone. The first one calls ``begin``,
+            validates and gives the reports; the others do their share and give none.
 
     Yields:
         A report after each epoch, with the metrics on the validation split.
@@ -64,10 +68,12 @@ def train(
     Raises:
         TrainingFailure: the network raised (``exception``, ``out_of_memory``; the cause is attached), its
             loss is no longer finite (``not_finite``), or the time is over (``timeout``).
+        TrialStopped: another process of the group has ended the training.
     """
     device = next(iter(problem.train.inputs.values())).device
     deadline = Deadline(seconds, check)
-    steps = _train(network, problem, recipe, seed, device, deadline, begin, until or recipe.epochs)
+    group = group or Alone()
+    steps = _train(network, problem, recipe, seed, device, deadline, begin, until or recipe.epochs, group)
     return isolated(_mapped(steps), OwnChance(seed, device))
 
 
@@ -130,6 +136,7 @@ def _train(
     deadline: Deadline,
     begin: Callable[[FusedOptimizer], int],
     until: int,
+    group: Alone,
 ) -> Iterator[Report]:
     tasks = problem.signature.tasks
     network.to(device)
@@ -140,9 +147,23 @@ def _train(
     examples = len(problem.train)
     steps = batches.steps_per_epoch(examples, recipe.batch_size)
     rate = learning_rate(recipe, steps * recipe.epochs)
-    for epoch in range(begin(optimizer) + 1, until + 1):
+    with group.agreement():
+        begun = begin(optimizer) if group.leads else 0
+
+    def loss_of(
+        inputs: dict[str, Tensor],
+        targets: dict[str, Tensor],
+        weights: Mapping[str, Tensor | float] | None = None,
+    ) -> Tensor:
+        return training_loss(tasks, forward(inputs), targets, weights)
+
+    begun = group.begin(begun, optimizer)
+    shared_loss = group.parallel(network, loss_of, tasks, learns=learns)
+    for epoch in range(begun + 1, until + 1):
+        group.align(network)
+        # Order and augmentation are the same in all processes, the network's own chance (dropout) is not.
         chance = _seed_of(seed, epoch)
-        seed_all(chance, device)
+        seed_all(chance if group.leads else _seed_of(chance, group.rank), device)
         generator = torch.Generator().manual_seed(chance)
         network.train()
         started = time.perf_counter()
@@ -157,24 +178,29 @@ def _train(
                 generator=generator,
             )
         ):
-            deadline.check()
             size = len(next(iter(targets.values())))
             optimizer.zero_grad()
-            loss = training_loss(tasks, forward(inputs), targets)
+            with group.agreement():
+                loss = shared_loss(inputs, targets)
+                # After the loss: in its computing, processes may already wait for one another.
+                if step and step % CHECK_STEPS == 0:
+                    _check_finite("training loss", float(total), epoch)
+                deadline.check()
             if learns:
                 torch.autograd.backward(loss)
                 optimizer.step(rate((epoch - 1) * steps + step))
             total.add_(loss.detach(), alpha=size)
             seen += size
-            if step % CHECK_STEPS == CHECK_STEPS - 1:
-                _check_finite("training loss", float(total), epoch)
-        train_loss = float(total) / seen
-        _check_finite("training loss", train_loss, epoch)
-        elapsed = time.perf_counter() - started
-        held = problem.validation
-        metrics = evaluate(forward, network, held.inputs, held.targets, tasks, check=deadline.check)
-        _check_finite("validation loss", metrics["loss"], epoch)
-        yield Report(epoch, metrics, train_loss, elapsed, seen / elapsed)
+        train_loss = float(group.mean(total)) / seen
+        with group.agreement():
+            _check_finite("training loss", train_loss, epoch)
+            elapsed = time.perf_counter() - started
+            if group.leads:
+                held = problem.validation
+                metrics = evaluate(forward, network, held.inputs, held.targets, tasks, check=deadline.check)
+                _check_finite("validation loss", metrics["loss"], epoch)
+        if group.leads:
+            yield Report(epoch, metrics, train_loss, elapsed, seen / elapsed)
 
 
 def _seed_of(seed: int, epoch: int) -> int:

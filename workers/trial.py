@@ -16,6 +16,7 @@ from workers.job import Event, Failed, Finished, HeldWeights, Job, Reported
 from workers.memory import Limit
 from workers.metrics import evaluate
 from workers.modes import OwnModes
+from workers.process_group import Alone
 from workers.progress import Progress
 from workers.recipe import Recipe
 from workers.training import Deadline, adapt, train
@@ -35,6 +36,7 @@ def run(
     device: torch.device | str = "cpu",
     check: Callable[[], None] = lambda: None,
     enough: Callable[[], bool] = lambda: False,
+    group: Alone | None = None,
 ) -> Iterator[Event]:
     """Build, train, validate and test the network of a job, as far as the job goes.
 
@@ -48,10 +50,13 @@ def run(
         device: to train on.
         check: called between steps; raises `TrialStopped` to end the trial.
         enough: asked after each epoch that was trained; true: the trial pauses there, as with `Job.until`.
+            Not for several processes.
+        group: the processes that run the trial together; None: this one alone.
 
     Yields:
         `Reported` for each epoch of the job, those of an earlier attempt included, then one `Finished` or
-        `Failed`.
+        `Failed`. In a group the first process gives them. The others give the last alone: a `Finished`
+        without metrics, or a `Failed` that is ``stopped`` where it failed in another one.
     """
     device = torch.device(device)
     aftermath.begin(device)
@@ -65,8 +70,9 @@ def run(
     deadline = Deadline(job.seconds, look)
     end: Finished | Failed | None = None
     usable = True
+    steps = _run(job, data, device, deadline, limit, log, enough, group or Alone())
     try:
-        for event in isolated(isolated(_run(job, data, device, deadline, limit, log, enough), modes), log):
+        for event in isolated(isolated(steps, modes), log):
             if isinstance(event, Reported):
                 yield event
             else:
@@ -96,37 +102,50 @@ def _run(
     limit: Limit,
     log: TrialLog,
     enough: Callable[[], bool],
+    group: Alone,
 ) -> Iterator[Event]:
-    deadline.check()
-    recipe = Recipe.of(job.architecture)
-    if job.epochs is not None:
-        recipe = recipe.model_copy(update={"epochs": job.epochs})
-    until = min(job.until or recipe.epochs, recipe.epochs)
-    chance = OwnChance(job.seed, device)
-    with chance:
-        network = _build(job, data)
+    with group.agreement():
+        deadline.check()
+        recipe = Recipe.of(job.architecture)
+        if job.epochs is not None:
+            recipe = recipe.model_copy(update={"epochs": job.epochs})
+        until = min(job.until or recipe.epochs, recipe.epochs)
+        chance = OwnChance(job.seed, device)
+        with chance:
+            network = _build(job, data)
     progress = Progress(job, network, until, deadline, log)
     trained = train(
-        network, data, recipe, seed=job.seed, check=deadline.check, begin=progress.begin, until=until
+        network,
+        data,
+        recipe,
+        seed=job.seed,
+        check=deadline.check,
+        begin=progress.begin,
+        until=until,
+        group=group,
     )
     for report in progress.reports(trained, enough):
         yield Reported(job.number, report)
-    paused = progress.pause() if progress.epoch < recipe.epochs else None
-    with chance:
-        # The only place that touches the test split: when training ends or pauses, for reporting (law 6).
-        test_metrics = evaluate(
-            adapt(network, data.signature),
-            network,
-            data.test.inputs,
-            data.test.targets,
-            data.signature.tasks,
-            check=deadline.check,
-        )
-        weights = HeldWeights(to_safetensors(network))
-    limit.check(now=True)
-    costs = job.architecture.cost(data.signature).to_dict()
-    metrics = progress.metrics
-    yield Finished(job.number, metrics, test_metrics, deadline.spent, weights, costs, checkpoint=paused)
+    with group.agreement():
+        end = Finished(job.number, {}, {}, 0.0, HeldWeights(b""))
+        if group.leads:
+            paused = progress.pause() if progress.epoch < recipe.epochs else None
+            with chance:
+                # The only place that touches the test split: when training ends or pauses, for reporting
+                # (law 6).
+                test_metrics = evaluate(
+                    adapt(network, data.signature),
+                    network,
+                    data.test.inputs,
+                    data.test.targets,
+                    data.signature.tasks,
+                    check=deadline.check,
+                )
+                weights = HeldWeights(to_safetensors(network))
+            end = Finished(job.number, progress.metrics, test_metrics, 0.0, weights, checkpoint=paused)
+        limit.check(now=True)
+    costs = job.architecture.cost(data.signature).to_dict() if group.leads else {}
+    yield dataclasses.replace(end, seconds=deadline.spent, costs=costs)
 
 
 def _size(event: Finished | Failed) -> int:

@@ -1,0 +1,235 @@
+"""One trial in several processes: each takes its share of every batch, and all of them end it together."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from workers.metrics import counted
+from workers.stopping import TrialStopped
+
+if TYPE_CHECKING:
+    from search_spaces.signature import Task
+    from workers.optimization import FusedOptimizer
+
+_JOIN = timedelta(seconds=120)
+_FAILED = timedelta(seconds=10)
+"""How long a process that has failed waits for the others to hear it: they may be at another collective."""
+_FOREVER = timedelta(days=30)
+"""While the first one validates, the others wait. Who lets a trial hang is the caller's affair."""
+
+Tensors = dict[str, Tensor]
+
+
+class Loss(Protocol):
+    """The loss of a network on a batch; ``weights`` as in `workers.metrics.training_loss`."""
+
+    def __call__(
+        self, inputs: Tensors, targets: Tensors, weights: Mapping[str, Tensor | float] | None = None
+    ) -> Tensor: ...
+
+
+class Alone:
+    """A trial in one process: nothing to share, nobody to agree with.
+
+    Attributes:
+        rank: of this process, from 0.
+        size: processes that train together.
+        clean: whether all processes of the last trial ended it at the same step, so that none waits for
+            another any more.
+    """
+
+    rank, size = 0, 1
+    clean = True
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process validates, tests, reports and saves."""
+        return self.rank == 0
+
+    def agreement(self) -> AbstractContextManager[None]:
+        """What is done inside fails in all processes, or in none.
+
+        Raises:
+            TrialStopped: on leaving, where it failed in another process only.
+        """
+        return nullcontext()
+
+    def begin(self, epochs: int, optimizer: FusedOptimizer) -> int:
+        """Bring the others to where the first process begins; gives the epochs that it has behind it."""
+        return epochs
+
+    def parallel(
+        self, network: nn.Module, loss: Loss, tasks: Mapping[str, Task], *, learns: bool
+    ) -> Callable[[Tensors, Tensors], Tensor]:
+        """The loss of this process's share of a batch, so weighted that the mean over the processes is the
+        loss of the whole batch; its gradients are the mean over all processes when ``backward`` returns.
+
+        Args:
+            network: in the same state in all processes but for its numbers: the first one's are taken over.
+            loss: of the network.
+            tasks: by name.
+            learns: whether anything in it has a gradient.
+        """
+        return loss
+
+    def align(self, network: nn.Module) -> None:
+        """Take over the first process's buffers."""
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over the processes."""
+        return value
+
+
+class ProcessGroup(Alone):
+    """This process among the others of a `torch.distributed` process group, which it has joined.
+
+    Gradients go through `DistributedDataParallel`. All that has to be agreed on goes through gloo, so that no
+    GPU waits for it.
+    """
+
+    def __init__(self) -> None:
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self.clean = True
+        self._flag = torch.zeros(1)
+
+    @contextmanager
+    def agreement(self) -> Iterator[None]:
+        self.clean = False
+        try:
+            yield
+        except (Exception, SystemExit):
+            self._any(True)
+            raise
+        if self._any(False):
+            raise TrialStopped("another process of the trial has ended it")
+
+    def _any(self, failed: bool) -> bool:
+        """Whether one of the processes has failed."""
+        self._flag.fill_(failed)
+        vote = dist.all_reduce(self._flag, async_op=True)
+        try:
+            vote.wait(_FAILED if failed else _FOREVER)
+        except RuntimeError:
+            if not failed:
+                raise
+            return True  # not heard: this is not `clean`
+        ended = bool(self._flag)
+        self.clean = ended
+        return ended
+
+    def begin(self, epochs: int, optimizer: FusedOptimizer) -> int:
+        behind = torch.tensor(epochs)
+        dist.broadcast(behind, 0)
+        if behind:
+            for tensor in optimizer.state().values():
+                _take_over(tensor)
+        return int(behind)
+
+    def parallel(
+        self, network: nn.Module, loss: Loss, tasks: Mapping[str, Task], *, learns: bool
+    ) -> Callable[[Tensors, Tensors], Tensor]:
+        compute: Callable[..., Tensor] = loss
+        if learns:
+            if next(network.parameters()).is_cuda:
+                nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+            # Over the loss, not the network: an answer that is in no loss then counts as not used. What is
+            # not used may change from step to step, so torch looks for it in each.
+            compute = nn.parallel.DistributedDataParallel(
+                _Computing(network, loss), find_unused_parameters=True, gradient_as_bucket_view=True
+            )
+            compute.broadcast_buffers = False  # once an epoch will do: see `align`
+
+        def shared(inputs: Tensors, targets: Tensors) -> Tensor:
+            count = len(next(iter(targets.values())))
+            if count < 2 * self.size:
+                # Batch normalisation cannot learn from one example: so small a batch is everybody's.
+                return compute(inputs, targets)
+            own = slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+            weights = {
+                name: self.size * counted(task, targets[name][own]) / counted(task, targets[name])
+                for name, task in tasks.items()
+            }
+            return compute(_part(inputs, own), _part(targets, own), weights)
+
+        return shared
+
+    def align(self, network: nn.Module) -> None:
+        for buffer in network.buffers():
+            _take_over(buffer)
+
+    def mean(self, value: Tensor) -> Tensor:
+        value = value / self.size
+        dist.all_reduce(value)
+        return value
+
+
+def _part(batch: Tensors, examples: slice) -> Tensors:
+    return {name: tensor[examples] for name, tensor in batch.items()}
+
+
+def _take_over(tensor: Tensor) -> None:
+    """Set a tensor to what it is in the first process."""
+    dense = tensor.detach().contiguous()
+    dist.broadcast(dense, 0)
+    if dense.data_ptr() != tensor.data_ptr():  # it was laid out in another way
+        tensor.copy_(dense)
+
+
+class _Computing(nn.Module):
+    """A network together with its loss, as one module."""
+
+    def __init__(self, network: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.network, self._loss = network, loss
+
+    def forward(
+        self, inputs: Tensors, targets: Tensors, weights: Mapping[str, Tensor | float] | None = None
+    ) -> Tensor:
+        return self._loss(inputs, targets, weights)
+
+
+def listen(host: str) -> tuple[Any, tuple[str, int]]:
+    """The store at which the processes meet, at a free port of this host's address, and at no other.
+
+    Returns:
+        The store, to be kept for as long as the group lives, and its address.
+    """
+    door = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    port = door.getsockname()[1]
+    store = TCPStore(
+        host, port, is_master=True, timeout=_JOIN, wait_for_workers=False, master_listen_fd=door.detach()
+    )
+    return store, (host, port)
+
+
+def reach(address: tuple[str, int]) -> Any:
+    """The store of another process."""
+    return TCPStore(*address, is_master=False, timeout=_JOIN)
+
+
+def join(store: Any, rank: int, size: int, device: str) -> ProcessGroup:
+    """Join a process group, which lives as long as its processes; returns when all are there.
+
+    Args:
+        store: where they meet.
+        rank: of this process.
+        size: of the group.
+        device: to train on: NCCL joins GPUs, gloo all else.
+    """
+    if store.host in ("127.0.0.1", "localhost", "::1"):
+        loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
+        if loopback is not None:
+            os.environ["GLOO_SOCKET_IFNAME"] = loopback
+    backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_FOREVER)
+    return ProcessGroup()
