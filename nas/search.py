@@ -65,8 +65,8 @@ class Search:
         trials: networks to train, failed ones included (default 100, where no other end is given).
         seconds: wall-clock time.
         target: value of the first objective that is good enough.
-        executor: where networks are trained: ``"pool"`` (Ray actors), ``"tune"`` (Ray Tune), ``"inline"`` (this
-            process), or an `Executor`.
+        executor: where networks are trained: ``"pool"`` (Ray actors), ``"tune"`` (Ray Tune), ``"inline"``
+            (this process), or an `Executor`.
         store: where results are kept: an SQLAlchemy URL, a path, or a `Store`.
         seed: of the controller and of every training.
         name: of the search in the store; left out: one that is free.

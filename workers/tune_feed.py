@@ -55,7 +55,7 @@ class TuneRun(Run):
 
 News = tuple[str, TuneRun | None, Any]
 """What happened: ``reported``, ``ended`` (what `OrderedTrial.end` answers: a future and two references of
-Ray's), ``dropped`` (by Tune, with nothing to tell), ``unstarted`` (why); of no run, ``over`` (an error or None)."""
+Ray's), ``dropped`` (by Tune, with nothing to tell), ``unstarted`` (why); of no run, ``over`` (its error)."""
 
 
 class Feed:

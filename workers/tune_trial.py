@@ -50,8 +50,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]  # Ray has no annotations
         if isinstance(event, Reported):
             return self.result_of(event.report)
         self._last = event or self._last
-        if self._last is not None and not self._last.fit:
-            raise ExecutorError("this process is not fit for another trial")  # Tune ends it, then
+        self.check_end(self._last)
         return {RESULT_DUPLICATE: True}  # how Tune is told that there are no more results
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -99,6 +98,9 @@ class TuneTrial(Trainable):  # type: ignore[misc]  # Ray has no annotations
         """What Tune is told of an epoch."""
         about = dataclasses.asdict(report)
         return {**about.pop("metrics"), **about}
+
+    def check_end(self, event: Finished | Failed | None) -> None:
+        """Raise what Tune is to take for an error, if the trial has ended so."""
 
     def finish(self) -> Finished | Failed | None:
         """The last event; of a trial that goes on, its pause now. None where there is no trial."""
@@ -149,6 +151,10 @@ class OrderedTrial(TuneTrial):
 
     def result_of(self, report: Report) -> dict[str, Any]:
         return {**super().result_of(report), REPORT: report}
+
+    def check_end(self, event: Finished | Failed | None) -> None:
+        if event is not None and not event.fit:
+            raise ExecutorError("this process is not fit for another trial")  # Tune ends it, then
 
     def order(self, order: Order | None, stopped: bool, data: Packed, cpus: int, device: str) -> None:
         """Take a job, for the steps that follow; None: for no trial that is still wanted."""
