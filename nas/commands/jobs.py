@@ -78,7 +78,7 @@ def logs(
 
 def stop(name: JobArgument = None, address: Dashboard = None) -> None:
     """Stop a job; its search can go on later."""
-    from nas.submit import AGAIN
+    from nas.submit import AGAIN, SEARCH
 
     jobs = _jobs(address)
     job = jobs.find(name)
@@ -86,7 +86,9 @@ def stop(name: JobArgument = None, address: Dashboard = None) -> None:
         raise ExecutorError(f"job {job.submission_id} has ended already: {job.status.value}")
     ended = jobs.stop(job.submission_id)
     typer.echo(f"job {job.submission_id} has ended: {ended}")
-    typer.echo(f"go on with: nas resume {job.metadata[AGAIN]} --address {jobs.address}")
+    typer.echo(
+        f"go on with: nas resume {job.metadata.get(AGAIN, job.metadata[SEARCH])} --address {jobs.address}"
+    )
 
 
 def send(verb: str, subject: str | None, options: dict[str, Any], address: str | None, **more: Any) -> None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 150.0
 """Budget of a search that was given none: it ends within three minutes on two cores."""
 
+FIRST_NODE_SECONDS = 900
+"""How long a job waits for a node with room for a worker: it may be sent while the cluster comes up."""
+
 EXECUTORS = ("pool", "inline", "tune")
 
 _OF_THE_FILE = (
@@ -144,7 +147,7 @@ def executor_of(
         if told:
             raise SearchError(f"{', '.join(told)}: the inline executor is one worker, in this process")
         return "inline"
-    if workers is None and not told:
+    if workers is None and not told and (name is None or not in_job()):
         return name
     cpus, gpus = 1 if cpus is None else cpus, gpus or 0
     if name == "tune":
@@ -153,7 +156,7 @@ def executor_of(
         return Tune(workers, cpus, gpus, address)
     from workers.pool import Pool
 
-    return Pool(workers, cpus, gpus, address)
+    return Pool(workers, cpus, gpus, address, wait=FIRST_NODE_SECONDS if in_job() else 0)
 
 
 def is_dashboard(address: str | None) -> TypeGuard[str]:
@@ -174,6 +177,8 @@ def run(search: Search, resume: bool, file: Path | None = None) -> None:
         from nas.submit import check_stays
 
         check_stays(search.store)
+        if search.executor == "pool":
+            search.executor = executor_of("pool", None)
     try:
         with watching(search) as show_progress:
 
