@@ -14,8 +14,8 @@ from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
+from nas.costs import COSTS
 from nas.description import Description
-from nas.loop import COSTS
 from search_spaces.errors import SearchError, UnknownNameError
 from search_spaces.space import Space
 

@@ -14,6 +14,7 @@ from controllers.fidelity import Fidelity
 from controllers.planner import Planner
 from controllers.warm_start import warm_start
 from nas.checkpoints import Checkpoints
+from nas.costs import CostCheck
 from nas.description import Description
 from nas.ending import End, end_of
 from nas.flight import Flight, tell
@@ -23,21 +24,17 @@ from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Start, Trial
 from nas.restoring import Restoring
 from nas.standing import Standing
 from nas.store import Store
+from nas.usage import UsageRecord
 from nas.writing import Writing
 from search_spaces.architecture import Architecture
-from search_spaces.errors import NasError, SearchError
+from search_spaces.errors import BuildError, SearchError
 from workers.executor import Executor
 from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
 
 Listener = Callable[[Progress], None]
 
-COSTS = frozenset({"num_params", "num_macs", "activation_bytes"})
-"""What can be known of a network before any training."""
-
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
 _BATCH = 64  # asks in one transaction at the most
-_STATES = 200  # of so many paused trials, at least, the state is kept
-_USAGE_SECONDS = 5.0  # between records of how the workers' time was spent
 _GIVEN = 10  # networks like the best older ones that are tried first, at the most
 
 
@@ -82,16 +79,13 @@ class Loop:
         self._heartbeat = 0.0  # when the store was last told that we live (monotonic)
         self._step = 0  # calls of the controller so far
         self._rejected = 0  # proposals in a row that broke a limit
-        # a table measures costs itself: it has no network to count
-        costs = COSTS - set(description.metrics)
-        self._checks_costs = any(limit.metric in costs for limit in description.limits)
+        self._costs = CostCheck(description)
         self._running: dict[int, Flight] = {}
         self._paused: dict[int, Flight] = {}
-        self._states: dict[int, Checkpoint] = {}  # of the best of them
-        self._checkpoints = Checkpoints(description.checkpoints, record.name)
+        self._checkpoints = Checkpoints(description, record.name)
         self._given: deque[Proposal] = deque()  # from older results, to be begun first
         self._num_given = 0
-        self._usage_at = 0.0  # when the workers' usage was last recorded (the executor's clock)
+        self._usage = UsageRecord()
         self._ids: set[str] = set()  # of the architectures that are running
         self._interrupted: list[Flight] = []  # of earlier drivers, to be begun again
         self._waiting: dict[str, list[tuple[Trial, Proposal]]] = {}  # repeats of what is being trained
@@ -207,24 +201,16 @@ class Loop:
                 writing.interrupt()
                 self._running.clear()
                 self._jobs.clear()
-            self._use(executor, writing, now=end is not None and not self._running)
+            if self._usage.due(self._now()) or (end is not None and not self._running):
+                self._usage.write(executor.usage(), writing, self._now(), self._clock())
             if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
                 writing.beat(self._clock())
                 self._heartbeat = time.monotonic()
+        self._checkpoints.sweep()
         if self._jobs:
             executor.start(*self._jobs)
             self._jobs.clear()
         return end
-
-    def _use(self, executor: Executor, writing: Writing, *, now: bool) -> None:
-        """Record how the workers' time was spent: now, or from time to time, the rarer the more there are."""
-        if self._now() < self._usage_at and not now:
-            return
-        usage = executor.usage()
-        if not usage:
-            return  # workers are starting
-        writing.usage(self._clock(), usage)
-        self._usage_at = self._now() + max(_USAGE_SECONDS, len(usage) / 10)
 
     def _slots(self, executor: Executor) -> int:
         return max(1, executor.slots)
@@ -241,6 +227,8 @@ class Loop:
     def _show(self) -> None:
         self._clock()
         self.progress.running = len(self._running)
+        self.progress.messages += self._checkpoints.messages
+        self._checkpoints.messages.clear()
         if self.listener is not None:
             self.listener(self.progress)
         self.progress.messages.clear()
@@ -277,7 +265,7 @@ class Loop:
         self.standing.go_on(trial)
         writing.update(trial)
         writing.begin_leg(leg)
-        state = self._states.pop(number, None) or self._checkpoints.saved(paused.trial)
+        state = self._checkpoints.take(paused.trial)
         self._send(Flight(trial, paused.proposal, leg), state)
         return True
 
@@ -320,7 +308,7 @@ class Loop:
         if trial.architecture_id in self._ids:
             self._waiting.setdefault(trial.architecture_id, []).append((trial, proposal))
         else:
-            if self._checks_costs:
+            if self._costs.needed:
                 checked = self._check_costs(trial, proposal, writing)
                 if checked is None:
                     return
@@ -357,18 +345,16 @@ class Loop:
     def _check_costs(self, trial: Trial, proposal: Proposal, writing: Writing) -> Trial | None:
         """The trial with its costs; None if they break a limit, or are not to be had: then it is over."""
         try:
-            costs = proposal.architecture.cost(self.description.signature).to_dict()
-        except Exception as error:  # a user's module may raise anything
-            kind = "" if isinstance(error, NasError) else f"{type(error).__name__}: "
-            self._end(trial, proposal, writing, "failed", reason="build", message=f"{kind}{error}")
+            costs = self._costs.costs(proposal.architecture)
+        except BuildError as error:
+            self._end(trial, proposal, writing, "failed", reason="build", message=str(error))
             return None
         trial = replace(trial, metrics=costs)
-        for limit in self.description.limits:
-            if limit.metric in costs and limit.violation(costs[limit.metric]) > 0:
-                self._rejected += 1
-                came = f"{limit.metric} is {costs[limit.metric]:,}, the limit {limit}"
-                self._end(trial, proposal, writing, "infeasible", reason="limit", message=came)
-                return None
+        broken = self._costs.broken(costs)
+        if broken is not None:
+            self._rejected += 1
+            self._end(trial, proposal, writing, "infeasible", reason="limit", message=broken)
+            return None
         self._rejected = 0
         return trial
 
@@ -420,19 +406,9 @@ class Loop:
         if paused is None:
             self._checkpoints.remove(trial)
         else:
-            self._pause(Flight(ended, proposal, flight.leg), paused)
+            self._paused[trial.number] = Flight(ended, proposal, flight.leg)
+            self._checkpoints.keep(ended, paused)
         self.standing.keep(ended, event.weights, writing)
-
-    def _pause(self, flight: Flight, state: Checkpoint) -> None:
-        """Keep the state of a trial that has paused, if it is among the best: others hardly ever go on."""
-        self._paused[flight.trial.number] = flight
-        self._states[flight.trial.number] = state
-        if len(self._states) < 2 * _STATES:
-            return
-        ranked = self.description.rank([self._paused[number].trial for number in self._states])
-        for trial in ranked[_STATES:]:
-            del self._states[trial.number]
-            self._checkpoints.remove(trial)
 
     def _fail(self, event: Failed, flight: Flight, writing: Writing) -> None:
         trial = flight.trial

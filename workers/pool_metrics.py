@@ -31,7 +31,7 @@ class PoolMetrics:
         self._seconds = metrics.Counter("nas_worker_seconds_total", "Time of the workers.", ("kind",))
         self._outcomes: Counter[str] = Counter()
         self._new_epochs = 0
-        self._given: Counter[str] = Counter()
+        self._given = dict.fromkeys(("busy", "idle", "overhead"), 0.0)
         self._next = time.monotonic() + _SECONDS
 
     def count(self, events: Sequence[Event]) -> None:
@@ -63,9 +63,9 @@ class PoolMetrics:
             self._new_epochs = 0
         self._workers.set(busy, {"state": "busy"})
         self._workers.set(len(usage) - busy, {"state": "idle"})
-        for kind in ("busy", "idle", "overhead"):
+        for kind, given in self._given.items():
             total = sum(getattr(one, kind) for one in usage)
-            new = total - self._given[kind]
-            self._given[kind] = total  # type: ignore[assignment]
+            new = total - given
+            self._given[kind] = total
             if new > 0:  # a worker that was lost takes its time with it
                 self._seconds.inc(new, {"kind": kind})

@@ -594,11 +594,3 @@ def test_a_search_runs_in_a_store_that_was_opened_before(make: Any, tmp_path: Pa
         search = make(trials=4, store=store)
         search.run()
         assert len(store.trials(store.search().id)) == 4
-
-
-def test_the_time_of_a_turn_does_not_grow_with_the_number_of_trials(make: Any) -> None:
-    marks: dict[int, float] = {}
-    search = make("random", trials=1200, executor=Scripted(slots=4))
-    search.run(listener=lambda progress: marks.setdefault(progress.trials, time.process_time()))
-    early, late = marks[500] - marks[200], marks[1200] - marks[900]
-    assert late < 2 * early
