@@ -24,7 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from benchmarks.common import Target, at_most, finish, show
 from controllers import Controller, Reinforce, catalog, maximize
 from search_spaces import Architecture, Space, choice, integer, real
-from search_spaces.holes import Choice, Hole, Integer, Value
+from search_spaces.holes import Choice, Hole, Value
+from search_spaces.ranges import Integer
 
 BOUNDS_MS = {
     "random": 1.0,

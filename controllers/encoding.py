@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from search_spaces import Architecture, Space
-from search_spaces.holes import Hole, Integer, Value
+from search_spaces.holes import Hole, Value
+from search_spaces.ranges import Integer
 
 MOST_OPTIONS = 32  # integers with more values than this are treated as continuous
 

@@ -9,7 +9,8 @@ from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from search_spaces import Architecture, Space
 from search_spaces.errors import ControllerError
-from search_spaces.holes import Hole, Integer, Rng, Value
+from search_spaces.holes import Hole, Rng, Value
+from search_spaces.ranges import Integer
 
 # steps of a number, as shares of its (possibly logarithmic) range: far first would miss the top, near alone
 # would never arrive

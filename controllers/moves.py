@@ -3,7 +3,8 @@
 import random
 
 from search_spaces import Architecture, Space
-from search_spaces.holes import Hole, Integer, Value
+from search_spaces.holes import Hole, Value
+from search_spaces.ranges import Integer
 
 
 class Moves:

@@ -11,7 +11,8 @@ from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from search_spaces import Architecture
 from search_spaces.errors import ControllerError, UnknownNameError
-from search_spaces.holes import Choice, Hole, Integer, Value
+from search_spaces.holes import Choice, Hole, Value
+from search_spaces.ranges import Integer
 
 SAMPLERS = ("tpe", "gp", "cmaes", "nsga2", "nsga3", "qmc", "random")
 _ONE_OBJECTIVE = ("cmaes",)

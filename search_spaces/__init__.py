@@ -5,8 +5,9 @@ The ground of the house: it knows nothing of searching. Importing it does not im
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost import Cost
-from search_spaces.holes import choice, integer, real
+from search_spaces.holes import choice
 from search_spaces.nodes import layer, repeat, sequential, size
+from search_spaces.ranges import integer, real
 from search_spaces.signature import (
     Classification,
     Image,

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from search_spaces.errors import SpaceError
-from search_spaces.holes import Choice, Hole, Integer, is_plain, plain
+from search_spaces.holes import Choice, Hole, is_plain, plain
+from search_spaces.ranges import Integer
 from search_spaces.registry import is_module_class, reference, register
 
 MOST_TIMES = 10_000

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from search_spaces.errors import FormatError, SpaceError
-from search_spaces.holes import Choice, Integer, Real, is_plain, plain
+from search_spaces.holes import Choice, is_plain, plain
 from search_spaces.nodes import Layer, Repeat, Sequential, Size, Wrapper, repeat
+from search_spaces.ranges import Integer, Real
 from search_spaces.registry import is_module_class, reference, register, register_all, resolve
 
 SPACE_FORMAT = "nasforge-space/1"

@@ -10,8 +10,9 @@ from search_spaces import serial
 from search_spaces.architecture import Architecture
 from search_spaces.counting import count
 from search_spaces.errors import MISSING, DecisionError, SpaceError
-from search_spaces.holes import Choice, Hole, Real, Rng, Value
+from search_spaces.holes import Choice, Hole, Rng, Value
 from search_spaces.nodes import Layer, Repeat, Sequential, Wrapper, children, flat, join
+from search_spaces.ranges import Real
 
 Pick = Callable[[str, Hole], Value]
 """Answers a hole: ``pick(path, hole) -> value``."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from search_spaces.errors import SpaceError
-from search_spaces.holes import Hole, choice, integer
+from search_spaces.holes import Hole, choice
+from search_spaces.ranges import integer
 
 
 def one_of(name: str, options: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from search_spaces.catalog.options import one_of
-from search_spaces.holes import real
+from search_spaces.ranges import real
 from search_spaces.space import Space
 
 

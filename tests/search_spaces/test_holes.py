@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from search_spaces import choice, integer, layer, real
 from search_spaces.errors import SpaceError
-from search_spaces.holes import Choice, Hole, Integer
+from search_spaces.holes import Choice, Hole
+from search_spaces.ranges import Integer
 
 integers = st.builds(
     lambda low, span, step, log: integer(low, low + span, step=step, log=log),

@@ -1,0 +1,203 @@
+"""Holes that are numbers in a range: `integer` and `real`."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+from search_spaces.errors import SpaceError
+from search_spaces.holes import Hole, Rng, Value
+
+MUTATION_SPREAD = 0.2
+"""Standard deviation of a mutation of a number, as a share of its (possibly logarithmic) range."""
+
+
+@dataclass(frozen=True)
+class Integer(Hole):
+    """A whole number: ``low, low + step, ...`` up to ``high`` (both included). Made by `integer`."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+    ordered = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        where = f"integer({self.low!r}, {self.high!r}, step={self.step!r})"
+        if not all(_is_integer(v) for v in (self.low, self.high, self.step)):
+            raise SpaceError(f"{where}: expected whole numbers")
+        if self.step < 1 or self.low > self.high:
+            raise SpaceError(f"{where}: expected low <= high and step >= 1")
+        if self.log and self.low < 1:
+            raise SpaceError(f"{where}: a logarithmic range starts at 1 or above")
+        low, high, step = int(self.low), int(self.high), int(self.step)
+        for name, number in (("low", low), ("high", low + (high - low) // step * step), ("step", step)):
+            object.__setattr__(self, name, number)
+        object.__setattr__(self, "log", bool(self.log))
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        return tuple(range(self.low, self.high + 1, self.step))
+
+    def __len__(self) -> int:
+        return self.num_values
+
+    @property
+    def num_values(self) -> int:
+        return (self.high - self.low) // self.step + 1
+
+    def value_at(self, index: int) -> int:
+        return range(self.low, self.high + 1, self.step)[index]
+
+    @property
+    def expected(self) -> str:
+        steps = "" if self.step == 1 else f" in steps of {self.step}"
+        return f"a whole number from {self.low} to {self.high}{steps}"
+
+    def coerce(self, value: Any) -> int:
+        if not _is_integer(value):
+            raise ValueError(value)
+        if not self.low <= value <= self.high or (value - self.low) % self.step:
+            raise ValueError(value)
+        return int(value)
+
+    def to_unit(self, value: Value) -> float:
+        return _to_unit(self.coerce(value), self.low, self.high, self.log)
+
+    def from_unit(self, unit: float) -> int:
+        steps = (_from_unit(_clip(unit), self.low, self.high, self.log) - self.low) / self.step
+        return self.low + self.step * round(steps)
+
+    def sample(self, rng: Rng) -> int:
+        if self.log:
+            # half a step of margin gives the two ends their share
+            low = math.log(max(self.low - self.step / 2, self.low / 2))
+            high = math.log(self.high + self.step / 2)
+            steps = round((math.exp(low + rng.random() * (high - low)) - self.low) / self.step)
+            return self.low + self.step * min(max(steps, 0), self.num_values - 1)
+        return self.low + self.step * int(rng.random() * self.num_values)
+
+    def mutate(self, value: Value, rng: Rng) -> int:
+        here = self.coerce(value)
+        if self.num_values == 1:
+            return here
+        moved = self.from_unit(_nudge(self.to_unit(here), rng))
+        if moved != here:
+            return moved
+        up = here + self.step <= self.high and (here == self.low or rng.random() < 0.5)
+        return here + self.step if up else here - self.step
+
+
+@dataclass(frozen=True)
+class Real(Hole):
+    """A real number in ``[low, high]``, on a logarithmic scale with ``log``. Made by `real`."""
+
+    low: float
+    high: float
+    log: bool = False
+    ordered = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        where = f"real({self.low!r}, {self.high!r})"
+        if not all(_is_real(v) and math.isfinite(v) for v in (self.low, self.high)):
+            raise SpaceError(f"{where}: expected finite numbers")
+        if not math.isfinite(float(self.high) - float(self.low)):
+            raise SpaceError(f"{where}: the range is too wide to be measured")
+        if not self.low < self.high:
+            raise SpaceError(f"{where}: expected low < high")
+        if self.log and self.low <= 0:
+            raise SpaceError(f"{where}: a logarithmic range starts above 0")
+        object.__setattr__(self, "low", float(self.low))
+        object.__setattr__(self, "high", float(self.high))
+        object.__setattr__(self, "log", bool(self.log))
+
+    @property
+    def values(self) -> None:
+        return None
+
+    @property
+    def num_values(self) -> None:
+        return None
+
+    def value_at(self, index: int) -> float:
+        raise IndexError(index)
+
+    @property
+    def expected(self) -> str:
+        return f"a number from {self.low} to {self.high}"
+
+    def coerce(self, value: Any) -> float:
+        if not _is_real(value) or not self.low <= value <= self.high:
+            raise ValueError(value)
+        return float(value)
+
+    def to_unit(self, value: Value) -> float:
+        return _to_unit(self.coerce(value), self.low, self.high, self.log)
+
+    def from_unit(self, unit: float) -> float:
+        value = _from_unit(_clip(unit), self.low, self.high, self.log)
+        return min(max(value, self.low), self.high)
+
+    def sample(self, rng: Rng) -> float:
+        return self.from_unit(rng.random())
+
+    def mutate(self, value: Value, rng: Rng) -> float:
+        here = self.to_unit(value)
+        moved = self.from_unit(_nudge(here, rng))
+        return moved if moved != value else self.from_unit((here + 0.5) % 1)
+
+
+def integer(low: int, high: int, step: int = 1, log: bool = False, name: str | None = None) -> Integer:
+    """A whole number from ``low`` to ``high`` (both included), left open; ``log`` for a logarithmic scale.
+
+    Raises:
+        SpaceError: not whole numbers, or an empty range.
+    """
+    return Integer(low, high, step, log, name=name)
+
+
+def real(low: float, high: float, log: bool = False, name: str | None = None) -> Real:
+    """A real number in ``[low, high]``, left open; ``log`` for a logarithmic scale.
+
+    Raises:
+        SpaceError: not finite numbers, or an empty range.
+    """
+    return Real(low, high, log, name=name)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _clip(unit: float) -> float:
+    return min(max(unit, 0.0), 1.0)
+
+
+def _to_unit(value: float, low: float, high: float, log: bool) -> float:
+    if low == high:
+        return 0.0
+    if log:
+        return math.log(value / low) / math.log(high / low)
+    return (value - low) / (high - low)
+
+
+def _from_unit(unit: float, low: float, high: float, log: bool) -> float:
+    if log:
+        return low * math.exp(unit * math.log(high / low))
+    return low + unit * (high - low)
+
+
+def _nudge(unit: float, rng: Rng) -> float:
+    """``unit`` moved by a normal step (Box-Muller), reflected at the ends of [0, 1]."""
+    radius = math.sqrt(-2 * math.log(1 - rng.random()))
+    moved = unit + MUTATION_SPREAD * radius * math.cos(2 * math.pi * rng.random())
+    moved = abs(moved) % 2
+    return 2 - moved if moved > 1 else moved
