@@ -141,6 +141,8 @@ class Jobs:
 
         try:
             yield
+        except BrokenPipeError:  # ours, not the cluster's
+            raise
         except AuthenticationError as error:
             wrong = "Authentication failed" in str(error)
             why = "does not accept the token" if wrong else "wants a token"

@@ -31,7 +31,7 @@ def print_status(name: str | None, jobs: Jobs | None, store: str | None) -> None
     Args:
         name: of the search, or of its job where there are ``jobs``; None: the latest.
         jobs: of the cluster that it is on; None: only the store is asked.
-        store: where it is kept; None: the default one, or where its job was told to.
+        store: where it is kept; None: the default one, or that of the job.
 
     Raises:
         NasError: there is no such search or job.
@@ -42,7 +42,7 @@ def print_status(name: str | None, jobs: Jobs | None, store: str | None) -> None
         return
     job = jobs.find(name)
     lines = job_lines(job)
-    where = store or os.environ.get("NAS_STORE") or _reachable(job.metadata.get(STORE, ""))
+    where = store or _readable(job.metadata.get(STORE, ""))
     if where is None:
         printed = _last_progress(jobs.logs(job.submission_id), job.metadata[SEARCH])
         _print([*lines, ("search", printed), ("store", "on the head: not to be read from here")])
@@ -106,10 +106,10 @@ def _last_progress(output: str, search: str) -> str:
     return said[-1] if said else f"{search}: nothing heard of it yet"
 
 
-def _reachable(store: str) -> str | None:
-    """The store that a job was given, if it can be read from here."""
+def _readable(store: str) -> str | None:
+    """The store of a job, if it can be read from here: the one it was given, or that of ``NAS_STORE``."""
     if not store:
-        return None
+        return os.environ.get("NAS_STORE")
     file = sqlite_file(store)
     return store if file is None or Path(file).exists() else None
 

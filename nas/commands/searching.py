@@ -71,9 +71,9 @@ def search(
 
     Without arguments: convolutional networks for scikit-learn's digits, by evolution, for 150 seconds.
     """
+    where = executor_of(executor, workers, cpus_per_trial, gpus_per_trial, address)
     from nas.assemble import assemble, from_file, read_fidelity
 
-    where = executor_of(executor, workers, cpus_per_trial, gpus_per_trial, address)
     if file is not None:
         check_told_once(file, locals())
         found = from_file(
