@@ -46,6 +46,12 @@ def test_a_file_with_a_module_and_data_of_ones_own_is_searched_on_workers(tmp_pa
 
 
 @pytest.mark.end_to_end
+def test_a_space_and_a_controller_go_into_a_script_of_ray_tune(tmp_path: Path) -> None:
+    out = _run(str(ROOT / "examples" / "ray_tune.py"), "3", "2", folder=tmp_path)
+    assert "3 networks were tried" in out
+
+
+@pytest.mark.end_to_end
 def test_the_search_on_the_front_page_runs(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     code = re.findall(r"```python\n(.*?)```", text, flags=re.S)[0]

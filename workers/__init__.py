@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workers.problems.problem import Problem, Split
     from workers.recipe import Recipe
     from workers.training import train
+    from workers.tune import Tune
 
 _HOMES = {
     "Checkpoint": "workers.job",
@@ -31,6 +32,7 @@ _HOMES = {
     "Report": "workers.job",
     "Reported": "workers.job",
     "Split": "workers.problems.problem",
+    "Tune": "workers.tune",
     "Weights": "workers.job",
     "train": "workers.training",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "Report",
     "Reported",
     "Split",
+    "Tune",
     "Weights",
     "train",
 ]

@@ -12,7 +12,7 @@ import pytest
 import safetensors.torch
 from faulty_networks import Faulty, answers, architecture, drain, faulty, points, run
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, PopulationBasedTraining
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, PopulationBasedTraining, TrialScheduler
 from torch import nn
 
 from controllers import RandomSearch, RegularizedEvolution, maximize
@@ -111,27 +111,44 @@ def test_a_trial_that_the_scheduler_stops_is_finished_with_the_metrics_that_it_h
     assert len(written) == len(heard.results)
 
 
-def test_trials_that_the_scheduler_pauses_end_as_those_that_it_does_not(
+class Pausing(FIFOScheduler):  # type: ignore[misc]
+    """Pauses each trial after its second epoch; stops some of those then, lets others go on."""
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        second = result["training_iteration"] == 2
+        return str(TrialScheduler.PAUSE if second else TrialScheduler.CONTINUE)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        for trial in tune_controller.get_trials():
+            if trial.status == "PAUSED" and trial.config["job"] % 2:
+                tune_controller.stop_trial(trial)
+        return super().choose_trial_to_run(tune_controller)
+
+
+def test_trials_that_the_scheduler_pauses_go_on_as_if_it_had_not_or_end_there(
     ray_cluster: None, problem: Problem
 ) -> None:
-    jobs = [Job(number, architecture(epochs=9), seed=number) for number in range(9)]
+    jobs = [Job(number, architecture(epochs=5), seed=number) for number in range(4)]
     with Inline() as inline:
         inline.open(problem)
         whole = answers(run(inline, *jobs))
-    with Tune(workers=2, tune_config=tune.TuneConfig(scheduler=HyperBandScheduler(max_t=9))) as executor:
+    with Tune(workers=2, tune_config=tune.TuneConfig(scheduler=Pausing())) as executor:
         executor.open(problem)
-        found = answers(run(executor, *jobs))
-    assert found.keys() == whole.keys()
-    assert any(len(said) < len(whole[number]) for number, said in found.items()), "none was stopped"
-    for number, said in found.items():
-        assert said[:-1] == whole[number][: len(said) - 1]
-        assert said[-1][0] == said[-2][1]  # type: ignore[index]  # the metrics of the last epoch
-    assert any(said == whole[number] for number, said in found.items()), "none came to its end"
+        events = run(executor, *jobs)
+        found = answers(events)
+    for number in (0, 2):
+        assert found[number] == whole[number]
+    for number in (1, 3):
+        *reports, (metrics, _, weights) = found[number]  # type: ignore[misc]
+        assert reports == whole[number][:2]
+        assert metrics == whole[number][1][1]  # type: ignore[index]
+        architecture().build(problem.signature).load_state_dict(safetensors.torch.load(weights))
 
 
 def test_closing_leaves_no_process_no_thread_and_no_file(
     ray_cluster: None, problem: Problem, tmp_path: Path
 ) -> None:
+    before = set(threading.enumerate())
     marker = tmp_path / "pid"
     made = Tune(workers=1)
     made.open(problem)
@@ -144,7 +161,7 @@ def test_closing_leaves_no_process_no_thread_and_no_file(
     made.events(timeout=1)
     made.close()
     made.close()
-    assert "ray tune" not in {thread.name for thread in threading.enumerate()}
+    assert "ray tune" not in {thread.name for thread in set(threading.enumerate()) - before}
     assert not folder.exists()
     process = int(marker.read_text())
     for _ in range(100):
@@ -191,7 +208,7 @@ def values(number: int) -> dict[str, Any]:
 
 def test_a_searcher_restored_from_what_it_saved_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
     def made() -> Any:
-        return as_searcher(RegularizedEvolution(space(), maximize("accuracy"), seed=1, population_size=3))
+        return as_searcher(RegularizedEvolution(space(), maximize("accuracy"), seed=1, population=3))
 
     one = made()
     for number in range(6):
@@ -268,11 +285,14 @@ def test_a_run_of_tune_with_our_space_and_controller_is_interrupted_and_restored
         tune.Tuner(trains, tune_config=config, run_config=run_config).fit()
     results = tune.Tuner.restore(str(tmp_path / "run"), trains, resume_unfinished=True).fit()
     assert len(results) == 4
-    assert len({result.config["architecture"] for result in results}) == 4, "each network once"
+    tried = [
+        json.loads((Path(result.path) / "params.json").read_text())["architecture"] for result in results
+    ]
+    assert len(set(tried)) == 4, "each network once"
     assert sum(result.error is not None for result in results) == 2
-    for result in results:
+    for result, network in zip(results, tried, strict=True):
         failed = result.error is not None
-        assert ("exception" in result.config["architecture"]) == failed
+        assert ('"exception"' in network) == failed
         if not failed:
             assert (result.metrics["epoch"], result.metrics["num_params"] > 0) == (3, True)
             assert (Path(result.checkpoint.path) / "weights.safetensors").exists()
