@@ -1,12 +1,13 @@
-"""How long a controller takes per ask + tell, as results accumulate, beside Optuna's TPE.
+"""How long a controller takes per ask + tell, as results accumulate, beside Optuna's TPE and NSGA-II.
 
     python -m benchmarks.controller_cost [--quick] [--results 100000]
 
 A space of 30 decisions (24 choices, 4 short integers, an integer of 1,000 values, a real). Our controllers
 run ask + tell up to each number of results and are timed on the last ones before it; Optuna is given the
-results and timed on the next ones, with a distribution per hole and nothing else. Milliseconds, one thread:
-the median over chunks (of 50 ask + tell for ours, so that each holds its share of updates; of one for Optuna)
-of the mean within a chunk, because other processes on the machine slow some chunks down. The predictor, whose
+results and timed on the next ones, with a distribution per hole and nothing else. The predictor is shown on a
+space of the catalog as well (`cnn`), of which most holes are conditional. Milliseconds of one processor: the
+median over chunks (of 50 ask + tell for ours, so that each holds its share of updates; of one for Optuna) of
+the mean within a chunk, because other processes on the machine slow some chunks down. The predictor, whose
 refits are rarer than that, has the mean over all chunks.
 """
 
@@ -24,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from benchmarks.common import Target, at_most, finish, show
 from controllers import Controller, Reinforce, catalog, maximize
 from search_spaces import Architecture, Space, choice, integer, real
+from search_spaces.catalog import load
 from search_spaces.holes import Choice, Hole, Value
 from search_spaces.ranges import Integer
 
@@ -34,10 +36,11 @@ BOUNDS_MS = {
     "reinforce": 5.0,
     "reinforce, ppo": 5.0,
     "predictor": 20.0,
+    "predictor, conditional": 20.0,
 }
 # those whose cost grows by design are followed no further
-MOST_RESULTS = {"predictor": 10_000, "optuna": 1_000}
-MEAN = ("predictor",)  # it refits now and then, which a median would not see
+MOST_RESULTS = {"predictor": 10_000, "predictor, conditional": 10_000, "optuna": 1_000}
+MEAN = ("predictor", "predictor, conditional")  # it refits now and then, which a median would not see
 GROWTH = 1.5
 DECISIONS = 30
 CHUNK = 50
@@ -70,21 +73,21 @@ def time_controller(
         seconds: list[float] = []
         while controller.num_told < mark:
             counts = controller.num_told >= mark - window
-            start = time.perf_counter()
+            start = time.process_time()
             proposal = controller.ask()
-            between = time.perf_counter()
+            between = time.process_time()
             value = value_of(proposal.architecture, rng)
-            resumed = time.perf_counter()
+            resumed = time.process_time()
             controller.tell(proposal, {"value": value})
             if counts:
-                seconds.append((between - start) + (time.perf_counter() - resumed))
+                seconds.append((between - start) + (time.process_time() - resumed))
         chunks = [statistics.fmean(seconds[i : i + CHUNK]) for i in range(0, window, CHUNK)]
         medians.append(1000.0 * typical(chunks))
     return medians
 
 
-def time_optuna(multivariate: bool, marks: Sequence[int], timed: int) -> list[float]:
-    """Milliseconds per ask + tell of Optuna's TPE, `timed` times at each number of results."""
+def time_optuna(make: Callable[[], Any], marks: Sequence[int], timed: int) -> list[float]:
+    """Milliseconds per ask + tell of a sampler of Optuna's, `timed` times at each number of results."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -92,7 +95,7 @@ def time_optuna(multivariate: bool, marks: Sequence[int], timed: int) -> list[fl
     distributions = {path: _distribution(hole) for path, hole in space.holes().items()}
     medians = []
     for mark in marks:
-        sampler = optuna.samplers.TPESampler(seed=0, multivariate=multivariate)
+        sampler = make()
         study = optuna.create_study(direction="maximize", sampler=sampler)
         for _ in range(mark):
             architecture = space.sample(rng)
@@ -105,11 +108,11 @@ def time_optuna(multivariate: bool, marks: Sequence[int], timed: int) -> list[fl
             )
         seconds = []
         for _ in range(timed):
-            start = time.perf_counter()
+            start = time.process_time()
             trial = study.ask()
             space.fill(lambda path, hole, trial=trial: _suggest(trial, path, hole))  # type: ignore[misc]
             study.tell(trial, rng.random())
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.process_time() - start)
         medians.append(1000.0 * statistics.median(seconds))
     return medians
 
@@ -132,6 +135,17 @@ def _suggest(trial: Any, path: str, hole: Hole) -> Value:
     return float(trial.suggest_float(path, hole.low, hole.high, log=hole.log))  # type: ignore[attr-defined]
 
 
+def _samplers() -> dict[str, Callable[[], Any]]:
+    """Optuna's, with their own defaults."""
+    from optuna import samplers
+
+    return {
+        "Optuna TPE": lambda: samplers.TPESampler(seed=0),
+        "Optuna TPE, multivariate": lambda: samplers.TPESampler(seed=0, multivariate=True),
+        "Optuna NSGA-II": lambda: samplers.NSGAIISampler(seed=0),
+    }
+
+
 def _controllers() -> dict[str, Callable[[], Controller]]:
     def making(kind: type[Controller]) -> Callable[[], Controller]:
         return lambda: kind(cost_space(), maximize("value"), seed=0)
@@ -141,6 +155,7 @@ def _controllers() -> dict[str, Callable[[], Controller]]:
         cost_space(), maximize("value"), policy="independent", seed=0
     )
     made["reinforce, ppo"] = lambda: Reinforce(cost_space(), maximize("value"), update="ppo", seed=0)
+    made["predictor, conditional"] = lambda: catalog["predictor"](load("cnn"), maximize("value"), seed=0)
     return made
 
 
@@ -149,27 +164,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.controller_cost", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--quick", action="store_true", help="within a minute: up to 2,000 results")
+    parser.add_argument("--quick", action="store_true", help="within a minute: up to 400 results")
     parser.add_argument("--results", type=int, help="largest number of results told (default 10,000)")
     options = parser.parse_args(arguments)
-    most = options.results or (2_000 if options.quick else 10_000)
+    most = options.results or (400 if options.quick else 10_000)
     marks = [mark for mark in (100, 1_000, 10_000, 100_000) if mark < most] + [most]
-    peer_marks = [100, 1_000] if options.quick else [100, 1_000, 4_000]
+    timed = 150 if options.quick else 1_000
+    peer_marks = [100, 400] if options.quick else [100, 1_000, 4_000]
 
     figures: dict[str, dict[str, float]] = {}
     targets: list[Target] = []
     for name, make in _controllers().items():
-        own = [mark for mark in marks if mark <= MOST_RESULTS.get(name, most)]
-        times = time_controller(make(), own, timed=1_000, mean=name in MEAN)
+        most_of_it = 100 if options.quick and name == "optuna" else MOST_RESULTS.get(name, most)
+        own = [mark for mark in marks if mark <= most_of_it]
+        times = time_controller(make(), own, timed=timed, mean=name in MEAN)
         figures[name] = {str(mark): mean for mark, mean in zip(own, times, strict=True)}
         if name in BOUNDS_MS:
             targets.append(at_most(f"{name}, ms at {own[-1]:,} results", times[-1], BOUNDS_MS[name], "ms"))
             if 1_000 in own and own[-1] > 1_000 and name not in MOST_RESULTS:
                 growth = times[-1] / times[own.index(1_000)]
                 targets.append(at_most(f"{name}, growth from 1,000 to {own[-1]:,}", growth, GROWTH, "x"))
-    for multivariate in (False, True):
-        name = f"Optuna TPE{', multivariate' if multivariate else ''}"
-        times = time_optuna(multivariate, peer_marks, timed=5 if options.quick else 20)
+    for name, make_sampler in _samplers().items():
+        times = time_optuna(make_sampler, peer_marks, timed=5 if options.quick else 20)
         figures[name] = {str(mark): mean for mark, mean in zip(peer_marks, times, strict=True)}
 
     columns = sorted({int(mark) for row in figures.values() for mark in row})

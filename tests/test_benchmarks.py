@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HELPERS = {"__init__", "common", "driving", "hypervolume", "measured", "peers"}
+HELPERS = {"__init__", "common", "driving", "hypervolume", "measured", "peers", "recording"}
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in HELPERS)
 
 
