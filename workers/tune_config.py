@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import PopulationBasedTraining, PopulationBasedTrainingReplay
 from ray.tune.stopper import FunctionStopper, Stopper
 
@@ -78,13 +79,14 @@ def configure(
         reuse_actors=True,
     )
     checkpoints, failures = run_config.checkpoint_config, run_config.failure_config
+    verbose = 0 if run_config.verbose == default.verbose else run_config.verbose
     named = run_config.name is not None or run_config.storage_path != default.storage_path
     run_config = dataclasses.replace(
         run_config,
         name=run_config.name if named else folder.name,
         storage_path=run_config.storage_path if named else str(folder),
-        verbose=0 if run_config.verbose == default.verbose else run_config.verbose,
-        callbacks=[FeedCallback(feed), *(run_config.callbacks or [])],
+        verbose=verbose,
+        callbacks=[FeedCallback(feed), *(run_config.callbacks or []), *([] if verbose else [_Unprinted()])],
         stop=_stoppers(feed, run_config.stop),
         failure_config=dataclasses.replace(failures, max_failures=0),
         checkpoint_config=dataclasses.replace(
@@ -92,6 +94,16 @@ def configure(
         ),
     )
     return tune_config, run_config
+
+
+class _Unprinted(TrialProgressCallback):  # type: ignore[misc]  # Ray has no annotations
+    """In place of the one that prints a line for each trial, however silent Tune is to be."""
+
+    def log_result(self, trial: Any, result: dict[str, Any], error: bool = False) -> None:
+        pass
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        pass
 
 
 def _stoppers(feed: Feed, asked: Any) -> list[Stopper]:

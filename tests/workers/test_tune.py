@@ -79,7 +79,7 @@ class Heard(tune.Callback):  # type: ignore[misc]
 
 
 def test_a_trial_that_the_scheduler_stops_is_finished_with_the_metrics_that_it_has(
-    ray_cluster: None, problem: Problem, tmp_path: Path
+    ray_cluster: None, problem: Problem, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     heard = Heard()
     scheduler = ASHAScheduler(max_t=6, grace_period=2, reduction_factor=3)
@@ -105,6 +105,7 @@ def test_a_trial_that_the_scheduler_stops_is_finished_with_the_metrics_that_it_h
             network = architecture().build(problem.signature)
             network.load_state_dict(safetensors.torch.load(event.weights.read()))
             assert ("ended by Ray Tune" in event.log) == (len(epochs[number]) < 6)
+    assert "Trial" not in capfd.readouterr().out, "Tune has printed something"
     assert len(heard.results) == sum(map(len, epochs.values()))
     assert all("report" not in result and 0 <= result["accuracy"] <= 1 for result in heard.results)
     written = [json.loads(line) for file in tmp_path.glob("mine/*/result.json") for line in file.open()]
