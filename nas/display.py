@@ -52,7 +52,7 @@ def print_leaderboard(
                 print("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
         else:
             title = f"{record.name} ({description.problem}, {description.controller}, {record.state})"
-            _print_table(title, heads, cells)
+            print_table(title, heads, cells)
 
 
 def _json(value: Any) -> Any:
@@ -87,7 +87,7 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _print_table(
+def print_table(
     title: str, heads: Sequence[str], cells: Sequence[Sequence[str]], *, prose: bool = False
 ) -> None:
     """Print a table; ``prose``: the last column is text that may take several lines."""
@@ -110,8 +110,8 @@ def _print_table(
 # -- architectures -----------------------------------------------------------------------------------------
 
 
-def print_trial(store: Store, id: str, search: str | None) -> None:
-    """Everything about one architecture in a store."""
+def print_trial(store: Store, id: str, search: str | None, *, log: bool = False) -> None:
+    """Everything about one architecture in a store; ``log``: what its trial printed, too."""
     record, trial = store.find_trial(id, search)
     description = Description.from_dict(record.description)
     out = console()
@@ -133,6 +133,10 @@ def print_trial(store: Store, id: str, search: str | None) -> None:
         if trial.traceback:
             out.print(trial.traceback, markup=False)
     _print_curve(store.reports(record.id, trial.number), description)
+    if log:
+        text = store.log(record.id, trial.number)
+        out.print("log (its end)" if text else "it printed nothing", markup=False)
+        out.print(text, markup=False, highlight=False, end="")
 
 
 def print_found(found: Found) -> None:
@@ -149,7 +153,7 @@ def print_found(found: Found) -> None:
 def _print_facts(
     decisions: Mapping[str, Any], metrics: Mapping[str, float], test: Mapping[str, float]
 ) -> None:
-    _print_table(
+    print_table(
         "decisions",
         ["path", "value"],
         [[path, _plain(value)] for path, value in decisions.items()],
@@ -157,7 +161,7 @@ def _print_facts(
     )
     if metrics:
         rows = [[name, _cell(value), _cell(test.get(name))] for name, value in metrics.items()]
-        _print_table("metrics and costs", ["name", "validation", "test"], rows)
+        print_table("metrics and costs", ["name", "validation", "test"], rows)
 
 
 def _print_curve(reports: Sequence[EpochReport], description: Description) -> None:
@@ -170,14 +174,14 @@ def _print_curve(reports: Sequence[EpochReport], description: Description) -> No
         for r in reports
     ]
     values = [r.metrics[metric] for r in reports if metric in r.metrics]
-    curve = f": {metric} {_spark(values)}" if values else ""
-    _print_table(f"learning curve{curve}", ["epoch", "train loss", *names, "seconds"], rows)
+    curve = f": {metric} {spark(values)}" if values else ""
+    print_table(f"learning curve{curve}", ["epoch", "train loss", *names, "seconds"], rows)
 
 
-def _spark(values: Sequence[float]) -> str:
-    """A curve in one line of text."""
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
+def spark(values: Sequence[float], low: float | None = None, high: float | None = None) -> str:
+    """A curve in one line of text, from ``low`` to ``high``: left out, from its least to its most."""
+    low = min(values) if low is None else low
+    span = ((max(values) if high is None else high) - low) or 1.0
     return "".join("▁▂▃▄▅▆▇█"[round(7 * (value - low) / span)] for value in values)
 
 
@@ -209,12 +213,12 @@ def print_catalog(what: str, store: str) -> None:
             "took",
             "began",
         ]
-        _print_table("searches", heads, rows)
+        print_table("searches", heads, rows)
         return
     if what == "spaces":
         from search_spaces.catalog import descriptions
 
-        _print_table(
+        print_table(
             "spaces", ["name", "what it is"], [list(item) for item in descriptions().items()], prose=True
         )
         return
@@ -222,7 +226,7 @@ def print_catalog(what: str, store: str) -> None:
         from workers.problems import catalog as listed
     else:
         from controllers import catalog as listed  # type: ignore[assignment]
-    _print_table(
+    print_table(
         what, ["name", "what it is"], [[name, _summary(thing)] for name, thing in listed.items()], prose=True
     )
 

@@ -50,13 +50,14 @@ def submit(
 
 def status(
     name: JobArgument = None,
+    workers: Annotated[bool, typer.Option("--workers", help="Also how each worker spent its time.")] = False,
     address: Dashboard = None,
     store: StoreOption = None,
 ) -> None:
     """Tell how a search stands: its job on the cluster, and its trials in the store."""
     from nas.status import print_status
 
-    print_status(name, None if address is None else _jobs(address), store)
+    print_status(name, None if address is None else _jobs(address), store, workers=workers)
 
 
 def logs(

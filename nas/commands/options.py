@@ -23,6 +23,10 @@ Cpus = Annotated[
     int | None, typer.Option("--cpus-per-trial", help="Cores, and torch threads, of each worker.")
 ]
 Gpus = Annotated[float | None, typer.Option("--gpus-per-trial", help="GPUs, or the share of one, of each.")]
+Processes = Annotated[
+    int | None,
+    typer.Option("--processes-per-trial", help="Processes that train each trial together, of that size."),
+]
 ExecutorOption = Annotated[
     str | None,
     typer.Option(help="Where networks are trained: pool (Ray, the default), tune (Ray Tune) or inline."),

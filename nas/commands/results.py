@@ -50,6 +50,7 @@ def leaderboard(
 def show(
     id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning; or an exported folder.")],
     search: SearchOption = None,
+    log: Annotated[bool, typer.Option("--log", help="Also the end of what its trial printed.")] = False,
     file: FileOption = None,
     store: StoreOption = None,
 ) -> None:
@@ -63,7 +64,7 @@ def show(
         print_found(load(id))
         return
     with Store(store or DEFAULT_STORE) as opened:
-        print_trial(opened, id, search)
+        print_trial(opened, id, search, log=log)
 
 
 def export(

@@ -15,6 +15,7 @@ from nas.commands.options import (
     Cpus,
     ExecutorOption,
     Gpus,
+    Processes,
     Seconds,
     StoreOption,
     Target,
@@ -38,7 +39,7 @@ EXECUTORS = ("pool", "inline", "tune")
 
 _OF_THE_FILE = (
     "problem", "space", "controller", "maximize", "minimize", "limit", "folder", "seed", "epochs",
-    "trial_seconds", "fidelity", "min_epochs",
+    "trial_seconds", "trial_silence", "trial_memory", "checkpoints", "start_from", "fidelity", "min_epochs",
 )  # fmt: skip
 
 
@@ -54,6 +55,18 @@ def search(
     seconds: Seconds = None,
     target: Target = None,
     trial_seconds: Annotated[float | None, typer.Option(help="Time limit of one trial.")] = None,
+    trial_silence: Annotated[
+        float | None, typer.Option(help="Seconds that a trial may take without a report.")
+    ] = None,
+    trial_memory: Annotated[
+        float | None, typer.Option(help="GB that a worker may hold while it runs a trial.")
+    ] = None,
+    checkpoints: Annotated[
+        str | None, typer.Option(help="Where trials in training are saved: a shared folder or a URI.")
+    ] = None,
+    start_from: Annotated[
+        list[str] | None, typer.Option("--from", help="An older search to learn from; may be repeated.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of every trial that is not stopped.")] = None,
     fidelity: Annotated[str | None, typer.Option(help="Let the best go on: asha or hyperband.")] = None,
     min_epochs: Annotated[int | None, typer.Option(help="With --fidelity: before a first pause.")] = None,
@@ -63,6 +76,7 @@ def search(
     workers: Workers = None,
     cpus_per_trial: Cpus = None,
     gpus_per_trial: Gpus = None,
+    processes_per_trial: Processes = None,
     executor: ExecutorOption = None,
     address: ClusterOption = None,
     store: StoreOption = None,
@@ -71,7 +85,9 @@ def search(
 
     Without arguments: convolutional networks for scikit-learn's digits, by evolution, for 150 seconds.
     """
-    where = executor_of(executor, workers, cpus_per_trial, gpus_per_trial, address)
+    where = executor_of(
+        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
+    )
     from nas.assemble import assemble, from_file, read_fidelity
 
     if file is not None:
@@ -100,6 +116,10 @@ def search(
             seconds=seconds,
             target=target,
             trial_seconds=trial_seconds,
+            trial_silence=trial_silence,
+            trial_memory=None if trial_memory is None else int(trial_memory * 1e9),
+            checkpoints=checkpoints,
+            start_from=start_from or None,
             epochs=epochs,
             fidelity=read_fidelity(fidelity, epochs, min_epochs),
             seed=0 if seed is None else seed,
@@ -127,6 +147,8 @@ def executor_of(
     cpus: int | None = None,
     gpus: float | None = None,
     address: str | None = None,
+    *,
+    processes: int | None = None,
 ) -> Any:
     """The executor that the options describe; None where they say nothing.
 
@@ -139,7 +161,12 @@ def executor_of(
         raise UnknownNameError("executor", name, EXECUTORS)
     if is_dashboard(address):
         raise SearchError(f"--address {without_password(address)}: a search is sent there by nas submit")
-    options = {"--cpus-per-trial": cpus, "--gpus-per-trial": gpus, "--address": address}
+    options = {
+        "--cpus-per-trial": cpus,
+        "--gpus-per-trial": gpus,
+        "--processes-per-trial": processes,
+        "--address": address,
+    }
     told = [f"{option} {value}" for option, value in options.items() if value is not None]
     if name == "inline":
         if workers not in (None, 1):
@@ -151,12 +178,15 @@ def executor_of(
         return name
     cpus, gpus = 1 if cpus is None else cpus, gpus or 0
     if name == "tune":
+        if processes is not None:
+            raise SearchError(f"--processes-per-trial {processes}: Ray Tune's trials have one process")
         from workers.tune import Tune
 
         return Tune(workers, cpus, gpus, address)
     from workers.pool import Pool
 
-    return Pool(workers, cpus, gpus, address, wait=FIRST_NODE_SECONDS if in_job() else 0)
+    wait = FIRST_NODE_SECONDS if in_job() else 0
+    return Pool(workers, cpus, gpus, address, processes=processes or 1, wait=wait)
 
 
 def is_dashboard(address: str | None) -> TypeGuard[str]:
