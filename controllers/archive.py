@@ -32,17 +32,14 @@ class Archive:
         self._rng = rng
         self.results: list[Result] = []
         self.num_scored = 0
-        self.known: set[bytes] = set()
 
     def add(self, genome: Floats, outcome: Outcome) -> None:
         """Remember a result; forget some others when there are too many."""
         self.results.append(Result(genome, outcome))
         self.num_scored += bool(outcome.scores)
-        self.known.add(genome.tobytes())
         if len(self.results) > self._size + self._size // 4:
             chosen = choose([result.outcome for result in self.results], self._size, self._rng)
             self.results = [self.results[index] for index in chosen]
-            self.known = {result.genome.tobytes() for result in self.results}
             self.num_scored = sum(bool(result.outcome.scores) for result in self.results)
 
 

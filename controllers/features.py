@@ -4,19 +4,18 @@ A *genome* has one gene for each hole that leaves anything to decide: the index 
 the place on the unit interval for a number, NaN where the hole is not active.
 """
 
-import random
-
 import numpy as np
 from numpy.typing import NDArray
 
+from controllers.activity import Activity
 from search_spaces import Architecture, Space
 from search_spaces.holes import Choice, Hole, Value
+from search_spaces.nodes import MOST_TIMES
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-PROBES = 64  # samples that tell whether a space is conditional
-MOST_PLACES = 4096  # integers with more values than this are treated as real numbers
+MOST_PLACES = MOST_TIMES + 1  # integers with more values are treated as real numbers
 NO_PLACES = np.empty(0)
 SPREADS = np.array([0.2, 0.05, 0.0125])  # of a mutation of a number: from the whole range to fine tuning
 
@@ -29,8 +28,6 @@ class Genomes:
         num_features: columns of `features`.
         options: per gene, how many options; 0 for a number.
         columns: per gene, the features that stand for it.
-        conditional: whether some hole may be inactive, as far as 64 samples tell. A space mistaken for a flat
-            one is searched all the same, only that new genomes then have genes for inactive holes, too.
     """
 
     def __init__(self, space: Space) -> None:
@@ -51,10 +48,7 @@ class Genomes:
         self._numeric = np.flatnonzero(self.options == 0)
         self._starts = ends - widths
         self._places = {int(index): _places(self.holes[index]) for index in self._numeric}
-        rng = random.Random(0)
-        self.conditional = self.num_genes > 0 and any(
-            np.isnan(self.encode(space.sample(rng))).any() for _ in range(PROBES)
-        )
+        self._activity = Activity(space, self._indices)
 
     def encode(self, architecture: Architecture) -> Floats:
         """The genome of an architecture, shape (num_genes,). Decisions unknown to this space are left out."""
@@ -65,14 +59,13 @@ class Genomes:
                 genome[index] = self._gene(index, value)
         return genome
 
-    def decode(self, genome: Floats, rng: random.Random) -> Architecture:
-        """The architecture of a genome; active holes without a gene are sampled."""
+    def decode(self, genome: Floats) -> Architecture:
+        """The architecture of a genome whose active holes all have their genes."""
 
         def pick(path: str, hole: Hole) -> Value:
-            index = self._indices.get(path)
-            gene = np.nan if index is None else float(genome[index])
-            if gene != gene:
-                return hole.sample(rng)
+            if path not in self._indices:
+                return hole.value_at(0)
+            gene = float(genome[self._indices[path]])
             return hole.value_at(int(gene)) if isinstance(hole, Choice) else hole.from_unit(gene)
 
         return self._space.fill(pick)
@@ -92,31 +85,45 @@ class Genomes:
 
     def sample(self, count: int, rng: np.random.Generator) -> Floats:
         """Random genomes, shape (count, num_genes)."""
-        if self.conditional:
-            draw = _python_random(rng)
-            return np.array([self.encode(self._space.sample(draw)) for _ in range(count)])
+        return self._settled(np.full((count, self.num_genes), np.nan), rng)
+
+    def mutate(self, parents: Floats, rng: np.random.Generator) -> Floats:
+        """A child of each parent, with one or two active genes moved, shape of `parents`.
+
+        Genes that become active by it are random.
+        """
+        children = parents.copy()
+        everyone = np.arange(len(parents))
+        self._move_one(children, everyone, rng)
+        self._move_one(children, everyone[rng.random(len(parents)) < 0.5], rng)
+        return self._settled(children, rng)
+
+    def _settled(self, genomes: Floats, rng: np.random.Generator) -> Floats:
+        """These genomes with random values for active genes that have none, and none for the inactive."""
+        genomes = np.where(np.isnan(genomes), self._random(len(genomes), rng), genomes)
+        positions = {gene: self._positions(gene, genomes[:, gene]) for gene in self._activity.deciding}
+        genomes[~self._activity(positions, len(genomes))] = np.nan
+        return genomes
+
+    def _random(self, count: int, rng: np.random.Generator) -> Floats:
+        """A value for every gene, shape (count, num_genes)."""
         genomes = rng.random((count, self.num_genes))
         genomes[:, self._categorical] = np.floor(
             genomes[:, self._categorical] * self.options[self._categorical]
         )
         for gene, places in self._places.items():
             if len(places):
-                genomes[:, gene] = places[_nearest(places, genomes[:, gene])]
+                genomes[:, gene] = places[_nearest(places, _spread(places, genomes[:, gene]))]
         return genomes
 
-    def mutate(self, parents: Floats, rng: np.random.Generator) -> Floats:
-        """A child of each parent, with one or two active genes moved, shape of `parents`."""
-        children = parents.copy()
-        everyone = np.arange(len(parents))
-        self._move_one(children, everyone, rng)
-        self._move_one(children, everyone[rng.random(len(parents)) < 0.5], rng)
-        if not self.conditional:
-            return children
-        draw = _python_random(rng)
-        return np.array([self.encode(self.decode(child, draw)) for child in children])
+    def _positions(self, gene: int, values: Floats) -> Integers:
+        """Those of a gene's values among all of its hole's."""
+        return _nearest(self._places[gene], values) if gene in self._places else values.astype(np.int64)
 
     def _move_one(self, genomes: Floats, rows: Integers, rng: np.random.Generator) -> None:
         """Move one active gene of each row, in place: an option to another, a number by a normal step."""
+        if not self.num_genes:
+            return
         active = ~np.isnan(genomes[rows])
         genes = np.argmax(active * rng.random(active.shape), axis=1)
         before = genomes[rows, genes]
@@ -154,13 +161,16 @@ def _nearest(places: Floats, numbers: Floats) -> Integers:
     return np.searchsorted((places[1:] + places[:-1]) / 2.0, numbers)
 
 
+def _spread(places: Floats, numbers: Floats) -> Floats:
+    """Numbers of the unit interval, stretched so that the first and the last place get their full share."""
+    low = 1.5 * places[0] - 0.5 * places[1]
+    high = 1.5 * places[-1] - 0.5 * places[-2]
+    return np.asarray(low + numbers * (high - low))
+
+
 def _next_places(places: Floats, before: Floats, after: Floats, rng: np.random.Generator) -> Floats:
     """Those of the places nearest to `after`, but a neighbour where that would be the one `before`."""
     old, new = _nearest(places, before), _nearest(places, after)
     aside = np.where(rng.random(len(old)) < 0.5, 1, -1)
     aside = np.where(old == 0, 1, np.where(old == len(places) - 1, -1, aside))
     return places[np.where(new == old, old + aside, new)]
-
-
-def _python_random(rng: np.random.Generator) -> random.Random:
-    return random.Random(int(rng.integers(2**62)))

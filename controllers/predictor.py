@@ -9,6 +9,7 @@ from search_spaces.errors import ControllerError
 
 IN_FLIGHT = 64  # how many of the latest in flight the model is told to expect
 LOOKED_AT = 50  # candidates looked through for one that is untried
+REMEMBERED = 20_000  # ids of candidates that were not: genomes may differ where their networks do not
 
 
 class PredictorEvolution(Controller):
@@ -58,6 +59,7 @@ class PredictorEvolution(Controller):
         from controllers.evolver import Evolver
 
         self._evolver = Evolver(self.space, len(self.objectives), results, seed)
+        self._ids: dict[bytes, str] = {}
         num_holes = self._evolver.genomes.num_genes
         self.initial = min(8 + num_holes // 2, 24) if initial is None else initial
 
@@ -66,14 +68,19 @@ class PredictorEvolution(Controller):
             return Draft(self.space.sample(self.rng), origin="random")
         flying = [proposal.architecture for proposal in self.in_flight[-IN_FLIGHT:]]
         genomes = self._evolver.candidates(flying, self.rng.getrandbits(64))
-        first = None
         for genome in genomes[:LOOKED_AT]:
-            architecture = self._evolver.genomes.decode(genome, self.rng)
+            key = genome.tobytes()
+            if not self.repeats and self._guard.tried(self._ids.get(key, "")):
+                continue
+            architecture = self._evolver.genomes.decode(genome)
             if self.repeats or not self._guard.tried(architecture.id):
                 return Draft(architecture, origin="model")
-            first = first or architecture
+            if len(self._ids) == REMEMBERED:
+                self._ids.clear()
+            self._ids[key] = architecture.id
         # all tried: the guard looks around the most promising
-        return Draft(first or self.space.sample(self.rng), origin="model")
+        promising = self._evolver.genomes.decode(genomes[0]) if len(genomes) else self.space.sample(self.rng)
+        return Draft(promising, origin="model")
 
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         self._evolver.learn(proposal.architecture, outcome)

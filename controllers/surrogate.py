@@ -75,11 +75,6 @@ class Surrogate:
         """How many results with scores there are to learn from."""
         return self._archive.num_scored
 
-    @property
-    def known(self) -> set[bytes]:
-        """The genomes of the results that are remembered, as bytes."""
-        return self._archive.known
-
     def add(self, genome: Floats, outcome: Outcome) -> None:
         """Take a result in."""
         self._archive.add(genome, outcome)
