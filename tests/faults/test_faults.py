@@ -110,6 +110,19 @@ def test_a_driver_that_is_killed_is_gone_on_with(driver: Make) -> None:
     check(search.end(), 16)
 
 
+def test_weights_that_are_more_than_the_object_store_holds_cost_no_result(driver: Make) -> None:
+    # forty megabytes each, in a store of a hundred: Ray has to write some of them to disk
+    search = driver(trials=12, ballast=10**7, epochs=1)
+    search.begin()
+    trials = search.end()
+    check(trials, 12)
+    assert {trial.status for trial in trials} == {"complete"}
+    with Store(search.given["store"]) as store:
+        kept = store.kept_weights(search.record().id)
+        assert len(kept) == 5
+        assert all(len(store.weights(search.record().id, number) or b"") > 4 * 10**7 for number in kept)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of a megabyte."""

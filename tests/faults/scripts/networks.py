@@ -10,12 +10,13 @@ class Faulty(nn.Module):
     """Passes its input on; in training it first does what its fault is.
 
     ``kind``: ``none``, ``exception``, ``nan``, ``hang`` (no report ever), ``memory`` (a gigabyte more in each
-    step). ``seconds``: that every step takes.
+    step). ``seconds``: that every step takes. ``ballast``: numbers among the weights that do nothing.
     """
 
-    def __init__(self, kind: str, seconds: float) -> None:
+    def __init__(self, kind: str, seconds: float, ballast: int) -> None:
         super().__init__()
         self.kind, self.seconds = kind, seconds
+        self.register_buffer("ballast", torch.rand(ballast))
         self._held: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:

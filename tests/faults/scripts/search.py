@@ -21,7 +21,12 @@ space = Space(
     {
         "model": sequential(
             layer(nn.Linear, out_features=integer(4, 60)),
-            layer(Faulty, kind=choice(*faults), seconds=GIVEN.get("seconds", 0.02)),
+            layer(
+                Faulty,
+                kind=choice(*faults),
+                seconds=GIVEN.get("seconds", 0.02),
+                ballast=GIVEN.get("ballast", 0),
+            ),
         ),
         "recipe": {"epochs": GIVEN.get("epochs", 3), "batch_size": 16},
     }
