@@ -67,11 +67,10 @@ class GangWorker(Worker):
         if group.leads:
             ends: queue.SimpleQueue[tuple[int, End]] = queue.SimpleQueue()
             for rank, other in enumerate(self._others, 1):
-                # the first one alone goes on from a state, and tells the others
-                order_there = other.exchange.options(concurrency_group="news").remote(
-                    [dataclasses.replace(order, state=None)]
-                )
-                order_there.future().add_done_callback(partial(_put_end, ends, rank))
+                # without the state to go on from: the first one tells the others
+                orders = [dataclasses.replace(order, state=None)]
+                call = other.exchange.options(concurrency_group="news").remote(orders)
+                call.future().add_done_callback(partial(_put_end, ends, rank))
             # In a thread of its own: where another process is lost, this one may hang in the trial.
             watch = threading.Thread(target=self._watch, args=(order.ticket, ends), daemon=True)
             watch.start()
@@ -101,12 +100,13 @@ def common_end(ends: queue.SimpleQueue[tuple[int, End]], size: int) -> Finished 
         size: how many processes there are.
 
     Returns:
-        ``worker_lost`` where one was lost; else the first one's own failure; else what the first one says.
+        ``worker_lost`` where one was lost; else a failure of its own in one of them, that of the lowest rank
+        first; else what the first one says.
     """
     came: dict[int, Finished | Failed] = {}
     patience: float | None = None
     lost = ""
-    while len(came) < size and not lost:
+    while len(came) < size:
         try:
             rank, end = ends.get(timeout=patience)
         except queue.Empty:

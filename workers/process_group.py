@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed.distributed_c10d import _set_pg_timeout
 
 from workers.metrics import counted
 from workers.stopping import TrialStopped
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from workers.optimization import FusedOptimizer
 
 _JOIN = timedelta(seconds=120)
+"""How long a process waits for the others to join."""
 _FAILED = timedelta(seconds=10)
 """How long a process that has failed waits for the others to hear it: they may be at another collective."""
-_FOREVER = timedelta(days=30)
+_FOREVER = timedelta(days=7)
 """While the first one validates, the others wait. Who lets a trial hang is the caller's affair."""
 
 Tensors = dict[str, Tensor]
@@ -44,7 +46,7 @@ class Alone:
     Attributes:
         rank: of this process, from 0.
         size: processes that train together.
-        clean: whether all processes of the last trial ended it at the same step, so that none waits for
+        clean: whether the last failure was one that all processes heard of, so that none of them waits for
             another any more.
     """
 
@@ -231,5 +233,6 @@ def join(store: Any, rank: int, size: int, device: str) -> ProcessGroup:
         if loopback is not None:
             os.environ["GLOO_SOCKET_IFNAME"] = loopback
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_FOREVER)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_JOIN)
+    _set_pg_timeout(_FOREVER)
     return ProcessGroup()
