@@ -1,7 +1,6 @@
 """Connecting to Ray: to the cluster that is there, or to one of our own on this machine."""
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,20 +131,17 @@ def _room_by_node(resources: Resources) -> list[int]:
     ]
 
 
-def require_room(resources: Resources, wait: float = 0.0, processes: int = 1) -> int:
-    """As `room`, after waiting ``wait`` seconds at most for it to appear.
+def require_room(resources: Resources, processes: int = 1) -> int:
+    """As `room`.
 
     Raises:
-        ExecutorError: there is none for even one group.
+        ExecutorError: there is none for even one worker.
     """
-    end = time.monotonic() + wait
-    while (found := room(resources, processes)) < 1:
-        if time.monotonic() > end:
-            size = (
-                resources.words() if processes == 1 else f"{processes} processes of {resources.words()} each"
-            )
-            raise ExecutorError(f"no room for a worker of {size}: the cluster has {there_is()}")
-        time.sleep(min(1.0, wait))
+    found = room(resources, processes)
+    if found < 1:
+        words = resources.words()
+        size = words if processes == 1 else f"{processes} processes of {words} each"
+        raise ExecutorError(f"no room for a worker of {size}: the cluster has {there_is()}")
     return found
 
 

@@ -49,6 +49,7 @@ class Members:
         self._names = itertools.count()
         self._room = 0
         self._failed_starts, self._most_failed = 0, 0
+        self._ever_ready, self._patient_until = False, 0.0
         self.ready: list[Member] = []
         self.look_again = 0.0
         self._actor = ray.remote(concurrency_groups={"news": 1}, **resources.options())(Worker)
@@ -63,24 +64,34 @@ class Members:
     def begin(self, wait: float, retries: int) -> None:
         """Start the workers.
 
+        Where nodes are still to come, an autoscaler sees what the workers ask for.
+
         Args:
-            wait: seconds for room to appear.
+            wait: seconds for room to appear; then `adapt` gives up.
             retries: failures to start before it is given up.
 
         Raises:
-            ExecutorError: there is no room for even one.
+            ExecutorError: there is no room for even one, and none is waited for.
         """
         self._most_failed = retries
-        self._room = cluster.require_room(self._resources, wait, self._processes)
-        self._grow()
+        self._patient_until = time.monotonic() + wait
+        if wait <= 0:
+            cluster.require_room(self._resources, self._processes)
+        self.adapt()
 
     def adapt(self) -> None:
-        """Follow the cluster: nodes that joined get workers, what waits for nodes that left is dropped."""
+        """Follow the cluster: nodes that joined get workers, what waits for nodes that left is dropped.
+
+        Raises:
+            ExecutorError: there was no room for a first worker in time.
+        """
         now = time.monotonic()
         if now < self.look_again:
             return
         self.look_again = now + LOOK_SECONDS
         self._room = cluster.room(self._resources, self._processes)
+        if not self._room and not self._ever_ready and now > self._patient_until:
+            cluster.require_room(self._resources, self._processes)
         self._grow()
         if self._asked is None:
             starting = [member for member in self._all if member.ready is None]
@@ -94,7 +105,7 @@ class Members:
             ExecutorError: none can.
         """
         if answer is not None:
-            self._failed_starts = 0
+            self._failed_starts, self._ever_ready = 0, True
             member.ready, (member.node, _) = time.monotonic(), answer
             self.ready.append(member)
             return

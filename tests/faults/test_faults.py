@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CAPACITY, Driver, check, complete
+from conftest import CAPACITY, PATIENCE, Driver, check, complete
 from ray.cluster_utils import Cluster
 
 from nas.store import Store
@@ -92,6 +92,20 @@ def test_a_search_outlives_a_node_and_uses_one_that_joins(driver: Make, nodes: C
     search.wait_for(used(4))
     trials = search.end()
     check(trials, 60)
+    assert {trial.status for trial in trials} == {"complete"}
+
+
+def test_a_search_waits_for_its_first_node_and_its_driver_counts_as_alive(
+    driver: Make, nodes: Cluster
+) -> None:
+    search = driver(trials=4, resources={"late": 1}, wait=PATIENCE)
+    search.begin()
+    search.wait_for(lambda trials: len(trials) > 0)
+    heard = search.record().heartbeat_at
+    search.wait_for(lambda trials: search.record().heartbeat_at != heard)
+    nodes.add_node(num_cpus=1, resources={"late": 1}, object_store_memory=CAPACITY["object_store_memory"])
+    trials = search.end()
+    check(trials, 4)
     assert {trial.status for trial in trials} == {"complete"}
 
 
