@@ -52,7 +52,7 @@ class Job:
     """One trial to run: train this architecture, or a leg of that.
 
     The same architecture, seed and epochs give the same metrics on every executor with the same number of
-    threads and the same kind of device; also when it is trained in legs, on whatever workers.
+    threads and processes and the same kind of device; also when it is trained in legs, on whatever workers.
 
     Attributes:
         number: names the job in its events; unique among the jobs in flight.
