@@ -57,6 +57,8 @@ class Standing:
 
     def keep(self, trial: Trial, weights: Weights, writing: Writing) -> None:
         """Keep the weights of a trial if it is among the best, at the cost of the worst kept."""
+        if not self.description.keep_weights:
+            return
         candidates = sorted(({**self.kept, trial.number: trial}).values(), key=lambda one: one.number)
         best = self.description.rank(candidates)
         numbers = {one.number for one in best[: self.description.keep_weights]}
