@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 QUEUED = 2
 """Jobs at each worker: the one it runs, and the next, so that it never waits for the driver."""
 
+_CHECK_SECONDS = 0.25
+"""Between looks for what is overdue: with a thousand workers such a look takes milliseconds."""
+
 _SHORT = 0.1
 """Seconds that a job has been running before the one queued behind it goes to an idle worker."""
 
@@ -103,6 +106,7 @@ class Pool(Executor):
         self._in_flight: dict[int, Run] = {}
         self._out: list[Event] = []
         self._tickets = itertools.count()
+        self._check_at = 0.0  # when to look for runs that are overdue
         self._move_at = math.inf  # when a queued job may be due to go to an idle worker
         # what Ray answered: to whom, to which method, for which run, the answer (a future)
         self._answers: queue.SimpleQueue[tuple[Member, str, Run | None, Any]] = queue.SimpleQueue()
@@ -157,7 +161,7 @@ class Pool(Executor):
             now = time.monotonic()
             if not self._in_flight or now > end:
                 return []
-            self._receive(min(end, self._next_due(), self._move_at, members.look_again) - now)
+            self._receive(min(end, self._check_at, self._move_at, members.look_again) - now)
 
     def stop(self, number: int) -> None:
         run = self._in_flight.get(number) if self._members is not None else None
@@ -383,14 +387,11 @@ class Pool(Executor):
             else:
                 self._waiting.appendleft(run)
 
-    def _next_due(self) -> float:
-        ready = self._opened().ready
-        return min(
-            (member.runs[0].overdue(self._grace)[0] for member in ready if member.runs), default=math.inf
-        )
-
     def _kill_overdue(self) -> None:
         now, members = time.monotonic(), self._opened()
+        if now < self._check_at:
+            return
+        self._check_at = now + _CHECK_SECONDS
         for member in list(members.ready):
             if not member.runs:
                 continue
