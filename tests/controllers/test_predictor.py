@@ -292,21 +292,6 @@ def test_it_finds_the_top_of_a_smooth_function_of_numbers() -> None:
     assert min(found) > -0.005
 
 
-def test_permuting_options_and_renaming_holes_leaves_the_results_alike() -> None:
-    first = Space([choice(*OPTIONS) for _ in range(6)])
-    orders = [random.Random(hole).sample(OPTIONS, 4) for hole in range(6)]
-    second = Space({f"z{9 - hole}": choice(*order) for hole, order in enumerate(orders)})
-
-    def value(architecture: Architecture) -> float:
-        return rugged([OPTIONS.index(str(option)) for option in architecture.decisions.values()])
-
-    bests = [
-        [search(PredictorEvolution(space, maximize("x"), seed=seed), value, 40) for seed in range(6)]
-        for space in (first, second)
-    ]
-    assert stats.ttest_ind(*bests).pvalue > 0.05
-
-
 def test_it_keeps_to_the_feasible_part_once_it_knows_it() -> None:
     space = Space([choice(*range(5)) for _ in range(6)])
     controller = PredictorEvolution(space, maximize("x"), limits=at_most("cost", 12.0), seed=0)
