@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 FOUNDERS = 100  # random genomes, and as many mutants of the best results
 BEST = 20  # results that are mutated
 SETTLING = 0.5  # how often expected improvement is asked rather than Thompson sampling
+SETTLING_TOGETHER = 0.9  # with others in flight, whose believed results keep new ones away already
 ROUNDS, PARENTS, CHILDREN = 4, 10, 50  # of breeding from the most promising candidates
 
 
@@ -48,7 +49,8 @@ class Evolver:
         flying = np.array([self.genomes.encode(architecture) for architecture in in_flight])
         if in_flight:
             beliefs = beliefs.believing(self.genomes.features(flying))
-        kind = ExpectedImprovement if rng.random() < SETTLING else ThompsonSampling
+        settling = SETTLING_TOGETHER if in_flight else SETTLING
+        kind = ExpectedImprovement if rng.random() < settling else ThompsonSampling
         return self._evolve(kind(beliefs, rng), {genome.tobytes() for genome in flying}, rng)
 
     def _evolve(self, acquisition: Acquisition, flying: set[bytes], rng: np.random.Generator) -> Floats:

@@ -20,7 +20,8 @@ class PredictorEvolution(Controller):
     place of the ensemble of networks. After a few random results, each ask
     1. has the model expect of what is in flight that it turns out as predicted (kriging believer);
     2. tosses a coin for the acquisition: expected improvement, which settles, or independent Thompson
-       sampling, which keeps looking elsewhere; several objectives are joined in a random direction;
+       sampling, which keeps looking elsewhere (rarely when others in flight do that already); several
+       objectives are joined in a random direction;
     3. evolves candidates on it, from random ones and mutants of the best results;
     4. proposes the best of them that is untried.
 
