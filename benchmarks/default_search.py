@@ -12,7 +12,7 @@ import nas
 from benchmarks.common import Target, at_least, at_most, finish, show
 from nas import Search
 from nas.assemble import read_space
-from nas.cli import DEFAULT_SECONDS
+from nas.commands.searching import DEFAULT_SECONDS
 
 LIMIT = 200_000
 

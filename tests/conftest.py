@@ -7,6 +7,8 @@ import pytest
 
 # Two cores are all that the tests may count on: torch's threads and Ray's workers share them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray's workers run at niceness 15 by default: beside other busy processes they would not start in time.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ def points() -> Problem:
 def drain(executor: Executor) -> list[Event]:
     """All events until no job is in flight."""
     events: list[Event] = []
-    while news := executor.events(timeout=120):
+    while news := executor.events():
         events += news
     return events
 
