@@ -321,7 +321,7 @@ def front(runner: Runner, figures: dict[str, Any]) -> list[Target]:
     """Two objectives."""
     found = {
         name: [share for share, _ in runner.over_seeds(name, partial(_front, name))]
-        for name in ("random", "evolution", "nsga2", "Optuna NSGA-II")
+        for name in ("random", "evolution", "predictor", "nsga2", "Optuna NSGA-II")
     }
     rows = [
         [name, f"{statistics.mean(v):.4f} ± {statistics.stdev(v):.4f}", len(v)] for name, v in found.items()
