@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -130,7 +131,7 @@ class Wide(nn.Linear):
 """
 
 
-def complete(store: Path, search: str) -> int:
+def complete(store: Path | str, search: str) -> int:
     """How many of its trials are over; 0 before it has begun."""
     try:
         with Store(store) as opened:
@@ -193,6 +194,26 @@ def test_a_job_that_succeeds_is_kept_in_the_home_of_the_head_and_one_that_fails_
         assert opened.search("tiny").reason == "2 trials are done"
     head.wait(lambda: "FAILED after" in head.nas("status", "wrong"))
     assert "no executor named 'cloud'" in head.nas("status", "wrong")
+
+
+@pytest.mark.cluster
+def test_a_search_in_postgresql_is_read_from_outside_stopped_and_gone_on_with(
+    head: Head, postgres: str
+) -> None:
+    store = postgres.replace("postgres:@", "postgres@")  # an empty password is one, too
+    team = ["--store", store, "--name", "team"]
+    head.nas("submit", "--space", "mlp", "--trials", 500, "--epochs", 1, "--executor", "inline", *team)
+    head.wait(lambda: complete(store, "team") > 1)
+    board = json.loads(head.nas("leaderboard", "team", "--store", store, "--format", "json"))
+    assert {row["status"] for row in board} >= {"complete"}
+    assert all(0 <= row["accuracy"] <= 1 for row in board if row["status"] == "complete")
+    assert "has ended: STOPPED" in head.nas("stop", "team")
+    before = complete(store, "team")
+    assert len(board) <= before + 1 < 500
+    address = ["--address", head.environment["RAY_API_SERVER_ADDRESS"]]
+    head.nas("resume", "team", *address, "--trials", before + 2, "--executor", "inline", "--store", store)
+    head.wait(lambda: "finished" in head.nas("status", "team", "--store", store))
+    assert complete(store, "team") == before + 2
 
 
 @pytest.mark.cluster
