@@ -43,12 +43,12 @@ def search(seed: int, seconds: float, limited: bool, folder: Path) -> dict[str, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one seed, 20 seconds")
+    parser.add_argument("--quick", action="store_true", help="one seed, 14 seconds")
     options = parser.parse_args()
-    seconds, seeds = (20.0, [0]) if options.quick else (DEFAULT_SECONDS, [0, 1, 2])
+    seconds, seeds = (14.0, [0]) if options.quick else (DEFAULT_SECONDS, [0, 1, 2])
     with tempfile.TemporaryDirectory() as folder:
         runs = [search(seed, seconds, limited=False, folder=Path(folder)) for seed in seeds]
-        runs.append(search(0, max(seconds / 3, 20.0), limited=True, folder=Path(folder)))
+        runs.append(search(0, max(seconds / 3, 14.0), limited=True, folder=Path(folder)))
     show(
         f"The default search, {seconds:g} seconds",
         list(runs[0]),

@@ -90,25 +90,6 @@ def test_a_search_of_ones_own_networks_of_which_a_third_fail_finishes_with_the_r
     assert f"nas resume {shlex.quote(str(SCRIPTS / 'risky_search.py'))} --name risky" in out
 
 
-def test_a_search_whose_driver_was_killed_loses_nothing_and_trains_nothing_twice(tmp_path: Path) -> None:
-    mlp = ["--space", "mlp", "--epochs", 3, "--workers", 2, "--name", "mine"]
-    driver = begin(tmp_path, "search", *mlp, "--trials", 16)
-    wait_for(tmp_path, 4, driver)
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.communicate()
-    with Store(tmp_path / "nas.db") as store:
-        assert store.search().state == "killed"
-        before = {trial.number: trial for trial in store.trials(1) if trial.told_step is not None}
-        assert 4 <= len(before) < 16
-    out = finish(tmp_path, "resume", "mine", "--executor", "inline")
-    assert "16 trials are done" in out
-    with Store(tmp_path / "nas.db") as store:
-        after = {trial.number: trial for trial in store.trials(1)}
-    assert {number: after[number] for number in before} == before
-    trained = [trial.architecture_id for trial in after.values() if trial.status in ("complete", "failed")]
-    assert len(trained) == len(set(trained)) == len(after) == 16
-
-
 def stop(folder: Path, number: signal.Signals, *options: object) -> list[str]:
     """Begin a search, stop it by a signal; gives the command with which it says to go on."""
     driver = begin(folder, "search", SCRIPTS / "small_search.py", "--name", "it's mine", *options)
