@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CAPACITY, PATIENCE, Driver, check, complete
+from fault_drivers import CAPACITY, PATIENCE, Driver, check, complete
 from ray.cluster_utils import Cluster
 
 from nas.store import Store
