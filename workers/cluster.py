@@ -131,18 +131,16 @@ def _room_by_node(resources: Resources) -> list[int]:
     ]
 
 
-def require_room(resources: Resources, processes: int = 1) -> int:
-    """As `room`.
+def require_room(resources: Resources, processes: int = 1) -> None:
+    """See that there is `room` for one worker, at least.
 
     Raises:
-        ExecutorError: there is none for even one worker.
+        ExecutorError: there is none.
     """
-    found = room(resources, processes)
-    if found < 1:
+    if not room(resources, processes):
         words = resources.words()
         size = words if processes == 1 else f"{processes} processes of {words} each"
         raise ExecutorError(f"no room for a worker of {size}: the cluster has {there_is()}")
-    return found
 
 
 def there_is() -> str:

@@ -15,7 +15,9 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from workers import cluster
 from workers.job import Event, Failed, Finished, Reported
-from workers.pool_worker import Order, Runner, Worker
+from workers.orders import Order
+from workers.pool_worker import Worker
+from workers.runners import Runner
 
 if TYPE_CHECKING:
     from workers.process_group import ProcessGroup
@@ -41,7 +43,7 @@ class GangWorker(Worker):
     _store: Any
     _others: tuple[Any, ...] = ()
 
-    def lead(self, others: list[Any]) -> tuple[str, int]:
+    def lead(self, others: list[Any]) -> str:
         """Form a process group with the others; gives what `ready` gives, when all of them can train."""
         from workers import process_group
 

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from search_spaces.errors import ExecutorError
+from search_spaces.errors import BuildError, ExecutorError
 from workers import cluster
 from workers.executor import Executor, Usage
 from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
-from workers.pool_members import Members
+from workers.orders import News, Order, RemoteWeights
+from workers.pool_members import Member, Members
 from workers.pool_metrics import PoolMetrics
-from workers.pool_state import Member, RemoteWeights, Run
-from workers.pool_worker import News, Order, pack
+from workers.runners import pack
+from workers.runs import Run
 from workers.tabular import Table
 
 if TYPE_CHECKING:
@@ -215,8 +216,11 @@ class Pool(Executor):
                 member.actor.give.remote(some)
             else:
                 self._exchange(member, some)
-        if self._waiting:
-            return
+        if not self._waiting:
+            self._even_out(ready)
+
+    def _even_out(self, ready: list[Member]) -> None:
+        """Ask back what is queued behind longer jobs, as many as there are idle workers."""
         idle = sum(not member.runs for member in ready)
         self._move_at = math.inf
         if not idle:
@@ -240,9 +244,8 @@ class Pool(Executor):
         ticket = next(self._tickets)
         try:
             order = Order.of(ticket, run.job)
-        except Exception as error:  # whatever a user's module raises when it is pickled
-            text = f"the architecture cannot be sent to a worker: {type(error).__name__}: {error}"
-            self._fail(run, "build", text)
+        except BuildError as error:
+            self._fail(run, "build", str(error))
             return None
         run.ticket, run.began, run.heard = ticket, None, None
         member.runs.append(run)
@@ -366,11 +369,7 @@ class Pool(Executor):
     def _replace(self, member: Member, why: str) -> None:
         """A new worker in place of a lost one; its first run counts as begun there, the others do not."""
         self.lost_workers += 1
-        first, *others = member.runs or [None]
-        for run, event in member.handing_over:
-            self._finish(run, event)
-        self._opened().replace(member)
-        self._put_back(run for run in others if run is not None)
+        first = self._renew(member)
         if first is None:
             return
         given_up = first.lose(why, self._retries)
@@ -378,6 +377,15 @@ class Pool(Executor):
             self._put_back([first])
         else:
             self._fail(first, *given_up)
+
+    def _renew(self, member: Member) -> Run | None:
+        """A new worker in place of one; gives the first of the runs there, the others wait again."""
+        for run, event in member.handing_over:
+            self._finish(run, event)
+        self._opened().replace(member)
+        first, *others = member.runs or [None]
+        self._put_back(run for run in others if run is not None)
+        return first
 
     def _put_back(self, runs: Iterable[Run]) -> None:
         for run in reversed(list(runs)):
@@ -388,19 +396,15 @@ class Pool(Executor):
                 self._waiting.appendleft(run)
 
     def _kill_overdue(self) -> None:
-        now, members = time.monotonic(), self._opened()
+        now = time.monotonic()
         if now < self._check_at:
             return
         self._check_at = now + _CHECK_SECONDS
-        for member in list(members.ready):
+        for member in list(self._opened().ready):
             if not member.runs:
                 continue
-            first, *others = member.runs
+            first = member.runs[0]
             due, reason = first.overdue(self._grace)
-            if due > now:
-                continue
-            for run, event in member.handing_over:
-                self._finish(run, event)
-            members.replace(member)
-            self._put_back(others)
-            self._fail(first, reason, first.killed(reason, self._grace))
+            if due <= now:
+                self._renew(member)
+                self._fail(first, reason, first.killed(reason, self._grace))

@@ -4,18 +4,76 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 
 from search_spaces.errors import ExecutorError
 from workers import cluster, gang
-from workers.pool_state import Member
+from workers.executor import Usage
+from workers.job import Finished
 from workers.pool_worker import Worker
+from workers.runs import Run
 
 LOOK_SECONDS = 5.0
 """How often the cluster is looked at for nodes that joined or left."""
+
+
+@dataclass(eq=False)
+class Member:
+    """A worker of the pool: its actor, and the runs sent to it, the first one running.
+
+    Attributes:
+        actor: Ray's handle; of several processes, the first one's.
+        name: for people: its place in the pool.
+        runs: what it was ordered to do.
+        ready: when it could train first; None: it is starting.
+        listening: whether an answer is awaited from `Worker.exchange`.
+        node: where it runs.
+        handing_over: trials that have ended, but their weights are still on their way.
+        others: the handles of the further processes.
+        place: the placement group of several processes.
+    """
+
+    actor: Any
+    name: str
+    runs: deque[Run] = field(default_factory=deque)
+    ready: float | None = None
+    listening: bool = False
+    node: str = ""
+    handing_over: deque[tuple[Run, Finished]] = field(default_factory=deque)
+    others: list[Any] = field(default_factory=list)
+    place: Any = None
+    _busy: float = 0.0
+    _held: float = 0.0  # seconds with a run
+    _since: float | None = None  # when it got its first run
+
+    def occupy(self) -> None:
+        """Note that there is something to do, or that there is not."""
+        now = time.monotonic()
+        if self.runs and self.ready is not None and self._since is None:
+            self._since = now
+        elif not self.runs and self._since is not None:
+            self._held += now - self._since
+            self._since = None
+
+    def trained(self, seconds: float) -> None:
+        """Count a training."""
+        self._busy += seconds
+
+    def usage(self) -> Usage:
+        """How its time was spent so far."""
+        now = time.monotonic()
+        life = 0.0 if self.ready is None else now - self.ready
+        held = self._held + (now - self._since if self._since is not None else 0.0)
+        busy = self._busy
+        if self.runs and self.runs[0].began is not None:
+            busy += now - self.runs[0].began
+        busy = min(busy, held)
+        return Usage(self.name, self.node, busy, max(0.0, life - held), held - busy)
 
 
 class Members:
@@ -98,15 +156,15 @@ class Members:
             for member in starting[::-1][: max(0, len(self._all) - self.expected)]:
                 self._drop(member)
 
-    def take_ready(self, member: Member, error: BaseException | None, answer: tuple[str, int] | None) -> None:
+    def take_ready(self, member: Member, error: BaseException | None, node: str | None) -> None:
         """A worker can train, or could not be started.
 
         Raises:
             ExecutorError: none can.
         """
-        if answer is not None:
+        if node is not None:
             self._failed_starts, self._ever_ready = 0, True
-            member.ready, (member.node, _) = time.monotonic(), answer
+            member.ready, member.node = time.monotonic(), node
             self.ready.append(member)
             return
         self._failed_starts += 1

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
-from search_spaces.errors import ExecutorError
+from search_spaces.errors import BuildError, ExecutorError
 from workers import cluster
 from workers.executor import Executor
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job
+from workers.orders import Order, RemoteWeights
 from workers.pool_members import LOOK_SECONDS
-from workers.pool_state import RemoteWeights
-from workers.pool_worker import Order, pack
+from workers.runners import pack
 from workers.tune_config import Quiet, check, configure
 from workers.tune_feed import Feed, TuneRun
 from workers.tune_trial import OrderedTrial
@@ -170,9 +170,8 @@ class Tune(Executor):
             run = self._in_flight[job.number] = TuneRun(job)
             try:
                 run.order = Order.of(0, job)
-            except Exception as error:  # whatever a user's module raises when it is pickled
-                text = f"the architecture cannot be sent to a worker: {type(error).__name__}: {error}"
-                self._end(run, run.failed("build", text))
+            except BuildError as error:
+                self._end(run, run.failed("build", str(error)))
             else:
                 feed.put(run)
 

@@ -17,8 +17,8 @@ from ray.tune.search import Searcher
 
 from search_spaces.errors import ExecutorError
 from workers.job import Reported
-from workers.pool_state import Run
-from workers.pool_worker import Order
+from workers.orders import Order
+from workers.runs import Run
 from workers.tune_trial import REPORT
 
 

@@ -14,7 +14,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.errors import FormatError, TrainingFailure
 from workers.cluster import Resources
 from workers.job import Failed, Finished, Job, Report
-from workers.pool_worker import Packed, pack, runner
+from workers.runners import Packed, pack, runner
 from workers.tune_trial import TuneTrial
 
 if TYPE_CHECKING:

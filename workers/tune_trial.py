@@ -14,7 +14,8 @@ from ray.tune.result import RESULT_DUPLICATE
 
 from search_spaces.errors import ExecutorError, FormatError
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported
-from workers.pool_worker import Order, Packed, Runner, runner
+from workers.orders import Order
+from workers.runners import Packed, Runner, runner
 from workers.stopping import TrialStopped
 
 REPORT = "report"

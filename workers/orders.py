@@ -1,0 +1,86 @@
+"""What passes between the driver and a worker on Ray: orders there; news and weights back."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from search_spaces.errors import BuildError, ExecutorError
+from workers.job import Checkpoint, Event, HeldWeights, Job, Weights
+
+
+@dataclass(frozen=True)
+class RemoteWeights(Weights):
+    """Weights in Ray's object store, on the node that trained them, until they are read."""
+
+    reference: Any
+
+    def read(self) -> bytes:
+        try:
+            data: bytes = ray.get(self.reference)
+        except Exception as error:
+            raise ExecutorError(
+                f"these weights are gone (read them before the pool closes): {type(error).__name__}: {error}"
+            ) from error
+        return data
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job on its way to a worker.
+
+    Attributes:
+        ticket: names this attempt at the job; tickets ascend.
+        job: pickled by the driver, so that a job that cannot be read here is its own failure and no other's.
+        state: Ray's reference to the checkpoint's state, where it is kept so.
+    """
+
+    ticket: int
+    job: bytes
+    state: Any = None
+
+    @staticmethod
+    def of(ticket: int, job: Job) -> Order:
+        """An order for a job.
+
+        Raises:
+            BuildError: it cannot be pickled.
+        """
+        state = None
+        if job.checkpoint is not None and isinstance(job.checkpoint.state, RemoteWeights):
+            # a reference goes beside what is pickled here, so that Ray keeps count of it
+            state = job.checkpoint.state.reference
+            job = dataclasses.replace(job, checkpoint=Checkpoint(job.checkpoint.epoch, HeldWeights(b"")))
+        try:
+            return Order(ticket, ray.cloudpickle.dumps(job), state)
+        except Exception as error:  # whatever a user's module raises then
+            raise BuildError(
+                f"the architecture cannot be sent to a worker: {type(error).__name__}: {error}"
+            ) from error
+
+    def read(self) -> Job:
+        """The job, on the worker. Raises whatever it raises when it is unpickled."""
+        job: Job = ray.cloudpickle.loads(self.job)
+        if job.checkpoint is None or self.state is None:
+            return job
+        return dataclasses.replace(
+            job, checkpoint=Checkpoint(job.checkpoint.epoch, RemoteWeights(self.state))
+        )
+
+
+@dataclass(frozen=True)
+class News:
+    """What happened in a trial, on its way to the driver.
+
+    Attributes:
+        ticket: of the order.
+        event: its weights and state are empty where they are `held`.
+        held: which of ``weights`` and ``state`` wait here for `Worker.take`.
+    """
+
+    ticket: int
+    event: Event
+    held: tuple[str, ...] = ()

@@ -1,0 +1,66 @@
+"""A job in flight on Ray, as the driver sees it: how long it may take, and what its worker's end means."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from workers.job import Failed, Job
+
+_OUT_OF_MEMORY = ("OutOfMemory", "out of memory", "low on memory")
+"""How Ray words it when it kills a worker because its node has no memory left."""
+
+
+@dataclass(eq=False)
+class Run:
+    """A job in flight, as the driver sees it. Times are monotonic seconds."""
+
+    job: Job
+    lost: int = 0  # times that its worker was lost
+    epochs: int = 0  # reports handed on; a second attempt's are not repeated
+    ticket: int = -1
+    began: float | None = None
+    heard: float | None = None  # when it began or reported last
+    stopping: float | None = None  # when it was told to stop
+    moving: bool = False  # asked back, to go to an idle worker
+
+    def overdue(self, grace: float) -> tuple[float, str]:
+        """When it loses its process, and for which reason."""
+        job, began, heard = self.job, self.began, self.heard
+        dues = [(math.inf, "")]
+        if began is not None and heard is not None:
+            if job.seconds is not None:
+                dues.append((began + job.seconds + grace, "timeout"))
+            if job.silence is not None:
+                dues.append((heard + job.silence, "silent"))
+            if self.stopping is not None:
+                dues.append((self.stopping + grace, "stopped"))
+        return min(dues)
+
+    def killed(self, reason: str, grace: float) -> str:
+        """Why its process was killed when it was overdue, for people."""
+        return {
+            "stopped": "stopped on request; it did not end by itself",
+            "silent": f"gave no report for {self.job.silence or 0:g} seconds",
+            "timeout": f"did not end by itself {grace:g} s after its {self.job.seconds or 0:g} seconds",
+        }[reason]
+
+    def lose(self, why: str, retries: int) -> tuple[str, str] | None:
+        """Count its worker as lost; gives reason and message if it has failed with that."""
+        self.lost += 1
+        if self.stopping is not None:
+            return "stopped", "stopped on request"
+        if self.lost > 1 and any(words in why for words in _OUT_OF_MEMORY):  # once may be a neighbour's doing
+            return "out_of_memory", f"its node ran out of memory: {why}"[:1_000]
+        if self.lost > retries:
+            return "worker_lost", f"its worker was lost {self.lost} times; last: {why}"[:1_000]
+        return None
+
+    def failed(self, reason: str, message: str) -> Failed:
+        """Its last event, where no worker gave it."""
+        seconds = 0.0 if self.began is None else time.monotonic() - self.began
+        lost = reason == "worker_lost"
+        return Failed(
+            self.job.number, reason, message, "", lost, seconds, attempts=max(1, self.lost + (not lost))
+        )
