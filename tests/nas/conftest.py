@@ -1,15 +1,18 @@
-"""What the tests of searches share: a tiny problem, a small space, stores of both kinds."""
+"""What the tests of searches share: a tiny problem, a small space, a search of both, stores of both kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 import torch
+from scripted import Scripted
 from torch import nn
 
+from nas import Search
 from search_spaces import Space, choice, integer, layer, sequential
 from workers.problems import Problem
 
@@ -34,6 +37,17 @@ def networks() -> Space:
     activation = choice(relu=layer(nn.ReLU), tanh=layer(nn.Tanh), gelu=layer(nn.GELU))
     model = sequential(layer(nn.Linear, out_features=integer(1, 50)), activation)
     return Space({"model": model, "recipe": {"epochs": 1, "batch_size": 16}})
+
+
+@pytest.fixture
+def make(problem: Problem, space: Space, tmp_path: Path) -> Callable[..., Search]:
+    """A search in which nothing is trained, in the store of this test."""
+
+    def search(controller: Any = "evolution", *, on: Any = None, **options: Any) -> Search:
+        options = {"store": tmp_path / "store.db", "executor": Scripted()} | options
+        return Search(on or space, problem, controller, **options)
+
+    return search
 
 
 @pytest.fixture(scope="session")

@@ -29,17 +29,6 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing of ours runs after it."""
 
 
-@pytest.fixture
-def make(problem: Problem, space: Space, tmp_path: Path) -> Callable[..., Search]:
-    """A search in which nothing is trained, in the store of this test."""
-
-    def search(controller: Any = "evolution", *, on: Any = None, **options: Any) -> Search:
-        options = {"store": tmp_path / "store.db", "executor": Scripted()} | options
-        return Search(on or space, problem, controller, **options)
-
-    return search
-
-
 def trials(search: Search) -> list[Trial]:
     with Store(search.store) if not isinstance(search.store, Store) else search.store as store:
         return store.trials(store.search(search.name).id)

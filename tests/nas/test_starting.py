@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,6 @@ from nas.store import Store
 from search_spaces import Space, choice, integer
 from search_spaces.errors import SearchError, UnknownNameError
 from workers.job import Failed, Job
-from workers.problems import Problem
-
-
-@pytest.fixture
-def make(problem: Problem, space: Space, tmp_path: Path) -> Callable[..., Search]:
-    """A search in which nothing is trained, in the store of this test."""
-
-    def search(controller: Any = "evolution", *, on: Any = None, **options: Any) -> Search:
-        options = {"store": tmp_path / "store.db", "executor": Scripted()} | options
-        return Search(on or space, problem, controller, **options)
-
-    return search
 
 
 def decisions(search: Search) -> list[dict[str, Any]]:
