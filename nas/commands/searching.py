@@ -90,20 +90,13 @@ def search(
     )
     from nas.assemble import assemble, from_file, read_fidelity
 
+    end: dict[str, Any] = {"trials": trials, "seconds": seconds, "target": target}
     if file is not None:
         check_told_once(file, locals())
-        found = from_file(
-            file,
-            store=store,
-            executor=where,
-            name=name,
-            trials=trials,
-            seconds=seconds,
-            target=target,
-        )
+        found = from_file(file, store=store, executor=where, name=name, **end)
     else:
-        if trials is None and seconds is None and target is None:
-            seconds = DEFAULT_SECONDS
+        if all(value is None for value in end.values()):
+            end["seconds"] = DEFAULT_SECONDS
         found = assemble(
             problem or "digits",
             space or "cnn",
@@ -112,9 +105,6 @@ def search(
             minimize=minimize or [],
             limits=limit or [],
             folder=folder,
-            trials=trials,
-            seconds=seconds,
-            target=target,
             trial_seconds=trial_seconds,
             trial_silence=trial_silence,
             trial_memory=None if trial_memory is None else int(trial_memory * 1e9),
@@ -126,6 +116,7 @@ def search(
             name=name,
             executor=where or "pool",
             store=store or DEFAULT_STORE,
+            **end,
         )
     run(found, resume=False, file=file)
 
