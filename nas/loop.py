@@ -24,7 +24,7 @@ from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Start, Trial
 from nas.restoring import Restoring
 from nas.standing import Standing
 from nas.store import Store
-from nas.usage import UsageRecord
+from nas.usage import UsageRecorder
 from nas.writing import Writing
 from search_spaces.architecture import Architecture
 from search_spaces.errors import BuildError, SearchError
@@ -85,7 +85,7 @@ class Loop:
         self._checkpoints = Checkpoints(description, record.name)
         self._given: deque[Proposal] = deque()  # from older results, to be begun first
         self._num_given = 0
-        self._usage = UsageRecord()
+        self._usage = UsageRecorder()
         self._ids: set[str] = set()  # of the architectures that are running
         self._interrupted: list[Flight] = []  # of earlier drivers, to be begun again
         self._waiting: dict[str, list[tuple[Trial, Proposal]]] = {}  # repeats of what is being trained

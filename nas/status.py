@@ -17,7 +17,7 @@ from nas.lease import living
 from nas.records import TRAINED, Status
 from nas.store import Store
 from nas.submit import SEARCH, STORE
-from nas.utilisation import by_worker, latest, over_time, total
+from nas.usage import by_worker, latest, over_time, total
 from search_spaces.errors import NasError
 
 if TYPE_CHECKING:

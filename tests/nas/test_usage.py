@@ -1,6 +1,6 @@
 """What the records of a search say of its workers' time."""
 
-from nas.utilisation import Spent, by_worker, latest, over_time, total
+from nas.usage import Spent, by_worker, latest, over_time, total
 from workers.executor import Usage
 
 RECORDS = [
