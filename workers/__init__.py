@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from workers.inline import Inline
     from workers.job import Checkpoint, Event, Failed, Finished, Job, Report, Reported, Weights
     from workers.pool import Pool
-    from workers.problems.problem import Problem, Split
+    from workers.problems.problem import Problem
+    from workers.problems.split import Split
     from workers.recipe import Recipe
     from workers.training import train
     from workers.tune import Tune
@@ -31,7 +32,7 @@ _HOMES = {
     "Recipe": "workers.recipe",
     "Report": "workers.job",
     "Reported": "workers.job",
-    "Split": "workers.problems.problem",
+    "Split": "workers.problems.split",
     "Tune": "workers.tune",
     "Weights": "workers.job",
     "train": "workers.training",

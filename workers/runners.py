@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from workers.job import Event, Job
 
 if TYPE_CHECKING:
+    from workers.problems.split import Split
     from workers.process_group import Alone
 
 
@@ -34,35 +35,39 @@ def pack(problem: Any) -> Packed:
 
     if isinstance(problem, Table):
         return {"table": problem}
-    splits = {
-        part: (
-            {name: tensor.cpu().numpy() for name, tensor in split.inputs.items()},
-            {name: tensor.cpu().numpy() for name, tensor in split.targets.items()},
-        )
-        for part in ("train", "validation", "test")
-        for split in (getattr(problem, part),)
-    }
+    splits = {part: _arrays(getattr(problem, part)) for part in ("train", "validation", "test")}
     about = {key: getattr(problem, key) for key in ("name", "signature", "description", "options")}
     return {"splits": splits, "about": about}
 
 
 def unpack(packed: Packed) -> Any:
     """The problem again. Its tensors may be views of memory shared with other processes: only to read."""
-    import torch
-
-    from workers.problems.problem import Problem, Split
+    from workers.problems.problem import Problem
+    from workers.problems.split import Split
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable.*")
-        splits = {
-            part: Split(
-                {name: torch.from_numpy(array) for name, array in inputs.items()},
-                {name: torch.from_numpy(array) for name, array in targets.items()},
-            )
-            for part, (inputs, targets) in packed["splits"].items()
-        }
+        splits = {part: Split(**_tensors(arrays)) for part, arrays in packed["splits"].items()}
     about: dict[str, Any] = {**packed["about"], **splits}
     return Problem(**about)
+
+
+def _arrays(split: Split) -> dict[str, Any]:
+    """The fields of a split, each tensor an array."""
+    fields = {
+        part: {name: tensor.cpu().numpy() for name, tensor in getattr(split, part).items()}
+        for part in ("inputs", "targets", "present", "labelled")
+    }
+    return {**fields, "domain": None if split.domain is None else split.domain.cpu().numpy()}
+
+
+def _tensors(value: Any) -> Any:
+    """Every array in nested dicts as a tensor that shares its memory."""
+    import torch
+
+    if isinstance(value, dict):
+        return {name: _tensors(member) for name, member in value.items()}
+    return None if value is None else torch.from_numpy(value)
 
 
 def _warm_up(device: str) -> None:

@@ -12,7 +12,8 @@ from search_spaces.errors import TrainingFailure
 from workers import batches, trial
 from workers.job import Finished, Job
 from workers.problems import load
-from workers.problems.problem import Problem, Split
+from workers.problems.problem import Problem
+from workers.problems.split import Split
 from workers.recipe import Recipe
 from workers.training import train
 

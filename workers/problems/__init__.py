@@ -14,7 +14,8 @@ from workers.problems.fashion_mnist import fashion_mnist as _fashion_mnist
 from workers.problems.omniglot import omniglot as _omniglot
 
 if TYPE_CHECKING:
-    from workers.problems.problem import Problem, Split
+    from workers.problems.problem import Problem
+    from workers.problems.split import Split
 
 __all__ = ["Problem", "Split", "catalog", "load"]
 
@@ -52,8 +53,12 @@ def load(name: str, **options: Any) -> Problem:
 
 def __getattr__(name: str) -> Any:
     # PEP 562: these need torch, so they are imported when first asked for.
-    if name in ("Problem", "Split"):
-        from workers.problems import problem
+    if name == "Problem":
+        from workers.problems.problem import Problem
 
-        return getattr(problem, name)
+        return Problem
+    if name == "Split":
+        from workers.problems.split import Split
+
+        return Split
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

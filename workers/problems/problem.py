@@ -14,6 +14,7 @@ from search_spaces.errors import ProblemError
 from search_spaces.signature import Classification, Image, Regression, Sequence, Signature, Tokens, Vector
 from workers.metrics import default_objective, metric_names
 from workers.problems.checks import check_split, infer_kinds
+from workers.problems.split import Split
 from workers.problems.splitting import stratified_parts
 
 if TYPE_CHECKING:
@@ -21,37 +22,6 @@ if TYPE_CHECKING:
 
 Arrays = Any
 """A tensor, a NumPy array or a nested list; or a mapping from name to one of these."""
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Examples: a tensor for each input and each task, all of the same length.
-
-    Attributes:
-        inputs: by input name; see the kinds in `search_spaces.signature` for shapes and dtypes.
-        targets: by task name; likewise.
-    """
-
-    inputs: dict[str, Tensor]
-    targets: dict[str, Tensor]
-
-    def __len__(self) -> int:
-        return len(next(iter(self.inputs.values())))
-
-    def to(self, device: torch.device | str) -> Split:
-        """The same examples on another device."""
-        return Split(
-            {name: tensor.to(device) for name, tensor in self.inputs.items()},
-            {name: tensor.to(device) for name, tensor in self.targets.items()},
-        )
-
-    def select(self, indices: Tensor) -> Split:
-        """A copy of the examples at ``indices`` (int64), in their order."""
-        return Split(
-            # index_select copies whole examples at once; indexing by [] takes several times as long
-            {name: tensor.index_select(0, indices) for name, tensor in self.inputs.items()},
-            {name: tensor.index_select(0, indices) for name, tensor in self.targets.items()},
-        )
 
 
 @dataclass(frozen=True, eq=False)

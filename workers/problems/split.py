@@ -1,0 +1,65 @@
+"""A split: examples as tensors, some of their modalities missing, some of their tasks without a label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples: a tensor for each input and each task, all of the same length. A batch is one too.
+
+    Attributes:
+        inputs: by input name; see the kinds in `search_spaces.signature` for shapes and dtypes. Zeros where
+            the example has no such modality.
+        targets: by task name; likewise. Any valid value where the example has no such label.
+        present: by input name, bool ``(N,)``: which examples have this modality; all, of an input that is
+            left out.
+        labelled: by task name, bool ``(N,)``: which examples have this label; all, of a task left out.
+        domain: int64 ``(N,)``, counted from 0: the source of each example; None: all have one source.
+    """
+
+    inputs: dict[str, Tensor]
+    targets: dict[str, Tensor]
+    present: dict[str, Tensor] = field(default_factory=dict)
+    labelled: dict[str, Tensor] = field(default_factory=dict)
+    domain: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return next(iter(self.inputs.values())).device
+
+    @property
+    def num_domains(self) -> int:
+        """Sources that the examples come from."""
+        return 1 if self.domain is None else int(self.domain.max()) + 1
+
+    def to(self, device: torch.device | str) -> Split:
+        """The same examples on another device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def select(self, indices: Tensor) -> Split:
+        """A copy of the examples at ``indices`` (int64), in their order."""
+        # index_select copies whole examples at once; indexing by [] takes several times as long
+        return self._each(lambda tensor: tensor.index_select(0, indices))
+
+    def take(self, examples: slice) -> Split:
+        """A view of the examples in a slice: it shares their memory."""
+        return self._each(lambda tensor: tensor[examples])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Split:
+        return Split(
+            {name: change(tensor) for name, tensor in self.inputs.items()},
+            {name: change(tensor) for name, tensor in self.targets.items()},
+            {name: change(tensor) for name, tensor in self.present.items()},
+            {name: change(tensor) for name, tensor in self.labelled.items()},
+            None if self.domain is None else change(self.domain),
+        )
