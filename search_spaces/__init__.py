@@ -10,8 +10,11 @@ from search_spaces.nodes import layer, repeat, sequential, size
 from search_spaces.ranges import integer, real
 from search_spaces.signature import (
     Classification,
+    DenseMap,
+    Generation,
     Image,
     Regression,
+    Retrieval,
     Sequence,
     Signature,
     Tagging,
@@ -24,8 +27,11 @@ __all__ = [
     "Architecture",
     "Classification",
     "Cost",
+    "DenseMap",
+    "Generation",
     "Image",
     "Regression",
+    "Retrieval",
     "Sequence",
     "Signature",
     "Space",

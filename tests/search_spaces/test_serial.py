@@ -132,7 +132,7 @@ def test_what_is_not_data_cannot_be_written() -> None:
 def test_signatures_come_back_and_broken_ones_are_refused() -> None:
     signature = Signature(
         {"a": Image(1, 2, 3), "b": Sequence(4, 5), "c": Tokens(6, 7), "d": Vector(8)},
-        {"e": Classification(2), "f": Regression(3), "g": Tagging(4)},
+        {"e": Classification(2), "f": Regression(3), "g": Tagging(4, input="c")},
     )
     data = json.loads(json.dumps(signature.to_dict()))
     assert Signature.from_dict(data) == signature
