@@ -2,244 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.errors import FormatError, SpaceError
+from search_spaces.inputs import Image, Input, Sequence, Tokens, Vector
+from search_spaces.tasks import (
+    Classification,
+    DenseMap,
+    Generation,
+    Regression,
+    Retrieval,
+    Tagging,
+    Task,
+)
 
 if TYPE_CHECKING:
     import torch
 
-
-def _check_positive(owner: object) -> None:
-    """Refuse whole numbers below 1 in the fields that hold one."""
-    for f in fields(owner):  # type: ignore[arg-type]
-        value = getattr(owner, f.name)
-        if f.type != "int":
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise SpaceError(
-                f"{type(owner).__name__}({f.name}=...): expected a whole number >= 1, got {value!r}"
-            )
-
-
-@dataclass(frozen=True)
-class Input:
-    """One modality a model receives; see its kinds `Image`, `Sequence`, `Tokens` and `Vector`."""
-
-    def __post_init__(self) -> None:
-        _check_positive(self)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one example, without the batch axis."""
-        raise NotImplementedError
-
-    def example(self, batch: int, device: str = "cpu") -> torch.Tensor:
-        """A batch of zeros of this kind: float, ``(batch, *shape)``."""
-        import torch
-
-        return torch.zeros((batch, *self.shape), device=device)
-
-    @property
-    def num_values(self) -> int:
-        """Numbers in one example."""
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Image(Input):
-    """Images: float tensors ``(N, channels, height, width)``."""
-
-    channels: int
-    height: int
-    width: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.channels, self.height, self.width)
-
-
-@dataclass(frozen=True)
-class Sequence(Input):
-    """Series of feature vectors: float tensors ``(N, length, features)``."""
-
-    length: int
-    features: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.length, self.features)
-
-
-@dataclass(frozen=True)
-class Tokens(Input):
-    """Texts as token numbers: int64 tensors ``(N, length)``, values in ``[0, vocabulary)``, 0 is padding."""
-
-    length: int
-    vocabulary: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.length,)
-
-    def example(self, batch: int, device: str = "cpu") -> torch.Tensor:
-        import torch
-
-        return torch.zeros((batch, *self.shape), dtype=torch.int64, device=device)
-
-
-@dataclass(frozen=True)
-class Vector(Input):
-    """Feature vectors: float tensors ``(N, features)``."""
-
-    features: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.features,)
-
-
-@dataclass(frozen=True)
-class Task:
-    """One thing a model must answer; see its kinds below."""
-
-    def __post_init__(self) -> None:
-        _check_positive(self)
-
-    if TYPE_CHECKING:  # in a running program it would be taken for the default of a kind's field
-
-        @property
-        def outputs(self) -> int:
-            """Numbers a head gives for one example; for one position of it, where it answers each."""
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Names of the inputs that this task speaks of: a signature must have them."""
-        return ()
-
-
-@dataclass(frozen=True)
-class Classification(Task):
-    """One of ``classes``: targets int64 ``(N,)``, a model answers logits ``(N, classes)``."""
-
-    classes: int
-
-    @property
-    def outputs(self) -> int:
-        return self.classes
-
-
-@dataclass(frozen=True)
-class Regression(Task):
-    """``outputs`` real numbers: targets float ``(N, outputs)``, a model answers the same."""
-
-    outputs: int = 1
-
-
-@dataclass(frozen=True)
-class Tagging(Task):
-    """One of ``tags`` per position: targets int64 ``(N, L)`` with -100 ignored; logits ``(N, L, tags)``.
-
-    Attributes:
-        labels: the tags' names in their order; such as ``"B-artist"``, ``"I-artist"`` and ``"O"``, by which
-            whole entities are counted.
-        input: the input whose positions are tagged; None: the only one with a length.
-    """
-
-    tags: int
-    labels: tuple[str, ...] = ()
-    input: str | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if isinstance(self.labels, str) or not all(isinstance(label, str) for label in self.labels):
-            raise SpaceError(f"Tagging(labels=...): expected names of tags, got {self.labels!r}")
-        object.__setattr__(self, "labels", tuple(self.labels))
-        if self.labels and len(self.labels) != self.tags:
-            raise SpaceError(f"Tagging(labels=...): expected {self.tags} labels, got {len(self.labels)}")
-        if len(set(self.labels)) != len(self.labels):
-            raise SpaceError(f"Tagging(labels=...): expected each label once, got {self.labels!r}")
-
-    @property
-    def outputs(self) -> int:
-        return self.tags
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        return () if self.input is None else (self.input,)
-
-
-@dataclass(frozen=True)
-class Retrieval(Task):
-    """Find the same item in another modality: targets int64 ``(N,)``, items of equal number match.
-
-    A model answers ``(N, 2, features)``: embeddings of length 1, of the query and of the gallery.
-
-    Attributes:
-        query: the input that is asked with.
-        gallery: the input that is searched.
-        features: size of the embeddings.
-    """
-
-    query: str
-    gallery: str
-    features: int = 64
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.query == self.gallery:
-            raise SpaceError(f"Retrieval(query=, gallery=): expected two inputs, got {self.query!r} twice")
-
-    @property
-    def outputs(self) -> int:
-        return self.features
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        return (self.query, self.gallery)
-
-
-@dataclass(frozen=True)
-class Generation(Task):
-    """Texts of up to ``length`` tokens: targets int64 ``(N, length)`` in ``[0, vocabulary)``, 0 is padding.
-
-    A model answers logits ``(N, length, vocabulary)``.
-    """
-
-    length: int
-    vocabulary: int
-
-    @property
-    def outputs(self) -> int:
-        return self.vocabulary
-
-
-@dataclass(frozen=True)
-class DenseMap(Task):
-    """An answer for each point of a map, in answers of shape ``(N, outputs, height, width)``.
-
-    Attributes:
-        discrete: one of ``outputs`` classes for each point: targets int64 ``(N, height, width)`` with -100
-            ignored, a model answers logits. Else ``outputs`` real numbers: targets float, shaped as the answers.
-    """
-
-    outputs: int
-    height: int
-    width: int
-    discrete: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.discrete, bool):
-            raise SpaceError(f"DenseMap(discrete=...): expected True or False, got {self.discrete!r}")
-
-
-def _plain(kind: Input | Task) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(kind).items()}
-
+__all__ = [
+    "Classification",
+    "DenseMap",
+    "Generation",
+    "Image",
+    "Input",
+    "Regression",
+    "Retrieval",
+    "Sequence",
+    "Signature",
+    "Tagging",
+    "Task",
+    "Tokens",
+    "Vector",
+]
 
 _KINDS: dict[str, type[Input] | type[Task]] = {
     kind.__name__: kind
@@ -248,6 +44,10 @@ _KINDS: dict[str, type[Input] | type[Task]] = {
         *(Classification, Regression, Tagging, Retrieval, Generation, DenseMap),
     )
 }
+
+
+def _plain(kind: Input | Task) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(kind).items()}
 
 
 @dataclass(frozen=True)

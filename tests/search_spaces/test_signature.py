@@ -1,0 +1,118 @@
+"""Tests of signatures: what tasks ask of their inputs, and how a signature is restricted and written down."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from search_spaces import (
+    Classification,
+    DenseMap,
+    Generation,
+    Image,
+    Regression,
+    Retrieval,
+    Sequence,
+    Signature,
+    Tagging,
+    Tokens,
+)
+from search_spaces.errors import NasError, SpaceError
+
+FULL = Signature(
+    {"photo": Image(3, 8, 9), "caption": Tokens(6, 50), "sound": Sequence(20, 4)},
+    {
+        "kind": Classification(5),
+        "words": Tagging(3, ("O", "B-x", "I-x"), input="caption"),
+        "match": Retrieval("photo", "caption", features=16),
+        "summary": Generation(7, 50),
+        "depth": DenseMap(1, 4, 5, discrete=False),
+        "parts": DenseMap(6, 8, 9),
+    },
+)
+
+
+def test_every_kind_of_task_comes_back_from_json() -> None:
+    data = json.loads(json.dumps(FULL.to_dict()))
+    assert data == FULL.to_dict()
+    back = Signature.from_dict(data)
+    assert (back, hash(back)) == (FULL, hash(FULL))
+    assert [type(task) for task in back.tasks.values()] == [type(task) for task in FULL.tasks.values()]
+    words = back.tasks["words"]
+    assert isinstance(words, Tagging)
+    assert (words.labels, words.input) == (("O", "B-x", "I-x"), "caption")
+    assert (
+        Tagging(2)
+        == Signature.from_dict(
+            {
+                "inputs": {"text": {"kind": "Tokens", "length": 3, "vocabulary": 4}},
+                "tasks": {"tags": {"kind": "Tagging", "tags": 2}},
+            }
+        ).tasks["tags"]
+    )
+
+
+def test_tasks_say_how_many_numbers_a_head_gives() -> None:
+    outputs = {name: task.outputs for name, task in FULL.tasks.items()}
+    assert outputs == {"kind": 5, "words": 3, "match": 16, "summary": 50, "depth": 1, "parts": 6}
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Tagging(3, ("O", "B-x")), "expected 3 labels, got 2"),
+        (lambda: Tagging(2, ("O", "O")), "expected each label once"),
+        (lambda: Tagging(2, ("O", 3)), "expected names of tags"),
+        (lambda: Tagging(0), r"Tagging\(tags=...\): expected a whole number >= 1, got 0"),
+        (lambda: Retrieval("a", "a"), "expected two inputs, got 'a' twice"),
+        (lambda: Retrieval("a", "b", features=0), r"Retrieval\(features=...\)"),
+        (lambda: Generation(3, 0), r"Generation\(vocabulary=...\)"),
+        (lambda: DenseMap(1, 2, 2.5), r"DenseMap\(width=...\).*got 2.5"),
+        (lambda: DenseMap(1, 2, 2, discrete=1), r"DenseMap\(discrete=...\): expected True or False, got 1"),
+        (lambda: Signature({"a": Image(1, 2, 2)}, {"m": Retrieval("a", "text")}),
+         "task 'm' needs the input 'text', the inputs are a"),
+        (lambda: Signature({"a": Tokens(4, 5)}, {"t": Tagging(2, input="b")}),
+         "task 't' needs the input 'b'"),
+        (lambda: Signature({"a": Tokens(4, 5), "i": Image(1, 2, 2)}, {"t": Tagging(2, input="i")}),
+         "task 't'.*got 'i'; inputs with a length: a"),
+        (lambda: Signature({"a": Tokens(4, 5), "b": Sequence(4, 5)}, {"t": Tagging(2)}),
+         "task 't'.*got None; inputs with a length: a, b"),
+        (lambda: Signature({"a": Image(1, 2, 2)}, {"t": Tagging(2)}), "inputs with a length: none"),
+    ],
+)  # fmt: skip
+def test_tasks_that_make_no_sense_are_refused(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(SpaceError, match=says):
+        make()
+
+
+def test_the_tagged_input_is_the_named_one_or_the_only_one_with_a_length() -> None:
+    assert FULL.tagged_input("words") == "caption"
+    alone = Signature({"photo": Image(1, 2, 2), "sound": Sequence(4, 5)}, {"steps": Tagging(2)})
+    assert alone.tagged_input("steps") == "sound"
+
+
+def test_a_signature_is_restricted_to_some_inputs_and_tasks() -> None:
+    assert FULL.only() == FULL
+    fewer = FULL.only(tasks=["depth", "kind"])
+    assert (list(fewer.inputs), list(fewer.tasks)) == (list(FULL.inputs), ["kind", "depth"])
+    photo = FULL.only(inputs=["photo"], tasks=["kind", "parts"])
+    assert photo == Signature(
+        {"photo": FULL.inputs["photo"]}, {"kind": FULL.tasks["kind"], "parts": FULL.tasks["parts"]}
+    )
+
+
+def test_a_task_whose_input_goes_must_go_with_it() -> None:
+    with pytest.raises(SpaceError, match="task 'words' needs the input 'caption', the inputs are photo"):
+        FULL.only(inputs=["photo"])
+    with pytest.raises(SpaceError, match="task 'match' needs the input 'photo'"):
+        FULL.only(inputs=["caption", "sound"], tasks=["words", "match"])
+    with pytest.raises(
+        SpaceError, match=r"only\(inputs=...\): there is no input 'video', but photo, caption"
+    ):
+        FULL.only(inputs=["video"])
+    with pytest.raises(SpaceError, match=r"only\(tasks=...\): there is no task 'kin'"):
+        FULL.only(tasks=["kin"])
+    with pytest.raises(NasError, match="at least one task"):
+        FULL.only(tasks=[])
+    assert FULL.only(tasks=["kind"]).tasks == {"kind": Classification(5)}
+    assert Signature({"a": Tokens(3, 4)}, {"r": Regression()}).only(inputs=["a"]).tasks == {"r": Regression()}
