@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from search_spaces.errors import TrainingFailure
 from search_spaces.signature import Image, Signature
-from workers import batches
+from workers.batches import Feed
 from workers.failures import message_of, reason_of
 from workers.isolation import OwnChance, isolated, seed_all
 from workers.job import Report
@@ -144,9 +144,14 @@ def _train(
     channels_last = _lay_out(network, forward, problem)
     optimizer = FusedOptimizer((p for p in network.parameters() if p.requires_grad), recipe)
     learns = bool(optimizer.parameters)
-    examples = len(problem.train)
-    steps = batches.steps_per_epoch(examples, recipe.batch_size)
-    rate = learning_rate(recipe, steps * recipe.epochs)
+    feed = Feed(
+        problem.train,
+        problem.signature,
+        batch_size=recipe.batch_size,
+        augmentation=recipe.augmentation,
+        channels_last=channels_last,
+    )
+    rate = learning_rate(recipe, feed.steps * recipe.epochs)
     with group.agreement():
         begun = begin(optimizer) if group.leads else 0
 
@@ -168,27 +173,18 @@ def _train(
         network.train()
         started = time.perf_counter()
         total, seen = torch.zeros((), device=device), 0
-        for step, (inputs, targets) in enumerate(
-            batches.epoch(
-                problem.train,
-                problem.signature,
-                batch_size=recipe.batch_size,
-                augmentation=recipe.augmentation,
-                channels_last=channels_last,
-                generator=generator,
-            )
-        ):
-            size = len(next(iter(targets.values())))
+        for step, batch in enumerate(feed.epoch(epoch, generator)):
+            size = len(batch)
             optimizer.zero_grad()
             with group.agreement():
-                loss = shared_loss(inputs, targets)
+                loss = shared_loss(batch.inputs, batch.targets)
                 # After the loss: in its computing, processes may already wait for one another.
                 if step and step % CHECK_STEPS == 0:
                     _check_finite("training loss", float(total), epoch)
                 deadline.check()
             if learns:
                 torch.autograd.backward(loss)
-                optimizer.step(rate((epoch - 1) * steps + step))
+                optimizer.step(rate((epoch - 1) * feed.steps + step))
             total.add_(loss.detach(), alpha=size)
             seen += size
         train_loss = float(group.mean(total)) / seen

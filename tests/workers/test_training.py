@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 from search_spaces import Classification, Image, Regression, Signature, Space, Vector, layer, sequential
 from search_spaces.errors import TrainingFailure
-from workers import batches, trial
+from workers import trial
 from workers.job import Finished, Job
 from workers.problems import load
 from workers.problems.problem import Problem
-from workers.problems.split import Split
 from workers.recipe import Recipe
 from workers.training import train
 
@@ -157,27 +156,3 @@ def test_training_beyond_its_seconds_is_a_timeout() -> None:
     with pytest.raises(TrainingFailure) as caught:
         list(train(nn.Linear(5, 3), points(), Recipe(epochs=10**6), seed=0, seconds=0.2))
     assert caught.value.reason == "timeout"
-
-
-@pytest.mark.parametrize("examples", [1, 2, 7, 8, 9, 10, 33])
-def test_an_epoch_gives_each_example_once_but_for_a_last_batch_of_one(
-    examples: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(batches.PIECE_BYTES, "cpu", 200)  # several pieces
-    split = Split({"x": torch.arange(examples).float().unsqueeze(1)}, {"y": torch.arange(examples)})
-    signature = Signature({"x": Vector(1)}, {"y": Classification(examples)})
-    given = list(
-        batches.epoch(
-            split,
-            signature,
-            batch_size=8,
-            augmentation="off",
-            channels_last=False,
-            generator=torch.Generator().manual_seed(0),
-        )
-    )
-    seen = torch.cat([targets["y"] for _, targets in given])
-    for inputs, targets in given:
-        assert torch.equal(inputs["x"].squeeze(1).long(), targets["y"])
-    assert len(given) == batches.steps_per_epoch(examples, 8)
-    assert len(seen.unique()) == len(seen) == (examples - 1 if examples in (9, 33) else examples)
