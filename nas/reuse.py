@@ -17,7 +17,7 @@ from search_spaces.errors import FormatError, StoreError
 from search_spaces.signature import Signature
 
 if TYPE_CHECKING:
-    from search_spaces.build import Network
+    from search_spaces.network import Network
 
 ARCHITECTURE_FILE = "architecture.json"
 WEIGHTS_FILE = "weights.safetensors"

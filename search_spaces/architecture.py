@@ -11,11 +11,11 @@ from search_spaces import serial
 from search_spaces.canonical import identity
 from search_spaces.errors import BuildError, FormatError, SpaceError
 from search_spaces.holes import Hole, Value, is_plain
-from search_spaces.nodes import Layer, Sequential, as_model
+from search_spaces.nodes import Model, as_model
 
 if TYPE_CHECKING:
-    from search_spaces.build import Network
     from search_spaces.cost import Cost
+    from search_spaces.network import Network
     from search_spaces.signature import Signature
 
 
@@ -59,17 +59,18 @@ class Architecture:
         self.__dict__["id"] = state["id"]
 
     @property
-    def model(self) -> Layer | Sequential:
+    def model(self) -> Model:
         """The part that builds the network: the whole value, or what it has under ``"model"``.
 
         Raises:
             BuildError: there is no such part.
         """
-        model = as_model(self.value.get("model") if isinstance(self.value, dict) else self.value)
-        if not isinstance(model, Layer | Sequential):
+        value = self.value
+        model = as_model(value["model"] if isinstance(value, dict) and "model" in value else value)
+        if not isinstance(model, Model):
             raise BuildError(
                 "this space builds no network: expected a layer or a sequential, alone or under the key "
-                f"'model', got {model!r:.80}"
+                f"'model', maybe with heads under 'body' and 'heads'; got {model!r:.80}"
             )
         return model
 

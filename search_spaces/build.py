@@ -7,7 +7,7 @@ so that its sizes can be read off. A second pass makes the real modules with the
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
+from search_spaces.blocks.graph import Graph
 from search_spaces.blocks.heads import Head
+from search_spaces.composite import Composite
 from search_spaces.dryrun import dry_run
 from search_spaces.errors import BuildError, NasError
-from search_spaces.nodes import Layer, Sequential, Size, constructor
-from search_spaces.signature import Signature, Tokens
+from search_spaces.network import Chain, Network, answer_of
+from search_spaces.nodes import Layer, Model, Sequential, Size, constructor
+from search_spaces.signature import Signature, Tagging, Tokens
 
 BATCH = 2
 """Examples in a dry run: batch normalisation refuses a batch of one."""
@@ -50,60 +53,35 @@ class Resolved:
 
 @dataclass
 class Plan:
-    """What the dry run found: the layers by path, and the shape of the features."""
+    """What the dry run found.
 
-    layers: dict[str, Resolved] = field(default_factory=dict)
-    features: tuple[int, ...] = ()
-
-
-class Chain(nn.Sequential):
-    """`nn.Sequential` whose members may answer a tuple: its first item goes on (as recurrent layers do)."""
-
-    def forward(self, input: Any) -> Any:
-        for module in self:
-            input = module(input)
-            if isinstance(input, tuple):
-                input = input[0]
-        return input
-
-
-class Network(nn.Module):
-    """A body (the searched model) and one head for each task.
-
-    A mapping of inputs by name gives a mapping of answers by task. A lone tensor, for a network of one input,
-    gives a lone tensor where there is one task.
+    Attributes:
+        body: what the body is built from: a composite is expanded.
+        layers: by path.
+        features: by task the shape of what its head receives; of retrieval two shapes.
+        shapes: of the inputs and calls of a graph.
     """
 
-    def __init__(self, body: nn.Module, heads: list[nn.Module], signature: Signature) -> None:
-        super().__init__()
-        self.body = body
-        self.heads = nn.ModuleList(heads)
-        self.signature = signature
-
-    def features(self, inputs: Tensor | Mapping[str, Tensor]) -> Tensor:
-        """What the body makes of the inputs, before any head."""
-        (name,) = self.signature.inputs
-        features: Tensor = self.body(inputs if isinstance(inputs, Tensor) else inputs[name])
-        return features
-
-    def forward(self, inputs: Tensor | Mapping[str, Tensor]) -> Any:
-        features = self.features(inputs)
-        answers = {task: head(features) for task, head in zip(self.signature.tasks, self.heads, strict=True)}
-        if isinstance(inputs, Tensor) and len(answers) == 1:
-            (answer,) = answers.values()
-            return answer
-        return answers
+    body: Layer | Sequential
+    layers: dict[str, Resolved] = field(default_factory=dict)
+    features: dict[str, Any] = field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-def build(model: Layer | Sequential, signature: Signature) -> Network:
+def build(model: Model, signature: Signature) -> Network:
     """The network for ``model`` and ``signature``, initialised from torch's global random state.
 
     Raises:
         BuildError: it does not fit; the message says which layer, and what came in.
     """
     _, plan = outline(model, signature)
-    body = _make(model, "model", lambda node, path: _construct(node, path, plan))
-    network = Network(body, _heads(plan, signature), signature)
+    body: nn.Module
+    if isinstance(plan.body, Layer) and _is_graph(plan.body):
+        body = _construct(plan.body, model.where, plan)
+        body.shapes = dict(plan.shapes)  # type: ignore[assignment]
+    else:
+        body = _make(plan.body, model.where, lambda node, path: _construct(node, path, plan))
+    network = Network(body, _heads(model, plan, signature), signature)
     if any(isinstance(parameter, UninitializedParameter) for parameter in network.parameters()):
         training = network.training
         with torch.no_grad():  # lazy modules take their sizes from a first input
@@ -113,7 +91,7 @@ def build(model: Layer | Sequential, signature: Signature) -> Network:
 
 
 def outline(
-    model: Layer | Sequential, signature: Signature, watch: Callable[[], Any] = nullcontext
+    model: Model, signature: Signature, watch: Callable[[], Any] = nullcontext
 ) -> tuple[Network, Plan]:
     """The network on the meta device, and what was found while its first input went through.
 
@@ -124,37 +102,75 @@ def outline(
     Raises:
         BuildError: it does not fit the signature.
     """
-    if len(signature.inputs) != 1:
+    body = _expanded(model, signature)
+    if len(signature.inputs) != 1 and not _is_graph(body):
         raise BuildError(f"this model takes one input, the signature has {', '.join(signature.inputs)}")
     try:
         with watch():
-            return _outline(model, signature, "meta")
+            return _outline(model, body, signature, "meta")
     except BuildError as error:
         # some modules look at numbers, or name their device: let them have real ones
         cause = error.__cause__
         if not isinstance(cause, NotImplementedError) and "meta" not in str(cause).lower():
             raise
         with watch():
-            return _outline(model, signature, "cpu")
+            return _outline(model, body, signature, "cpu")
 
 
-def _outline(model: Layer | Sequential, signature: Signature, device: str) -> tuple[Network, Plan]:
-    plan = Plan()
+def _expanded(model: Model, signature: Signature) -> Layer | Sequential:
+    """The body with a composite in place of it written out."""
+    body = model.body
+    if (
+        not isinstance(body, Layer)
+        or not isinstance(body.factory, type)
+        or not issubclass(body.factory, Composite)
+    ):
+        return body
+    try:
+        return body.factory(**body.arguments).expand(signature)
+    except (ValueError, TypeError, KeyError) as error:
+        raise BuildError(f"{model.where}: {body.label} cannot be made: {error}") from error
+
+
+def _is_graph(body: Layer | Sequential) -> bool:
+    return isinstance(body, Layer) and body.factory is Graph
+
+
+def _outline(
+    model: Model, body: Layer | Sequential, signature: Signature, device: str
+) -> tuple[Network, Plan]:
+    plan = Plan(body)
     with dry_run(device):
-        body = _make(model, "model", lambda node, path: _Deferred(node, path, plan, signature))
-        (inputs,) = signature.example(BATCH, device).values()
-        features = body(inputs)
-        if not isinstance(features, Tensor):
-            raise BuildError(f"the model answers {type(features).__name__}, expected a tensor")
-        plan.features = tuple(features.shape[1:])
-        heads = _heads(plan, signature)
-        for head in heads:
-            head(features)
-        return Network(body, heads, signature), plan
+        made: nn.Module
+        if isinstance(body, Layer) and _is_graph(body):
+            made = _Deferred(body, model.where, plan, signature).realised()
+        else:
+            made = _make(body, model.where, lambda node, path: _Deferred(node, path, plan, signature))
+        encoding = Network(made, [], signature).encode(signature.example(BATCH, device))
+        if isinstance(made, Graph):
+            plan.shapes = made.shapes
+        for task, features in encoding.features.items():
+            pair = features if isinstance(features, tuple) else (features,)
+            for tensor in pair:
+                if not isinstance(tensor, Tensor):
+                    raise BuildError(f"the model answers {type(tensor).__name__}, expected a tensor")
+            shapes = tuple(_shape(tensor) for tensor in pair)
+            plan.features[task] = shapes if isinstance(features, tuple) else shapes[0]
+        heads = _heads(model, plan, signature)
+        for task, head in zip(signature.tasks, heads, strict=True):
+            answer_of(head, encoding.features[task], encoding.masks[task])
+        return Network(made, heads, signature), plan
 
 
-def _heads(plan: Plan, signature: Signature) -> list[nn.Module]:
-    return [Head(task, plan.features) for task in signature.tasks.values()]
+def _heads(model: Model, plan: Plan, signature: Signature) -> list[nn.Module]:
+    heads = []
+    for name, task in signature.tasks.items():
+        node = model.heads.get(name) or Layer(Head)
+        arguments = {**node.arguments, "task": task, "shape": plan.features[name]}
+        if "length" in constructor(node.factory).parameters and isinstance(task, Tagging):
+            (arguments["length"], *_) = signature.inputs[signature.tagged_input(name)].shape
+        heads.append(_call(node, f"model.heads.{name}", arguments, f"for features {plan.features[name]}"))
+    return heads
 
 
 def _make(node: Layer | Sequential, path: str, make_layer: Any) -> nn.Module:
@@ -219,6 +235,11 @@ class _Deferred(nn.Module):
         self.node, self.path, self.plan, self.signature, self.around = node, path, plan, signature, around
         self.module: nn.Module | None = None
 
+    @property
+    def stands_for(self) -> Callable[..., Any]:
+        """The class of the module to be made: what its ``forward`` takes, this takes."""
+        return self.node.factory
+
     def __deepcopy__(self, memo: dict[int, Any]) -> _Deferred:
         # modules that clone a layer they are given (transformers) get another to be made at its place
         return _Deferred(self.node, self.path, self.plan, self.signature, self.around)
@@ -232,13 +253,14 @@ class _Deferred(nn.Module):
             if name == "module" or (self.module is None and around is None):
                 raise
             if self.module is None:
-                self._realise(around)
+                self._realise([around] if around is not None else [])
             return getattr(self.module, name)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
-        first = next((item for item in inputs if isinstance(item, Tensor)), None)
+        tensors = [item for item in inputs if isinstance(item, Tensor)]
+        first = tensors[0] if tensors else None
         if self.module is None:
-            self._realise(first)
+            self._realise(tensors)
         assert self.module is not None
         try:
             answer = self.module(*inputs, **options)
@@ -254,9 +276,16 @@ class _Deferred(nn.Module):
         resolved.num_params = sum(parameter.numel() for parameter in self.module.parameters())
         return answer
 
-    def _realise(self, first: Tensor | None) -> None:
-        """Make the module, with the sizes of its first input."""
-        arguments = _resolve(self.node, self.path, first, self.signature)
+    def realised(self) -> nn.Module:
+        """The module, made without an input: it has no size of its own."""
+        self._realise([])
+        assert self.module is not None
+        return self.module
+
+    def _realise(self, tensors: list[Tensor]) -> None:
+        """Make the module, with the sizes of its inputs."""
+        first = tensors[0] if tensors else None
+        arguments = _resolve(self.node, self.path, tensors, self.signature)
         resolved = self.plan.layers.setdefault(self.path, Resolved(arguments, _shape(first)))
 
         def make(node: Layer, path: str) -> nn.Module:
@@ -271,8 +300,9 @@ def _shape(first: Tensor | None) -> tuple[int, ...]:
     return () if first is None else tuple(first.shape[1:])
 
 
-def _resolve(node: Layer, path: str, first: Tensor | None, signature: Signature) -> dict[str, Any]:
-    """The arguments of a layer with the sizes of its first input filled in."""
+def _resolve(node: Layer, path: str, inputs: list[Tensor], signature: Signature) -> dict[str, Any]:
+    """The arguments of a layer with the sizes of its inputs filled in."""
+    first = inputs[0] if inputs else None
     parameters = constructor(node.factory).parameters
     arguments = dict(node.arguments)
     for name, parameter in parameters.items():
@@ -287,7 +317,9 @@ def _resolve(node: Layer, path: str, first: Tensor | None, signature: Signature)
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.VAR_KEYWORD,
         ):
-            if name in SIZES:
+            if name == "in_shapes":
+                arguments[name] = tuple(map(_shape, inputs))
+            elif name in SIZES:
                 arguments[name] = _size(first, SIZES[name], f"{path}.{name}")
             elif name == "num_embeddings" and _vocabulary(signature) is not None:
                 arguments[name] = _vocabulary(signature)

@@ -3,7 +3,7 @@
 Rules, each of which keeps the function that the network computes:
 
 1. A sequential of sequentials is one sequential; one with a single part is that part. A model that is a list
-   of layers is a sequential.
+   of layers is a sequential; a body without heads of its own is the model.
 2. Parts of a sequential that do nothing are left out: None, ``Identity``, ``Dropout`` with probability 0.
 3. Arguments equal to the constructor's defaults are left out. ``1.0`` is ``1``, a tuple is a list; the order
    of keys and arguments does not count.
@@ -27,7 +27,7 @@ from typing import Any
 
 from search_spaces.errors import SpaceError
 from search_spaces.holes import is_plain, plain
-from search_spaces.nodes import Layer, Sequential, Size, as_model, constructor
+from search_spaces.nodes import Layer, Model, Sequential, Size, as_model, constructor
 from search_spaces.registry import is_module_class, reference
 
 _PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_size", "output_padding"})
@@ -35,6 +35,7 @@ _NO_EFFECT = frozenset({"inplace", "device"})
 _DROPOUTS = frozenset({"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"})
 _NOTHING: dict[str, Any] = {"$sequential": []}
 """The form of what passes its input on."""
+_DEFAULT_HEAD = {"$layer": "search_spaces.blocks.Head", "arguments": {}}
 
 
 def identity(value: Any) -> str:
@@ -59,6 +60,10 @@ def canonical(node: Any) -> Any:
         return node
     if isinstance(node, Layer):
         return _canonical_layer(node)
+    if isinstance(node, Model):
+        body, forms = canonical(node.body), {task: canonical(head) for task, head in node.heads.items()}
+        heads = {task: form for task, form in forms.items() if form != _DEFAULT_HEAD}
+        return {"body": body, "heads": heads} if heads else body
     if isinstance(node, Sequential):
         parts: list[Any] = []
         for part in node.parts:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from search_spaces.nodes import Layer, Sequential
+    from search_spaces.nodes import Model
     from search_spaces.signature import Signature
 
 
@@ -31,7 +31,7 @@ class Cost:
         return asdict(self)
 
 
-def measure(model: Layer | Sequential, signature: Signature) -> Cost:
+def measure(model: Model, signature: Signature) -> Cost:
     """The cost of the network that ``model`` builds for ``signature``.
 
     Raises:

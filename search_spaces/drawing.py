@@ -44,7 +44,7 @@ def draw(architecture: Architecture, signature: Signature | None = None) -> str:
         title = f"{rows[0][0]}: {cost.num_params:,} parameters, {cost.num_macs:,} multiply-adds"
         rows = [(title, "", ""), ("", "gives", "parameters")]
         rows += [(f"input {name}", _shape(kind.shape), "") for name, kind in signature.inputs.items()]
-    rows += _tree(model, "model", plan)
+    rows += _tree(model.body, model.where, plan)
     if signature is not None:
         for (name, task), head in zip(signature.tasks.items(), network.heads, strict=True):
             count = sum(parameter.numel() for parameter in head.parameters())

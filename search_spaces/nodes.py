@@ -75,6 +75,21 @@ class Repeat:
         return self.times if isinstance(self.times, int) else max(self.times.values)  # type: ignore
 
 
+@dataclass(frozen=True)
+class Model:
+    """What a network is built from.
+
+    Attributes:
+        body: of the network.
+        heads: by task the layer that makes its head; of one left out, the default.
+        where: the body's path in a space.
+    """
+
+    body: Layer | Sequential
+    heads: dict[str, Layer] = field(default_factory=dict)
+    where: str = "model"
+
+
 def layer(factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Layer:
     """A module to be built later, with plain values, holes or more layers as its arguments.
 
@@ -202,7 +217,22 @@ def flat(parts: Iterable[Any]) -> Iterator[Any]:
 
 
 def as_model(value: Any) -> Any:
-    """A list of layers as the sequential it stands for; anything else as it is."""
+    """The `Model` that a filled space builds a network from; what is none, as it is.
+
+    It is a layer, a sequential or a list of layers, or a dict with one of these under ``"body"`` and maybe
+    the layers of heads, by task, under ``"heads"``.
+    """
+    if isinstance(value, dict) and "body" in value and value.keys() <= {"body", "heads"}:
+        body, heads = _as_body(value["body"]), value.get("heads") or {}
+        if isinstance(heads, dict) and all(isinstance(head, Layer) for head in heads.values()):
+            return Model(body, heads, "model.body") if isinstance(body, Layer | Sequential) else value
+        return value
+    body = _as_body(value)
+    return Model(body) if isinstance(body, Layer | Sequential) else value
+
+
+def _as_body(value: Any) -> Any:
+    """A list of layers as the sequential it stands for."""
     if isinstance(value, list | tuple):
         parts = tuple(flat(value))
         if parts and all(isinstance(part, Layer) for part in parts):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from search_spaces.composite import Composite
 from search_spaces.errors import FormatError
 
 _used: dict[str, Callable[..., Any]] = {}
@@ -21,9 +22,10 @@ _NAME = "_name_in_script"
 
 
 def is_module_class(thing: object) -> bool:
-    """Whether ``thing`` is a class of torch modules (without importing torch to find out)."""
+    """Whether ``thing`` is a class of modules (without importing torch to find out) or a `Composite`."""
     return isinstance(thing, type) and any(
-        base.__module__ == "torch.nn.modules.module" and base.__name__ == "Module" for base in thing.__mro__
+        base is Composite or (base.__module__ == "torch.nn.modules.module" and base.__name__ == "Module")
+        for base in thing.__mro__
     )
 
 

@@ -1,5 +1,7 @@
 """Modules that spaces are made of, beside those of torch."""
 
+from search_spaces.blocks.attention import SelfAttention, TransformerLayer
+from search_spaces.blocks.backbone import Backbone
 from search_spaces.blocks.cell import Cell, Reduction
 from search_spaces.blocks.convolution import (
     Bottleneck,
@@ -8,19 +10,59 @@ from search_spaces.blocks.convolution import (
     Residual,
     Stage,
 )
+from search_spaces.blocks.dense import Dense
 from search_spaces.blocks.entry import ToVector
-from search_spaces.blocks.heads import Head
+from search_spaces.blocks.heads import DenseHead, Head, default_head
+from search_spaces.blocks.heads_generation import GenerationHead
+from search_spaces.blocks.heads_retrieval import RetrievalHead
+from search_spaces.blocks.heads_tagging import CrfHead
+from search_spaces.blocks.hugging_face import HuggingFaceEncoder
+from search_spaces.blocks.links import Attend, Concat, Gate, LowRank, Sum
 from search_spaces.blocks.parallel import Parallel
+from search_spaces.blocks.recurrent import Recurrent
+from search_spaces.blocks.sequence_convolution import PyramidBlock, SequenceConvolution
+from search_spaces.blocks.sharing import Beside, Pool, Route, Stitch, TaskAttention, TaskMask
+from search_spaces.blocks.text import TokenEmbedding
+from search_spaces.blocks.vision import MapNorm, MapTransformerLayer, PatchEmbedding
 
 __all__ = [
+    "Attend",
+    "Backbone",
+    "Beside",
     "Bottleneck",
     "Cell",
+    "Concat",
     "ConvNormActivation",
+    "CrfHead",
+    "Dense",
+    "DenseHead",
+    "Gate",
+    "GenerationHead",
+    "Graph",
     "Head",
+    "HuggingFaceEncoder",
     "Inception",
+    "LowRank",
+    "MapNorm",
+    "MapTransformerLayer",
     "Parallel",
+    "PatchEmbedding",
+    "Pool",
+    "PyramidBlock",
+    "Recurrent",
     "Reduction",
     "Residual",
+    "RetrievalHead",
+    "Route",
+    "SelfAttention",
+    "SequenceConvolution",
     "Stage",
+    "Stitch",
+    "Sum",
+    "TaskAttention",
+    "TaskMask",
     "ToVector",
+    "TokenEmbedding",
+    "TransformerLayer",
+    "default_head",
 ]

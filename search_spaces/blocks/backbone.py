@@ -1,0 +1,171 @@
+"""The body of a multi-task and multimodal network in few words, which expand to a graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from search_spaces.blocks.fusion import fuse
+from search_spaces.blocks.graph import in_order
+from search_spaces.blocks.links import OPERATORS
+from search_spaces.blocks.patterns import PATTERNS, Extras, Taps
+from search_spaces.blocks.sharing import Pool, TaskAttention
+from search_spaces.blocks.wiring import Wiring, plain_name
+from search_spaces.composite import Composite
+from search_spaces.nodes import Layer, flat
+from search_spaces.signature import DenseMap, Image, Retrieval, Signature, Tagging
+
+Need = str | Sequence[str] | None
+"""What a head must receive: the positions of an input (its name), two inputs' vectors, or None: anything."""
+
+
+@dataclass(frozen=True)
+class Backbone(Composite):
+    """Streams, what the tasks share of them, and the links that join them. Use it as a layer.
+
+    Attributes:
+        streams: by input an encoder: layers that keep the kind of what they get (a map stays a map); each is
+            a stage with a tap.
+        tasks: by task what its head must receive, see `needs`.
+        sharing: ``{"kind": ...}``, a name of `search_spaces.blocks.patterns.PATTERNS`, with its options.
+        links: where there are several streams, how they are joined, one link after another: ``taps`` (by
+            input how far along its stream, above 0 to 1, or None), ``operator`` (`OPERATORS`), ``width``.
+            Each also joins what the link before gave; the last takes the end of a stream that none tapped.
+        task_attention: whether each task also looks at the features of the others.
+
+    Raises:
+        ValueError: none of these.
+    """
+
+    streams: Mapping[str, Any]
+    tasks: Mapping[str, Need]
+    sharing: Mapping[str, Any] = field(default_factory=lambda: {"kind": "hard"})
+    links: Sequence[Mapping[str, Any]] = ()
+    task_attention: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.streams or not self.tasks:
+            raise ValueError("expected at least one stream and one task")
+        if self.sharing.get("kind") not in PATTERNS:
+            raise ValueError(f"expected sharing of a kind from {', '.join(PATTERNS)}, got {self.sharing!r}")
+        for name in self.streams:
+            if not self.stages(name):
+                raise ValueError(f"stream {name!r}: expected at least one stage, got none")
+        if len(self.streams) > 1 and not self.links:
+            raise ValueError(f"expected at least one link for {len(self.streams)} streams, got none")
+        for link in self.links:
+            if link["operator"] not in OPERATORS:
+                raise ValueError(
+                    f"expected a link's operator from {', '.join(OPERATORS)}, got {link['operator']!r}"
+                )
+
+    def stages(self, stream: str) -> list[Layer]:
+        """The stages of a stream."""
+        return list(flat([self.streams[stream]]))
+
+    @property
+    def joint(self) -> list[str]:
+        """The tasks that are served from all streams together."""
+        return [task for task, need in self.tasks.items() if need is None or isinstance(need, str)]
+
+    def tapped(self, stream: str, position: float) -> int:
+        """The number, from 1, of the stage that lies so far along a stream."""
+        count = len(self.stages(stream))
+        return min(count, max(1, math.ceil(position * count - 1e-9)))
+
+    def only(self, signature: Signature) -> Backbone:
+        """What is left of it for a signature with fewer inputs or tasks.
+
+        Raises:
+            ValueError: the signature has others.
+        """
+        for what, wanted, there in (
+            ("inputs", signature.inputs, self.streams),
+            ("tasks", signature.tasks, self.tasks),
+        ):
+            unknown = [name for name in wanted if name not in there]
+            if unknown:
+                raise ValueError(f"expected {what} from {', '.join(there)}, got {', '.join(unknown)}")
+        return Backbone(
+            {name: stream for name, stream in self.streams.items() if name in signature.inputs},
+            {name: need for name, need in self.tasks.items() if name in signature.tasks},
+            self.sharing,
+            self.links,
+            self.task_attention,
+        )
+
+    def expand(self, signature: Signature | None = None) -> Layer:
+        """The graph; for a signature with fewer inputs or tasks what they need of it."""
+        return (self if signature is None else self.only(signature))._wired()
+
+    @staticmethod
+    def canonical(arguments: dict[str, Any]) -> Any:
+        """Two backbones that expand to the same graph are the same."""
+        return Backbone(**arguments).expand()
+
+    def _wired(self) -> Layer:
+        wiring, extras = Wiring(), Extras()
+        tasks = list(self.tasks)
+        pattern = PATTERNS[self.sharing["kind"]]
+        taps = {
+            name: pattern(wiring, extras, name, self.stages(name), tasks, self.sharing)
+            for name in self.streams
+        }
+        if len(self.streams) > 1:
+            features = fuse(self, wiring, taps)
+        else:
+            (stream,) = taps.values()
+            features = {task: stream[-1][task] for task in self.joint}
+        if self.task_attention and len(set(features.values())) > 1:
+            features = {
+                task: wiring.join(
+                    f"attention@{plain_name(task)}",
+                    TaskAttention,
+                    own,
+                    *(features[other] for other in features if other != task),
+                )
+                for task, own in features.items()
+            }
+        outputs = {
+            task: [features[task]] if task in features else self._pair(wiring, taps, task) for task in tasks
+        }
+        # The losses look at the last stages that matter to a task: to others no gradient would come from it.
+        used = {name for name, _ in in_order(wiring.calls, outputs)}
+        embeddings = {}
+        if len(self.streams) > 1:
+            for name, stages in taps.items():
+                end = [call for stage in stages for call in stage.values() if call in used][-1]
+                embeddings[name] = _vector(wiring, end)
+        private = []
+        for pairs in extras.private:
+            ours = [pair for pair in pairs if used.issuperset(pair)]
+            private += [[_vector(wiring, call) for call in pair] for pair in ours[-1:]]
+        return wiring.graph(outputs, embeddings, extras.ties, private)
+
+    def _pair(self, wiring: Wiring, taps: Mapping[str, Taps], task: str) -> list[str]:
+        """The vectors of the two inputs that a task of retrieval compares."""
+        return [_vector(wiring, taps[name][-1][task]) for name in self.tasks[task] or ()]
+
+
+def _vector(wiring: Wiring, call: str) -> str:
+    return wiring.join(f"{call}/vector", Pool, call)
+
+
+def needs(signature: Signature) -> dict[str, Need]:
+    """What the heads of a signature's tasks must receive, as `Backbone` wants it.
+
+    Tagging: the positions of the input that is tagged; a dense map: those of the first image; retrieval: the
+    two inputs that are compared; all else: anything.
+    """
+    found: dict[str, Need] = {}
+    for name, task in signature.tasks.items():
+        found[name] = None
+        if isinstance(task, Retrieval):
+            found[name] = [task.query, task.gallery]
+        elif isinstance(task, DenseMap):
+            found[name] = next((n for n, kind in signature.inputs.items() if isinstance(kind, Image)), None)
+        elif isinstance(task, Tagging):
+            found[name] = signature.tagged_input(name)
+    return found

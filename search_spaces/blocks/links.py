@@ -1,0 +1,257 @@
+"""Links: what joins taps of several streams into one feature, by sum, gate, attention, ...
+
+All operators work on any taps (vectors, sequences, maps) and answer a vector; or, told to ``keep`` positions,
+a sequence or map like their first source. An example without a source is joined from the others.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces.blocks import passing
+
+Masks = Sequence[Tensor | None] | None
+
+
+def num_features(shape: Sequence[int]) -> int:
+    """Features of a vector, a sequence or a map, from the shape of one example."""
+    return shape[0] if len(shape) > 2 else shape[-1]
+
+
+def as_positions(value: Tensor) -> Tensor:
+    """Vectors, sequences and maps as ``(N, P, F)``."""
+    if value.dim() == 2:
+        return value.unsqueeze(1)
+    return value if value.dim() == 3 else value.flatten(2).transpose(1, 2)
+
+
+def resized(value: Tensor, like: Sequence[int]) -> Tensor:
+    """A sequence or map with the positions of another one, whose shape (one example) this is: the nearest."""
+    if value.dim() == 3:
+        length = like[0]
+        if value.shape[1] == length:
+            return value
+        return F.interpolate(value.transpose(1, 2), size=length).transpose(1, 2)
+    return value if value.shape[2:] == tuple(like[1:]) else F.interpolate(value, size=tuple(like[1:]))
+
+
+class Link(nn.Module, ABC):
+    """Joins its sources: by its operator, then layer normalisation and GELU.
+
+    Args:
+        in_shapes: of one example of each source.
+        width: features of the answer.
+        keep: so many sources, the first ones, keep their positions, resized to those of the first; all others
+            are averaged over theirs. 0: the answer is a vector ``(N, width)``; else a sequence
+            ``(N, L, width)`` or a map ``(N, width, H, W)`` as the first source.
+
+    Raises:
+        ValueError: positions are to be kept of a vector.
+    """
+
+    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0) -> None:
+        super().__init__()
+        self.shapes = [tuple(shape) for shape in in_shapes]
+        self.sizes = [num_features(shape) for shape in self.shapes]
+        self.keep, self.width = keep, width
+        if any(len(shape) != len(self.shapes[0]) or len(shape) < 2 for shape in self.shapes[:keep]):
+            raise ValueError(f"expected sequences or maps to keep the positions of, got {self.shapes[:keep]}")
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, *values: Tensor, masks: Masks = None, present: Masks = None) -> Tensor:
+        """Sources ``(N, ...)`` to ``(N, width)``, or with positions."""
+        there: list[Tensor | None] = [None] * len(values) if present is None else list(present)
+        answer: Tensor = F.gelu(self.norm(self.join(self._aligned(values, masks), there, values, masks)))
+        if not self.keep:
+            return answer.squeeze(1)
+        if len(self.shapes[0]) == 2:
+            return answer
+        return answer.transpose(1, 2).reshape(len(answer), self.width, *self.shapes[0][1:])
+
+    def _aligned(self, values: Sequence[Tensor], given: Masks) -> list[Tensor]:
+        """Each source as ``(N, P, F)``, ``P`` being 1 where positions are not kept."""
+        aligned = []
+        for i, value in enumerate(values):
+            if i < self.keep:
+                aligned.append(as_positions(resized(value, self.shapes[0])))
+            else:
+                aligned.append(passing.mean(value, given[i] if given else None).unsqueeze(1))
+        return aligned
+
+    @abstractmethod
+    def join(
+        self, aligned: list[Tensor], present: list[Tensor | None], values: Sequence[Tensor], given: Masks
+    ) -> Tensor:
+        """``(N, P, width)`` from the sources.
+
+        Args:
+            aligned: each source as ``(N, P, F)`` or ``(N, 1, F)``.
+            present: for each bool ``(N,)``, or None: all are there. What is not there is zeros.
+            values, given: the sources and their masks as they came.
+        """
+
+
+def _factor(there: Tensor | None, like: Tensor) -> Tensor | float:
+    return 1.0 if there is None else there.to(like.dtype).view(-1, 1, 1)
+
+
+class Sum(Link):
+    """A linear map of each source; their sum, in proportion larger where a source is missing."""
+
+    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0) -> None:
+        super().__init__(in_shapes, width, keep)
+        self.maps = nn.ModuleList(nn.Linear(size, width) for size in self.sizes)
+
+    def join(
+        self, aligned: list[Tensor], present: list[Tensor | None], values: Sequence[Tensor], given: Masks
+    ) -> Tensor:
+        factors = [_factor(there, value) for there, value in zip(present, aligned, strict=True)]
+        mapped = [m(x) * f for m, x, f in zip(self.maps, aligned, factors, strict=True)]
+        total: Tensor = sum(mapped[1:], mapped[0])
+        known = sum(factors[1:], factors[0])
+        if isinstance(known, Tensor):
+            total = total * (len(mapped) / known.clamp(min=1))
+        return total
+
+
+class Concat(Link):
+    """One linear map of all sources side by side."""
+
+    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0) -> None:
+        super().__init__(in_shapes, width, keep)
+        self.map = nn.Linear(sum(self.sizes), width)
+
+    def join(
+        self, aligned: list[Tensor], present: list[Tensor | None], values: Sequence[Tensor], given: Masks
+    ) -> Tensor:
+        length = aligned[0].shape[1]
+        factors = [_factor(there, value) for there, value in zip(present, aligned, strict=True)]
+        beside = [(x * f).expand(-1, length, -1) for x, f in zip(aligned, factors, strict=True)]
+        answer: Tensor = self.map(torch.cat(beside, 2))
+        return answer
+
+
+class Gate(Link):
+    """Gated multimodal unit: each feature is a mixture of the sources, as all of them decide.
+
+    Arevalo et al., Gated Multimodal Units for Information Fusion, 2017, equation 5, for any number of
+    sources (the sigmoid is a softmax over them).
+    """
+
+    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0) -> None:
+        super().__init__(in_shapes, width, keep)
+        self.maps = nn.ModuleList(nn.Linear(size, width) for size in self.sizes)
+        self.gate = nn.Linear(sum(self.sizes), width * len(self.sizes))
+
+    def join(
+        self, aligned: list[Tensor], present: list[Tensor | None], values: Sequence[Tensor], given: Masks
+    ) -> Tensor:
+        length = aligned[0].shape[1]
+        scores = self.gate(torch.cat([x.expand(-1, length, -1) for x in aligned], 2))
+        scores = scores.view(*scores.shape[:2], len(aligned), self.width)
+        if any(there is not None for there in present):
+            count = len(scores)
+            known = [scores.new_ones(count, dtype=torch.bool) if p is None else p for p in present]
+            scores = scores.masked_fill(~torch.stack(known, 1)[:, None, :, None], -1e4)
+        mapped = torch.stack(
+            [torch.tanh(m(x)).expand(-1, length, -1) for m, x in zip(self.maps, aligned, strict=True)], 2
+        )
+        answer: Tensor = (scores.softmax(2) * mapped).sum(2)
+        return answer
+
+
+class Attend(Link):
+    """Cross-attention: the first source asks, every position of the others answers.
+
+    Vaswani et al. 2017, section 3.2, with one learned key that stands for nothing, so that an example whose
+    other sources are missing has something to attend to.
+
+    Args:
+        heads: of the attention; the largest divisor of ``width`` up to this.
+    """
+
+    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0, heads: int = 4) -> None:
+        super().__init__(in_shapes, width, keep)
+        self.heads = next(n for n in range(min(heads, width), 0, -1) if width % n == 0)
+        self.own = nn.Linear(self.sizes[0], width)
+        if len(self.sizes) > 1:
+            self.query = nn.Linear(self.sizes[0], width)
+            self.keys = nn.ModuleList(nn.Linear(size, 2 * width) for size in self.sizes[1:])
+            self.nothing = nn.Parameter(torch.randn(2 * width) * 0.02)
+            self.out = nn.Linear(width, width)
+
+    def join(
+        self, aligned: list[Tensor], present: list[Tensor | None], values: Sequence[Tensor], given: Masks
+    ) -> Tensor:
+        own: Tensor = self.own(aligned[0])
+        if len(aligned) == 1:
+            return own
+        count = len(own)
+        keys, seen = [self.nothing.expand(count, 1, -1)], [torch.ones(count, 1, device=own.device) > 0]
+        for i, embed in enumerate(self.keys, start=1):
+            tokens = embed(as_positions(values[i]))
+            keys.append(tokens)
+            real = given[i] if given else None
+            real = seen[0].expand(-1, tokens.shape[1]) if real is None else real
+            there = present[i]
+            seen.append(real if there is None else real & there.unsqueeze(1))
+        key, value = torch.cat(keys, 1).chunk(2, 2)
+        answer = F.scaled_dot_product_attention(
+            self._split(self.query(aligned[0])),
+            self._split(key),
+            self._split(value),
+            attn_mask=torch.cat(seen, 1)[:, None, None, :],
+        )
+        mixed: Tensor = self.out(answer.transpose(1, 2).flatten(2))
+        return own + mixed
+
+    def _split(self, value: Tensor) -> Tensor:
+        return value.view(*value.shape[:2], self.heads, self.width // self.heads).transpose(1, 2)
+
+
+class LowRank(Link):
+    """The outer product of all sources, mapped by a tensor of low rank.
+
+    Liu et al., Efficient Low-rank Multimodal Fusion with Modality-Specific Factors, 2018, equation 6. The
+    bias of each factor is the 1 appended to its source; the factor of a missing source is 1.
+
+    Args:
+        rank: of the tensor.
+    """
+
+    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0, rank: int = 4) -> None:
+        super().__init__(in_shapes, width, keep)
+        self.rank = rank
+        self.factors = nn.ModuleList(nn.Linear(size, rank * width) for size in self.sizes)
+        self.mix = nn.Parameter(torch.randn(rank) / rank**0.5)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def join(
+        self, aligned: list[Tensor], present: list[Tensor | None], values: Sequence[Tensor], given: Masks
+    ) -> Tensor:
+        product: Tensor | None = None
+        for factor, value, there in zip(self.factors, aligned, present, strict=True):
+            one = factor(value)
+            if there is not None:
+                one = torch.where(there.view(-1, 1, 1), one, torch.ones_like(one))
+            product = one if product is None else product * one
+        assert product is not None
+        answer: Tensor = (product.view(*product.shape[:2], self.rank, self.width) * self.mix[:, None]).sum(
+            2
+        ) + self.bias
+        return answer
+
+
+OPERATORS: dict[str, type[Link]] = {
+    "sum": Sum,
+    "concat": Concat,
+    "gate": Gate,
+    "attend": Attend,
+    "lowrank": LowRank,
+}
+"""The operators of a link by name."""

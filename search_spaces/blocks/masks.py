@@ -1,0 +1,76 @@
+"""Padding in sequences: positions that are not real stay zero, out of pooling and out of attention.
+
+A mask is a bool tensor ``(N, L)``, True where a position is real; None where all are. Real positions come
+first, padding after them.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+POOLINGS = ("none", "max", "average")
+"""How a stage may halve the length of its sequence."""
+
+
+def zero_padding(sequence: Tensor, mask: Tensor | None) -> Tensor:
+    """``(N, L, F)`` with zeros at the positions that are not real."""
+    return sequence if mask is None else sequence.masked_fill(~mask.unsqueeze(-1), 0.0)
+
+
+def shortened(mask: Tensor | None, length: int) -> Tensor | None:
+    """The mask of a sequence shortened to ``length``: a position is real where anything real went into it."""
+    if mask is None or mask.shape[1] == length:
+        return mask
+    pooled: Tensor = F.adaptive_max_pool1d(mask.unsqueeze(1).float(), length)
+    return pooled.squeeze(1) > 0
+
+
+def attended(mask: Tensor | None) -> Tensor | None:
+    """Which positions attention looks at: those that are real; all in a row where none is, lest it be NaN."""
+    return None if mask is None else mask | ~mask.any(1, keepdim=True)
+
+
+def halved(sequence: Tensor, mask: Tensor | None, pooling: str, kernel_size: int = 2) -> Tensor:
+    """``(N, L, F)`` pooled to half its length, rounded up; padding does not count.
+
+    Args:
+        sequence, mask: what comes, and which of its positions are real.
+        pooling: a name of `POOLINGS`; ``none`` leaves the sequence as it is.
+        kernel_size: positions that go into one, 2 or 3.
+
+    Raises:
+        ValueError: another pooling.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"expected pooling from {', '.join(POOLINGS)}, got {pooling!r}")
+    if pooling == "none":
+        return sequence
+    padding = kernel_size // 3  # either kernel then gives a position for every second one
+    if pooling == "max":
+        signal = sequence if mask is None else sequence.masked_fill(~mask.unsqueeze(-1), float("-inf"))
+        pooled = F.max_pool1d(signal.transpose(1, 2), kernel_size, 2, padding, ceil_mode=padding == 0)
+        pooled = pooled if mask is None else pooled.masked_fill(pooled.isneginf(), 0.0)
+    else:
+        signal = zero_padding(sequence, mask).transpose(1, 2)
+        there = torch.ones_like(signal[:, :1]) if mask is None else mask.unsqueeze(1).to(signal.dtype)
+        total, count = (
+            F.avg_pool1d(part, kernel_size, 2, padding, ceil_mode=padding == 0) for part in (signal, there)
+        )
+        pooled = total / count.clamp(min=torch.finfo(count.dtype).tiny)
+    return pooled.transpose(1, 2)
+
+
+def reversal(sequence: Tensor, mask: Tensor | None) -> Tensor:
+    """For ``(N, L, F)``, the position ``(N, L, 1)`` that each takes when real ones are read backwards.
+
+    Padding keeps its place, so that the first position read is the last real one. To reverse twice is to do
+    nothing.
+    """
+    length = sequence.shape[1]
+    positions = torch.arange(length, device=sequence.device).expand(sequence.shape[0], length)
+    if mask is None:
+        return (length - 1 - positions).unsqueeze(-1)
+    last = (mask * positions).amax(1, keepdim=True)
+    return torch.where(positions <= last, last - positions, positions).unsqueeze(-1)

@@ -1,0 +1,86 @@
+"""A network: what is built from an architecture for a signature. A body, and a head for each task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from search_spaces.blocks import passing
+from search_spaces.blocks.graph import Encoding, Graph
+from search_spaces.signature import Signature
+
+
+class Chain(nn.Sequential):
+    """`nn.Sequential` whose members may answer a tuple: its first item goes on (as recurrent layers do).
+
+    Members whose ``forward`` has a parameter ``mask`` receive the mask of a padded text.
+    """
+
+    def forward(self, input: Any, mask: Tensor | None = None) -> Any:
+        for module in self:
+            input, mask = passing.call(module, input, mask)
+        return input
+
+
+class Network(nn.Module):
+    """A body (the searched model) and one head for each task.
+
+    A mapping of inputs by name gives a mapping of answers by task. A lone tensor, for a network of one input,
+    gives a lone tensor where there is one task.
+
+    Attributes:
+        body: a `Chain`, or a `Graph` for several inputs or features of the tasks' own.
+        heads: in the order of the signature's tasks.
+        signature: what it serves.
+    """
+
+    def __init__(self, body: nn.Module, heads: list[nn.Module], signature: Signature) -> None:
+        super().__init__()
+        self.body = body
+        self.heads = nn.ModuleList(heads)
+        self.signature = signature
+
+    def encode(
+        self, inputs: Tensor | Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None
+    ) -> Encoding:
+        """What the body makes of the inputs, before any head.
+
+        Args:
+            inputs: by name; or the only one.
+            present: by input bool ``(N,)``: the examples that have it; of one left out, all.
+        """
+        if isinstance(self.body, Graph):
+            if isinstance(inputs, Tensor):
+                inputs = {next(iter(self.signature.inputs)): inputs}
+            return self.body.encode(inputs, present)
+        if not isinstance(inputs, Tensor):
+            (name,) = self.signature.inputs
+            inputs = inputs[name]
+        features, mask = passing.call(self.body, inputs, passing.mask_of(inputs))
+        return Encoding(
+            dict.fromkeys(self.signature.tasks, features), dict.fromkeys(self.signature.tasks, mask), {}
+        )
+
+    def head(self, task: str) -> nn.Module:
+        """The head of a task, by its name."""
+        return self.heads[list(self.signature.tasks).index(task)]
+
+    def forward(
+        self, inputs: Tensor | Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None
+    ) -> Any:
+        encoding = self.encode(inputs, present)
+        answers = {
+            task: answer_of(head, encoding.features[task], encoding.masks[task])
+            for task, head in zip(self.signature.tasks, self.heads, strict=True)
+        }
+        if isinstance(inputs, Tensor) and len(answers) == 1:
+            (answer,) = answers.values()
+            return answer
+        return answers
+
+
+def answer_of(head: nn.Module, features: Any, mask: Tensor | None) -> Any:
+    """What a head answers to features and their mask."""
+    return head(features, mask=mask) if passing.takes(head, "mask") else head(features)
