@@ -1,4 +1,4 @@
-"""Tests of heads: their shapes, padding, gradients and losses; chains of tags against all sequences of tags."""
+"""Tests of heads: shapes, padding, gradients, losses; chains of tags against all sequences of tags."""
 
 import itertools
 import math
@@ -146,7 +146,8 @@ def test_defaults_and_what_heads_refuse() -> None:
     with pytest.raises(BuildError, match="Head serves no generation task; GenerationHead does"):
         Head(Generation(3, 4), (5,))
     for kind, task, shape in [(CrfHead, Classification(2), (6, 5)), (CrfHead, Tagging(2), (5,)),
-                              (RetrievalHead, Retrieval("a", "b"), (5,)), (DenseHead, DenseMap(1, 2, 2), (6, 5)),
+                              (RetrievalHead, Retrieval("a", "b"), (5,)),
+                              (DenseHead, DenseMap(1, 2, 2), (6, 5)),
                               (RetrievalHead, Retrieval("a", "b"), ((5,), (6, 5))),
                               (GenerationHead, Tagging(2), (6, 5))]:  # fmt: skip
         with pytest.raises(BuildError, match=f"{kind.__name__}: expected"):
@@ -262,7 +263,7 @@ def test_a_field_with_no_known_tag_has_loss_zero() -> None:
     head, features = CrfHead(Tagging(3), (6, 5)), torch.randn(4, 6, 5)
     loss = head.loss(features, torch.full((4, 6), -100), MASK)
     loss.backward()
-    assert float(loss) == pytest.approx(0, abs=1e-4)
+    assert float(loss.detach()) == pytest.approx(0, abs=1e-4)
     assert float(head.linear.weight.grad.abs().max()) < 1e-5
     assert float(head.loss(features, torch.zeros(4, 6, dtype=torch.int64), torch.zeros_like(MASK))) == 0
 

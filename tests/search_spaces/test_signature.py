@@ -106,9 +106,7 @@ def test_a_task_whose_input_goes_must_go_with_it() -> None:
         FULL.only(inputs=["photo"])
     with pytest.raises(SpaceError, match="task 'match' needs the input 'photo'"):
         FULL.only(inputs=["caption", "sound"], tasks=["words", "match"])
-    with pytest.raises(
-        SpaceError, match=r"only\(inputs=...\): there is no input 'video', but photo, caption"
-    ):
+    with pytest.raises(SpaceError, match=r"only\(inputs=...\): there is no input 'video', but photo"):
         FULL.only(inputs=["video"])
     with pytest.raises(SpaceError, match=r"only\(tasks=...\): there is no task 'kin'"):
         FULL.only(tasks=["kin"])
