@@ -174,7 +174,8 @@ def settings_of(controller: Controller) -> tuple[dict[str, Any], tuple[str, ...]
 def fingerprint(problem: Problem | Table) -> str:
     """16 hex digits that tell the data of a problem from others: shapes and some rows of each tensor.
 
-    Of a table: some of its answers.
+    Masks and domains count whole: what is dropped from the same examples makes another problem. Of a table:
+    some of its answers.
     """
     from workers.tabular import Table
 
@@ -189,4 +190,9 @@ def fingerprint(problem: Problem | Table) -> str:
             rows = tensor[:: max(1, len(tensor) // _ROWS)][:_ROWS].cpu().contiguous().numpy()
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(rows.tobytes())
+        for what, masks in (("present", part.present), ("labelled", part.labelled)):
+            for name, mask in masks.items():
+                digest.update(f"{what} {name}".encode() + mask.cpu().numpy().tobytes())
+        if part.domain is not None:
+            digest.update(b"domain" + part.domain.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -18,15 +18,17 @@ from search_spaces.signature import (
     Tokens,
     Vector,
 )
+from workers.problems.missing import check_masks, check_missing
+from workers.problems.split import Split
 
 IGNORED = -100
 """The target of a position that a tagging task does not count."""
 
 
-def check_split(
-    where: str, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], to: Signature
-) -> None:
+def check_split(where: str, split: Split, to: Signature) -> None:
     """Check one split against a signature.
+
+    Targets without a label are checked by their form only.
 
     Args:
         where: the split in words, for the message ("problem 'mine', train").
@@ -34,18 +36,31 @@ def check_split(
     Raises:
         ProblemError: names the tensor, what was expected and what came.
     """
+    inputs, targets = split.inputs, split.targets
     for part, tensors, expected in (("input", inputs, to.inputs), ("task", targets, to.tasks)):
         if set(tensors) != set(expected):
             raise ProblemError(f"{where}: expected the {part}s {sorted(expected)}, got {sorted(tensors)}")
-    lengths = {name: len(tensor) for name, tensor in {**inputs, **targets}.items() if tensor.ndim}
-    if len(set(lengths.values())) > 1:
-        raise ProblemError(f"{where}: expected as many targets as inputs, got lengths {lengths}")
-    if not lengths or not next(iter(lengths.values())):
+    check_lengths(where, split)
+    if not len(split):
         raise ProblemError(f"{where}: expected at least one example, got none")
+    check_masks(where, split)
     for name, kind in to.inputs.items():
         _check_input(f"{where}, input {name!r}", inputs[name], kind)
+    check_missing(where, split, to)
     for name, task in to.tasks.items():
-        _check_target(f"{where}, task {name!r}", targets[name], task, inputs)
+        labelled = targets[name][split.labelled[name]] if name in split.labelled else targets[name]
+        _check_target(f"{where}, task {name!r}", labelled, task, inputs)
+
+
+def check_lengths(where: str, split: Split) -> None:
+    """Check that a split has as many targets as inputs.
+
+    Raises:
+        ProblemError: it has not.
+    """
+    lengths = {name: len(t) for name, t in {**split.inputs, **split.targets}.items() if t.ndim}
+    if len(set(lengths.values())) > 1:
+        raise ProblemError(f"{where}: expected as many targets as inputs, got lengths {lengths}")
 
 
 def _check_input(where: str, tensor: Tensor, kind: Input) -> None:

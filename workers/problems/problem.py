@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from search_spaces.errors import ProblemError
-from search_spaces.signature import Classification, Image, Regression, Sequence, Signature, Tokens, Vector
+from search_spaces.signature import Signature
 from workers.metrics import default_objective, metric_names
-from workers.problems.checks import check_split, infer_kinds
+from workers.problems.checks import check_split
+from workers.problems.dropping import (
+    check_share,
+    narrowed,
+    renumbered,
+    without_labels,
+    without_modalities,
+)
+from workers.problems.joining import joined, joined_signature
+from workers.problems.missing import check_train
+from workers.problems.reading import Arrays, divided, inferred, named, read, split_of
 from workers.problems.split import Split
-from workers.problems.splitting import stratified_parts
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
-Arrays = Any
-"""A tensor, a NumPy array or a nested list; or a mapping from name to one of these."""
+PARTS = ("train", "validation", "test")
+
+Examples = tuple[Arrays, Arrays] | Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +59,15 @@ class Problem:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for part in ("train", "validation", "test"):
+        for part in PARTS:
             split: Split = getattr(self, part)
-            check_split(f"problem {self.name!r}, {part}", split.inputs, split.targets, self.signature)
+            check_split(f"problem {self.name!r}, {part}", split, self.signature)
+            if split.num_domains > (count := self.train.num_domains):
+                raise ProblemError(
+                    f"problem {self.name!r}, {part}, domain: expected numbers below {count}, as in train, "
+                    f"got up to {split.num_domains - 1}"
+                )
+        check_train(f"problem {self.name!r}, train", self.train)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -66,15 +81,95 @@ class Problem:
 
     def to(self, device: torch.device | str) -> Problem:
         """The same problem with its data on another device."""
-        moved = {part: getattr(self, part).to(device) for part in ("train", "validation", "test")}
-        return dataclasses.replace(self, **moved)
+        return self._each(lambda part, split: split.to(device))
+
+    def only(self, inputs: Iterable[str] | None = None, tasks: Iterable[str] | None = None) -> Problem:
+        """The same problem with fewer inputs, fewer tasks, or fewer of both.
+
+        Examples that have none of these inputs, or a label for none of these tasks, are left out; so are
+        domains of which nothing stays.
+
+        Args:
+            inputs: names of those that stay; None: all.
+            tasks: likewise.
+
+        Raises:
+            SpaceError: a name that is not here, or a task that needs an input which does not stay.
+            ProblemError: it has been dropped from: dropping comes after choosing.
+        """
+        if inputs is None and tasks is None:
+            return self
+        self._check_whole("only")
+        chosen = {"inputs": inputs, "tasks": tasks}
+        kept = {key: list(names) for key, names in chosen.items() if names is not None}
+        signature = self.signature.only(**kept)
+        splits = renumbered({part: narrowed(getattr(self, part), signature) for part in PARTS})
+        options = {**self.options, **kept}
+        return dataclasses.replace(self, signature=signature, options=options, **_fields(splits))
+
+    def drop(self, labels: float = 0.0, modalities: float = 0.0, seed: int = 0) -> Problem:
+        """The same problem with labels and modalities missing at random.
+
+        Every example keeps a modality and, of those it had, a label of its own, so a share can be met only as
+        far as they have others to lose. A task loses its label with the modality that it needs.
+
+        Args:
+            labels: share of the labelled training examples that lose their label, for each task.
+            modalities: share of the examples in every split that lose a modality, for each modality.
+            seed: of the choice.
+
+        Raises:
+            ProblemError: a share that would leave examples nothing (over 1/2 of two tasks, over 2/3 of three;
+                anything of one), or it has been dropped from before.
+        """
+        if not labels and not modalities:
+            return self
+        self._check_whole("drop")
+        check_share("labels", labels, len(self.signature.tasks))
+        check_share("modalities", modalities, len(self.signature.inputs))
+
+        def change(part: str, split: Split) -> Split:
+            if modalities:
+                split = without_modalities(split, self.signature, modalities, f"{seed} {part} modalities")
+            if labels and part == "train":
+                split = without_labels(split, self.signature, labels, f"{seed} {part} labels")
+            return split
+
+        given = {"label_dropout": labels, "modality_dropout": modalities, "dropout_seed": seed}
+        options = {key: value for key, value in given.items() if value}
+        return dataclasses.replace(self._each(change), options={**self.options, **options})
+
+    def _check_whole(self, what: str) -> None:
+        if self.options.keys() & {"label_dropout", "modality_dropout"}:
+            raise ProblemError(f"problem {self.name!r}: {what} after drop: expected drop last, and once")
+
+    def _each(self, change: Callable[[str, Split], Split]) -> Problem:
+        splits = {part: change(part, getattr(self, part)) for part in PARTS}
+        return dataclasses.replace(self, **_fields(splits))
+
+    @staticmethod
+    def join(name: str, *problems: Problem, description: str = "") -> Problem:
+        """Several data sets as one problem: all their inputs, all their tasks.
+
+        Each example has the modalities and the labels of the problem that it comes from, whose number is its
+        domain; of a problem that has domains itself, they are numbered on.
+
+        Raises:
+            ProblemError: fewer than two problems, or a name that means different kinds in two of them.
+        """
+        if len(problems) < 2:
+            raise ProblemError(f"problem {name!r}: expected two or more problems, got {len(problems)}")
+        signature = joined_signature(f"problem {name!r}", [problem.signature for problem in problems])
+        counts = [problem.train.num_domains for problem in problems]
+        splits = {part: joined([getattr(problem, part) for problem in problems], counts) for part in PARTS}
+        return Problem(name, signature, **_fields(splits), description=description)
 
     @staticmethod
     def from_tensors(
         name: str,
-        train: tuple[Arrays, Arrays],
-        validation: tuple[Arrays, Arrays] | float = 0.2,
-        test: tuple[Arrays, Arrays] | float = 0.2,
+        train: Examples,
+        validation: Examples | float = 0.2,
+        test: Examples | float = 0.2,
         *,
         signature: Signature | None = None,
         seed: int = 0,
@@ -85,7 +180,8 @@ class Problem:
 
         Args:
             name: of the problem.
-            train: ``(inputs, targets)``, each one tensor, or a mapping from name to tensor.
+            train: ``(inputs, targets)``, each one tensor, or a mapping from name to tensor; or a `Split`,
+                whose masks say which modalities and labels are missing (whatever stands in their place).
             validation: the same; or the share of ``train`` that is held out for it.
             test: the same; or the share of ``train`` that is held out for it.
             signature: what the tensors are; left out, it is read off their shapes and dtypes, with the
@@ -100,20 +196,18 @@ class Problem:
         Example:
             >>> problem = Problem.from_tensors("mine", (images, labels), validation=0.1, test=0.1)
         """
-        names = _lone_names(signature)
-        parts = {"train": _split(f"problem {name!r}, train", train, names)}
-        shares = {}
+        parts, shares = {"train": split_of(f"problem {name!r}, train", train, signature)}, {}
         for part, given in (("validation", validation), ("test", test)):
             if isinstance(given, int | float):
                 shares[part] = float(given)
             else:
-                parts[part] = _split(f"problem {name!r}, {part}", given, names)
+                parts[part] = split_of(f"problem {name!r}, {part}", given, signature)
         if shares:
-            parts |= _divide(f"problem {name!r}", parts["train"], shares, seed)
+            parts |= divided(f"problem {name!r}", parts["train"], shares, seed)
         if signature is None:
-            signature = _inferred(parts)
-        parts = {part: _renamed(split, signature) for part, split in parts.items()}
-        return Problem(name, signature, **parts, description=description, options=dict(options or {}))
+            signature = inferred(parts)
+        fields = _fields({part: named(split, signature) for part, split in parts.items()})
+        return Problem(name, signature, **fields, description=description, options=dict(options or {}))
 
     @staticmethod
     def from_dataset(
@@ -129,131 +223,21 @@ class Problem:
         """A problem of torch data sets, each item ``(inputs, targets)``; read once into tensors.
 
         Each of the two is a tensor, an array or a number, or a mapping from name to these; every item must
-        have the same shapes. What the data set does at random to an item (augmentation) is fixed by reading
-        it: leave that to the recipe. Other arguments as in `from_tensors`.
+        have the same shapes. A mapping that leaves a name out says that this example lacks that modality or
+        that label. A third member, a number from 0, names the domain. What the data set does at random to an
+        item (augmentation) is fixed by reading it: leave that to the recipe. Other arguments as in
+        `from_tensors`.
 
         Raises:
             ProblemError: an item is no such pair or differs in shape; or as in `from_tensors`.
         """
-        read: dict[str, Any] = {
-            part: given if isinstance(given, int | float) else _read(f"problem {name!r}, {part}", given)
+        parts: dict[str, Any] = {
+            part: given if isinstance(given, int | float) else read(f"problem {name!r}, {part}", given)
             for part, given in (("train", train), ("validation", validation), ("test", test))
         }
-        return Problem.from_tensors(name, **read, signature=signature, seed=seed, description=description)
+        return Problem.from_tensors(name, **parts, signature=signature, seed=seed, description=description)
 
 
-def _lone_names(signature: Signature | None) -> tuple[str | None, str | None]:
-    """The name of the only input and of the only task, where there is one only."""
-    if signature is None:
-        return None, None
-    inputs, tasks = list(signature.inputs), list(signature.tasks)
-    return inputs[0] if len(inputs) == 1 else None, tasks[0] if len(tasks) == 1 else None
-
-
-_UNNAMED = ""
-
-
-def _split(where: str, given: Any, names: tuple[str | None, str | None]) -> Split:
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise ProblemError(f"{where}: expected a pair (inputs, targets), got {type(given).__name__}")
-    inputs, targets = (
-        {str(key): _tensor(f"{where}, {part} {key!r}", value, part) for key, value in side.items()}
-        if isinstance(side, Mapping)
-        else {name or _UNNAMED: _tensor(f"{where}, {part}", side, part)}
-        for part, side, name in zip(("input", "task"), given, names, strict=True)
-    )
-    # A regression's targets often come as (N,): one number each.
-    for key, target in targets.items():
-        if target.is_floating_point() and target.ndim == 1:
-            targets[key] = target.unsqueeze(1)
-    return Split(inputs, targets)
-
-
-def _tensor(where: str, value: Any, part: str) -> Tensor:
-    """``value`` on the CPU: float32 for any float, int64 for whole numbers (an input of bytes stays one)."""
-    try:
-        tensor = torch.as_tensor(value).detach().cpu()
-    except (TypeError, ValueError, RuntimeError) as error:
-        came = type(value).__name__
-        raise ProblemError(f"{where}: expected a tensor or an array, got {came}: {error}") from error
-    if tensor.is_floating_point():
-        return tensor.float()
-    # Bytes as an input are pixels that somebody forgot to scale: the check says so.
-    if part == "task" or tensor.dtype in (torch.int16, torch.int32):
-        return tensor.long()
-    return tensor
-
-
-def _divide(where: str, split: Split, shares: dict[str, float], seed: int) -> dict[str, Split]:
-    total = sum(shares.values())
-    if min(shares.values()) <= 0 or total >= 1:
-        raise ProblemError(f"{where}: expected shares above 0 that leave something to train on, got {shares}")
-    lengths = {len(tensor) for tensor in (*split.inputs.values(), *split.targets.values())}
-    if len(lengths) != 1:
-        raise ProblemError(f"{where}: expected as many targets as inputs, got lengths {sorted(lengths)}")
-    classes = torch.zeros(len(split), dtype=torch.int64)
-    for target in split.targets.values():
-        if target.dtype == torch.int64 and target.ndim == 1:
-            classes = target
-            break
-    parts = stratified_parts(classes, list(shares.values()), seed)
-    if not parts or not len(parts[-1]):
-        raise ProblemError(f"{where}: expected examples enough to divide by {shares}, got {len(split)}")
-    *held, rest = parts
-    return {"train": split.select(rest)} | {
-        part: split.select(indices) for part, indices in zip(shares, held, strict=True)
-    }
-
-
-def _inferred(parts: Mapping[str, Split]) -> Signature:
-    """The signature that all splits together suggest: a class may be missing from one of them."""
-    splits = list(parts.values())
-    try:
-        inputs = {name: torch.cat([s.inputs[name] for s in splits]) for name in splits[0].inputs}
-        targets = {name: torch.cat([s.targets[name] for s in splits]) for name in splits[0].targets}
-    except (KeyError, RuntimeError) as error:
-        raise ProblemError(f"expected the same names and shapes in every split, got {error}") from error
-    kinds, tasks = infer_kinds(inputs, targets)
-    names = {Image: "image", Sequence: "sequence", Vector: "vector", Tokens: "tokens"}
-    return Signature(
-        {name or names[type(kind)]: kind for name, kind in kinds.items()},
-        {name or _task_name(task): task for name, task in tasks.items()},
-    )
-
-
-def _task_name(task: object) -> str:
-    if isinstance(task, Classification):
-        return "label"
-    return "value" if isinstance(task, Regression) else "tags"
-
-
-def _renamed(split: Split, signature: Signature) -> Split:
-    """Lone tensors under the names of the signature."""
-    inputs, task = _lone_names(signature)
-    return Split(
-        {name or inputs or _UNNAMED: tensor for name, tensor in split.inputs.items()},
-        {name or task or _UNNAMED: tensor for name, tensor in split.targets.items()},
-    )
-
-
-def _read(where: str, dataset: Dataset[Any]) -> tuple[Any, Any]:
-    """Every item of a data set, stacked."""
-    from torch.utils.data import default_collate
-
-    length = len(dataset)  # type: ignore[arg-type]
-    if not length:
-        raise ProblemError(f"{where}: expected at least one example, got an empty data set")
-    items = []
-    for index in range(length):
-        item = dataset[index]
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            came = type(item).__name__
-            raise ProblemError(f"{where}[{index}]: expected a pair (inputs, targets), got {came}")
-        items.append(tuple(item))
-    try:
-        inputs, targets = default_collate(items)
-    except (TypeError, RuntimeError, KeyError) as error:
-        raise ProblemError(
-            f"{where}: expected tensors, arrays or numbers of the same shape in every item: {error}"
-        ) from error
-    return inputs, targets
+def _fields(splits: Mapping[str, Split]) -> dict[str, Any]:
+    """Splits as arguments of a `Problem`."""
+    return dict(splits)
