@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from search_spaces.blocks.graph import Graph
-from search_spaces.blocks.heads import Head
+from search_spaces.blocks.heads import default_head
 from search_spaces.composite import Composite
 from search_spaces.dryrun import dry_run
 from search_spaces.errors import BuildError, NasError
@@ -165,7 +165,7 @@ def _outline(
 def _heads(model: Model, plan: Plan, signature: Signature) -> list[nn.Module]:
     heads = []
     for name, task in signature.tasks.items():
-        node = model.heads.get(name) or Layer(Head)
+        node = model.heads.get(name) or Layer(default_head(task))
         arguments = {**node.arguments, "task": task, "shape": plan.features[name]}
         if "length" in constructor(node.factory).parameters and isinstance(task, Tagging):
             (arguments["length"], *_) = signature.inputs[signature.tagged_input(name)].shape

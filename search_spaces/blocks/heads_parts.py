@@ -19,7 +19,9 @@ def num_features(shape: Sequence[int]) -> int:
 
 
 def as_positions(features: Tensor) -> Tensor:
-    """A sequence ``(N, L, F)`` as it is, a map ``(N, F, H, W)`` or with another axis as ``(N, P, F)``."""
+    """A sequence ``(N, L, F)`` as it is; a vector, or a map in two or three dimensions, as ``(N, P, F)``."""
+    if features.dim() == 2:
+        return features.unsqueeze(1)
     return features if features.dim() == 3 else features.flatten(2).transpose(1, 2)
 
 

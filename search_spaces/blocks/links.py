@@ -14,20 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.blocks import passing
+from search_spaces.blocks.heads_parts import as_positions, num_features
 
 Masks = Sequence[Tensor | None] | None
-
-
-def num_features(shape: Sequence[int]) -> int:
-    """Features of a vector, a sequence or a map, from the shape of one example."""
-    return shape[0] if len(shape) > 2 else shape[-1]
-
-
-def as_positions(value: Tensor) -> Tensor:
-    """Vectors, sequences and maps as ``(N, P, F)``."""
-    if value.dim() == 2:
-        return value.unsqueeze(1)
-    return value if value.dim() == 3 else value.flatten(2).transpose(1, 2)
 
 
 def resized(value: Tensor, like: Sequence[int]) -> Tensor:

@@ -17,7 +17,7 @@ def mask_of(value: Tensor) -> Tensor | None:
 
 
 def takes(module: nn.Module, option: str) -> bool:
-    """Whether a module's ``forward`` has a parameter of that name, and is not torch's: there it is another."""
+    """Whether a module's ``forward`` has a parameter of that name (torch's own mean other things by it)."""
     factory: Any = getattr(module, "stands_for", type(module))
     return option in _options(factory)
 

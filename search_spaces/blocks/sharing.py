@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.blocks import passing
-from search_spaces.blocks.links import Masks, num_features, resized
+from search_spaces.blocks.heads_parts import num_features
+from search_spaces.blocks.links import Masks, resized
 from search_spaces.blocks.parallel import concatenate
 
 

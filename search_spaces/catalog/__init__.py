@@ -1,8 +1,10 @@
 """Ready-made spaces by name. Importing this does not import torch; making a space does.
 
-``mlp``, ``cnn`` and ``cell`` give spaces of the model alone, `recipe` one of how to train::
+``mlp``, ``cnn``, ``cell``, ``vit``, ``series`` and ``text`` give spaces of the model alone, ``multitask`` and
+``multimodal`` such a space for a signature, `recipe` one of how to train::
 
     Space({"model": cnn(), "recipe": recipe()})
+    Space({"model": multimodal(signature), "recipe": recipe()})
 """
 
 from __future__ import annotations
@@ -12,13 +14,28 @@ from collections.abc import Callable
 
 from search_spaces.catalog.cell import cell
 from search_spaces.catalog.cnn import cnn
+from search_spaces.catalog.encoders import encoder
 from search_spaces.catalog.mlp import mlp
+from search_spaces.catalog.multimodal import multimodal
+from search_spaces.catalog.multitask import multitask
 from search_spaces.catalog.recipe import recipe
+from search_spaces.catalog.series import series
+from search_spaces.catalog.text import text
+from search_spaces.catalog.vit import vit
 from search_spaces.errors import SpaceError, UnknownNameError
 from search_spaces.space import Space
 
-catalog: dict[str, Callable[..., Space]] = {"cnn": cnn, "mlp": mlp, "cell": cell}
-"""The functions that make spaces of models, by name."""
+catalog: dict[str, Callable[..., Space]] = {
+    "cnn": cnn,
+    "mlp": mlp,
+    "cell": cell,
+    "vit": vit,
+    "series": series,
+    "text": text,
+    "multitask": multitask,
+    "multimodal": multimodal,
+}
+"""The functions that make spaces of models, by name; the last two are given the signature to serve."""
 
 
 def load(name: str, **options: object) -> Space:
@@ -47,4 +64,18 @@ def descriptions() -> dict[str, str]:
     return {name: (make.__doc__ or "").strip().split("\n")[0] for name, make in catalog.items()}
 
 
-__all__ = ["catalog", "cell", "cnn", "descriptions", "load", "mlp", "recipe"]
+__all__ = [
+    "catalog",
+    "cell",
+    "cnn",
+    "descriptions",
+    "encoder",
+    "load",
+    "mlp",
+    "multimodal",
+    "multitask",
+    "recipe",
+    "series",
+    "text",
+    "vit",
+]

@@ -1,0 +1,32 @@
+"""The heads a task may have, by its kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from search_spaces.holes import choice
+from search_spaces.nodes import layer
+from search_spaces.signature import DenseMap, Generation, Retrieval, Tagging, Task
+
+
+def head(task: Task) -> Any:
+    """Heads for a task: how features are pooled, a hidden layer or none, dropout; for tags also a CRF.
+
+    Args:
+        task: of the signature.
+    """
+    from search_spaces.blocks import CrfHead, DenseHead, GenerationHead, Head, RetrievalHead
+
+    hidden, dropout = choice(0, 64, 128), choice(0.0, 0.2, 0.5)
+    if isinstance(task, Tagging):
+        return choice(
+            softmax=layer(Head, hidden=hidden, dropout=dropout),
+            crf=layer(CrfHead, hidden=hidden, dropout=dropout),
+        )
+    if isinstance(task, Retrieval):
+        return layer(RetrievalHead, hidden=hidden, dropout=dropout)
+    if isinstance(task, Generation):
+        return layer(GenerationHead, hidden=choice(64, 128), dropout=dropout)
+    if isinstance(task, DenseMap):
+        return layer(DenseHead, hidden=hidden, dropout=dropout)
+    return layer(Head, pooling=choice("mean", "max", "attention"), hidden=hidden, dropout=dropout)

@@ -1,0 +1,53 @@
+"""The space of networks for several modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search_spaces.catalog.multitask import OPERATORS, POSITIONS, SHARING, multitask
+from search_spaces.signature import Signature
+from search_spaces.space import Space
+
+
+def multimodal(
+    signature: Signature,
+    *,
+    links: int = 2,
+    operators: Sequence[str] = OPERATORS,
+    positions: Sequence[float] = POSITIONS,
+    widths: Sequence[int] = (32, 64, 128),
+    sharing: Sequence[str] = SHARING,
+    encoders: Mapping[str, Any] | None = None,
+    heads: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Space:
+    """Networks for several modalities: encoders, the links that join them, and heads.
+
+    Each input has an encoder. Links join them one after another, each what it taps of the streams, early or
+    late or not at all, and what the link before gave (as in Perez-Rua et al., MFAS, 2019). Early fusion, late
+    fusion and all between are points of it. Several tasks share streams and links as in `multitask`.
+
+    Args:
+        signature: the inputs and tasks.
+        links: at most so many, at least one.
+        operators: what a link may do: ``sum``, ``concat``, ``gate``, ``attend`` (cross-attention) or
+            ``lowrank`` (a tensor of low rank).
+        positions: how far along a stream a link may tap it, above 0 (its first stage) to 1 (its end).
+        widths: the features a link may give.
+        sharing, encoders, heads, options: of `multitask`.
+
+    Raises:
+        SpaceError: an option without values, or another pattern or operator.
+    """
+    return multitask(
+        signature,
+        sharing=sharing,
+        encoders=encoders,
+        heads=heads,
+        links=links,
+        operators=operators,
+        positions=positions,
+        widths=widths,
+        **options,
+    )

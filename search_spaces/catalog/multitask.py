@@ -1,0 +1,108 @@
+"""The space of networks that serve several tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search_spaces.catalog.encoders import encoder
+from search_spaces.catalog.heads import head
+from search_spaces.catalog.options import of_kind, one_of, up_to
+from search_spaces.errors import SpaceError
+from search_spaces.holes import choice
+from search_spaces.nodes import layer, repeat
+from search_spaces.signature import Signature
+from search_spaces.space import Space
+
+SHARING = ("hard", "soft", "stitch", "mask", "tree", "private", "routed")
+"""The patterns of sharing that are searched; see `search_spaces.blocks.patterns`."""
+OPERATORS = ("sum", "concat", "gate", "attend", "lowrank")
+"""The operators of links; see `search_spaces.blocks.links`."""
+POSITIONS = (0.25, 0.5, 0.75, 1.0)
+"""How far along a stream a link may tap it."""
+
+
+def multitask(
+    signature: Signature,
+    *,
+    sharing: Sequence[str] = SHARING,
+    encoders: Mapping[str, Any] | None = None,
+    levels: int = 3,
+    experts: Sequence[int] = (2, 3),
+    task_attention: Sequence[bool] = (False, True),
+    heads: Mapping[str, Any] | None = None,
+    links: int = 1,
+    operators: Sequence[str] = ("concat",),
+    positions: Sequence[float] = (1.0,),
+    widths: Sequence[int] = (64, 128),
+) -> Space:
+    """Networks for several tasks: encoders, what the tasks share of them, and heads.
+
+    Each input has an encoder; the tasks share it as one of the patterns of multi-task learning says: hard or
+    soft sharing, cross-stitch units, attention masks, a tree in which they part, shared and private streams,
+    or experts. Several inputs are joined at their ends; for more, see `multimodal`.
+
+    Args:
+        signature: the inputs and tasks.
+        sharing: the patterns to choose from.
+        encoders: for some inputs a space of encoders in place of the catalog's (`encoder`).
+        levels: where on the way the tasks of a tree may part: so many places, the first before all stages.
+        experts: how many there may be in each stage, with ``routed``.
+        task_attention: whether tasks look at each other's features.
+        heads: for some tasks a head in place of the catalog's, a layer, maybe with holes.
+        links, operators, positions, widths: how several inputs are joined; as of `multimodal`.
+
+    Raises:
+        SpaceError: an option without values, or another pattern or operator.
+    """
+    from search_spaces.blocks.backbone import Backbone, needs
+
+    for name in (*(encoders or {}), *(heads or {})):
+        if name not in signature.inputs and name not in signature.tasks:
+            raise SpaceError(f"encoders and heads: the signature has no {name!r}")
+    given = encoders or {}
+    tasks = list(signature.tasks)
+    arguments: dict[str, Any] = {
+        "streams": {
+            name: given[name] if name in given else encoder(kind) for name, kind in signature.inputs.items()
+        },
+        "tasks": needs(signature),
+    }
+    if len(tasks) > 1:
+        patterns = {kind: _pattern(kind, tasks, levels, experts) for kind in sharing}
+        arguments["sharing"] = of_kind("sharing", sharing, patterns)
+        arguments["task_attention"] = one_of("task_attention", task_attention)
+    if len(signature.inputs) > 1:
+        for operator in operators:
+            if operator not in OPERATORS:
+                raise SpaceError(f"operators: expected some of {', '.join(OPERATORS)}, got {operator!r}")
+        link = {
+            "taps": {name: _tap(positions, links > 1) for name in signature.inputs},
+            "operator": one_of("operators", operators),
+            "width": one_of("widths", widths),
+        }
+        arguments["links"] = repeat(link, up_to("links", links))
+    own = heads or {}
+    return Space(
+        {
+            "body": layer(Backbone, **arguments),
+            "heads": {
+                name: own[name] if name in own else head(task) for name, task in signature.tasks.items()
+            },
+        }
+    )
+
+
+def _tap(positions: Sequence[float], optional: bool) -> Any:
+    """Where a link taps a stream: with several links maybe not at all."""
+    return choice(None, *positions) if optional else one_of("positions", positions)
+
+
+def _pattern(kind: str, tasks: Sequence[str], levels: int, experts: Sequence[int]) -> dict[str, Any]:
+    if kind == "tree":
+        # At each level a task goes with an earlier one or by itself; who has parted stays apart.
+        level = {task: choice(*tasks[: place + 1]) for place, task in enumerate(tasks) if place}
+        return {"kind": kind, "levels": [level] * levels}
+    if kind == "routed":
+        return {"kind": kind, "experts": one_of("experts", experts)}
+    return {"kind": kind}
