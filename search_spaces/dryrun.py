@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from search_spaces.recurrence import stand_in
+
 
 @contextmanager
 def dry_run(device: str = "meta") -> Iterator[None]:
@@ -63,6 +65,9 @@ class _Shortcuts(TorchFunctionMode):
                 return first
             if func is F.relu and not (len(args) > 1 or kwargs.get("inplace")):
                 return _Rectified.apply(first)  # type: ignore[no-untyped-call]
+            recurrent = stand_in(func, args)
+            if recurrent is not None:
+                return recurrent
             fits = _FITS.get(func)
             if fits is not None and fits(*args, **kwargs):
                 tensors = (t for t in (*args, *kwargs.values()) if isinstance(t, Tensor))

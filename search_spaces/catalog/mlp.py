@@ -20,7 +20,8 @@ def mlp(
 ) -> Space:
     """Fully connected layers for any input: how many, how wide, which normalisation and activation.
 
-    Images, series and vectors are flattened; tokens are embedded. Serves classification and regression.
+    Images, series and vectors are flattened; tokens are embedded. All layers share normalisation and
+    activation.
 
     Args:
         layers: at most so many hidden layers, at least one.
@@ -34,15 +35,14 @@ def mlp(
     Raises:
         SpaceError: an option without values.
     """
-    from torch import nn
+    from search_spaces.blocks import Dense, ToVector
 
-    from search_spaces.blocks import ToVector
-
-    hidden = sequential(
-        layer(nn.Linear, out_features=one_of("widths", widths)),
-        choice(none=None, batch=layer(nn.BatchNorm1d), layer=layer(nn.LayerNorm), name="normalisation"),
-        choice(relu=layer(nn.ReLU), gelu=layer(nn.GELU), tanh=layer(nn.Tanh), name="activation"),
-        layer(nn.Dropout, p=one_of("dropouts", dropouts)),
+    hidden = layer(
+        Dense,
+        out_features=one_of("widths", widths),
+        normalisation=choice("none", "batch", "layer", name="normalisation"),
+        activation=choice("relu", "gelu", "tanh", name="activation"),
+        dropout=one_of("dropouts", dropouts),
     )
     return Space(
         sequential(

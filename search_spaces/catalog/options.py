@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search_spaces.errors import SpaceError
@@ -21,6 +21,20 @@ def one_of(name: str, options: Any) -> Any:
     if not options:
         raise SpaceError(f"{name}: expected at least one option, got none")
     return options[0] if len(options) == 1 else choice(*options)
+
+
+def of_kind(name: str, kinds: Sequence[str], known: Mapping[str, Any]) -> Any:
+    """A choice among those of ``known`` that ``kinds`` names; of one kind, that.
+
+    Raises:
+        SpaceError: no kinds, or one that is not known.
+    """
+    for kind in kinds:
+        if kind not in known:
+            raise SpaceError(f"{name}: expected kinds from {', '.join(known)}, got {kind!r}")
+    if not kinds:
+        raise SpaceError(f"{name}: expected at least one option, got none")
+    return known[kinds[0]] if len(kinds) == 1 else choice(**{kind: known[kind] for kind in kinds})
 
 
 def up_to(name: str, most: Any, low: int = 1) -> Any:

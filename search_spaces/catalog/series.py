@@ -1,0 +1,76 @@
+"""The space of networks for series: convolutions along them and recurrent layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search_spaces.catalog.options import of_kind, one_of, up_to
+from search_spaces.holes import choice
+from search_spaces.nodes import Layer, layer, repeat, sequential
+from search_spaces.space import Space
+
+KINDS = ("conv", "lstm", "gru")
+"""The kinds of stages there are."""
+
+
+def series(
+    *,
+    stages: int = 3,
+    widths: Sequence[int] = (16, 32, 64, 128),
+    kinds: Sequence[str] = KINDS,
+    kernels: Sequence[int] = (3, 5, 9),
+    dilations: Sequence[int] = (1, 2, 4),
+    pooling: Sequence[str] = ("none", "max", "average"),
+    bidirectional: Sequence[bool] = (False, True),
+    normalisation: str = "batch",
+    activation: str = "relu",
+    dropouts: Sequence[float] = (0.0, 0.1, 0.3),
+) -> Space:
+    """Convolutional and recurrent stages for series of any length, each with a kind and width of its own.
+
+    A convolution, residual or not, with its kernel, dilation and way to halve the length; an LSTM or a GRU,
+    in one direction or in both. Plain CNNs, residual and dilated ones, stacked recurrent networks and
+    recurrent networks on convolutions are points of it. All stages give series.
+
+    Args:
+        stages: at most so many, at least one.
+        widths: the features a stage may give; of two directions each gives half.
+        kinds: the kinds of stages: ``conv``, ``lstm``, ``gru``.
+        kernels, dilations: of convolutions; kernels are odd.
+        pooling: how a convolution may halve the length after it: ``none``, ``max``, ``average``.
+        bidirectional: whether a recurrent stage reads backwards too.
+        normalisation: after a convolution, a name of `search_spaces.blocks.dense.NORMALISATIONS`.
+        activation: after a convolution, a name of `search_spaces.blocks.convolution.ACTIVATIONS`.
+        dropouts: the dropout probabilities after a stage.
+
+    Any of these but ``kinds`` may be a hole of your own, such as ``widths=integer(8, 64, step=8)``.
+
+    Raises:
+        SpaceError: an option without values, or another kind.
+    """
+    from search_spaces.blocks import Recurrent, SequenceConvolution
+
+    width, dropout = one_of("widths", widths), one_of("dropouts", dropouts)
+
+    def recurrent(cell: str) -> Layer:
+        return layer(
+            Recurrent,
+            out_features=width,
+            cell=cell,
+            bidirectional=one_of("bidirectional", bidirectional),
+            dropout=dropout,
+        )
+
+    convolution = layer(
+        SequenceConvolution,
+        out_features=width,
+        kernel_size=one_of("kernels", kernels),
+        dilation=one_of("dilations", dilations),
+        normalisation=normalisation,
+        activation=activation,
+        residual=choice(False, True),
+        dropout=dropout,
+        pooling=one_of("pooling", pooling),
+    )
+    known = {"conv": convolution, "lstm": recurrent("lstm"), "gru": recurrent("gru")}
+    return Space(sequential(repeat(of_kind("kinds", kinds, known), up_to("stages", stages))))

@@ -1,0 +1,101 @@
+"""The space of encoders of texts: recurrent, convolutional and transformer networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from search_spaces.catalog.options import of_kind, one_of, up_to
+from search_spaces.nodes import layer, repeat, sequential
+from search_spaces.space import Space
+
+KINDS = ("lstm", "gru", "cnn", "dpcnn", "transformer")
+"""The kinds of encoders there are."""
+
+
+def text(
+    *,
+    kinds: Sequence[str] = KINDS,
+    layers: int = 3,
+    embedding_dims: Sequence[int] = (64, 128),
+    widths: Sequence[int] = (64, 128, 256),
+    bidirectional: Sequence[bool] = (True,),
+    kernels: Sequence[int] = (3, 5),
+    heads: Sequence[int] = (2, 4, 8),
+    mlp_ratios: Sequence[float] = (1.0, 2.0, 4.0),
+    dropouts: Sequence[float] = (0.0, 0.1, 0.3, 0.5),
+) -> Space:
+    """Encoders of texts: LSTM, GRU, convolutions and attention, DPCNN or transformer; depth and width open.
+
+    An embedding of the tokens, then stages of one kind, which give series: stacked recurrent layers;
+    residual convolutions and self-attention after them; DPCNN's pyramid (Johnson and Zhang, 2017), whose
+    blocks halve the length; or BERT's layers (Devlin et al., 2019) on tokens with their positions.
+
+    Args:
+        kinds: the kinds of encoders: ``lstm``, ``gru``, ``cnn``, ``dpcnn``, ``transformer``.
+        layers: at most so many stages after the embedding, at least one.
+        embedding_dims: the features of an embedded token, but for the transformer's, which are ``widths``.
+        widths: the features of a stage; of two directions each gives half. Every number of ``heads``
+            divides them.
+        bidirectional: whether recurrent stages read backwards too.
+        kernels: sizes of the convolutions' kernels, odd.
+        heads: numbers of heads of attention.
+        mlp_ratios: features between a transformer layer's two linear ones, in multiples of the width.
+        dropouts: the dropout probabilities after embedding and stages.
+
+    Any of these but ``kinds`` may be a hole of your own, such as ``layers=choice(6, 12)``.
+
+    Raises:
+        SpaceError: an option without values, or another kind.
+    """
+    from search_spaces.blocks import (
+        PyramidBlock,
+        Recurrent,
+        SequenceConvolution,
+        TokenEmbedding,
+        TransformerLayer,
+    )
+
+    width, dropout = one_of("widths", widths), one_of("dropouts", dropouts)
+    kernel, head, depth = one_of("kernels", kernels), one_of("heads", heads), up_to("layers", layers)
+    embedding = layer(TokenEmbedding, embedding_dim=one_of("embedding_dims", embedding_dims), dropout=dropout)
+
+    def recurrent(cell: str) -> list[Any]:
+        either = one_of("bidirectional", bidirectional)
+        stage = layer(Recurrent, out_features=width, cell=cell, bidirectional=either, dropout=dropout)
+        return [embedding, repeat(stage, depth)]
+
+    convolution = layer(
+        SequenceConvolution,
+        out_features=width,
+        kernel_size=kernel,
+        normalisation="layer",
+        residual=True,
+        dropout=dropout,
+    )
+    # DPCNN's blocks begin with an activation, and its first does not shorten the text
+    region = layer(
+        SequenceConvolution, out_features=width, kernel_size=kernel, normalisation="none", activation=None
+    )
+    pyramid = [
+        layer(PyramidBlock, pooling="none", dropout=dropout),
+        repeat(layer(PyramidBlock, dropout=dropout), up_to("layers", layers, low=0)),
+    ]
+    transformer = layer(
+        TransformerLayer, heads=head, mlp_ratio=one_of("mlp_ratios", mlp_ratios), dropout=dropout
+    )
+    known = {
+        "lstm": recurrent("lstm"),
+        "gru": recurrent("gru"),
+        "cnn": [
+            embedding,
+            repeat(convolution, depth),
+            layer(TransformerLayer, heads=head, mlp_ratio=0, dropout=dropout),
+        ],
+        "dpcnn": [embedding, region, *pyramid],
+        "transformer": [
+            layer(TokenEmbedding, embedding_dim=width, positions=True, dropout=dropout),
+            repeat(transformer, depth),
+        ],
+    }
+    return Space(sequential(of_kind("kinds", kinds, known)))
