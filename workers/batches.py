@@ -11,7 +11,8 @@ from torch import Generator, Tensor
 from search_spaces.signature import Image, Signature
 from workers.augmentation import augment
 from workers.problems.split import Split
-from workers.sampling import Sampler, Sampling
+from workers.recipe import Sampling
+from workers.sampling import Sampler
 
 PIECE_BYTES = {"cpu": 2**20, "cuda": 2**26}
 """Gathered at once. On a CPU a piece stays in the cache until it is used; a GPU likes few, large calls."""

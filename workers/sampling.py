@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Generator, Tensor
 
-Sampling = Literal["mixed", "round_robin", "proportional", "uncertainty", "alternate"]
+from workers.recipe import Sampling
+
 POLICIES: tuple[Sampling, ...] = get_args(Sampling)
 
 _MEMORY = 0.9

@@ -1,0 +1,164 @@
+"""Which share each task has in a step: weights of the losses, learned, drawn or read off their course."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.errors import RecipeError
+from search_spaces.signature import DenseMap, Regression, Task
+from workers.recipe import Recipe
+
+DWA_TEMPERATURE = 2.0
+"""The larger, the more alike are the weights of `DynamicAverage` (Liu et al. 2019 use 2)."""
+
+Losses = Mapping[str, Tensor]
+"""A scalar for each task that the batch has labels for; the others are not in it."""
+
+
+class LossBalance(nn.Module, ABC):
+    """From the losses of the tasks in a batch to the one that training minimises.
+
+    Every balance leaves what agrees as it is: where all tasks are alike, the outcome is the sum of their
+    losses, so that a learning rate means the same with each. Its parameters are trained with the network's,
+    its buffers are a part of checkpoints.
+    """
+
+    @abstractmethod
+    def forward(self, losses: Losses) -> Tensor:
+        """The combined loss, a scalar; ``losses`` has one task at least."""
+
+    def begin_epoch(self, seed: int) -> None:
+        """Take the chance of an epoch from a seed."""
+
+    def end_epoch(self, means: Mapping[str, float]) -> None:
+        """Hear the mean losses over an epoch of the tasks that had any."""
+
+
+class Sum(LossBalance):
+    """Each loss times a weight that stays.
+
+    Args:
+        weights: by task; 1 for those left out.
+    """
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        super().__init__()
+        self._weights = dict(weights)
+
+    def forward(self, losses: Losses) -> Tensor:
+        return _weighted_sum(losses, self._weights)
+
+
+class Uncertainty(LossBalance):
+    """A learned variance for each task (Kendall, Gal & Cipolla, CVPR 2018).
+
+    Each task adds ``exp(-s) L + s / 2``, where ``s`` is its log variance, 0 at first; a task of real numbers
+    has ``exp(-s) L / 2``. An absent task adds nothing, so its log variance stays.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        super().__init__()
+        # One parameter for each: of an absent task it has no gradient, and no momentum moves it.
+        self.log_variances = nn.ParameterList([nn.Parameter(torch.zeros(())) for _ in tasks])
+        self._index = {name: index for index, name in enumerate(tasks)}
+        self._scales = {name: 0.5 if _is_real(task) else 1.0 for name, task in tasks.items()}
+
+    def forward(self, losses: Losses) -> Tensor:
+        terms = []
+        for name, loss in losses.items():
+            log_variance = self.log_variances[self._index[name]]
+            terms.append(self._scales[name] * torch.exp(-log_variance) * loss + log_variance / 2)
+        return _sum(terms)
+
+
+class DynamicAverage(LossBalance):
+    """The slower a task's loss falls, the more it weighs (DWA; Liu, Johns & Davison, CVPR 2019, eq. 7).
+
+    The weights of an epoch are ``K softmax(r / 2)`` over the ``K`` tasks, where ``r`` is the ratio of a
+    task's mean losses in the last two epochs. It is 1 until both are known; an epoch without the task does
+    not count.
+    """
+
+    last: Tensor
+    before: Tensor
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        super().__init__()
+        self._names = list(tasks)
+        for name in ("last", "before"):
+            self.register_buffer(name, torch.full((len(tasks),), torch.nan, dtype=torch.float64))
+
+    def weights(self) -> dict[str, float]:
+        """Of the epoch now, by task."""
+        ratios = (self.last / self.before.clamp(min=1e-12)).nan_to_num(1.0)
+        weights = len(ratios) * torch.softmax(ratios / DWA_TEMPERATURE, 0)
+        return dict(zip(self._names, weights.tolist(), strict=True))
+
+    def begin_epoch(self, seed: int) -> None:
+        self._current = self.weights()
+
+    def forward(self, losses: Losses) -> Tensor:
+        return _weighted_sum(losses, self._current)
+
+    def end_epoch(self, means: Mapping[str, float]) -> None:
+        for index, name in enumerate(self._names):
+            if name in means:
+                self.before[index] = self.last[index]
+                self.last[index] = means[name]
+
+
+class RandomWeights(LossBalance):
+    """Weights drawn anew in each step, the softmax of normal numbers (RLW; Lin et al., TMLR 2022).
+
+    They sum to the number of the tasks in the batch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._generator = torch.Generator()
+
+    def begin_epoch(self, seed: int) -> None:
+        self._generator.manual_seed(seed)
+
+    def forward(self, losses: Losses) -> Tensor:
+        drawn = torch.softmax(torch.randn(len(losses), generator=self._generator), 0) * len(losses)
+        return _weighted_sum(losses, dict(zip(losses, drawn.tolist(), strict=True)))
+
+
+def loss_balance(recipe: Recipe, tasks: Mapping[str, Task]) -> LossBalance:
+    """The balance of losses that a recipe asks for: their sum where it balances gradients, or for one task.
+
+    Raises:
+        RecipeError: static weights of a task that there is not.
+    """
+    if len(tasks) == 1:
+        return Sum({})
+    match recipe.balancing:
+        case "static":
+            unknown = sorted(recipe.task_weights.keys() - tasks.keys())
+            if unknown:
+                raise RecipeError(f"recipe.task_weights: expected tasks of {sorted(tasks)}, got {unknown}")
+            return Sum(recipe.task_weights)
+        case "uncertainty":
+            return Uncertainty(tasks)
+        case "dwa":
+            return DynamicAverage(tasks)
+        case "random":
+            return RandomWeights()
+    return Sum({})
+
+
+def _is_real(task: Task) -> bool:
+    return isinstance(task, Regression) or (isinstance(task, DenseMap) and not task.discrete)
+
+
+def _weighted_sum(losses: Losses, weights: Mapping[str, float]) -> Tensor:
+    return _sum([loss * weights[name] if name in weights else loss for name, loss in losses.items()])
+
+
+def _sum(terms: list[Tensor]) -> Tensor:
+    return terms[0] if len(terms) == 1 else torch.stack(terms).sum()

@@ -1,0 +1,33 @@
+"""Leaving out modalities at random while training, so that a network learns to do without each."""
+
+import torch
+from torch import Generator
+
+from workers.problems.split import Split
+
+
+def drop_modalities(batch: Split, share: float, generator: Generator) -> Split:
+    """The batch with some of what its examples have left out: zeros, and no longer present.
+
+    Neverova et al., ModDrop: Adaptive Multi-modal Gesture Recognition, TPAMI 2016. Each example keeps at
+    least one of the modalities that it has.
+
+    Args:
+        batch: as it is fed.
+        share: of the modalities that are there, on average (but for those that have to stay).
+        generator: on the CPU.
+    """
+    if not share or len(batch.inputs) == 1:
+        return batch
+    device = batch.device
+    everywhere = torch.ones(len(batch), dtype=torch.bool, device=device)
+    there = torch.stack([batch.present.get(name, everywhere) for name in batch.inputs], 1)
+    drawn = torch.rand(there.shape, generator=generator).to(device)
+    # What has drawn most stays in any case, of what is there.
+    most = drawn.masked_fill(~there, -1).amax(1, keepdim=True)
+    kept = dict(zip(batch.inputs, (there & ((drawn >= share) | (drawn == most))).unbind(1), strict=True))
+    inputs = {
+        name: tensor.masked_fill(~kept[name].view(-1, *[1] * (tensor.dim() - 1)), 0)
+        for name, tensor in batch.inputs.items()
+    }
+    return Split(inputs, batch.targets, kept, batch.labelled, batch.domain)
