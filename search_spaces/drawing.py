@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from search_spaces.composite import Composite
+from search_spaces.drawing_graph import Row, graph_rows, named
 from search_spaces.errors import BuildError
 from search_spaces.holes import is_plain
 from search_spaces.nodes import Layer, Sequential, Size
@@ -14,9 +16,6 @@ if TYPE_CHECKING:
     from search_spaces.architecture import Architecture
     from search_spaces.build import Plan
     from search_spaces.signature import Signature
-
-_Row = tuple[str, str, str]
-"""A line of the picture: what, the shape it gives, its parameters."""
 
 
 def draw(architecture: Architecture, signature: Signature | None = None) -> str:
@@ -28,7 +27,7 @@ def draw(architecture: Architecture, signature: Signature | None = None) -> str:
     Raises:
         BuildError: the network does not fit the signature.
     """
-    rows: list[_Row]
+    rows: list[Row]
     try:
         model = architecture.model
     except BuildError:
@@ -44,11 +43,22 @@ def draw(architecture: Architecture, signature: Signature | None = None) -> str:
         title = f"{rows[0][0]}: {cost.num_params:,} parameters, {cost.num_macs:,} multiply-adds"
         rows = [(title, "", ""), ("", "gives", "parameters")]
         rows += [(f"input {name}", _shape(kind.shape), "") for name, kind in signature.inputs.items()]
-    rows += _tree(model.body, model.where, plan)
+    body = model.body if plan is None else plan.body
+    if plan is None and isinstance(body, Layer) and Composite in getattr(body.factory, "__mro__", ()):
+        body = body.factory(**body.arguments).expand()
+    sources: dict[str, list[str]] = {}
+    if isinstance(body, Layer) and body is not model.body:
+        rows += graph_rows(body, model.where, plan, _text)
+        sources = body.arguments["outputs"]
+    else:
+        rows += _tree(body, model.where, plan)
     if signature is not None:
         for (name, task), head in zip(signature.tasks.items(), network.heads, strict=True):
             count = sum(parameter.numel() for parameter in head.parameters())
-            rows.append((f"head {name} ({type(task).__name__.lower()})", str(task.outputs), f"{count:,}"))
+            given = f" of {', '.join(map(named, sources[name]))}" if name in sources else ""
+            how = f": {_text(model.heads[name])}" if name in model.heads else ""
+            what = f"head {name} ({type(task).__name__.lower()}){given}{how}"
+            rows.append((what, str(task.outputs), f"{count:,}"))
     recipe = architecture.recipe
     if recipe:
         text = ", ".join(f"{key}={_plain_text(value)}" for key, value in recipe.items())
@@ -56,9 +66,9 @@ def draw(architecture: Architecture, signature: Signature | None = None) -> str:
     return _aligned(rows)
 
 
-def _tree(node: Any, path: str, plan: Plan | None) -> list[_Row]:
+def _tree(node: Any, path: str, plan: Plan | None) -> list[Row]:
     """The rows of the parts in a part, and of the parts in those; equal layers in a row share one."""
-    branches: list[tuple[str, list[_Row]]] = []  # for each part its prefix, its own row and those below it
+    branches: list[tuple[str, list[Row]]] = []  # for each part its prefix, its own row and those below it
     for step, member in _members(node):
         where = f"{path}.{step}"
         resolved = plan.layers.get(where) if plan else None
@@ -68,7 +78,7 @@ def _tree(node: Any, path: str, plan: Plan | None) -> list[_Row]:
         own = (_text(member), shape, count)
         below = [] if _is_table(member) else _tree(member, where, plan)
         branches.append(("" if unnamed else f"{step}: ", [own, *below]))
-    rows: list[_Row] = []
+    rows: list[Row] = []
     runs = [(branch, len(list(run))) for branch, run in groupby(branches)]
     for i, ((prefix, (own, *below)), times) in enumerate(runs):
         last = i == len(runs) - 1
@@ -132,7 +142,7 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _aligned(rows: list[_Row]) -> str:
+def _aligned(rows: list[Row]) -> str:
     body = [row for row in rows if row[1] or row[2]]
     widths = [max((len(row[i]) for row in body), default=0) for i in range(3)]
     lines = []
