@@ -1,151 +1,106 @@
-"""Losses and metrics by kind of task, summed over batches on the device and read out once.
+"""Losses and metrics by kind of task, and how a network is evaluated on a split.
 
-Names: ``loss`` always (of several tasks, the sum of their losses); of one task its metrics by their plain
-names: ``accuracy`` (classification; tagging, per counted token), ``rmse`` and ``r2`` (regression). Of several
-tasks ``<task>.loss`` and ``<task>.<metric>``, and a metric that all have also by its plain name: the mean.
+Names: ``loss`` always (of several tasks, the sum of their losses). Of one task its metrics by their plain
+names:
+
+- classification, tagging: ``accuracy``, of what is counted; ``f1`` of entities where tags have labels
+- regression, and maps of numbers: ``rmse`` and ``r2``
+- retrieval: ``recall_at_1``, ``recall_at_5``, ``recall_at_10``, the gallery being the whole split
+- generation: ``accuracy`` of tokens up to the text's end, ``exact`` of texts
+- maps of classes: ``miou`` and ``accuracy``
+
+Each task has a main metric (``r2``, or else the first of those above; of tagging with labels ``f1``). Several
+tasks have ``score``, the mean of their main metrics, ``worst``, the lowest of these, and ``<task>.loss`` and
+``<task>.<metric>``. Examples without a label do not count; a task that none of them has a label for is left
+out of everything.
+
+A loss here is that of answers: of a field over tags, whose answers are marginals, their cross entropy; of
+retrieval, the contrastive loss at a fixed temperature; of generation, the cross entropy of greedy answers.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.signature import Classification, Regression, Task
+from search_spaces.blocks.heads_generation import text_loss, written
+from search_spaces.blocks.heads_retrieval import TEMPERATURE, contrastive_loss
+from search_spaces.signature import Classification, DenseMap, Generation, Regression, Retrieval, Task
 from workers.problems.checks import IGNORED
+from workers.problems.split import Split
+from workers.tallies import main_metric, metrics_of, tally_of
 
-_DIRECTIONS = {"accuracy": "maximize", "rmse": "minimize", "r2": "maximize", "loss": "minimize"}
+Direction = Literal["maximize", "minimize"]
 
 
 def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
-    """The training loss of one task: a scalar, the mean over what the batch counts.
+    """The training loss of one task's answers: a scalar, the mean over what the batch counts.
 
-    Cross entropy for classification and tagging, the mean squared error for regression.
+    Cross entropy for classes, tags and tokens, the mean squared error for numbers, a contrastive loss for
+    embeddings.
 
     Raises:
         ValueError: the network's answer has another shape than its task asks for.
     """
     if isinstance(task, Classification):
         return F.cross_entropy(output, target)
-    if output.shape[: target.ndim] != target.shape:
+    if isinstance(task, Retrieval):
+        query, gallery = output.unbind(1)
+        return contrastive_loss(query, gallery, target, 1 / TEMPERATURE)
+    discrete = isinstance(task, DenseMap) and task.discrete
+    positions = (len(output), *output.shape[2:]) if discrete else tuple(output.shape[: target.ndim])
+    if positions != target.shape:
         # mse_loss would broadcast these, and learn nonsense
         raise ValueError(f"expected an answer of shape {tuple(target.shape)}, got {tuple(output.shape)}")
-    if isinstance(task, Regression):
+    if isinstance(task, Regression) or (isinstance(task, DenseMap) and not discrete):
         return F.mse_loss(output, target)
-    # Not the mean of cross_entropy: that is NaN when a batch counts no token at all.
-    summed = F.cross_entropy(output.flatten(0, 1), target.flatten(), ignore_index=IGNORED, reduction="sum")
+    if isinstance(task, Generation):
+        return text_loss(output, target)
+    logits = output if discrete else output.flatten(0, 1)
+    # Not the mean of cross_entropy: that is NaN when a batch counts nothing at all.
+    summed = F.cross_entropy(
+        logits, target if discrete else target.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
     return summed / counted(task, target)
 
 
 def counted(task: Task, target: Tensor) -> Tensor | int:
-    """Over how many `task_loss` is the mean: examples, or the tags that count; at least 1."""
-    if isinstance(task, Classification | Regression):
-        return len(target)
+    """Over how many the loss of a task is the mean: examples, or the tags, tokens or points that count; at
+    least 1."""
+    if isinstance(task, Generation):
+        return written(target).sum().clamp(min=1)
+    if isinstance(task, Classification | Regression | Retrieval) or (
+        isinstance(task, DenseMap) and not task.discrete
+    ):
+        return max(1, len(target))
     return (target != IGNORED).sum().clamp(min=1)
-
-
-def training_loss(
-    tasks: Mapping[str, Task],
-    outputs: Mapping[str, Tensor],
-    targets: Mapping[str, Tensor],
-    weights: Mapping[str, Tensor | float] | None = None,
-) -> Tensor:
-    """What training minimises: the sum of the tasks' losses, each times its weight if there are any."""
-    losses = [task_loss(task, outputs[name], targets[name]) for name, task in tasks.items()]
-    if weights is not None:
-        losses = [loss * weights[name] for loss, name in zip(losses, tasks, strict=True)]
-    return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
 
 def metric_names(tasks: Mapping[str, Task]) -> tuple[str, ...]:
     """The names of all that `evaluate` measures for these tasks; see the module's docstring."""
-    kinds = {name: _metric_names(task) for name, task in tasks.items()}
-    if len(kinds) == 1:
-        return ("loss", *next(iter(kinds.values())))
-    return (
-        "loss",
-        *_shared(kinds.values()),
-        *(f"{name}.{metric}" for name, metrics in kinds.items() for metric in ("loss", *metrics)),
-    )
+    if len(tasks) == 1:
+        return ("loss", *metrics_of(next(iter(tasks.values()))))
+    own = (f"{name}.{metric}" for name, task in tasks.items() for metric in ("loss", *metrics_of(task)))
+    return ("loss", "score", "worst", *own)
 
 
-def default_objective(tasks: Mapping[str, Task]) -> tuple[str, str]:
+def default_objective(tasks: Mapping[str, Task]) -> tuple[str, Direction]:
     """The metric that says best how well these tasks are served, and its direction.
 
-    The first metric that all tasks share; tasks that share none are compared by their loss.
+    Of several tasks the ``score``; of one its first metric (``rmse`` rather than ``r2``).
     """
-    shared = _shared([_metric_names(task) for task in tasks.values()])
-    metric = shared[0] if shared else "loss"
-    return metric, _DIRECTIONS[metric]
+    metric = metric_names(tasks)[1]
+    return metric, direction(metric)
 
 
-def _metric_names(task: Task) -> tuple[str, ...]:
-    return ("rmse", "r2") if isinstance(task, Regression) else ("accuracy",)
-
-
-def _shared(metrics: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    kinds = list(metrics)
-    return tuple(metric for metric in kinds[0] if all(metric in kind for kind in kinds))
-
-
-class _Tally(ABC):
-    """Sums over batches, kept on the device: nothing is read back until the end."""
-
-    @abstractmethod
-    def add(self, output: Tensor, target: Tensor) -> None: ...
-
-    @abstractmethod
-    def result(self) -> dict[str, float]: ...
-
-
-class _Hits(_Tally):
-    """Loss and accuracy of classification ``(N, classes)`` and tagging ``(N, L, tags)``."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.loss = torch.zeros((), dtype=torch.float64, device=device)
-        self.hits = torch.zeros((), dtype=torch.int64, device=device)
-        self.count = torch.zeros((), dtype=torch.int64, device=device)
-
-    def add(self, output: Tensor, target: Tensor) -> None:
-        if output.shape[:-1] != target.shape:
-            raise ValueError(f"expected answers for {tuple(target.shape)}, got shape {tuple(output.shape)}")
-        logits, classes = output.reshape(-1, output.shape[-1]), target.reshape(-1)
-        self.loss += F.cross_entropy(logits, classes, ignore_index=IGNORED, reduction="sum")
-        self.hits += (logits.argmax(1) == classes).sum()
-        self.count += (classes != IGNORED).sum()
-
-    def result(self) -> dict[str, float]:
-        count = int(self.count)
-        return {"loss": float(self.loss) / count, "accuracy": int(self.hits) / count}
-
-
-class _Errors(_Tally):
-    """Loss, root mean squared error and explained variance (R2, mean over outputs) of a regression."""
-
-    def __init__(self, device: torch.device) -> None:
-        # (3, outputs): sums of squared errors, of targets, of squared targets
-        self.sums: Tensor | None = None
-        self.count = 0
-
-    def add(self, output: Tensor, target: Tensor) -> None:
-        if output.shape != target.shape:
-            raise ValueError(f"expected an answer of shape {tuple(target.shape)}, got {tuple(output.shape)}")
-        # float64: the variance is a difference of large sums
-        output, target = output.double(), target.double()
-        sums = torch.stack([(output - target).square().sum(0), target.sum(0), target.square().sum(0)])
-        self.sums = sums if self.sums is None else self.sums + sums
-        self.count += len(target)
-
-    def result(self) -> dict[str, float]:
-        assert self.sums is not None, "evaluated over no batch"
-        errors, total, squares = self.sums
-        variation = squares - total.square() / self.count
-        explained = 1 - errors / variation.clamp(min=1e-12)
-        mean = float(errors.mean()) / self.count
-        return {"loss": mean, "rmse": mean**0.5, "r2": float(explained.mean())}
+def direction(metric: str) -> Direction:
+    """Whether more of a metric is better: of all but losses and errors."""
+    return "minimize" if metric.rpartition(".")[2] in ("loss", "rmse") else "maximize"
 
 
 class Scores:
@@ -153,39 +108,46 @@ class Scores:
 
     Args:
         tasks: of the network's signature, by name.
-        device: where outputs and targets are.
+        device: where answers and targets are.
     """
 
     def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
-        self._tallies: dict[str, _Tally] = {
-            name: _Errors(device) if isinstance(task, Regression) else _Hits(device)
-            for name, task in tasks.items()
-        }
+        self._tasks = tasks
+        self._tallies = {name: tally_of(task, device) for name, task in tasks.items()}
 
-    def add(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
-        """Count one batch."""
+    def add(self, outputs: Mapping[str, Tensor], batch: Split) -> None:
+        """Count the answers to one batch, as far as it has labels."""
         for name, tally in self._tallies.items():
-            tally.add(outputs[name].float(), targets[name])
+            if name not in batch.targets:
+                continue
+            output, target = outputs[name], batch.targets[name]
+            if name in batch.labelled:
+                labelled = batch.labelled[name]
+                output, target = output[labelled], target[labelled]
+            if len(target):
+                tally.add(output.float(), target)
 
     def result(self) -> dict[str, float]:
-        """All metrics so far, by name, in the order of `metric_names`."""
+        """All metrics so far, by name, in the order of `metric_names`, of tasks that were counted."""
         by_task = {name: tally.result() for name, tally in self._tallies.items()}
-        if len(by_task) == 1:
-            return next(iter(by_task.values()))
-        combined = {"loss": sum(values["loss"] for values in by_task.values())}
-        for metric in _shared([tuple(values) for values in by_task.values()]):
-            if metric != "loss":
-                combined[metric] = sum(values[metric] for values in by_task.values()) / len(by_task)
+        by_task = {name: values for name, values in by_task.items() if values}
+        if len(self._tasks) == 1 or not by_task:
+            return next(iter(by_task.values()), {})
+        mains = [values[main_metric(self._tasks[name])] for name, values in by_task.items()]
+        combined = {
+            "loss": sum(values["loss"] for values in by_task.values()),
+            "score": sum(mains) / len(mains),
+            "worst": min(mains),
+        }
         for name, values in by_task.items():
             combined |= {f"{name}.{metric}": value for metric, value in values.items()}
         return combined
 
 
 def evaluate(
-    forward: Callable[[dict[str, Tensor]], Mapping[str, Tensor]],
+    forward: Callable[[Split], Mapping[str, Tensor]],
     network: nn.Module,
-    inputs: Mapping[str, Tensor],
-    targets: Mapping[str, Tensor],
+    split: Split,
     tasks: Mapping[str, Task],
     *,
     check: Callable[[], None] = lambda: None,
@@ -193,24 +155,21 @@ def evaluate(
     """The metrics of a network on a split, in evaluation mode, without gradients; leaves it in that mode.
 
     Args:
-        forward: how the network is asked (see `workers.training.adapt`).
+        forward: how the network is asked: a batch to answers by task.
         network: the network itself.
-        inputs: by name; on the network's device.
-        targets: by task.
+        split: on the network's device.
         tasks: by name.
         check: called between batches; raises to stop early.
     """
     network.eval()
-    length = len(next(iter(inputs.values())))
-    device = next(iter(inputs.values())).device
-    scores = Scores(tasks, device)
+    scores = Scores(tasks, split.device)
     # Large batches fill a GPU; on a CPU activations that stay in the cache are worth more than fewer calls.
-    size = 256 if device.type == "cpu" else 2048
+    size = 256 if split.device.type == "cpu" else 2048
     with torch.inference_mode():
-        for start in range(0, length, size):
+        for start in range(0, len(split), size):
             check()
+            batch = split.take(slice(start, start + size))
             # A copy: a network may change its input in place, and the split may be shared with others.
-            batch = {name: tensor[start : start + size].clone() for name, tensor in inputs.items()}
-            answers = {name: tensor[start : start + size] for name, tensor in targets.items()}
-            scores.add(forward(batch), answers)
+            inputs = {name: tensor.clone() for name, tensor in batch.inputs.items()}
+            scores.add(forward(replace(batch, inputs=inputs)), batch)
     return scores.result()
