@@ -8,10 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import nas
 from benchmarks.common import Target, at_least, at_most, finish, show
-from nas import Search
-from nas.assemble import read_space
+from nas.assemble import assemble
 from nas.commands.searching import DEFAULT_SECONDS
 
 LIMIT = 200_000
@@ -21,9 +19,17 @@ def search(seed: int, seconds: float, limited: bool, folder: Path) -> dict[str, 
     """One default search: its best network's accuracies, and its speed."""
     store = folder / f"seed-{seed}-{limited}.db"
     began = time.monotonic()
-    limits = [nas.at_most("num_params", LIMIT)] if limited else []
-    frame = Search(
-        read_space("cnn"), "digits", "evolution", limits=limits, seconds=seconds, store=store, seed=seed
+    frame = assemble(
+        "digits",
+        None,
+        "evolution",
+        maximize=[],
+        minimize=[],
+        limits=[f"num_params<={LIMIT}"] if limited else [],
+        folder=None,
+        seconds=seconds,
+        store=store,
+        seed=seed,
     ).run()
     wall = time.monotonic() - began
     done = frame[frame["status"] == "complete"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,12 +17,13 @@ from controllers.objectives import Limit, Objective, at_least, at_most, maximize
 from nas.arguments import name_of
 from nas.search import Search
 from search_spaces.errors import FormatError, NasError, SearchError, UnknownNameError
+from search_spaces.signature import Signature
 from search_spaces.space import Space
 
 
 def assemble(
     problem: str,
-    space: str,
+    space: str | None,
     controller: str,
     *,
     maximize: Sequence[str],
@@ -33,7 +35,8 @@ def assemble(
     """A search from names.
 
     Args:
-        problem, space, controller: names of the catalogs; ``space`` may be a JSON file too.
+        problem, space, controller: names of the catalogs; ``space`` may be a JSON file too, and None is what
+            fits the problem.
         maximize, minimize: metrics; none of either: the problem's own objective.
         limits: such as ``num_params<=100000``.
         folder: where the problem's files are.
@@ -44,9 +47,10 @@ def assemble(
     """
     from workers.problems import load
 
+    data = load(problem, **({} if folder is None else {"folder": str(folder.resolve())}))
     return Search(
-        read_space(space),
-        load(problem, **({} if folder is None else {"folder": str(folder.resolve())})),
+        read_space(space, data.signature),
+        data,
         controller,
         objectives=_objectives(maximize, minimize) or None,
         limits=[read_limit(text) for text in limits],
@@ -54,21 +58,28 @@ def assemble(
     )
 
 
-def read_space(name: str) -> Space:
-    """A space of the catalog with the default recipe space, or the space in a JSON file.
+def read_space(name: str | None, signature: Signature) -> Space:
+    """A space of the catalog with a space of recipes, or the space in a JSON file.
+
+    Args:
+        name: of the space; None: the one that fits the signature.
+        signature: what networks must serve.
 
     Raises:
         UnknownNameError: the catalog has no such space.
         FormatError: the file holds no space.
     """
-    if name.endswith(".json"):
+    if name is not None and name.endswith(".json"):
         try:
             return Space.from_json(Path(name).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, FormatError) as error:
             raise FormatError(f"space {name}: {error}") from error
-    from search_spaces.catalog import load, recipe
+    from search_spaces.catalog import catalog, load, model_for, recipe_for
 
-    return Space({"model": load(name), "recipe": recipe()})
+    name = model_for(signature) if name is None else name
+    wants = name in catalog and "signature" in inspect.signature(catalog[name]).parameters
+    model = load(name, signature=signature) if wants else load(name)
+    return Space({"model": model, "recipe": recipe_for(signature)})
 
 
 def read_limit(text: str) -> Limit:

@@ -46,7 +46,10 @@ _OF_THE_FILE = (
 def search(
     file: Annotated[Path | None, typer.Argument(help="A Python file with `search = Search(...)`.")] = None,
     problem: Annotated[str | None, typer.Option(help="What to learn: see nas list problems.")] = None,
-    space: Annotated[str | None, typer.Option(help="nas list spaces, or a JSON file of a space.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(help="nas list spaces, or a JSON file; default: what fits."),
+    ] = None,
     controller: Annotated[str | None, typer.Option(help="Who proposes: see nas list controllers.")] = None,
     maximize: Annotated[list[str] | None, typer.Option(help="A metric to maximize; may be repeated.")] = None,
     minimize: Annotated[list[str] | None, typer.Option(help="A metric to minimize; may be repeated.")] = None,
@@ -99,7 +102,7 @@ def search(
             end["seconds"] = DEFAULT_SECONDS
         found = assemble(
             problem or "digits",
-            space or "cnn",
+            space,
             controller or "evolution",
             maximize=maximize or [],
             minimize=minimize or [],

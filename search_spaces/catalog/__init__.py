@@ -15,6 +15,7 @@ from collections.abc import Callable
 from search_spaces.catalog.cell import cell
 from search_spaces.catalog.cnn import cnn
 from search_spaces.catalog.encoders import encoder
+from search_spaces.catalog.fitting import model_for, recipe_for
 from search_spaces.catalog.mlp import mlp
 from search_spaces.catalog.multimodal import multimodal
 from search_spaces.catalog.multitask import multitask
@@ -72,9 +73,11 @@ __all__ = [
     "encoder",
     "load",
     "mlp",
+    "model_for",
     "multimodal",
     "multitask",
     "recipe",
+    "recipe_for",
     "series",
     "text",
     "vit",

@@ -1,0 +1,40 @@
+"""What of the catalog fits a signature, for who wants to choose nothing."""
+
+from __future__ import annotations
+
+from search_spaces.catalog.recipe import recipe
+from search_spaces.signature import (
+    Classification,
+    Image,
+    Regression,
+    Sequence,
+    Signature,
+    Tagging,
+    Tokens,
+    Vector,
+)
+from search_spaces.space import Space
+
+
+def model_for(signature: Signature) -> str:
+    """The name of the space of models for a signature: of one input and one task by the input's kind.
+
+    Args:
+        signature: what networks must serve.
+    """
+    if len(signature.inputs) > 1:
+        return "multimodal"
+    (kind,) = signature.inputs.values()
+    (task, *others) = signature.tasks.values()
+    if others or not isinstance(task, Classification | Regression | Tagging):
+        return "multitask"
+    return {Image: "cnn", Sequence: "series", Tokens: "text", Vector: "mlp"}[type(kind)]
+
+
+def recipe_for(signature: Signature) -> Space:
+    """The space of recipes for a signature: what its inputs and tasks have a use for.
+
+    Args:
+        signature: what networks must serve.
+    """
+    return recipe()
