@@ -12,6 +12,7 @@ from search_spaces.blocks.convolution import (
 )
 from search_spaces.blocks.dense import Dense
 from search_spaces.blocks.entry import ToVector
+from search_spaces.blocks.graph import Graph
 from search_spaces.blocks.heads import DenseHead, Head, default_head
 from search_spaces.blocks.heads_generation import GenerationHead
 from search_spaces.blocks.heads_retrieval import RetrievalHead
