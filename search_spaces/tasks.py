@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from search_spaces.errors import SpaceError
 from search_spaces.inputs import check_positive
 
+IGNORED = -100
+"""The target of a position of `Tagging`, or a point of a discrete `DenseMap`, that does not count."""
+
 
 @dataclass(frozen=True)
 class Task:

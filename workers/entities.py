@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from workers.problems.checks import IGNORED
+from search_spaces.tasks import IGNORED
 
 OUTSIDE = "O"
 """The label of what is in no entity; sequences stand between two of them."""

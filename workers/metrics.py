@@ -30,8 +30,7 @@ from torch import Tensor, nn
 
 from search_spaces.blocks.heads_generation import text_loss, written
 from search_spaces.blocks.heads_retrieval import TEMPERATURE, contrastive_loss
-from search_spaces.signature import Classification, DenseMap, Generation, Regression, Retrieval, Task
-from workers.problems.checks import IGNORED
+from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Retrieval, Task
 from workers.problems.split import Split
 from workers.tallies import main_metric, metrics_of, tally_of
 

@@ -10,9 +10,17 @@ from torch import Tensor
 
 from search_spaces.blocks.heads_generation import written
 from search_spaces.blocks.heads_retrieval import TEMPERATURE, contrastive_loss
-from search_spaces.signature import Classification, DenseMap, Generation, Regression, Retrieval, Tagging, Task
+from search_spaces.tasks import (
+    IGNORED,
+    Classification,
+    DenseMap,
+    Generation,
+    Regression,
+    Retrieval,
+    Tagging,
+    Task,
+)
 from workers.entities import EntityCounts
-from workers.problems.checks import IGNORED
 
 RANKS = (1, 5, 10)
 """Among how many of the gallery a match is looked for."""

@@ -8,10 +8,7 @@ from torch import Tensor, nn
 from search_spaces.blocks.heads_chain import Scores, best_tags, negative_log_likelihood, sum_over_tags
 from search_spaces.blocks.heads_parts import before_last, mask_to_length, to_length
 from search_spaces.errors import BuildError
-from search_spaces.signature import Tagging, Task
-
-IGNORED = -100
-"""The target of a position whose tag is not known."""
+from search_spaces.tasks import IGNORED, Tagging, Task
 
 
 class CrfHead(nn.Module):

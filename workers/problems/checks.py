@@ -6,23 +6,20 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError
-from search_spaces.signature import (
+from search_spaces.inputs import Image, Input, Sequence, Tokens, Vector
+from search_spaces.signature import Signature
+from search_spaces.tasks import (
+    IGNORED,
     Classification,
-    Image,
-    Input,
+    DenseMap,
+    Generation,
     Regression,
-    Sequence,
-    Signature,
+    Retrieval,
     Tagging,
     Task,
-    Tokens,
-    Vector,
 )
 from workers.problems.missing import check_masks, check_missing
 from workers.problems.split import Split
-
-IGNORED = -100
-"""The target of a position that a tagging task does not count."""
 
 
 def check_split(where: str, split: Split, to: Signature) -> None:
@@ -47,9 +44,9 @@ def check_split(where: str, split: Split, to: Signature) -> None:
     for name, kind in to.inputs.items():
         _check_input(f"{where}, input {name!r}", inputs[name], kind)
     check_missing(where, split, to)
-    for name, task in to.tasks.items():
+    for name in to.tasks:
         labelled = targets[name][split.labelled[name]] if name in split.labelled else targets[name]
-        _check_target(f"{where}, task {name!r}", labelled, task, inputs)
+        _check_target(f"{where}, task {name!r}", labelled, name, to)
 
 
 def check_lengths(where: str, split: Split) -> None:
@@ -64,34 +61,47 @@ def check_lengths(where: str, split: Split) -> None:
 
 
 def _check_input(where: str, tensor: Tensor, kind: Input) -> None:
-    expected = torch.int64 if isinstance(kind, Tokens) else torch.float32
-    _check_form(where, tensor, kind.shape, expected)
     if isinstance(kind, Tokens):
+        _check_form(where, tensor, kind.shape, torch.int64)
         _check_range(where, tensor, kind.vocabulary, "a token number")
-    elif not bool(torch.isfinite(tensor).all()):
-        raise ProblemError(f"{where}: expected finite numbers, got NaN or infinity")
+    else:
+        _check_numbers(where, tensor, kind.shape)
 
 
-def _check_target(where: str, tensor: Tensor, task: Task, inputs: Mapping[str, Tensor]) -> None:
+def _check_target(where: str, tensor: Tensor, name: str, to: Signature) -> None:
+    task = to.tasks[name]
     if isinstance(task, Classification):
         _check_form(where, tensor, (), torch.int64)
         _check_range(where, tensor, task.classes, "a class")
+    elif isinstance(task, Retrieval):
+        _check_form(where, tensor, (), torch.int64)
     elif isinstance(task, Regression):
-        _check_form(where, tensor, (task.outputs,), torch.float32)
-        if not bool(torch.isfinite(tensor).all()):
-            raise ProblemError(f"{where}: expected finite numbers, got NaN or infinity")
+        _check_numbers(where, tensor, (task.outputs,))
     elif isinstance(task, Tagging):
-        lengths = {t.shape[1] for t in inputs.values() if t.ndim in (2, 3)}
-        if tensor.ndim != 2 or tensor.shape[1] not in lengths:
-            raise ProblemError(
-                f"{where}: expected tags of shape (N, length), length one of {sorted(lengths)}, "
-                f"got shape {tuple(tensor.shape)}"
-            )
-        _check_form(where, tensor, tuple(tensor.shape[1:]), torch.int64)
-        counted = tensor[tensor != IGNORED]
-        if not counted.numel():
-            raise ProblemError(f"{where}: expected at least one tag that is not {IGNORED}, got none")
-        _check_range(where, counted, task.tags, "a tag")
+        _check_form(where, tensor, to.inputs[to.tagged_input(name)].shape[:1], torch.int64)
+        _check_range(where, _counted(where, tensor, "tag"), task.tags, "a tag")
+    elif isinstance(task, Generation):
+        _check_form(where, tensor, (task.length,), torch.int64)
+        _check_range(where, tensor, task.vocabulary, "a token number")
+    elif isinstance(task, DenseMap) and task.discrete:
+        _check_form(where, tensor, (task.height, task.width), torch.int64)
+        _check_range(where, _counted(where, tensor, "point"), task.outputs, "a class")
+    elif isinstance(task, DenseMap):
+        _check_numbers(where, tensor, (task.outputs, task.height, task.width))
+
+
+def _counted(where: str, tensor: Tensor, what: str) -> Tensor:
+    """The targets that are not ignored: there must be one."""
+    counted = tensor[tensor != IGNORED]
+    if not counted.numel():
+        raise ProblemError(f"{where}: expected at least one {what} that is not {IGNORED}, got none")
+    return counted
+
+
+def _check_numbers(where: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    _check_form(where, tensor, shape, torch.float32)
+    if not bool(torch.isfinite(tensor).all()):
+        raise ProblemError(f"{where}: expected finite numbers, got NaN or infinity")
 
 
 def _check_form(where: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
@@ -115,7 +125,8 @@ def infer_kinds(
     """The kinds of input and of task that plain tensors suggest.
 
     Inputs: float ``(N, C, H, W)`` an image, ``(N, L, F)`` a sequence, ``(N, F)`` a vector; int64 ``(N, L)``
-    tokens. Targets: int64 ``(N,)`` classes, ``(N, L)`` tags; float ``(N, outputs)`` a regression.
+    tokens. Targets: int64 ``(N,)`` classes; ``(N, L)`` tags where an input is as long, else a text;
+    ``(N, H, W)`` a map of classes; float ``(N, outputs)`` a regression, ``(N, outputs, H, W)`` a map.
 
     Raises:
         ProblemError: a tensor is none of these.
@@ -136,17 +147,27 @@ def infer_kinds(
                 f"input {name!r}: expected float (N, C, H, W), (N, L, F) or (N, F), or int64 (N, L), "
                 f"got {tensor.dtype} {tuple(tensor.shape)}; scale images of bytes: images.float() / 255"
             )
-    tasks: dict[str, Task] = {}
-    for name, tensor in targets.items():
-        if tensor.dtype == torch.int64 and tensor.ndim == 1:
-            tasks[name] = Classification(int(tensor.max()) + 1)
-        elif tensor.dtype == torch.int64 and tensor.ndim == 2:
-            tasks[name] = Tagging(int(tensor.max()) + 1)
-        elif tensor.is_floating_point() and tensor.ndim == 2:
-            tasks[name] = Regression(tensor.shape[1])
-        else:
-            raise ProblemError(
-                f"task {name!r}: expected int64 (N,) or (N, L), or float (N, outputs), "
-                f"got {tensor.dtype} {tuple(tensor.shape)}"
-            )
-    return kinds, tasks
+    lengths = {name: kind.length for name, kind in kinds.items() if isinstance(kind, Sequence | Tokens)}
+    return kinds, {name: _task_kind(name, tensor, lengths) for name, tensor in targets.items()}
+
+
+def _task_kind(name: str, tensor: Tensor, lengths: Mapping[str, int]) -> Task:
+    """The kind of task that a target suggests, beside inputs of these lengths."""
+    form = (tensor.dtype == torch.int64, tensor.is_floating_point(), tensor.ndim)
+    if form == (True, False, 1):
+        return Classification(int(tensor.max()) + 1)
+    if form == (True, False, 2):
+        tagged = [source for source, length in lengths.items() if length == tensor.shape[1]]
+        if not tagged:
+            return Generation(tensor.shape[1], int(tensor.max()) + 1)
+        return Tagging(int(tensor.max()) + 1, input=tagged[0] if len(lengths) > 1 == len(tagged) else None)
+    if form == (True, False, 3):
+        return DenseMap(int(tensor.max()) + 1, tensor.shape[1], tensor.shape[2])
+    if form == (False, True, 2):
+        return Regression(tensor.shape[1])
+    if form == (False, True, 4):
+        return DenseMap(tensor.shape[1], tensor.shape[2], tensor.shape[3], discrete=False)
+    raise ProblemError(
+        f"task {name!r}: expected int64 (N,), (N, L) or (N, H, W), or float (N, outputs) or "
+        f"(N, outputs, H, W), got {tensor.dtype} {tuple(tensor.shape)}"
+    )

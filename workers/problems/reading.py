@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError
-from search_spaces.signature import Classification, Image, Regression, Sequence, Signature, Tokens, Vector
+from search_spaces.inputs import Image, Sequence, Tokens, Vector
+from search_spaces.signature import Signature
+from search_spaces.tasks import Classification, DenseMap, Generation, Regression, Tagging
 from workers.problems.checks import check_lengths, infer_kinds
 from workers.problems.missing import blanked, check_masks
 from workers.problems.split import Split
@@ -23,6 +25,18 @@ Arrays = Any
 """A tensor, a NumPy array or a nested list; or a mapping from name to one of these."""
 
 _UNNAMED = ""
+_NAMES: dict[type, str] = {
+    Image: "image",
+    Sequence: "sequence",
+    Vector: "vector",
+    Tokens: "tokens",
+    Classification: "label",
+    Regression: "value",
+    Tagging: "tags",
+    Generation: "text",
+    DenseMap: "map",
+}
+"""What a lone input or task is called, by its kind."""
 
 
 def split_of(where: str, given: Any, signature: Signature | None) -> Split:
@@ -126,17 +140,10 @@ def inferred(parts: Mapping[str, Split]) -> Signature:
     except (KeyError, RuntimeError) as error:
         raise ProblemError(f"expected the same names and shapes in every split, got {error}") from error
     kinds, tasks = infer_kinds(inputs, targets)
-    names = {Image: "image", Sequence: "sequence", Vector: "vector", Tokens: "tokens"}
     return Signature(
-        {name or names[type(kind)]: kind for name, kind in kinds.items()},
-        {name or _task_name(task): task for name, task in tasks.items()},
+        {name or _NAMES[type(kind)]: kind for name, kind in kinds.items()},
+        {name or _NAMES[type(task)]: task for name, task in tasks.items()},
     )
-
-
-def _task_name(task: object) -> str:
-    if isinstance(task, Classification):
-        return "label"
-    return "value" if isinstance(task, Regression) else "tags"
 
 
 def named(split: Split, signature: Signature) -> Split:
