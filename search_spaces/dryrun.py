@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from search_spaces.recurrence import stand_in
+from search_spaces.stand_ins import stand_in
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def dry_run(device: str = "meta") -> Iterator[None]:
 
 
 class _SameShape(torch.autograd.Function):
-    """Stands for a normalisation: keeps its input for the backward pass and answers its shape."""
+    """Stands for a normalisation or GELU: keeps its input for the backward pass and answers its shape."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, *others: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class _Rectified(torch.autograd.Function):
 
 
 class _Shortcuts(TorchFunctionMode):
-    """Normalisations that fit their input are `_SameShape`; torch says what is wrong with the others."""
+    """Layers that fit their input are stood in for; torch says what is wrong with the others."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -65,9 +65,9 @@ class _Shortcuts(TorchFunctionMode):
                 return first
             if func is F.relu and not (len(args) > 1 or kwargs.get("inplace")):
                 return _Rectified.apply(first)  # type: ignore[no-untyped-call]
-            recurrent = stand_in(func, args)
-            if recurrent is not None:
-                return recurrent
+            answer = stand_in(func, args, kwargs)
+            if answer is not None:
+                return answer
             fits = _FITS.get(func)
             if fits is not None and fits(*args, **kwargs):
                 tensors = (t for t in (*args, *kwargs.values()) if isinstance(t, Tensor))
@@ -86,4 +86,8 @@ def _layer_norm_fits(input: Tensor, normalized_shape: Any, *_: Any, **__: Any) -
     return tuple(input.shape[-len(normalized_shape) :]) == tuple(normalized_shape)
 
 
-_FITS: dict[Any, Callable[..., bool]] = {F.batch_norm: _batch_norm_fits, F.layer_norm: _layer_norm_fits}
+_FITS: dict[Any, Callable[..., bool]] = {
+    F.batch_norm: _batch_norm_fits,
+    F.layer_norm: _layer_norm_fits,
+    F.gelu: lambda *_, **__: True,  # keeps its input, as normalisations do
+}

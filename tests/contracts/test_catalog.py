@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from functools import lru_cache
+from typing import Any
 
 import pytest
 import torch
@@ -23,9 +24,19 @@ from search_spaces import (
 )
 from search_spaces.catalog import catalog, descriptions, load, recipe
 from search_spaces.errors import BuildError, SpaceError, UnknownNameError
+from search_spaces.inputs import Input
 
-SMALL = {"cell": {"channels": 4, "cells": 1}}
 DIGITS = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10)})
+SERIES = Signature({"series": Sequence(12, 3)}, {"kind": Classification(10)})
+TEXT = Signature({"text": Tokens(9, 30)}, {"kind": Classification(10)})
+TASKS = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10), "angle": Regression(2)})
+MODALITIES = Signature({"image": Image(1, 8, 8), "text": Tokens(9, 30)}, {"kind": Classification(10)})
+SIGNATURES = {"series": SERIES, "text": TEXT, "multitask": TASKS, "multimodal": MODALITIES}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "cell": {"channels": 4, "cells": 1},
+    "multitask": {"signature": TASKS},
+    "multimodal": {"signature": MODALITIES},
+}
 SAMPLES = 200
 
 names = pytest.mark.parametrize("name", list(catalog))
@@ -33,7 +44,24 @@ names = pytest.mark.parametrize("name", list(catalog))
 
 @lru_cache
 def _space(name: str) -> Space:
-    return load(name, **SMALL.get(name, {}))
+    return load(name, **OPTIONS.get(name, {}))
+
+
+def _signature(name: str) -> Signature:
+    return SIGNATURES.get(name, DIGITS)
+
+
+def _inputs(signature: Signature, batch: int) -> dict[str, torch.Tensor]:
+    """Numbers at random for each input; texts of different lengths, one of them empty."""
+    inputs = {}
+    for name, kind in signature.inputs.items():
+        if isinstance(kind, Tokens):
+            lengths = torch.arange(batch).unsqueeze(1) * kind.length // max(1, batch - 1)
+            tokens = torch.randint(1, kind.vocabulary, (batch, kind.length))
+            inputs[name] = tokens * (torch.arange(kind.length) < lengths)
+        else:
+            inputs[name] = torch.randn(batch, *kind.shape)
+    return inputs
 
 
 def _samples(name: str, count: int = SAMPLES, seed: int = 0) -> list[Architecture]:
@@ -44,18 +72,21 @@ def _samples(name: str, count: int = SAMPLES, seed: int = 0) -> list[Architectur
 @names
 def test_200_samples_build_run_and_give_every_parameter_a_gradient(name: str) -> None:
     torch.manual_seed(0)
-    input, target = torch.randn(4, 1, 8, 8), torch.tensor([0, 3, 5, 9])
+    signature = _signature(name)
+    inputs = _inputs(signature, 4)
     for i, architecture in enumerate(_samples(name)):
-        network = architecture.build(DIGITS)
-        answer = network(input)
-        assert answer.shape == (4, 10)
-        torch.nn.functional.cross_entropy(answer, target).backward()
+        network = architecture.build(signature)
+        answers = network(inputs)
+        assert {task: tuple(answer.shape) for task, answer in answers.items()} == {
+            task: (4, kind.outputs) for task, kind in signature.tasks.items()
+        }
+        sum(answer.square().mean() for answer in answers.values()).backward()
         gradients = [parameter.grad for parameter in network.parameters()]
         assert all(gradient is not None for gradient in gradients), architecture
         assert all(bool(gradient.isfinite().all()) for gradient in gradients), architecture
         assert any(bool(gradient.any()) for gradient in gradients), architecture
         if i % 4 == 0:
-            cost = architecture.cost(DIGITS)
+            cost = architecture.cost(signature)
             assert cost.num_params == sum(parameter.numel() for parameter in network.parameters())
             assert min(cost.num_macs, cost.activation_bytes) > 0
 
@@ -91,14 +122,19 @@ def test_the_space_is_counted_and_its_samples_differ(name: str) -> None:
 
 
 IMAGES = [Image(1, 8, 8), Image(3, 8, 8), Image(1, 28, 28), Image(3, 32, 32), Image(2, 1, 1), Image(1, 9, 5)]
+LENGTHS = [1, 2, 7, 30]
+SIZES = [
+    *((name, image) for name in catalog if name not in SIGNATURES for image in IMAGES),
+    *(("series", Sequence(length, 2)) for length in LENGTHS),
+    *(("text", Tokens(length, 5)) for length in LENGTHS),
+]
 
 
-@names
-@pytest.mark.parametrize("image", IMAGES, ids=str)
-def test_images_of_any_size_and_several_tasks_are_served(name: str, image: Image) -> None:
-    signature = Signature({"image": image}, {"kind": Classification(3), "angle": Regression(2)})
+@pytest.mark.parametrize(("name", "kind"), SIZES, ids=str)
+def test_inputs_of_any_size_and_several_tasks_are_served(name: str, kind: Input) -> None:
+    signature = Signature({"it": kind}, {"kind": Classification(3), "angle": Regression(2)})
     for architecture in _samples(name, 6, seed=1):
-        answers = architecture.build(signature)({"image": torch.randn(2, *image.shape)})
+        answers = architecture.build(signature)(_inputs(signature, 2))
         assert {task: tuple(answer.shape) for task, answer in answers.items()} == {
             "kind": (2, 3),
             "angle": (2, 2),
@@ -112,10 +148,9 @@ def test_the_mlp_serves_every_kind_of_input(kind: Vector | Sequence | Tokens, jo
     space = load("mlp", tokens=join)
     for seed in range(4):
         network = space.sample(random.Random(seed)).build(signature)
-        example = signature.example(3)["it"]
-        example = example + 1 if isinstance(kind, Tokens) else example
-        assert network(example).shape == (3, 4)
-        network(example).sum().backward()
+        answer = network(_inputs(signature, 3)["it"])
+        assert answer.shape == (3, 4)
+        answer.sum().backward()
         assert all(parameter.grad is not None for parameter in network.parameters())
 
 
@@ -157,6 +192,10 @@ def test_names_and_options_are_checked() -> None:
         load("cnn", stages=0)
     with pytest.raises(SpaceError, match="cells"):
         load("cell", cells=0)
+    with pytest.raises(SpaceError, match=r"kinds: expected kinds from lstm, .*, got 'bert'"):
+        load("text", kinds=("lstm", "bert"))
+    with pytest.raises(SpaceError, match="kinds: expected at least one option"):
+        load("series", kinds=())
 
 
 def test_the_catalog_is_read_without_torch() -> None:
