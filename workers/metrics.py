@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -31,10 +30,9 @@ from torch import Tensor, nn
 from search_spaces.blocks.heads_generation import text_loss, written
 from search_spaces.blocks.heads_retrieval import TEMPERATURE, contrastive_loss
 from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Retrieval, Task
+from workers.measures import main_metric
 from workers.problems.split import Split
-from workers.tallies import main_metric, metrics_of, tally_of
-
-Direction = Literal["maximize", "minimize"]
+from workers.tallies import tally_of
 
 
 def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
@@ -80,28 +78,6 @@ def counted(task: Task, target: Tensor) -> Tensor | int:
     return (target != IGNORED).sum().clamp(min=1)
 
 
-def metric_names(tasks: Mapping[str, Task]) -> tuple[str, ...]:
-    """The names of all that `evaluate` measures for these tasks; see the module's docstring."""
-    if len(tasks) == 1:
-        return ("loss", *metrics_of(next(iter(tasks.values()))))
-    own = (f"{name}.{metric}" for name, task in tasks.items() for metric in ("loss", *metrics_of(task)))
-    return ("loss", "score", "worst", *own)
-
-
-def default_objective(tasks: Mapping[str, Task]) -> tuple[str, Direction]:
-    """The metric that says best how well these tasks are served, and its direction.
-
-    Of several tasks the ``score``; of one its first metric (``rmse`` rather than ``r2``).
-    """
-    metric = metric_names(tasks)[1]
-    return metric, direction(metric)
-
-
-def direction(metric: str) -> Direction:
-    """Whether more of a metric is better: of all but losses and errors."""
-    return "minimize" if metric.rpartition(".")[2] in ("loss", "rmse") else "maximize"
-
-
 class Scores:
     """The metrics of a network over the batches that it is given.
 
@@ -127,7 +103,7 @@ class Scores:
                 tally.add(output.float(), target)
 
     def result(self) -> dict[str, float]:
-        """All metrics so far, by name, in the order of `metric_names`, of tasks that were counted."""
+        """All metrics so far, by name, of tasks that were counted; in the order of `workers.measures`."""
         by_task = {name: tally.result() for name, tally in self._tallies.items()}
         by_task = {name: values for name, values in by_task.items() if values}
         if len(self._tasks) == 1 or not by_task:

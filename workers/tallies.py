@@ -15,15 +15,13 @@ from search_spaces.tasks import (
     Classification,
     DenseMap,
     Generation,
-    Regression,
     Retrieval,
     Tagging,
     Task,
 )
 from workers.entities import EntityCounts
+from workers.measures import RANKS
 
-RANKS = (1, 5, 10)
-"""Among how many of the gallery a match is looked for."""
 _QUERIES = 1024
 """Compared with the whole gallery at once."""
 _CONTRASTED = 256
@@ -55,25 +53,6 @@ def tally_of(task: Task, device: torch.device) -> Tally:
     if isinstance(task, DenseMap) and task.discrete:
         return _Points(task.outputs, device)
     return _Errors()
-
-
-def metrics_of(task: Task) -> tuple[str, ...]:
-    """The names of a task's metrics beside its loss."""
-    if isinstance(task, Regression) or (isinstance(task, DenseMap) and not task.discrete):
-        return ("rmse", "r2")
-    if isinstance(task, Tagging) and task.labels:
-        return ("f1", "accuracy")
-    if isinstance(task, Retrieval):
-        return tuple(f"recall_at_{rank}" for rank in RANKS)
-    if isinstance(task, Generation):
-        return ("accuracy", "exact")
-    return ("miou", "accuracy") if isinstance(task, DenseMap) else ("accuracy",)
-
-
-def main_metric(task: Task) -> str:
-    """The metric by which tasks of different kinds are compared and averaged: at most 1, higher is better."""
-    names = metrics_of(task)
-    return "r2" if "r2" in names else names[0]
 
 
 def _check_shape(output: Tensor, expected: tuple[int, ...]) -> None:

@@ -14,9 +14,9 @@ from torchmetrics.functional import accuracy, jaccard_index, mean_squared_error,
 from search_spaces import Classification, DenseMap, Generation, Regression, Retrieval, Tagging
 from search_spaces.blocks.heads_retrieval import contrastive_loss
 from search_spaces.tasks import Task
-from workers.metrics import Scores, default_objective, direction, evaluate, metric_names, task_loss
+from workers.measures import default_objective, direction, main_metric, metric_names
+from workers.metrics import Scores, evaluate, task_loss
 from workers.problems.split import Split
-from workers.tallies import main_metric
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,7 @@ import torch
 
 from search_spaces.errors import ProblemError
 from search_spaces.signature import Signature
-from workers.metrics import default_objective, metric_names
+from workers.measures import default_objective, metric_names
 from workers.problems.checks import check_split
 from workers.problems.dropping import (
     check_share,
