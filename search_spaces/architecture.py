@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,23 @@ class Architecture:
         if signature not in self._costs:
             self._costs[signature] = measure(self.model, signature)
         return self._costs[signature]
+
+    def id_for(self, signature: Signature) -> str:
+        """The identity of the network that `build` makes for a signature, with its recipe.
+
+        Architectures that differ in what other tasks or inputs need alone have one: a composite (see
+        `search_spaces.composite`) counts as what it expands to, and heads of other tasks do not count.
+
+        Raises:
+            BuildError: it does not fit the signature.
+        """
+        from search_spaces.build import expanded
+
+        model = self.model
+        heads = {task: head for task, head in model.heads.items() if task in signature.tasks}
+        built = replace(model, body=expanded(model, signature), heads=heads)
+        whole = isinstance(self.value, dict) and "model" in self.value
+        return identity({**self.value, "model": built} if whole else built)
 
     def draw(self, signature: Signature | None = None) -> str:
         """A picture in text; with a signature also the shapes and parameters of every layer."""

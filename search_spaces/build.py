@@ -102,7 +102,7 @@ def outline(
     Raises:
         BuildError: it does not fit the signature.
     """
-    body = _expanded(model, signature)
+    body = expanded(model, signature)
     if len(signature.inputs) != 1 and not _is_graph(body):
         raise BuildError(f"this model takes one input, the signature has {', '.join(signature.inputs)}")
     try:
@@ -117,8 +117,12 @@ def outline(
             return _outline(model, body, signature, "cpu")
 
 
-def _expanded(model: Model, signature: Signature) -> Layer | Sequential:
-    """The body with a composite in place of it written out."""
+def expanded(model: Model, signature: Signature) -> Layer | Sequential:
+    """The body of a model as it is built for a signature: a composite in its place is written out.
+
+    Raises:
+        BuildError: it makes no network for this signature.
+    """
     body = model.body
     if (
         not isinstance(body, Layer)
