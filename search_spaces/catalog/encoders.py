@@ -23,7 +23,7 @@ def encoder(kind: Input) -> Space:
         kind: of the input.
     """
     if isinstance(kind, Image):
-        return Space(choice(cnn=cnn(dense_layers=0), vit=vit(patch_sizes=_patches(kind))))
+        return Space(choice(cnn=cnn(dense_layers=0).value, vit=vit(patch_sizes=_patches(kind)).value))
     if isinstance(kind, Sequence):
         return series()
     return text() if isinstance(kind, Tokens) else dense()

@@ -37,7 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "multitask": {"signature": TASKS},
     "multimodal": {"signature": MODALITIES},
 }
-SAMPLES = 200
+SAMPLES = {name: 50 if name in ("multitask", "multimodal") else 200 for name in catalog}
 
 names = pytest.mark.parametrize("name", list(catalog))
 
@@ -64,13 +64,13 @@ def _inputs(signature: Signature, batch: int) -> dict[str, torch.Tensor]:
     return inputs
 
 
-def _samples(name: str, count: int = SAMPLES, seed: int = 0) -> list[Architecture]:
+def _samples(name: str, count: int | None = None, seed: int = 0) -> list[Architecture]:
     rng = random.Random(seed)
-    return [_space(name).sample(rng) for _ in range(count)]
+    return [_space(name).sample(rng) for _ in range(count or SAMPLES[name])]
 
 
 @names
-def test_200_samples_build_run_and_give_every_parameter_a_gradient(name: str) -> None:
+def test_samples_build_run_and_give_every_parameter_a_gradient(name: str) -> None:
     torch.manual_seed(0)
     signature = _signature(name)
     inputs = _inputs(signature, 4)
@@ -85,14 +85,14 @@ def test_200_samples_build_run_and_give_every_parameter_a_gradient(name: str) ->
         assert all(gradient is not None for gradient in gradients), architecture
         assert all(bool(gradient.isfinite().all()) for gradient in gradients), architecture
         assert any(bool(gradient.any()) for gradient in gradients), architecture
-        if i % 4 == 0:
+        if i % 10 == 0:
             cost = architecture.cost(signature)
             assert cost.num_params == sum(parameter.numel() for parameter in network.parameters())
             assert min(cost.num_macs, cost.activation_bytes) > 0
 
 
 @names
-def test_200_samples_survive_json_and_their_decisions(name: str) -> None:
+def test_samples_survive_json_and_their_decisions(name: str) -> None:
     space = _space(name)
     for architecture in _samples(name):
         text = architecture.to_json()
@@ -118,7 +118,7 @@ def test_identities_are_the_same_in_every_process() -> None:
 @names
 def test_the_space_is_counted_and_its_samples_differ(name: str) -> None:
     assert _space(name).size() > 10_000
-    assert len({architecture.id for architecture in _samples(name)}) > SAMPLES // 2
+    assert len({architecture.id for architecture in _samples(name)}) > SAMPLES[name] // 2
 
 
 IMAGES = [Image(1, 8, 8), Image(3, 8, 8), Image(1, 28, 28), Image(3, 32, 32), Image(2, 1, 1), Image(1, 9, 5)]
