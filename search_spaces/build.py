@@ -6,7 +6,6 @@ so that its sizes can be read off. A second pass makes the real modules with the
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -22,23 +21,12 @@ from search_spaces.composite import Composite
 from search_spaces.dryrun import dry_run
 from search_spaces.errors import BuildError, NasError
 from search_spaces.network import Chain, Network, answer_of
-from search_spaces.nodes import Layer, Model, Sequential, Size, constructor
+from search_spaces.nodes import Layer, Model, Sequential, constructor
 from search_spaces.signature import Signature, Tagging, Tokens
+from search_spaces.sizes import resolved_arguments, shape_of
 
 BATCH = 2
 """Examples in a dry run: batch normalisation refuses a batch of one."""
-
-SIZES = {
-    "in_channels": 1,
-    "num_channels": 1,
-    "num_features": 1,
-    "in_features": -1,
-    "input_size": -1,
-    "embed_dim": -1,
-    "d_model": -1,
-    "normalized_shape": -1,
-}
-"""Arguments that only repeat the input's size, and the axis it is read from."""
 
 
 @dataclass
@@ -60,12 +48,14 @@ class Plan:
         layers: by path.
         features: by task the shape of what its head receives; of retrieval two shapes.
         shapes: of the inputs and calls of a graph.
+        texts: what went in for each input of tokens, and its vocabulary.
     """
 
     body: Layer | Sequential
     layers: dict[str, Resolved] = field(default_factory=dict)
     features: dict[str, Any] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    texts: list[tuple[Tensor, int]] = field(default_factory=list)
 
 
 def build(model: Model, signature: Signature) -> Network:
@@ -147,10 +137,14 @@ def _outline(
     with dry_run(device):
         made: nn.Module
         if isinstance(body, Layer) and _is_graph(body):
-            made = _Deferred(body, model.where, plan, signature).realised()
+            made = _Deferred(body, model.where, plan).realised()
+            _check(made, model.where, signature)
         else:
-            made = _make(body, model.where, lambda node, path: _Deferred(node, path, plan, signature))
-        encoding = Network(made, [], signature).encode(signature.example(BATCH, device))
+            made = _make(body, model.where, lambda node, path: _Deferred(node, path, plan))
+        example = signature.example(BATCH, device)
+        kinds = signature.inputs.items()
+        plan.texts = [(example[name], kind.vocabulary) for name, kind in kinds if isinstance(kind, Tokens)]
+        encoding = Network(made, [], signature).encode(example)
         if isinstance(made, Graph):
             plan.shapes = made.shapes
         for task, features in encoding.features.items():
@@ -158,12 +152,25 @@ def _outline(
             for tensor in pair:
                 if not isinstance(tensor, Tensor):
                     raise BuildError(f"the model answers {type(tensor).__name__}, expected a tensor")
-            shapes = tuple(_shape(tensor) for tensor in pair)
+            shapes = tuple(shape_of(tensor) for tensor in pair)
             plan.features[task] = shapes if isinstance(features, tuple) else shapes[0]
         heads = _heads(model, plan, signature)
         for task, head in zip(signature.tasks, heads, strict=True):
             answer_of(head, encoding.features[task], encoding.masks[task])
         return Network(made, heads, signature), plan
+
+
+def _check(graph: nn.Module, where: str, signature: Signature) -> None:
+    """Refuse a graph that needs other inputs or serves other tasks."""
+    assert isinstance(graph, Graph)
+    for name, (_, sources) in graph.calls.items():
+        for source in sources:
+            if source not in graph.calls and source not in signature.inputs:
+                there = ", ".join((*signature.inputs, *graph.calls))
+                raise BuildError(f"{where}: call {name!r}: expected sources from {there}, got {source!r}")
+    if graph.outputs.keys() != signature.tasks.keys():
+        wanted, got = ", ".join(signature.tasks), ", ".join(graph.outputs)
+        raise BuildError(f"{where}: expected outputs for {wanted}, got {got}")
 
 
 def _heads(model: Model, plan: Plan, signature: Signature) -> list[nn.Module]:
@@ -225,18 +232,17 @@ def _call(node: Layer, path: str, arguments: dict[str, Any], context: str) -> nn
         raise
     except Exception as error:
         raise BuildError(f"{path}: {node.label} cannot be made ({context}): {error}") from error
-    assert isinstance(module, nn.Module)
+    if not isinstance(module, nn.Module):
+        raise BuildError(f"{path}: {node.label} must be the whole body, it stands for no part of one")
     return module
 
 
 class _Deferred(nn.Module):
     """A layer of the outline: made when its first input arrives, which tells its sizes."""
 
-    def __init__(
-        self, node: Layer, path: str, plan: Plan, signature: Signature, around: Tensor | None = None
-    ) -> None:
+    def __init__(self, node: Layer, path: str, plan: Plan, around: Tensor | None = None) -> None:
         super().__init__()
-        self.node, self.path, self.plan, self.signature, self.around = node, path, plan, signature, around
+        self.node, self.path, self.plan, self.around = node, path, plan, around
         self.module: nn.Module | None = None
 
     @property
@@ -246,7 +252,7 @@ class _Deferred(nn.Module):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Deferred:
         # modules that clone a layer they are given (transformers) get another to be made at its place
-        return _Deferred(self.node, self.path, self.plan, self.signature, self.around)
+        return _Deferred(self.node, self.path, self.plan, self.around)
 
     def __getattr__(self, name: str) -> Any:
         # a module around this one looks inside before it passes anything on: suppose its own input
@@ -272,7 +278,7 @@ class _Deferred(nn.Module):
             raise
         except Exception as error:
             raise BuildError(
-                f"{self.path}: {self.node.label} cannot take an input of shape {_shape(first)}: {error}"
+                f"{self.path}: {self.node.label} cannot take an input of shape {shape_of(first)}: {error}"
             ) from error
         resolved = self.plan.layers[self.path]
         out = answer[0] if isinstance(answer, tuple) else answer
@@ -289,60 +295,11 @@ class _Deferred(nn.Module):
     def _realise(self, tensors: list[Tensor]) -> None:
         """Make the module, with the sizes of its inputs."""
         first = tensors[0] if tensors else None
-        arguments = _resolve(self.node, self.path, tensors, self.signature)
-        resolved = self.plan.layers.setdefault(self.path, Resolved(arguments, _shape(first)))
+        arguments = resolved_arguments(self.node, self.path, tensors, self.plan.texts)
+        resolved = self.plan.layers.setdefault(self.path, Resolved(arguments, shape_of(first)))
 
         def make(node: Layer, path: str) -> nn.Module:
-            return _Deferred(node, path, self.plan, self.signature, around=first)
+            return _Deferred(node, path, self.plan, around=first)
 
         made = {key: _arguments(v, f"{self.path}.{key}", make) for key, v in resolved.arguments.items()}
-        self.module = _call(self.node, self.path, made, f"for an input of shape {_shape(first)}")
-
-
-def _shape(first: Tensor | None) -> tuple[int, ...]:
-    """The shape of one example."""
-    return () if first is None else tuple(first.shape[1:])
-
-
-def _resolve(node: Layer, path: str, inputs: list[Tensor], signature: Signature) -> dict[str, Any]:
-    """The arguments of a layer with the sizes of its inputs filled in."""
-    first = inputs[0] if inputs else None
-    parameters = constructor(node.factory).parameters
-    arguments = dict(node.arguments)
-    for name, parameter in parameters.items():
-        if name in arguments:
-            if isinstance(arguments[name], Size):
-                arguments[name] = _size(first, arguments[name].axis, f"{path}.{name}")
-        elif name == "batch_first":
-            arguments[name] = True
-        elif name == "vocabulary":
-            arguments[name] = _vocabulary(signature)
-        elif parameter.default is inspect.Parameter.empty and parameter.kind not in (
-            inspect.Parameter.VAR_POSITIONAL,
-            inspect.Parameter.VAR_KEYWORD,
-        ):
-            if name == "in_shapes":
-                arguments[name] = tuple(map(_shape, inputs))
-            elif name in SIZES:
-                arguments[name] = _size(first, SIZES[name], f"{path}.{name}")
-            elif name == "num_embeddings" and _vocabulary(signature) is not None:
-                arguments[name] = _vocabulary(signature)
-            else:
-                raise BuildError(
-                    f"{path}: {node.label} needs {name!r}, which is not a size of its input: "
-                    f"give it a value, or {name}=size(axis)"
-                )
-    return arguments
-
-
-def _size(first: Tensor | None, axis: int, where: str) -> int:
-    if first is None or not -first.dim() <= axis < first.dim():
-        shape = "no tensor" if first is None else f"an input of shape {tuple(first.shape[1:])}"
-        raise BuildError(f"{where}: cannot read the size of axis {axis} from {shape}")
-    return int(first.shape[axis])
-
-
-def _vocabulary(signature: Signature) -> int | None:
-    """The number of tokens, where exactly one input consists of them."""
-    sizes = [kind.vocabulary for kind in signature.inputs.values() if isinstance(kind, Tokens)]
-    return sizes[0] if len(sizes) == 1 else None
+        self.module = _call(self.node, self.path, made, f"for an input of shape {shape_of(first)}")

@@ -35,7 +35,11 @@ _NO_EFFECT = frozenset({"inplace", "device"})
 _DROPOUTS = frozenset({"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"})
 _NOTHING: dict[str, Any] = {"$sequential": []}
 """The form of what passes its input on."""
-_DEFAULT_HEAD = {"$layer": "search_spaces.blocks.Head", "arguments": {}}
+_DEFAULT_HEADS = [
+    {"$layer": f"search_spaces.blocks.{name}", "arguments": {}}
+    for name in ("Head", "RetrievalHead", "GenerationHead", "DenseHead")
+]
+"""The heads that tasks have where none is named; none serves a kind of task that another one does."""
 
 
 def identity(value: Any) -> str:
@@ -62,7 +66,7 @@ def canonical(node: Any) -> Any:
         return _canonical_layer(node)
     if isinstance(node, Model):
         body, forms = canonical(node.body), {task: canonical(head) for task, head in node.heads.items()}
-        heads = {task: form for task, form in forms.items() if form != _DEFAULT_HEAD}
+        heads = {task: form for task, form in forms.items() if form not in _DEFAULT_HEADS}
         return {"body": body, "heads": heads} if heads else body
     if isinstance(node, Sequential):
         parts: list[Any] = []

@@ -48,7 +48,12 @@ class Backbone(Composite):
     def __post_init__(self) -> None:
         if not self.streams or not self.tasks:
             raise ValueError("expected at least one stream and one task")
-        if self.sharing.get("kind") not in PATTERNS:
+        for names in (self.streams, self.tasks):
+            if len(set(map(plain_name, names))) < len(names):
+                raise ValueError(f"expected names that differ when . counts as _, got {', '.join(names)}")
+        if "link" in self.streams:
+            raise ValueError("expected streams of other names than 'link', which is that of links")
+        if not isinstance(self.sharing, Mapping) or self.sharing.get("kind") not in PATTERNS:
             raise ValueError(f"expected sharing of a kind from {', '.join(PATTERNS)}, got {self.sharing!r}")
         for name in self.streams:
             if not self.stages(name):
@@ -133,11 +138,12 @@ class Backbone(Composite):
         }
         # The losses look at the last stages that matter to a task: to others no gradient would come from it.
         used = {name for name, _ in in_order(wiring.calls, outputs)}
-        embeddings = {}
+        embeddings: dict[str, str] = {}
         if len(self.streams) > 1:
             for name, stages in taps.items():
-                end = [call for stage in stages for call in stage.values() if call in used][-1]
-                embeddings[name] = _vector(wiring, end)
+                ends = [call for stage in stages for call in stage.values() if call in used]
+                if ends:  # two streams may be all that retrieval needs
+                    embeddings[name] = _vector(wiring, ends[-1])
         private = []
         for pairs in extras.private:
             ours = [pair for pair in pairs if used.issuperset(pair)]

@@ -23,7 +23,8 @@ class Encoding:
     Attributes:
         features: by task what its head receives: a tensor, or two vectors ``(N, F)`` (retrieval).
         masks: by task bool ``(N, L)``, true at real positions of a sequence; None: all are.
-        taps: tensors on the way, by the name of their call; none for a body without names.
+        taps: tensors on the way, by the name of their call; none for a body without names. Of those that some
+            examples lack, the outputs, embeddings and private pairs alone, zeros where there is nothing.
     """
 
     features: dict[str, Tensor | tuple[Tensor, Tensor]]
@@ -60,7 +61,7 @@ class Graph(nn.Module):
         private: pairs of calls, of a shared and a private vector, which a recipe may hold orthogonal.
 
     Raises:
-        ValueError: calls of no part, of no source, in a circle.
+        ValueError: a call of no part or without a source, or calls in a circle.
     """
 
     def __init__(
@@ -80,6 +81,9 @@ class Graph(nn.Module):
         self.private = [(shared, own) for shared, own in private]
         beside = [*self.embeddings.values(), *(name for pair in self.private for name in pair)]
         self.calls = {name: (part, tuple(s)) for name, (part, *s) in in_order(calls, outputs, beside)}
+        for name, (part, sources) in self.calls.items():
+            if part not in self.parts or not sources:
+                raise ValueError(f"call {name!r}: expected a part and its sources, got {[part, *sources]}")
         self._asked = {*beside, *(name for names in self.outputs.values() for name in names)}
         self.shapes: dict[str, tuple[int, ...]] = {}
         """Of one example of each input and call, as far as they were seen."""
@@ -179,17 +183,13 @@ class Graph(nn.Module):
     @staticmethod
     def canonical(arguments: dict[str, Any]) -> Any:
         """Calls that reach an output, numbered as the outputs meet them; names do not count."""
-        outputs, calls = arguments["outputs"], arguments["calls"]
+        outputs = dict(sorted(arguments["outputs"].items()))
+        embeddings = dict(sorted((arguments["embeddings"] or {}).items()))
         numbers: dict[str, int] = {}
         parts: dict[str, int] = {}
         form: list[Any] = []
-        kept = [
-            *arguments["embeddings"].values(),
-            *(n for pair in arguments["private"] for n in pair),
-        ]
-        for name, (part, *sources) in in_order(
-            calls, {task: outputs[task] for task in sorted(outputs)}, kept
-        ):
+        beside = [*embeddings.values(), *(name for pair in arguments["private"] for name in pair)]
+        for name, (part, *sources) in in_order(arguments["calls"], outputs, beside):
             new = part not in parts
             number = parts.setdefault(part, len(parts))
             what = canonical(arguments["parts"][part]) if new else None
@@ -198,6 +198,7 @@ class Graph(nn.Module):
         return {
             "$graph": form,
             "outputs": {task: [numbers[name] for name in names] for task, names in outputs.items()},
+            "embeddings": {input: numbers[name] for input, name in embeddings.items()},
             "ties": [sorted(parts[part] for part in group) for group in arguments["ties"]],
             "private": [[numbers[name] for name in pair] for pair in arguments["private"]],
         }

@@ -23,8 +23,13 @@ def shortened(mask: Tensor | None, length: int) -> Tensor | None:
     """The mask of a sequence shortened to ``length``: a position is real where anything real went into it."""
     if mask is None or mask.shape[1] == length:
         return mask
-    pooled: Tensor = F.adaptive_max_pool1d(mask.unsqueeze(1).float(), length)
-    return pooled.squeeze(1) > 0
+    step = 1
+    while -(-mask.shape[1] // step) > length:
+        step *= 2
+    real = mask.unsqueeze(1).float()
+    if -(-mask.shape[1] // step) == length:  # halved once or more: how much padding follows does not matter
+        return F.max_pool1d(real, step, ceil_mode=True).squeeze(1) > 0
+    return F.adaptive_max_pool1d(real, length).squeeze(1) > 0
 
 
 def attended(mask: Tensor | None) -> Tensor | None:

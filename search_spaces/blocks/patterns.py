@@ -190,11 +190,11 @@ def _partition(levels: Sequence[Mapping[str, str]], tasks: Sequence[str]) -> lis
 
 
 def _leader(level: Mapping[str, str], task: str) -> str:
-    """The first task of the group of ``task``."""
+    """Who stands for the group of ``task``: whom all in it come to, or of a circle one."""
     met = [task]
-    while level.get(met[-1], met[-1]) not in met:
-        met.append(level[met[-1]])
-    return met[-1]
+    while (leader := level.get(met[-1], met[-1])) not in met:
+        met.append(leader)
+    return min(met[met.index(leader) :])
 
 
 def _name(stream: str, stage: int, group: Sequence[str] = ()) -> str:

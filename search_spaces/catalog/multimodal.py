@@ -38,7 +38,7 @@ def multimodal(
         sharing, encoders, heads, options: of `multitask`.
 
     Raises:
-        SpaceError: an option without values, or another pattern or operator.
+        SpaceError: an option without values, another pattern or operator, or a name not in the signature.
     """
     return multitask(
         signature,

@@ -53,14 +53,16 @@ def multitask(
         links, operators, positions, widths: how several inputs are joined; as of `multimodal`.
 
     Raises:
-        SpaceError: an option without values, or another pattern or operator.
+        SpaceError: an option without values, another pattern or operator, or a name not in the signature.
     """
     from search_spaces.blocks.backbone import Backbone, needs
+    from search_spaces.blocks.patterns import PATTERNS
 
-    for name in (*(encoders or {}), *(heads or {})):
-        if name not in signature.inputs and name not in signature.tasks:
-            raise SpaceError(f"encoders and heads: the signature has no {name!r}")
-    given = encoders or {}
+    given, own = encoders or {}, heads or {}
+    for what, names, there in (("encoders", given, signature.inputs), ("heads", own, signature.tasks)):
+        for name in names:
+            if name not in there:
+                raise SpaceError(f"{what}: expected names from {', '.join(there)}, got {name!r}")
     tasks = list(signature.tasks)
     arguments: dict[str, Any] = {
         "streams": {
@@ -69,20 +71,16 @@ def multitask(
         "tasks": needs(signature),
     }
     if len(tasks) > 1:
-        patterns = {kind: _pattern(kind, tasks, levels, experts) for kind in sharing}
+        patterns = {kind: _pattern(kind, tasks, levels, experts) for kind in PATTERNS}
         arguments["sharing"] = of_kind("sharing", sharing, patterns)
         arguments["task_attention"] = one_of("task_attention", task_attention)
     if len(signature.inputs) > 1:
-        for operator in operators:
-            if operator not in OPERATORS:
-                raise SpaceError(f"operators: expected some of {', '.join(OPERATORS)}, got {operator!r}")
         link = {
             "taps": {name: _tap(positions, links > 1) for name in signature.inputs},
-            "operator": one_of("operators", operators),
+            "operator": of_kind("operators", operators, {operator: operator for operator in OPERATORS}),
             "width": one_of("widths", widths),
         }
         arguments["links"] = repeat(link, up_to("links", links))
-    own = heads or {}
     return Space(
         {
             "body": layer(Backbone, **arguments),

@@ -146,7 +146,7 @@ def test_lists_in_a_model_are_layers_in_a_row() -> None:
     plain = Space({"model": sequential(layer(nn.Flatten), layer(nn.ReLU))})
     acting = space.architecture({"model.1.0": "act"})
     assert acting.id == plain.sample(random.Random(0)).id
-    assert len(space.architecture({"model.1.0": "none"}).model.parts) == 1
+    assert len(space.architecture({"model.1.0": "none"}).model.body.parts) == 1
 
 
 @pytest.mark.parametrize("part", [3, {"a": 1}, "text"])
