@@ -130,13 +130,11 @@ class RandomWeights(LossBalance):
 
 
 def loss_balance(recipe: Recipe, tasks: Mapping[str, Task]) -> LossBalance:
-    """The balance of losses that a recipe asks for: their sum where it balances gradients, or for one task.
+    """The balance of losses that a recipe asks for: their sum where it balances gradients.
 
     Raises:
         RecipeError: static weights of a task that there is not.
     """
-    if len(tasks) == 1:
-        return Sum({})
     match recipe.balancing:
         case "static":
             unknown = sorted(recipe.task_weights.keys() - tasks.keys())

@@ -18,7 +18,7 @@ from workers.job import Job, Report
 from workers.recipe import Recipe
 
 if TYPE_CHECKING:
-    from workers.optimization import FusedOptimizer
+    from workers.learning import Learning
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,18 @@ class Epoch:
     spent: float
 
 
-def save(job: Job, network: nn.Module, optimizer: FusedOptimizer, history: Sequence[Epoch]) -> bytes:
-    """The state of a network and its optimizer after all epochs of a history."""
+def save(job: Job, network: nn.Module, learning: Learning, history: Sequence[Epoch]) -> bytes:
+    """The state of a network and its training after all epochs of a history."""
     from safetensors.torch import save as to_bytes
 
     about = {**_names(job), "history": [dataclasses.asdict(epoch) for epoch in history]}
     # Tied weights are written once for each name: safetensors takes no tensors that share memory.
-    held = {name: t.detach().cpu().clone().contiguous() for name, t in _tensors(network, optimizer).items()}
+    held = {name: t.detach().cpu().clone().contiguous() for name, t in _tensors(network, learning).items()}
     return to_bytes(held, metadata={"checkpoint": json.dumps(about)})
 
 
-def restore(data: bytes, job: Job, network: nn.Module, optimizer: FusedOptimizer) -> list[Epoch]:
-    """Bring a network and its optimizer to the state that was saved; gives its history.
+def restore(data: bytes, job: Job, network: nn.Module, learning: Learning) -> list[Epoch]:
+    """Bring a network and its training to the state that was saved; gives its history.
 
     Raises:
         FormatError: it is not whole, or of another trial; nothing was changed then.
@@ -67,16 +67,15 @@ def restore(data: bytes, job: Job, network: nn.Module, optimizer: FusedOptimizer
         raise FormatError("checkpoint: its epochs are not in order")
     came, expected = (
         {name: tensor.shape for name, tensor in some.items()}
-        for some in (tensors, _tensors(network, optimizer))
+        for some in (tensors, _tensors(network, learning))
     )
     if came != expected:
         other = sorted(n for n in came.keys() | expected.keys() if came.get(n) != expected.get(n))
         raise FormatError(f"checkpoint: not of this network and recipe: {', '.join(other):.300}")
     network.load_state_dict(_under("network.", tensors))
-    kept = _under("optimizer.", tensors)
     with torch.no_grad():
-        for name, tensor in optimizer.state().items():
-            tensor.copy_(kept[name])
+        for name, tensor in learning.state().items():
+            tensor.copy_(tensors[name])
     return history
 
 
@@ -91,9 +90,8 @@ def _named(names: dict[str, Any]) -> str:
     return f"network {architecture} with seed {seed} for {epochs} epochs"
 
 
-def _tensors(network: nn.Module, optimizer: FusedOptimizer) -> dict[str, Tensor]:
-    named = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    return named | {f"optimizer.{name}": tensor for name, tensor in optimizer.state().items()}
+def _tensors(network: nn.Module, learning: Learning) -> dict[str, Tensor]:
+    return {f"network.{name}": tensor for name, tensor in network.state_dict().items()} | learning.state()
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -91,7 +91,7 @@ class GradientBalance:
     def _combine(self, rows: Sequence[Gradients], tasks: frozenset[int], shared: Sequence[int]) -> None:
         """Set the gradients of the parameters ``shared`` by some of ``tasks``, which meet in some of them."""
         jacobian = torch.stack(
-            [_flat([(self._parameters[i], rows[task][i]) for i in shared]) for task in sorted(tasks)]
+            [flattened([(self._parameters[i], rows[task][i]) for i in shared]) for task in sorted(tasks)]
         )
         weights = self._weights(jacobian @ jacobian.T)
         combined = torch.split(weights.to(jacobian) @ jacobian, [self._parameters[i].numel() for i in shared])
@@ -131,7 +131,7 @@ def _joined(owners: Iterable[frozenset[int]]) -> list[frozenset[int]]:
     return sorted(groups, key=min)
 
 
-def _flat(gradients: Iterable[tuple[Tensor, Tensor | None]]) -> Tensor:
+def flattened(gradients: Iterable[tuple[Tensor, Tensor | None]]) -> Tensor:
     """Gradients in a row, zeros for those that are None."""
     return torch.cat([(torch.zeros_like(p) if g is None else g).reshape(-1) for p, g in gradients])
 

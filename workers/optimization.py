@@ -1,6 +1,7 @@
 """The optimizer and the learning rate of each step, from a recipe."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
 import torch
@@ -21,10 +22,15 @@ class FusedOptimizer:
     Args:
         parameters: float tensors on one device.
         recipe: which algorithm, and its settings.
+        undecayed: further ones, which weight decay leaves alone.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], recipe: Recipe) -> None:
-        self.parameters = list(parameters)
+    def __init__(
+        self, parameters: Iterable[Tensor], recipe: Recipe, undecayed: Iterable[Tensor] = ()
+    ) -> None:
+        decayed = list(parameters)
+        self.parameters = [*decayed, *undecayed]
+        self._decayed = len(decayed)
         self._recipe = recipe
         # For each parameter the running averages of its gradients, and its number of steps so far.
         averages = 1 if recipe.optimizer == "sgd" else 2
@@ -51,18 +57,25 @@ class FusedOptimizer:
         """Move each parameter that has a gradient."""
         gradients = [parameter.grad for parameter in self.parameters]
         moved = [index for index, gradient in enumerate(gradients) if gradient is not None]
-        if not moved:
-            return
-        parameters = [self.parameters[index] for index in moved]
-        columns = [list(column) for column in zip(*(self._state[index] for index in moved), strict=True)]
-        present = [gradient for gradient in gradients if gradient is not None]
-        if self._recipe.optimizer == "sgd":
-            self._sgd(parameters, present, columns[0], learning_rate)
-        else:
-            self._adam(parameters, present, columns, learning_rate)
+        held = bisect_left(moved, self._decayed)
+        for indices, decay in ((moved[:held], self._recipe.weight_decay), (moved[held:], 0.0)):
+            if not indices:
+                continue
+            parameters = [self.parameters[index] for index in indices]
+            columns = [list(column) for column in zip(*(self._state[i] for i in indices), strict=True)]
+            present = [gradient for index in indices if (gradient := gradients[index]) is not None]
+            if self._recipe.optimizer == "sgd":
+                self._sgd(parameters, present, columns[0], learning_rate, decay)
+            else:
+                self._adam(parameters, present, columns, learning_rate, decay)
 
     def _adam(
-        self, moved: list[Tensor], gradients: list[Tensor], columns: list[list[Tensor]], rate: float
+        self,
+        moved: list[Tensor],
+        gradients: list[Tensor],
+        columns: list[list[Tensor]],
+        rate: float,
+        decay: float,
     ) -> None:
         averages, squares, steps = columns
         torch._foreach_add_(steps, 1)
@@ -78,7 +91,7 @@ class FusedOptimizer:
             lr=rate,
             beta1=BETAS[0],
             beta2=BETAS[1],
-            weight_decay=self._recipe.weight_decay,
+            weight_decay=decay,
             eps=EPSILON,
             maximize=False,
         )
@@ -89,13 +102,14 @@ class FusedOptimizer:
         gradients: list[Tensor],
         buffers: list[Tensor],
         rate: float,
+        decay: float,
     ) -> None:
         momentum = self._recipe.momentum
         torch._fused_sgd_(
             moved,
             gradients,
             buffers if momentum else [],
-            weight_decay=self._recipe.weight_decay,
+            weight_decay=decay,
             momentum=momentum,
             lr=rate,
             dampening=0.0,

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
@@ -15,12 +15,16 @@ from torch import Tensor, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import _set_pg_timeout
 
-from workers.metrics import counted
+from workers.criterion import shares
+from workers.gradient_balancing import flattened
 from workers.stopping import TrialStopped
 
 if TYPE_CHECKING:
     from search_spaces.signature import Task
-    from workers.optimization import FusedOptimizer
+    from workers.criterion import Losses, Objective
+    from workers.gradient_balancing import Gradients
+    from workers.learning import Learning
+    from workers.problems.split import Split
 
 _JOIN = timedelta(seconds=120)
 """How long a process waits for the others to join."""
@@ -28,16 +32,6 @@ _FAILED = timedelta(seconds=10)
 """How long a process that has failed waits for the others to hear it: they may be at another collective."""
 _FOREVER = timedelta(days=7)
 """While the first one validates, the others wait. Who lets a trial hang is the caller's affair."""
-
-Tensors = dict[str, Tensor]
-
-
-class Loss(Protocol):
-    """The loss of a network on a batch; ``weights`` as in `workers.metrics.training_loss`."""
-
-    def __call__(
-        self, inputs: Tensors, targets: Tensors, weights: Mapping[str, Tensor | float] | None = None
-    ) -> Tensor: ...
 
 
 class Alone:
@@ -66,23 +60,33 @@ class Alone:
         """
         return nullcontext()
 
-    def begin(self, epochs: int, optimizer: FusedOptimizer) -> int:
+    def begin(self, epochs: int, learning: Learning) -> int:
         """Bring the others to where the first process begins; gives the epochs that it has behind it."""
         return epochs
 
     def parallel(
-        self, network: nn.Module, loss: Loss, tasks: Mapping[str, Task], *, learns: bool
-    ) -> Callable[[Tensors, Tensors], Tensor]:
-        """The loss of this process's share of a batch, so weighted that the mean over the processes is the
-        loss of the whole batch; its gradients are the mean over all processes when ``backward`` returns.
+        self, objective: Objective, tasks: Mapping[str, Task], *, learns: bool, apart: bool
+    ) -> Callable[[Split], Losses]:
+        """The losses of this process's share of a batch, so weighted that the mean over the processes is what
+        the whole batch gives; the gradients of their total are the mean over all processes when ``backward``
+        returns. Terms that compare examples with each other compare those of one process.
 
         Args:
-            network: in the same state in all processes but for its numbers: the first one's are taken over.
-            loss: of the network.
+            objective: in the same state in all processes but for its numbers: the first one's are taken over.
             tasks: by name.
             learns: whether anything in it has a gradient.
+            apart: whether each task's gradient is wanted by itself; they are brought together by `reduce`.
         """
-        return loss
+        return objective
+
+    def reduce(self, rows: list[Gradients], parameters: list[Tensor]) -> list[Gradients]:
+        """The mean over the processes of gradients, each row those of one loss.
+
+        Args:
+            rows: as many in all processes; None where nothing reaches a parameter.
+            parameters: to which they belong.
+        """
+        return rows
 
     def align(self, network: nn.Module) -> None:
         """Take over the first process's buffers."""
@@ -129,41 +133,56 @@ class ProcessGroup(Alone):
         self.clean = ended
         return ended
 
-    def begin(self, epochs: int, optimizer: FusedOptimizer) -> int:
+    def begin(self, epochs: int, learning: Learning) -> int:
         behind = torch.tensor(epochs)
         dist.broadcast(behind, 0)
         if behind:
-            for tensor in optimizer.state().values():
+            for tensor in learning.state().values():
                 _take_over(tensor)
         return int(behind)
 
     def parallel(
-        self, network: nn.Module, loss: Loss, tasks: Mapping[str, Task], *, learns: bool
-    ) -> Callable[[Tensors, Tensors], Tensor]:
-        compute: Callable[..., Tensor] = loss
+        self, objective: Objective, tasks: Mapping[str, Task], *, learns: bool, apart: bool
+    ) -> Callable[[Split], Losses]:
+        compute: Callable[..., Losses] = objective
         if learns:
-            if next(network.parameters()).is_cuda:
-                nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-            # Over the loss, not the network: an answer that is in no loss then counts as not used. What is
-            # not used may change from step to step, so torch looks for it in each.
-            compute = nn.parallel.DistributedDataParallel(
-                _Computing(network, loss), find_unused_parameters=True, gradient_as_bucket_view=True
-            )
-            compute.broadcast_buffers = False  # once an epoch will do: see `align`
+            if next(objective.parameters()).is_cuda:
+                nn.SyncBatchNorm.convert_sync_batchnorm(objective.network)  # type: ignore[no-untyped-call]
+            if apart:
+                for tensor in (*objective.parameters(), *objective.buffers()):
+                    _take_over(tensor)
+            else:
+                # Over the loss, not the network: an answer that is in no loss then counts as not used. What
+                # is not used may change from step to step, so torch looks for it in each.
+                compute = nn.parallel.DistributedDataParallel(
+                    objective, find_unused_parameters=True, gradient_as_bucket_view=True
+                )
+                compute.broadcast_buffers = False  # once an epoch will do: see `align`
 
-        def shared(inputs: Tensors, targets: Tensors) -> Tensor:
-            count = len(next(iter(targets.values())))
+        def shared(batch: Split) -> Losses:
+            count = len(batch)
             if count < 2 * self.size:
                 # Batch normalisation cannot learn from one example: so small a batch is everybody's.
-                return compute(inputs, targets)
+                return compute(batch, shares(tasks, batch, slice(count)))
             own = slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
-            weights = {
-                name: self.size * counted(task, targets[name][own]) / counted(task, targets[name])
-                for name, task in tasks.items()
-            }
-            return compute(_part(inputs, own), _part(targets, own), weights)
+            return compute(batch.take(own), shares(tasks, batch, own, self.size))
 
         return shared
+
+    def reduce(self, rows: list[Gradients], parameters: list[Tensor]) -> list[Gradients]:
+        reached = torch.tensor([[gradient is not None for gradient in row] for row in rows]).int()
+        dist.all_reduce(reached, dist.ReduceOp.MAX)
+        reduced: list[Gradients] = []
+        for row, anywhere in zip(rows, reached.tolist(), strict=True):
+            there = [index for index, reaches in enumerate(anywhere) if reaches]
+            found: Gradients = [None] * len(parameters)
+            if there:
+                flat = self.mean(flattened((parameters[index], row[index]) for index in there))
+                parts = torch.split(flat, [parameters[index].numel() for index in there])
+                for index, part in zip(there, parts, strict=True):
+                    found[index] = part.view(parameters[index].shape)
+            reduced.append(found)
+        return reduced
 
     def align(self, network: nn.Module) -> None:
         for buffer in network.buffers():
@@ -175,29 +194,12 @@ class ProcessGroup(Alone):
         return value
 
 
-def _part(batch: Tensors, examples: slice) -> Tensors:
-    return {name: tensor[examples] for name, tensor in batch.items()}
-
-
 def _take_over(tensor: Tensor) -> None:
     """Set a tensor to what it is in the first process."""
     dense = tensor.detach().contiguous()
     dist.broadcast(dense, 0)
     if dense.data_ptr() != tensor.data_ptr():  # it was laid out in another way
         tensor.copy_(dense)
-
-
-class _Computing(nn.Module):
-    """A network together with its loss, as one module."""
-
-    def __init__(self, network: nn.Module, loss: Loss) -> None:
-        super().__init__()
-        self.network, self._loss = network, loss
-
-    def forward(
-        self, inputs: Tensors, targets: Tensors, weights: Mapping[str, Tensor | float] | None = None
-    ) -> Tensor:
-        return self._loss(inputs, targets, weights)
 
 
 def listen(host: str) -> tuple[Any, tuple[str, int]]:

@@ -15,7 +15,7 @@ from workers.job import Checkpoint, HeldWeights, Job, Report
 if TYPE_CHECKING:
     from torch import nn
 
-    from workers.optimization import FusedOptimizer
+    from workers.learning import Learning
     from workers.training import Deadline
     from workers.trial_log import TrialLog
 
@@ -37,7 +37,7 @@ class Progress:
         self._job, self._network, self._until = job, network, until
         self._deadline, self._log = deadline, log
         self._folder = None if job.folder is None else Folder(job.folder)
-        self._optimizer: FusedOptimizer | None = None
+        self._learning: Learning | None = None
         self._history: list[Epoch] = []
         self._restored: list[Report] = []  # of this job's epochs, by an earlier attempt
         self._before = 0.0  # seconds of earlier jobs of the trial
@@ -53,16 +53,16 @@ class Progress:
         """Those of the last epoch."""
         return self._history[-1].report.metrics
 
-    def begin(self, optimizer: FusedOptimizer) -> int:
-        """Bring network and optimizer to the newest state there is; gives the epochs behind it.
+    def begin(self, learning: Learning) -> int:
+        """Bring network and training to the newest state there is; gives the epochs behind it.
 
         Raises:
             FormatError: the job's own checkpoint is none, or one of another trial.
         """
-        self._optimizer = optimizer
+        self._learning = learning
         for state in self._states():
             try:
-                self._history = checkpoint.restore(state.state.read(), self._job, self._network, optimizer)
+                self._history = checkpoint.restore(state.state.read(), self._job, self._network, learning)
                 self._note(f"goes on after epoch {state.epoch}")
                 break
             except ExecutorError as error:
@@ -124,8 +124,8 @@ class Progress:
             self._saved_at = time.perf_counter()
 
     def _state(self) -> bytes:
-        assert self._optimizer is not None  # set by `begin`, before the first epoch
-        return checkpoint.save(self._job, self._network, self._optimizer, self._history)
+        assert self._learning is not None  # set by `begin`, before the first epoch
+        return checkpoint.save(self._job, self._network, self._learning, self._history)
 
     def _note(self, text: str) -> None:
         self._log.write(f"{text}\n")

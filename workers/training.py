@@ -6,25 +6,28 @@ import contextlib
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from search_spaces.errors import TrainingFailure
-from search_spaces.signature import Image, Signature
+from search_spaces.signature import Image
 from workers.batches import Feed
+from workers.criterion import Criterion, Forward, Objective, Precision, adapt
 from workers.failures import message_of, reason_of
+from workers.gradient_balancing import METHODS, GradientBalance
 from workers.isolation import OwnChance, isolated, seed_all
 from workers.job import Report
-from workers.metrics import evaluate, training_loss
+from workers.learning import Learning
+from workers.mean_losses import MeanLosses
+from workers.metrics import evaluate
+from workers.modality_dropout import drop_modalities
 from workers.optimization import FusedOptimizer, learning_rate
 from workers.problems.problem import Problem
 from workers.process_group import Alone
 from workers.recipe import Recipe
 from workers.stopping import TrialStopped
-
-Forward = Callable[[dict[str, Tensor]], Mapping[str, Tensor]]
 
 CHECK_STEPS = 50
 """How often the loss is looked at within an epoch: reading it back makes a GPU wait."""
@@ -38,7 +41,7 @@ def train(
     seed: int,
     seconds: float | None = None,
     check: Callable[[], None] = lambda: None,
-    begin: Callable[[FusedOptimizer], int] = lambda optimizer: 0,
+    begin: Callable[[Learning], int] = lambda learning: 0,
     until: int | None = None,
     group: Alone | None = None,
 ) -> Iterator[Report]:
@@ -56,7 +59,7 @@ def train(
         seed: of order, augmentation and the network's own chance (dropout); not of the initial weights.
         seconds: limit on training and validation together.
         check: called between steps; what it raises ends the training.
-        begin: called once with the optimizer, when network and optimizer are where they train; may bring both
+        begin: called once with what is kept beside the network, when all is where it trains; may bring both
             to an earlier training's state. Gives the epochs that they have been trained for.
         until: leave off after this epoch; the learning rate's schedule spans all of the recipe's.
         group: the processes that train it together; None: this one alone. The first one calls ``begin``,
@@ -106,17 +109,6 @@ class Deadline:
             raise TrainingFailure("timeout", f"not finished within its {self.seconds:g} seconds")
 
 
-def adapt(network: nn.Module, signature: Signature) -> Forward:
-    """How a network is asked: a batch of inputs by name to answers by task.
-
-    One input and one task go without names, so that any plain module will do.
-    """
-    if len(signature.inputs) == 1 and len(signature.tasks) == 1:
-        (source,), (task,) = signature.inputs, signature.tasks
-        return lambda inputs: {task: network(inputs[source])}
-    return network
-
-
 def _mapped(steps: Iterator[Report]) -> Iterator[Report]:
     """``steps``, with what the network raises as a `TrainingFailure`."""
     try:
@@ -134,66 +126,76 @@ def _train(
     seed: int,
     device: torch.device,
     deadline: Deadline,
-    begin: Callable[[FusedOptimizer], int],
+    begin: Callable[[Learning], int],
     until: int,
     group: Alone,
 ) -> Iterator[Report]:
-    tasks = problem.signature.tasks
+    signature = problem.signature
     network.to(device)
-    forward = _autocast(adapt(network, problem.signature), recipe, device)
+    precision = _precision(recipe, device)
+    forward = adapt(network, signature, precision)
     channels_last = _lay_out(network, forward, problem)
-    optimizer = FusedOptimizer((p for p in network.parameters() if p.requires_grad), recipe)
+    criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
+    objective = Objective(network, criterion, signature, precision)
+    optimizer = FusedOptimizer(objective.trained(), recipe, undecayed=criterion.balance.parameters())
     learns = bool(optimizer.parameters)
+    gradients: GradientBalance | None = None
+    if recipe.balancing in METHODS and len(signature.tasks) > 1:
+        gradients = GradientBalance(recipe.balancing, optimizer.parameters)
     feed = Feed(
         problem.train,
-        problem.signature,
+        signature,
         batch_size=recipe.batch_size,
         augmentation=recipe.augmentation,
         channels_last=channels_last,
+        sampling=recipe.sampling,
     )
     rate = learning_rate(recipe, feed.steps * recipe.epochs)
+    learning = Learning({"optimizer": optimizer, "feed": feed}, criterion)
     with group.agreement():
-        begun = begin(optimizer) if group.leads else 0
-
-    def loss_of(
-        inputs: dict[str, Tensor],
-        targets: dict[str, Tensor],
-        weights: Mapping[str, Tensor | float] | None = None,
-    ) -> Tensor:
-        return training_loss(tasks, forward(inputs), targets, weights)
-
-    begun = group.begin(begun, optimizer)
-    shared_loss = group.parallel(network, loss_of, tasks, learns=learns)
+        begun = begin(learning) if group.leads else 0
+    begun = group.begin(begun, learning)
+    shared = group.parallel(objective, signature.tasks, learns=learns, apart=gradients is not None)
     for epoch in range(begun + 1, until + 1):
         group.align(network)
         # Order and augmentation are the same in all processes, the network's own chance (dropout) is not.
         chance = _seed_of(seed, epoch)
         seed_all(chance if group.leads else _seed_of(chance, group.rank), device)
         generator = torch.Generator().manual_seed(chance)
+        criterion.balance.begin_epoch(chance)
+        if gradients is not None:
+            gradients.begin_epoch(chance)
         network.train()
         started = time.perf_counter()
-        total, seen = torch.zeros((), device=device), 0
-        for step, batch in enumerate(feed.epoch(epoch, generator)):
-            size = len(batch)
+        means, seen = MeanLosses(signature.tasks, device), 0
+        for step, fed in enumerate(feed.epoch(epoch, generator)):
+            batch = drop_modalities(fed, recipe.modality_dropout, generator)
             optimizer.zero_grad()
             with group.agreement():
-                loss = shared_loss(batch.inputs, batch.targets)
+                losses = shared(batch)
                 # After the loss: in its computing, processes may already wait for one another.
                 if step and step % CHECK_STEPS == 0:
-                    _check_finite("training loss", float(total), epoch)
+                    _check_finite("training loss", means.total, epoch)
                 deadline.check()
-            if learns:
-                torch.autograd.backward(loss)
+            if learns and losses.total is not None:
+                if gradients is None:
+                    torch.autograd.backward(losses.total)
+                else:
+                    gradients.backward(losses.tasks, losses.auxiliary, group.reduce)
                 optimizer.step(rate((epoch - 1) * feed.steps + step))
-            total.add_(loss.detach(), alpha=size)
-            seen += size
-        train_loss = float(group.mean(total)) / seen
+            means.add(losses.tasks, batch)
+            if recipe.sampling == "uncertainty" and losses.tasks:
+                feed.told(group.mean(torch.stack(list(losses.tasks.values())).detach().sum()))
+            seen += len(batch)
+        by_task = means.read(group.mean)
+        train_loss = sum(by_task.values())
         with group.agreement():
             _check_finite("training loss", train_loss, epoch)
+            criterion.balance.end_epoch(by_task)
             elapsed = time.perf_counter() - started
             if group.leads:
                 held = problem.validation
-                metrics = evaluate(forward, network, held.inputs, held.targets, tasks, check=deadline.check)
+                metrics = evaluate(forward, network, held, signature.tasks, check=deadline.check)
                 _check_finite("validation loss", metrics["loss"], epoch)
         if group.leads:
             yield Report(epoch, metrics, train_loss, elapsed, seen / elapsed)
@@ -208,17 +210,11 @@ def _check_finite(what: str, value: float, epoch: int) -> None:
         raise TrainingFailure("not_finite", f"{what} became {value} in epoch {epoch}")
 
 
-def _autocast(forward: Forward, recipe: Recipe, device: torch.device) -> Forward:
-    """``forward`` in the recipe's precision, where the device has a use for it."""
+def _precision(recipe: Recipe, device: torch.device) -> Precision:
+    """The recipe's precision, where the device has a use for it."""
     if recipe.precision != "bfloat16" or device.type == "cpu":
-        return forward
-
-    def cast(inputs: dict[str, Tensor]) -> Mapping[str, Tensor]:
-        with torch.autocast(device.type, torch.bfloat16):
-            outputs = forward(inputs)
-        return {name: output.float() for name, output in outputs.items()}
-
-    return cast
+        return contextlib.nullcontext
+    return lambda: torch.autocast(device.type, torch.bfloat16)
 
 
 def _lay_out(network: nn.Module, forward: Forward, problem: Problem) -> bool:
@@ -231,10 +227,10 @@ def _lay_out(network: nn.Module, forward: Forward, problem: Problem) -> bool:
     if not any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in network.modules()):
         return False
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    sample = {name: tensor[:2].clone() for name, tensor in problem.train.inputs.items()}
+    sample = problem.train.select(torch.arange(min(2, len(problem.train)), device=problem.train.device))
     for name, kind in problem.signature.inputs.items():
         if isinstance(kind, Image):
-            sample[name] = sample[name].contiguous(memory_format=torch.channels_last)
+            sample.inputs[name] = sample.inputs[name].contiguous(memory_format=torch.channels_last)
     network.eval()
     with contextlib.suppress(Exception), torch.inference_mode():
         forward(sample)

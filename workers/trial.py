@@ -10,6 +10,7 @@ import torch
 
 from search_spaces.errors import BuildError
 from workers import aftermath
+from workers.criterion import adapt
 from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
 from workers.isolation import OwnChance, isolated
 from workers.job import Event, Failed, Finished, HeldWeights, Job, Reported
@@ -19,7 +20,7 @@ from workers.modes import OwnModes
 from workers.process_group import Alone
 from workers.progress import Progress
 from workers.recipe import Recipe
-from workers.training import Deadline, adapt, train
+from workers.training import Deadline, train
 from workers.trial_log import TrialLog
 from workers.weights import to_safetensors
 
@@ -136,8 +137,7 @@ def _run(
                 test_metrics = evaluate(
                     adapt(network, data.signature),
                     network,
-                    data.test.inputs,
-                    data.test.targets,
+                    data.test,
                     data.signature.tasks,
                     check=deadline.check,
                 )

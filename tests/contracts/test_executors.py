@@ -17,13 +17,13 @@ from torch import nn
 from search_spaces import Architecture, Space, layer, sequential
 from search_spaces.errors import ExecutorError
 from workers import trial
+from workers.criterion import adapt
 from workers.executor import Executor
 from workers.inline import Inline
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Reported, Weights
 from workers.metrics import evaluate
 from workers.pool import Pool
 from workers.problems.problem import Problem
-from workers.training import adapt
 from workers.tune import Tune
 
 GRACE = 1.5
@@ -244,7 +244,7 @@ def test_weights_read_back_give_the_same_test_metrics(executor: Executor, proble
     network.load_state_dict(safetensors.torch.load(finished.weights.read()))
     test = problem.test
     forward = adapt(network, problem.signature)
-    scores = evaluate(forward, network, test.inputs, test.targets, problem.signature.tasks)
+    scores = evaluate(forward, network, test, problem.signature.tasks)
     assert scores == finished.test_metrics
 
 

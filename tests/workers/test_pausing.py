@@ -13,6 +13,7 @@ from search_spaces.errors import ExecutorError, FormatError
 from workers import checkpoint, trial
 from workers.checkpoint import Epoch
 from workers.job import Checkpoint, Finished, HeldWeights, Job, Report, Reported
+from workers.learning import Learning
 from workers.optimization import FusedOptimizer
 from workers.pool import Pool
 from workers.recipe import Recipe
@@ -22,17 +23,17 @@ from workers.tabular import Answer, Simulated, Table
 def test_a_checkpoint_brings_network_and_optimizer_to_where_they_were() -> None:
     job = Job(0, architecture(), seed=4)
 
-    def made(seed: int) -> tuple[torch.nn.Module, FusedOptimizer]:
+    def made(seed: int) -> tuple[torch.nn.Module, Learning]:
         torch.manual_seed(seed)
         network = job.architecture.build(points().signature)
         optimizer = FusedOptimizer(network.parameters(), Recipe())
         network(torch.rand(9, 5)).sum().backward()
         optimizer.step(0.1)
-        return network, optimizer
+        return network, Learning({"optimizer": optimizer}, torch.nn.Linear(2, 2))
 
-    (network, optimizer), (other, its) = made(0), made(1)
+    (network, learning), (other, its) = made(0), made(1)
     history = [Epoch(Report(epoch, {"loss": 1 / epoch}, 0.1, 2.0, 3.0), 4.0 * epoch) for epoch in range(1, 8)]
-    data = checkpoint.save(job, network, optimizer, history)
+    data = checkpoint.save(job, network, learning, history)
     assert checkpoint.restore(data, job, other, its) == history
     assert checkpoint.save(job, other, its, history) == data
 
@@ -40,14 +41,14 @@ def test_a_checkpoint_brings_network_and_optimizer_to_where_they_were() -> None:
 def test_a_checkpoint_that_does_not_fit_changes_nothing() -> None:
     job = Job(0, architecture(), seed=4)
     network = job.architecture.build(points().signature)
-    optimizer = FusedOptimizer(network.parameters(), Recipe())
+    learning = Learning({"optimizer": FusedOptimizer(network.parameters(), Recipe())})
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    other = FusedOptimizer(network.parameters(), Recipe(optimizer="sgd"))
+    other = Learning({"optimizer": FusedOptimizer(network.parameters(), Recipe(optimizer="sgd"))})
     torch.nn.init.ones_(next(network.parameters()))
     data = checkpoint.save(job, network, other, [])
     network.load_state_dict(before)
     with pytest.raises(FormatError, match=r"not of this network and recipe: optimizer\.0\.1, optimizer"):
-        checkpoint.restore(data, job, network, optimizer)
+        checkpoint.restore(data, job, network, learning)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 

@@ -19,6 +19,7 @@ from workers import checkpoint, trial
 from workers.checkpoint import Epoch
 from workers.checkpoints import Folder, SavedWeights
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported
+from workers.learning import Learning
 from workers.memory import held
 from workers.optimization import FusedOptimizer
 from workers.recipe import Recipe
@@ -194,7 +195,8 @@ def saved(job: Job, *spent: float) -> bytes:
     history = [
         Epoch(Report(epoch, {"loss": 1.0}, 1.0, 1.0, 1.0), seconds) for epoch, seconds in enumerate(spent, 1)
     ]
-    return checkpoint.save(job, network, FusedOptimizer(network.parameters(), Recipe()), history)
+    learning = Learning({"optimizer": FusedOptimizer(network.parameters(), Recipe())})
+    return checkpoint.save(job, network, learning, history)
 
 
 def test_seconds_of_an_earlier_attempt_count(job: Job, folder: Folder) -> None:

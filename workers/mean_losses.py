@@ -1,0 +1,54 @@
+"""The mean losses of an epoch, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from search_spaces.signature import Task
+from workers.criterion import rows_of
+from workers.problems.split import Split
+
+
+class MeanLosses:
+    """Sums over the batches of an epoch, kept on the device: nothing is read back until it is asked for.
+
+    Args:
+        tasks: by name.
+        device: of the losses.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
+        self._tasks = tasks
+        self._sums = {name: torch.zeros((), device=device) for name in tasks}
+        self._rows: dict[str, Tensor | int] = dict.fromkeys(tasks, 0)
+
+    def add(self, losses: Mapping[str, Tensor], batch: Split) -> None:
+        """Count the losses of a batch, each the mean over the rows of its task."""
+        for name, loss in losses.items():
+            rows = rows_of(name, self._tasks[name], batch)
+            if rows is None:
+                size = len(batch)
+                self._sums[name].add_(loss.detach(), alpha=size)
+                self._rows[name] += size
+            else:
+                count = rows.sum()
+                self._sums[name].addcmul_(loss.detach(), count)
+                self._rows[name] = self._rows[name] + count
+
+    @property
+    def total(self) -> float:
+        """The sum of all so far: no number where one of them was none."""
+        return float(torch.stack(list(self._sums.values())).sum())
+
+    def read(self, mean: Callable[[Tensor], Tensor] = lambda sums: sums) -> dict[str, float]:
+        """By task, of those that had a row.
+
+        Args:
+            mean: over the processes that train together.
+        """
+        sums = mean(torch.stack(list(self._sums.values()))).tolist()
+        rows = {name: int(count) for name, count in self._rows.items()}
+        return {n: total / rows[n] for n, total in zip(rows, sums, strict=True) if rows[n]}
