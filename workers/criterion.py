@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from search_spaces.blocks.graph import Encoding, Graph
 from search_spaces.network import Network, answer_of
-from search_spaces.signature import Retrieval, Signature, Task
+from search_spaces.signature import Signature, Task
 from workers.alignment import ModalityAlignment
 from workers.balancing import loss_balance
 from workers.metrics import counted, task_loss
@@ -134,7 +134,7 @@ class Objective(nn.Module):
         return [p for p in self.parameters() if p.requires_grad and id(p) not in kept]
 
     def forward(self, batch: Split, shares: Shares | None = None) -> Losses:
-        """The losses of a batch, over the rows that are labelled (and for retrieval have both modalities).
+        """The losses of a batch, each over the rows that are labelled.
 
         Args:
             batch: examples; ``targets`` names the tasks that some of them have labels for.
@@ -166,7 +166,7 @@ class Objective(nn.Module):
     def _of_features(self, encoding: Encoding, batch: Split) -> dict[str, Tensor]:
         losses = {}
         for name, task, head, own in self._heads:
-            rows, target = _asked(name, task, batch)
+            rows, target = _asked(name, batch)
             if target is None:
                 continue  # its head is not run, so that nothing moves it
             features, mask = encoding.features[name], encoding.masks[name]
@@ -183,7 +183,7 @@ class Objective(nn.Module):
     def _of_answers(self, answers: Mapping[str, Tensor], batch: Split) -> dict[str, Tensor]:
         losses = {}
         for name, task in self._tasks.items():
-            rows, target = _asked(name, task, batch)
+            rows, target = _asked(name, batch)
             if target is not None:
                 answer = answers[name] if rows is None else answers[name][rows]
                 losses[name] = task_loss(task, answer, target)
@@ -223,30 +223,12 @@ def adapt(network: nn.Module, signature: Signature, precision: Precision = nullc
     return cast
 
 
-def _asked(name: str, task: Task, batch: Split) -> tuple[Tensor | None, Tensor | None]:
-    """The rows of a batch that count for a task, None: all; and their targets, None: there is no such row."""
-    target = batch.targets.get(name)
-    if target is None:
-        return None, None
-    rows = rows_of(name, task, batch)
-    if rows is None:
+def _asked(name: str, batch: Split) -> tuple[Tensor | None, Tensor | None]:
+    """The rows of a batch with a label for a task, None: all; and their targets, None: there is no row."""
+    target, rows = batch.targets.get(name), batch.labelled.get(name)
+    if target is None or rows is None:
         return None, target
     return rows, target[rows] if bool(rows.any()) else None
-
-
-def rows_of(name: str, task: Task, batch: Split) -> Tensor | None:
-    """The examples of a batch that count for a task, bool ``(N,)``; None: all."""
-    if not batch.labelled and not batch.present:
-        return None
-    masks = [batch.labelled[name]] if name in batch.labelled else []
-    if isinstance(task, Retrieval):
-        masks += [batch.present[part] for part in (task.query, task.gallery) if part in batch.present]
-    if not masks:
-        return None
-    rows = masks[0]
-    for mask in masks[1:]:
-        rows = rows & mask
-    return rows
 
 
 def shares(
@@ -268,8 +250,7 @@ def shares(
     for name, task in tasks.items():
         if name not in batch.targets:
             continue
-        rows = rows_of(name, task, batch)
-        target = batch.targets[name]
+        target, rows = batch.targets[name], batch.labelled.get(name)
         if rows is None:
             found[name] = processes * counted(task, target[own]) / counted(task, target)
         elif bool(rows.any()):

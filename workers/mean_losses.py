@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
 
-from search_spaces.signature import Task
-from workers.criterion import rows_of
 from workers.problems.split import Split
 
 
@@ -16,19 +14,18 @@ class MeanLosses:
     """Sums over the batches of an epoch, kept on the device: nothing is read back until it is asked for.
 
     Args:
-        tasks: by name.
+        tasks: their names.
         device: of the losses.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
-        self._tasks = tasks
+    def __init__(self, tasks: Iterable[str], device: torch.device) -> None:
         self._sums = {name: torch.zeros((), device=device) for name in tasks}
-        self._rows: dict[str, Tensor | int] = dict.fromkeys(tasks, 0)
+        self._rows: dict[str, Tensor | int] = dict.fromkeys(self._sums, 0)
 
     def add(self, losses: Mapping[str, Tensor], batch: Split) -> None:
         """Count the losses of a batch, each the mean over the rows of its task."""
         for name, loss in losses.items():
-            rows = rows_of(name, self._tasks[name], batch)
+            rows = batch.labelled.get(name)
             if rows is None:
                 size = len(batch)
                 self._sums[name].add_(loss.detach(), alpha=size)

@@ -3,17 +3,20 @@
 import torch
 from torch import Generator
 
+from search_spaces.signature import Signature
+from workers.problems.missing import needed
 from workers.problems.split import Split
 
 
-def drop_modalities(batch: Split, share: float, generator: Generator) -> Split:
+def drop_modalities(batch: Split, signature: Signature, share: float, generator: Generator) -> Split:
     """The batch with some of what its examples have left out: zeros, and no longer present.
 
     Neverova et al., ModDrop: Adaptive Multi-modal Gesture Recognition, TPAMI 2016. Each example keeps at
-    least one of the modalities that it has.
+    least one of the modalities that it has; what it loses takes the labels of tasks along that need it.
 
     Args:
         batch: as it is fed.
+        signature: says which tasks need which inputs.
         share: of the modalities that are there, on average (but for those that have to stay).
         generator: on the CPU.
     """
@@ -30,4 +33,8 @@ def drop_modalities(batch: Split, share: float, generator: Generator) -> Split:
         name: tensor.masked_fill(~kept[name].view(-1, *[1] * (tensor.dim() - 1)), 0)
         for name, tensor in batch.inputs.items()
     }
-    return Split(inputs, batch.targets, kept, batch.labelled, batch.domain)
+    labelled = dict(batch.labelled)
+    for task in batch.targets:
+        for name in needed(signature, task):
+            labelled[task] = labelled[task] & kept[name] if task in labelled else kept[name]
+    return Split(inputs, batch.targets, kept, labelled, batch.domain)

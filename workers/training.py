@@ -169,7 +169,7 @@ def _train(
         started = time.perf_counter()
         means, seen = MeanLosses(signature.tasks, device), 0
         for step, fed in enumerate(feed.epoch(epoch, generator)):
-            batch = drop_modalities(fed, recipe.modality_dropout, generator)
+            batch = drop_modalities(fed, signature, recipe.modality_dropout, generator)
             optimizer.zero_grad()
             with group.agreement():
                 losses = shared(batch)
