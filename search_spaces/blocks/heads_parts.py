@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from search_spaces.blocks.masks import of_length
 
 POOLINGS = ("mean", "max", "attention")
 """How positions become one vector."""
@@ -95,9 +96,7 @@ def before_last(features: int, hidden: int, dropout: float) -> tuple[nn.Module, 
 
 def to_length(sequence: Tensor, length: int | None) -> Tensor:
     """``(N, L', F)`` as ``(N, length, F)``, each position from the nearest one; None: as it is."""
-    if length is None or sequence.shape[1] == length:
-        return sequence
-    return F.interpolate(sequence.transpose(1, 2), size=length).transpose(1, 2)
+    return sequence if length is None else of_length(sequence, length)
 
 
 def mask_to_length(mask: Tensor | None, length: int | None) -> Tensor | None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from search_spaces.blocks import passing
 from search_spaces.blocks.heads_parts import as_positions, num_features
+from search_spaces.blocks.masks import of_length
 
 Masks = Sequence[Tensor | None] | None
 
@@ -22,10 +23,7 @@ Masks = Sequence[Tensor | None] | None
 def resized(value: Tensor, like: Sequence[int]) -> Tensor:
     """A sequence or map with the positions of another one, whose shape (one example) this is: the nearest."""
     if value.dim() == 3:
-        length = like[0]
-        if value.shape[1] == length:
-            return value
-        return F.interpolate(value.transpose(1, 2), size=length).transpose(1, 2)
+        return of_length(value, like[0])
     return value if value.shape[2:] == tuple(like[1:]) else F.interpolate(value, size=tuple(like[1:]))
 
 
@@ -60,14 +58,14 @@ class Link(nn.Module, ABC):
             return answer.squeeze(1)
         if len(self.shapes[0]) == 2:
             return answer
-        return answer.transpose(1, 2).reshape(len(answer), self.width, *self.shapes[0][1:])
+        return answer.transpose(1, 2).reshape(len(answer), self.width, *values[0].shape[2:])
 
     def _aligned(self, values: Sequence[Tensor], given: Masks) -> list[Tensor]:
         """Each source as ``(N, P, F)``, ``P`` being 1 where positions are not kept."""
         aligned = []
         for i, value in enumerate(values):
             if i < self.keep:
-                aligned.append(as_positions(resized(value, self.shapes[0])))
+                aligned.append(as_positions(resized(value, values[0].shape[1:])))
             else:
                 aligned.append(passing.mean(value, given[i] if given else None).unsqueeze(1))
         return aligned

@@ -23,13 +23,37 @@ def shortened(mask: Tensor | None, length: int) -> Tensor | None:
     """The mask of a sequence shortened to ``length``: a position is real where anything real went into it."""
     if mask is None or mask.shape[1] == length:
         return mask
+    step, real = _step(mask.shape[1], length), mask.unsqueeze(1).float()
+    if step is None:
+        return F.adaptive_max_pool1d(real, length).squeeze(1) > 0
+    return F.max_pool1d(real, step, ceil_mode=True).squeeze(1) > 0
+
+
+def of_length(sequence: Tensor, length: int) -> Tensor:
+    """``(N, L, F)`` as ``(N, length, F)``, each position from the nearest one.
+
+    Where one length is the other halved that is the position it became, or the first that became it.
+    """
+    came = sequence.shape[1]
+    step = _step(max(came, length), min(came, length))
+    if came == length:
+        return sequence
+    if step is None:
+        return F.interpolate(sequence.transpose(1, 2), size=length).transpose(1, 2)
+    if came > length:
+        return sequence[:, ::step]
+    return sequence.unsqueeze(2).expand(-1, -1, step, -1).flatten(1, 2)[:, :length]
+
+
+def _step(length: int, shorter: int) -> int | None:
+    """How many positions became one by halving, rounded up, once or more; None if it was something else.
+
+    By these steps it does not matter how much padding follows the real positions.
+    """
     step = 1
-    while -(-mask.shape[1] // step) > length:
+    while -(-length // step) > shorter:
         step *= 2
-    real = mask.unsqueeze(1).float()
-    if -(-mask.shape[1] // step) == length:  # halved once or more: how much padding follows does not matter
-        return F.max_pool1d(real, step, ceil_mode=True).squeeze(1) > 0
-    return F.adaptive_max_pool1d(real, length).squeeze(1) > 0
+    return step if -(-length // step) == shorter else None
 
 
 def attended(mask: Tensor | None) -> Tensor | None:

@@ -59,8 +59,7 @@ class TaskMask(nn.Module):
 
     def __init__(self, in_shapes: Sequence[Sequence[int]]) -> None:
         super().__init__()
-        self.shape = tuple(in_shapes[0])
-        features = num_features(self.shape)
+        features = num_features(in_shapes[0])
         hidden = max(8, features // 2)
         self.inner = nn.Linear(sum(map(num_features, in_shapes)), hidden)
         self.norm = nn.LayerNorm(hidden)
@@ -68,15 +67,15 @@ class TaskMask(nn.Module):
 
     def forward(self, *values: Tensor) -> Tensor:
         """The shared feature ``(N, ...)`` and the earlier one, to one of the shared feature's shape."""
-        last = [self._last(value) for value in values]
+        last = [self._last(value, values[0]) for value in values]
         inner = F.relu(self.norm(self.inner(torch.cat(last, -1))))
         mask = torch.sigmoid(self.outer(inner))
         return values[0] * (mask.movedim(-1, 1) if values[0].dim() > 3 else mask)
 
-    def _last(self, value: Tensor) -> Tensor:
+    def _last(self, value: Tensor, shared: Tensor) -> Tensor:
         """With the positions of the shared feature, and features on the last axis."""
-        if value.dim() == len(self.shape) + 1 and value.dim() > 2:
-            value = resized(value, self.shape)
+        if value.dim() > 2:
+            value = resized(value, shared.shape[1:])
         return value.movedim(1, -1) if value.dim() > 3 else value
 
 
