@@ -46,6 +46,20 @@ def test_a_file_with_a_module_and_data_of_ones_own_is_searched_on_workers(tmp_pa
 
 
 @pytest.mark.end_to_end
+def test_two_modalities_and_two_tasks_with_gaps_in_both_are_searched_and_drawn(tmp_path: Path) -> None:
+    file = str(ROOT / "examples" / "multimodal.py")
+    out = _run(
+        "-m", "nas.cli", "search", file, "--trials", "3", "--executor", "inline", folder=tmp_path
+    )  # fmt: skip
+    assert "3 trials are done" in out
+    rows = json.loads(_run("-m", "nas.cli", "leaderboard", "--format", "json", folder=tmp_path))
+    assert {"score", "worst", "grower.accuracy", "test_alcohol.r2"} <= rows[0].keys()
+    picture = _run("-m", "nas.cli", "show", rows[0]["id"], folder=tmp_path)
+    for line in ("stream laboratory", "stream eye", "link 1", "head grower", "head alcohol"):
+        assert line in picture
+
+
+@pytest.mark.end_to_end
 def test_a_space_and_a_controller_go_into_a_script_of_ray_tune(tmp_path: Path) -> None:
     out = _run(str(ROOT / "examples" / "ray_tune.py"), "3", "2", folder=tmp_path)
     assert "3 networks were tried" in out
