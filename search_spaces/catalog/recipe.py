@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search_spaces.catalog.options import one_of
@@ -19,22 +19,47 @@ def recipe(
     schedule: Sequence[str] = ("cosine", "onecycle"),
     batch_size: Sequence[int] = (32, 64),
     augmentation: Sequence[str] = ("off", "shift", "cutout"),
+    balancing: Sequence[str] | None = None,
+    task_weights: Mapping[str, float] | None = None,
+    sampling: Sequence[str] | None = None,
+    modality_dropout: Any = None,
+    tie: Any = None,
+    alignment: Sequence[str] | None = None,
+    alignment_weight: Any = None,
+    orthogonality: Any = None,
 ) -> Space:
     """How to train: optimiser, learning rate, weight decay, schedule, batch size, augmentation.
 
-    To put beside a model: ``Space({"model": cnn(), "recipe": recipe(epochs=8)})``.
+    To put beside a model: ``Space({"model": cnn(), "recipe": recipe(epochs=8)})``. How several tasks and
+    modalities are learned together is searched where it is asked for; see `workers.recipe.Recipe`:
+    ``recipe(balancing=("equal", "uncertainty", "upgrad"))``.
 
     Args:
         epochs: passes over the training data; fixed.
         optimizer, schedule, batch_size, augmentation: the values to choose from.
         learning_rate: a value or a hole; from 1e-3 to 2e-2 on a logarithmic scale unless given.
         weight_decay: a value or a hole; from 1e-5 to 1e-1 on a logarithmic scale unless given.
+        balancing, sampling, alignment: the values to choose from; the recipe's default unless given.
+        modality_dropout, tie, alignment_weight, orthogonality: values to choose from or a hole; likewise.
+        task_weights: by task, for the balancing ``static``; fixed.
 
     A plain value fixes what it stands for: ``recipe(optimizer="sgd", learning_rate=0.1)``.
 
     Raises:
         SpaceError: an option without values.
     """
+    asked = {
+        "balancing": balancing,
+        "sampling": sampling,
+        "modality_dropout": modality_dropout,
+        "tie": tie,
+        "alignment": alignment,
+        "alignment_weight": alignment_weight,
+        "orthogonality": orthogonality,
+    }
+    together = {name: one_of(name, options) for name, options in asked.items() if options is not None}
+    if task_weights is not None:
+        together["task_weights"] = dict(task_weights)
     return Space(
         {
             "optimizer": one_of("optimizer", optimizer),
@@ -44,5 +69,6 @@ def recipe(
             "batch_size": one_of("batch_size", batch_size),
             "augmentation": one_of("augmentation", augmentation),
             "epochs": epochs,
+            **together,
         }
     )
