@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from search_spaces.catalog.recipe import recipe
 from search_spaces.signature import (
     Classification,
@@ -32,9 +34,19 @@ def model_for(signature: Signature) -> str:
 
 
 def recipe_for(signature: Signature) -> Space:
-    """The space of recipes for a signature: what its inputs and tasks have a use for.
+    """The space of recipes for a signature: `recipe`, with what its inputs and tasks have a use for.
+
+    The tasks' balancing where there are several, of the methods that take one backward pass; modality dropout
+    and alignment where there are several inputs; augmentation where one is an image.
 
     Args:
         signature: what networks must serve.
     """
-    return recipe()
+    options: dict[str, Any] = {}
+    if len(signature.tasks) > 1:
+        options["balancing"] = ("equal", "uncertainty", "dwa")
+    if len(signature.inputs) > 1:
+        options |= {"modality_dropout": (0.0, 0.2), "alignment": ("none", "infonce")}
+    if not any(isinstance(kind, Image) for kind in signature.inputs.values()):
+        options["augmentation"] = "off"
+    return recipe(**options)
