@@ -5,6 +5,8 @@ Dosovitskiy et al., An Image is Worth 16x16 Words: Transformers for Image Recogn
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -82,6 +84,12 @@ class MapTransformerLayer(nn.Module):
         positions = input.flatten(2).transpose(1, 2)
         answer: Tensor = self.layer(positions)
         return answer.transpose(1, 2).reshape(input.shape)
+
+    @staticmethod
+    def canonical(arguments: dict[str, Any]) -> Any:
+        """That of the layer it has for every position."""
+        known = {name: value for name, value in arguments.items() if name != "in_channels"}
+        return {"$map": TransformerLayer.canonical(known)}
 
 
 class MapNorm(nn.Module):

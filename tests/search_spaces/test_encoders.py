@@ -240,6 +240,10 @@ SAME = {
         [layer(TransformerLayer, mlp_ratio=0.0, activation="relu")],
         [layer(TransformerLayer, mlp_ratio=0)],
     ),
+    "none over maps either": (
+        [layer(MapTransformerLayer, mlp_ratio=0.0, activation="relu")],
+        [layer(MapTransformerLayer, mlp_ratio=0)],
+    ),
     "defaults": ([layer(Recurrent, out_features=4, cell="lstm")], [layer(Recurrent, out_features=4)]),
 }
 
@@ -257,6 +261,7 @@ OTHER = {
         [layer(TransformerLayer, activation="relu")],
         [layer(TransformerLayer)],
     ),
+    "sequences and maps": ([layer(MapTransformerLayer)], [layer(TransformerLayer)]),
     "direction": (
         [layer(Recurrent, out_features=4, bidirectional=False)],
         [layer(Recurrent, out_features=4)],
