@@ -194,10 +194,10 @@ def test_only_some_inputs_and_tasks_make_a_smaller_problem() -> None:
     assert small.signature == Signature(
         {"words": SIGNATURE.inputs["words"]}, {name: SIGNATURE.tasks[name] for name in ("kind", "tags")}
     )
-    assert small.options == {"inputs": ["words"], "tasks": ["tags", "kind"]}
+    assert small.options == {"inputs": ["words"], "tasks": ["kind", "tags"]}
     assert torch.equal(small.train.targets["kind"], examples().targets["kind"])
     assert small.only(tasks=["kind"]).options == {"inputs": ["words"], "tasks": ["kind"]}
-    assert problem().only() is not None
+    assert problem().only(inputs=["words", "image"]).options == {}, "that is all"
     with pytest.raises(SpaceError, match="there is no task 'color'"):
         problem().only(tasks=["color"])
     with pytest.raises(SpaceError, match="'tags' needs the input 'words'"):

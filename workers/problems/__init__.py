@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.errors import ProblemError, UnknownNameError
+from workers.problems.digit_pairs import digit_pairs as _digit_pairs
 from workers.problems.digits import digits as _digits
 from workers.problems.fashion_mnist import fashion_mnist as _fashion_mnist
 from workers.problems.omniglot import omniglot as _omniglot
+from workers.problems.snips import snips as _snips
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
@@ -21,7 +23,9 @@ __all__ = ["Problem", "Split", "catalog", "load"]
 
 catalog: dict[str, Callable[..., Problem]] = {
     "digits": _digits,
+    "digit_pairs": _digit_pairs,
     "omniglot": _omniglot,
+    "snips": _snips,
     "fashion_mnist": _fashion_mnist,
 }
 """The functions that load a problem, by name; the first line of each one's docstring describes it."""

@@ -97,14 +97,15 @@ class Problem:
             SpaceError: a name that is not here, or a task that needs an input which does not stay.
             ProblemError: it has been dropped from: dropping comes after choosing.
         """
-        if inputs is None and tasks is None:
+        signature = self.signature.only(inputs, tasks)
+        options = dict(self.options)
+        for key in ("inputs", "tasks"):
+            if (names := list(getattr(signature, key))) != list(getattr(self.signature, key)):
+                options[key] = names
+        if options == self.options:
             return self
         self._check_whole("only")
-        chosen = {"inputs": inputs, "tasks": tasks}
-        kept = {key: list(names) for key, names in chosen.items() if names is not None}
-        signature = self.signature.only(**kept)
         splits = renumbered({part: narrowed(getattr(self, part), signature) for part in PARTS})
-        options = {**self.options, **kept}
         return dataclasses.replace(self, signature=signature, options=options, **_fields(splits))
 
     def drop(self, labels: float = 0.0, modalities: float = 0.0, seed: int = 0) -> Problem:

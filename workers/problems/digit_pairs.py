@@ -1,0 +1,63 @@
+"""The digit_pairs problem: two handwritten digits side by side, three questions about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workers.problems.problem import Problem
+    from workers.problems.split import Split
+
+PAIRS = {"train": 4000, "validation": 1000, "test": 1000}
+SEED = 0
+SUM_MEAN, SUM_SCALE = 9, 4
+
+
+def digit_pairs(
+    tasks: Iterable[str] | None = None, label_dropout: float = 0.0, dropout_seed: int = 0
+) -> Problem:
+    """Two handwritten digits in one picture: left, right and their sum (4,000 / 1,000 / 1,000); embedded.
+
+    Input ``image`` (1, 8, 16) in [0, 1]; tasks ``left`` and ``right`` (10 classes) and ``sum``, a regression
+    of (left + right - 9) / 4, which has mean 0 and a standard deviation of about 1. Pairs are drawn at random
+    within each split of the ``digits`` problem, whose data and licence they have: no digit is in two splits.
+
+    Args:
+        tasks: names of those that stay; left out, all (`Problem.only`).
+        label_dropout: share of each task's training labels to drop (`Problem.drop`).
+        dropout_seed: of what is dropped.
+    """
+    from search_spaces.signature import Classification, Image, Regression, Signature
+    from workers.problems.digits import digits
+    from workers.problems.problem import Problem
+
+    single = digits()
+    problem = Problem(
+        "digit_pairs",
+        Signature(
+            {"image": Image(1, 8, 16)},
+            {"left": Classification(10), "right": Classification(10), "sum": Regression()},
+        ),
+        _pairs(single.train, PAIRS["train"]),
+        _pairs(single.validation, PAIRS["validation"]),
+        _pairs(single.test, PAIRS["test"]),
+        description="Two handwritten digits side by side and their sum (UCI, by way of scikit-learn)",
+    )
+    return problem.only(tasks=tasks).drop(labels=label_dropout, seed=dropout_seed)
+
+
+def _pairs(digits: Split, count: int) -> Split:
+    import torch
+
+    from workers.problems.split import Split
+
+    generator = torch.Generator().manual_seed(SEED)
+    chosen = torch.randint(len(digits), (2, count), generator=generator)
+    left, right = digits.targets["digit"][chosen]
+    images = digits.inputs["image"]
+    total = (left + right - SUM_MEAN).float().unsqueeze(1) / SUM_SCALE
+    return Split(
+        {"image": torch.cat([images[chosen[0]], images[chosen[1]]], dim=3)},
+        {"left": left, "right": right, "sum": total},
+    )
