@@ -37,7 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "multitask": {"signature": TASKS},
     "multimodal": {"signature": MODALITIES},
 }
-SAMPLES = {name: 50 if name in ("multitask", "multimodal") else 200 for name in catalog}
+SAMPLES = {name: 30 if name in ("multitask", "multimodal") else 200 for name in catalog}
 
 names = pytest.mark.parametrize("name", list(catalog))
 
@@ -83,9 +83,8 @@ def test_samples_build_run_and_give_every_parameter_a_gradient(name: str) -> Non
         sum(answer.square().mean() for answer in answers.values()).backward()
         gradients = [parameter.grad for parameter in network.parameters()]
         assert all(gradient is not None for gradient in gradients), architecture
-        assert all(bool(gradient.isfinite().all()) for gradient in gradients), architecture
-        assert any(bool(gradient.any()) for gradient in gradients), architecture
-        if i % 10 == 0:
+        assert 0 < float(torch.nn.utils.get_total_norm(gradients)) < torch.inf, architecture
+        if i % 20 == 0:
             cost = architecture.cost(signature)
             assert cost.num_params == sum(parameter.numel() for parameter in network.parameters())
             assert min(cost.num_macs, cost.activation_bytes) > 0
