@@ -30,6 +30,8 @@ def assemble(
     minimize: Sequence[str],
     limits: Sequence[str],
     folder: Path | None,
+    inputs: Sequence[str] = (),
+    tasks: Sequence[str] = (),
     **options: Any,
 ) -> Search:
     """A search from names.
@@ -40,6 +42,7 @@ def assemble(
         maximize, minimize: metrics; none of either: the problem's own objective.
         limits: such as ``num_params<=100000``.
         folder: where the problem's files are.
+        inputs, tasks: those of the problem's to keep; none: all.
         options: more arguments of `Search`.
 
     Raises:
@@ -47,7 +50,8 @@ def assemble(
     """
     from workers.problems import load
 
-    data = load(problem, **({} if folder is None else {"folder": str(folder.resolve())}))
+    given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
+    data = load(problem, **{option: value for option, value in given.items() if value})
     return Search(
         read_space(space, data.signature),
         data,

@@ -38,8 +38,9 @@ FIRST_NODE_SECONDS = 900
 EXECUTORS = ("pool", "inline", "tune")
 
 _OF_THE_FILE = (
-    "problem", "space", "controller", "maximize", "minimize", "limit", "folder", "seed", "epochs",
-    "trial_seconds", "trial_silence", "trial_memory", "checkpoints", "start_from", "fidelity", "min_epochs",
+    "problem", "folder", "input_", "task", "space", "controller", "maximize", "minimize", "limit", "seed",
+    "epochs", "trial_seconds", "trial_silence", "trial_memory", "checkpoints", "start_from", "fidelity",
+    "min_epochs",
 )  # fmt: skip
 
 
@@ -74,6 +75,12 @@ def search(
     fidelity: Annotated[str | None, typer.Option(help="Let the best go on: asha or hyperband.")] = None,
     min_epochs: Annotated[int | None, typer.Option(help="With --fidelity: before a first pause.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Folder of the problem's files.")] = None,
+    input_: Annotated[
+        list[str] | None, typer.Option("--input", help="Only this input of the problem; may be repeated.")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="Only this task of the problem; may be repeated.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the controller and every training; default 0.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the search in the store.")] = None,
     workers: Workers = None,
@@ -108,6 +115,8 @@ def search(
             minimize=minimize or [],
             limits=limit or [],
             folder=folder,
+            inputs=input_ or [],
+            tasks=task or [],
             trial_seconds=trial_seconds,
             trial_silence=trial_silence,
             trial_memory=None if trial_memory is None else int(trial_memory * 1e9),
@@ -130,7 +139,9 @@ def check_told_once(file: Path, options: Mapping[str, Any]) -> None:
     Raises:
         SearchError: it is.
     """
-    told = [f"--{name.replace('_', '-')}" for name in _OF_THE_FILE if options.get(name) is not None]
+    told = [
+        f"--{name.rstrip('_').replace('_', '-')}" for name in _OF_THE_FILE if options.get(name) is not None
+    ]
     if told:
         raise SearchError(f"{', '.join(told)}: say it in {file}, where the search is described")
 

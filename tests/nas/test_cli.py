@@ -139,7 +139,7 @@ def test_an_architecture_is_exported_and_shown_from_its_folder(run: Run, there: 
     ("what", "names"),
     [
         ("spaces", ["mlp", "cnn", "cell"]),
-        ("problems", ["digits", "omniglot", "fashion_mnist"]),
+        ("problems", ["digits", "digit_pairs", "omniglot", "snips", "fashion_mnist"]),
         ("controllers", ["random", "evolution", "reinforce"]),
         ("searches", ["mine | yours", "larger", "finished", "maximize accuracy"]),
     ],
@@ -178,6 +178,19 @@ def test_a_search_is_run_and_gone_on_with_from_the_command_line(run: Run) -> Non
     board = nas.leaderboard("sqlite:///some where.db")
     assert len(board) == 3
     assert (board["num_params"] <= 5e4).all()
+
+
+def test_a_search_of_some_inputs_and_tasks_of_a_problem_is_gone_on_with_as_such(run: Run) -> None:
+    options = ["--executor", "inline", "--store", "nas.db"]
+    part = ["--problem", "omniglot", "--input", "pen", "--task", "alphabet"]
+    code, _, err = run("search", *part, "--space", "mlp", "--epochs", 1, "--trials", 1, *options)
+    assert (code, err) == (0, "")
+    code, _, err = run("resume", "--trials", 2, *options)
+    assert (code, err) == (0, "")
+    board = nas.leaderboard("nas.db")
+    assert len(board) == 2
+    assert "accuracy" in board
+    assert not [column for column in board if "character" in column]
 
 
 def test_trials_pause_and_go_on_when_the_search_does(run: Run) -> None:
@@ -262,6 +275,10 @@ WRONG = {
     "a space for other data": ["search", "--space", "space.json", "--problem", "fashion_mnist"],
     "a problem without its files": ["search", "--problem", "fashion_mnist", "--folder", "best"],
     "a problem that needs no folder": ["search", "--problem", "digits", "--folder", "best"],
+    "an unknown task": ["search", "--problem", "omniglot", "--task", "colour"],
+    "an unknown input": ["search", "--problem", "omniglot", "--input", "sound"],
+    "an input of a problem that has one": ["search", "--problem", "digits", "--input", "image"],
+    "a file and a task": ["search", "empty.py", "--task", "alphabet"],
     "a search in no file": ["search", "nowhere.py"],
     "a search in a text": ["search", "text.txt"],
     "a search in a folder": ["search", "best"],
