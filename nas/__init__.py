@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from controllers.objectives import at_least, at_most, maximize, minimize
+    from nas.comparing import compare
     from nas.leaderboards import leaderboard
     from nas.reuse import Found, load
     from nas.search import Search
@@ -23,6 +24,7 @@ _HOMES = {
     "Store": "nas.store",
     "at_least": "controllers.objectives",
     "at_most": "controllers.objectives",
+    "compare": "nas.comparing",
     "leaderboard": "nas.leaderboards",
     "load": "nas.reuse",
     "maximize": "controllers.objectives",
@@ -36,6 +38,7 @@ __all__ = [
     "Store",
     "at_least",
     "at_most",
+    "compare",
     "leaderboard",
     "load",
     "maximize",

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import typer
 
+from nas.commands.comparing import compare
 from nas.commands.jobs import logs, status, stop, submit
 from nas.commands.results import export, leaderboard, list_, show
 from nas.commands.resuming import resume
@@ -27,6 +28,7 @@ for command, example in (
     (search, "search --problem omniglot --limit 'num_params<=100000' --trials 50"),
     (resume, "resume digits-evolution-1 --trials 100"),
     (leaderboard, "leaderboard --top 5 --format markdown"),
+    (compare, "compare --top 3 --executor inline"),
     (show, "show 3fa9"),
     (export, "export 3fa9 --to best"),
     (list_, "list problems"),

@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
@@ -16,12 +17,17 @@ from rich.table import Table
 
 from nas.description import Description
 from nas.leaderboards import entries
+from nas.scores import SCORES, compared_metrics
 from nas.store import Store
 from search_spaces.errors import NasError
 
 if TYPE_CHECKING:
     from nas.records import EpochReport
     from nas.reuse import Found
+
+
+_TASKS = 4
+"""Of so many tasks at the most a leaderboard shows each."""
 
 
 def console() -> Console:
@@ -37,22 +43,50 @@ def print_leaderboard(
 ) -> None:
     """Print a leaderboard; ``format`` is table, json, csv or markdown."""
     rows = entries(store, search, top=top, infeasible=infeasible)
+    record = store.search(search)
+    description = Description.from_dict(record.description)
+    title = f"{record.name} ({description.problem}, {description.controller}, {record.state})"
+    rows_of_csv = [row | {"parents": " ".join(row["parents"])} for row in rows] if format == "csv" else rows
+    _print_rows(rows_of_csv, format, title, *_columns(rows, description))
+
+
+def print_comparison(rows: Sequence[Mapping[str, Any]], format: str, title: str) -> None:
+    """Print the rows of `nas.comparing.comparisons`; ``format`` as of a leaderboard."""
+    names = [
+        *("id", "task", "metric", "found", "reference", "gain_pct"),
+        *("test_found", "test_reference", "test_gain_pct"),
+    ]
+    names += ["message"] if any(row["message"] for row in rows) else []
+    cells = []
+    for id, own in groupby(rows, key=lambda row: row["id"]):
+        shown = list(own)
+        means = {"id": id, "task": "all", "metric": "delta_m_pct"}
+        means |= {f"{part}gain_pct": shown[0][f"{part}delta_m_pct"] for part in ("", "test_")}
+        cells += [[_cell(row.get(name), name) for name in names] for row in (*shown, means)]
+    _print_rows(rows, format, title, names, cells, prose=names[-1] == "message")
+
+
+def _print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    format: str,
+    title: str,
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    *,
+    prose: bool = False,
+) -> None:
+    """Print rows in full as JSON or CSV; as a table (see `print_table`) or as Markdown their cells."""
     if format == "json":
         print(json.dumps([{k: _json(v) for k, v in row.items()} for row in rows], indent=1, allow_nan=False))
     elif format == "csv":
-        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else ["rank", "id", "status"])
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else heads)
         writer.writeheader()
-        writer.writerows(row | {"parents": " ".join(row["parents"])} for row in rows)
+        writer.writerows(rows)
+    elif format == "markdown":
+        for line in (heads, ["---"] * len(heads), *cells):
+            print("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
     else:
-        record = store.search(search)
-        description = Description.from_dict(record.description)
-        heads, cells = _columns(rows, description)
-        if format == "markdown":
-            for line in (heads, ["---"] * len(heads), *cells):
-                print("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
-        else:
-            title = f"{record.name} ({description.problem}, {description.controller}, {record.state})"
-            print_table(title, heads, cells)
+        print_table(title, heads, cells, prose=prose)
 
 
 def _json(value: Any) -> Any:
@@ -64,22 +98,39 @@ def _columns(
     rows: Sequence[Mapping[str, Any]], description: Description
 ) -> tuple[list[str], list[list[str]]]:
     """The columns that a person wants to see, as text."""
+    if not rows:
+        return ["rank", "id", "status"], []
     wanted = [objective.metric for objective in description.objectives]
     names = ["rank", "id", "status", *wanted]
     names += [f"test_{metric}" for metric in wanted]
-    names += [metric for metric in description.metrics if metric not in wanted and metric != "loss"]
-    names += [limit.metric for limit in description.limits] + ["num_params", "epochs", "seconds", "origin"]
+    limited = [limit.metric for limit in description.limits]
+    tasks = description.signature.tasks
+    if len(tasks) == 1:
+        names += [metric for metric in description.metrics if metric not in wanted and metric != "loss"]
+        names += [*limited, "num_params", "epochs", "seconds", "origin"]
+    else:  # all their metrics would not fit on a line
+        names += compared_metrics(tasks).values() if len(tasks) <= _TASKS else ()
+        names += [score for score in SCORES if any(row[score] is not None for row in rows)]
+        names += [*limited, "num_params"]
+        names += ["epochs"] if len({row["epochs"] for row in rows}) > 1 else []
+        if {row["status"] for row in rows} == {"complete"}:  # as they should be
+            names.remove("status")
     if any(row["feasible"] is False for row in rows):
         names.append("feasible")
     if any(row["reason"] for row in rows):
         names.append("reason")
     names = [n for n in dict.fromkeys(names) if any(n in row for row in rows)]
-    return names, [[_cell(row.get(name)) for name in names] for row in rows]
+    return names, [[_cell(row.get(name), name) for name in names] for row in rows]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, name: str = "") -> str:
+    """A value as text; ``name``: of its column."""
     if value is None:
         return ""
+    if name.endswith("_pct") and not isinstance(value, str):
+        return f"{value:+.2f}"
+    if name == "mean_rank":
+        return f"{value:.2f}"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
     if isinstance(value, bool):
@@ -93,7 +144,7 @@ def print_table(
     """Print a table; ``prose``: the last column is text that may take several lines."""
     table = Table(title=escape(title), title_justify="left")
     for i, head in enumerate(heads):
-        numeric = any(row[i][:1].isdigit() for row in cells) and head != "id"
+        numeric = any(row[i].lstrip("+-")[:1].isdigit() for row in cells) and head != "id"
         wraps = prose and i == len(heads) - 1
         # enough of an id to find it by, however narrow the terminal
         least = 9 if head == "id" else None

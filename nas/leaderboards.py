@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.objectives import Limit
 from nas.description import Description
 from nas.records import MEASURED, Status, Trial
+from nas.scores import (
+    SCORES,
+    delta_m_pct,
+    gains_pct,
+    mean_rank,
+    ranks,
+    reference_values,
+    values_of,
+    worst_task,
+)
 from nas.store import DEFAULT_STORE, Store
 
 if TYPE_CHECKING:
@@ -39,8 +49,10 @@ def leaderboard(
 
     Returns:
         A frame indexed from 0 with the columns ``rank, id, status``, every validation metric and cost by its
-        name, every test metric by its name with ``test_`` before it, then ``feasible`` (whether it keeps the
-        limits; missing where that is unknown), ``epochs, seconds, number, origin, parents, reason, message``.
+        name; of several tasks ``mean_rank, worst_task, delta_m_pct`` (see `nas.scores`; the last is missing
+        where `nas.compare` has no single-task runs); every test metric by its name with ``test_`` before it,
+        then ``feasible`` (whether it keeps the limits; missing where that is unknown), ``epochs, seconds,
+        number, origin, parents, reason, message``.
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search.
@@ -48,8 +60,10 @@ def leaderboard(
     import pandas as pd
 
     rows = entries(store, search, top=top, infeasible=infeasible)
-    frame = pd.DataFrame(rows, columns=None if rows else list(_entry(0, None, [], [], [])))
-    return frame.astype({"rank": "Int64", "epochs": "Int64", "feasible": "boolean"})
+    frame = pd.DataFrame(rows, columns=None if rows else list(_entry(0, None, [], [], [], {})))
+    kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean"}
+    kinds |= {name: "float64" for name in ("mean_rank", "delta_m_pct") if name in frame}
+    return frame.astype(kinds)
 
 
 def entries(
@@ -77,14 +91,37 @@ def entries(
     metrics = [*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)]
     tests = list(dict.fromkeys(name for trial in ranked for name in trial.test_metrics))
     tests.sort(key=lambda name: metrics.index(name) if name in metrics else len(metrics))
+    several = len(description.signature.tasks) > 1
+    scores = _scores(store, record.id, description, done) if several else {}
+    unscored = dict.fromkeys(SCORES) if several else {}
     return [
-        _entry(place, trial, metrics, tests, description.limits)
+        _entry(place, trial, metrics, tests, description.limits, scores.get(trial.number, unscored))
         for place, trial in enumerate(ranked, start=1)
     ]
 
 
+def _scores(
+    store: Store, search_id: int, description: Description, done: Sequence[Trial]
+) -> dict[int, dict[str, Any]]:
+    """The scores over tasks of the trials that have results, by their numbers."""
+    tasks, references = description.signature.tasks, store.references.of_search(search_id)
+    found = [values_of(tasks, trial.metrics) for trial in done]
+    scores = {}
+    for trial, values, own in zip(done, found, ranks(tasks, found), strict=True):
+        alone = reference_values(tasks, references.get(trial.number, {}))
+        worst = worst_task(own, gains_pct(tasks, values, alone))
+        row = mean_rank(own), worst, delta_m_pct(tasks, values, alone)
+        scores[trial.number] = dict(zip(SCORES, row, strict=True))
+    return scores
+
+
 def _entry(
-    place: int, trial: Trial | None, metrics: list[str], tests: list[str], limits: Sequence[Limit]
+    place: int,
+    trial: Trial | None,
+    metrics: list[str],
+    tests: list[str],
+    limits: Sequence[Limit],
+    scores: Mapping[str, Any],
 ) -> dict[str, Any]:
     """One row; of no trial: its keys."""
     trial = trial or Trial(0, "", {}, "failed")
@@ -93,6 +130,7 @@ def _entry(
         "id": trial.architecture_id,
         "status": trial.status,
         **{name: trial.metrics.get(name) for name in metrics},
+        **scores,
         **{f"test_{name}": trial.test_metrics.get(name) for name in tests},
         "feasible": _feasible(trial, limits),
         "epochs": trial.epochs,

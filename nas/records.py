@@ -1,7 +1,10 @@
 """What the store keeps of searches and trials, as plain data."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from nas.lease import living
@@ -72,6 +75,43 @@ class Start:
     decisions: Mapping[str, Any]
     metrics: Mapping[str, float] | None
     comparable: bool
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A single-task run: what networks of several tasks are compared with in this task.
+
+    Attributes:
+        data: names the data, and what a network for this task alone must serve (see `nas.references`).
+        task: its name.
+        architecture_id: of the network as it is built for the task alone.
+        epochs: of its recipe: its learning rate's schedule spans them.
+        until: the epoch that it is trained to.
+        seed: of its training.
+        status: ``failed`` runs are tried again the next time.
+        reason, message: of a failure.
+        metrics, test_metrics: by their plain names.
+        seconds: of the run.
+    """
+
+    data: str
+    task: str
+    architecture_id: str
+    epochs: int
+    until: int
+    seed: int
+    status: Literal["wanted", "complete", "failed"] = "wanted"
+    reason: str | None = None
+    message: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    test_metrics: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """16 hex digits that name the run, however it ended."""
+        what = [self.data, self.task, self.architecture_id, self.epochs, self.until, self.seed]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

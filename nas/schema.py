@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -16,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 2
+VERSION = 3
 """Version of the schema; a store of another version is refused with a message."""
 
 metadata = MetaData()
@@ -138,4 +139,32 @@ starts = Table(
     Column("decisions", JSON, nullable=False),
     Column("metrics", JSON),  # None: it failed
     Column("comparable", Boolean, nullable=False),  # measured as the search measures
+)
+
+references = Table(
+    "nas_references",  # single-task runs, see nas.records.Reference; of no search, so that all can use them
+    metadata,
+    Column("key", String(16), primary_key=True),
+    Column("data", String(16), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("architecture_id", String(16), nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("until", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("status", String(12), nullable=False),  # complete, failed
+    Column("reason", Text),
+    Column("message", Text),
+    Column("metrics", JSON),
+    Column("test_metrics", JSON),
+    Column("seconds", Float),
+)
+
+compared = Table(
+    "nas_compared",  # with which runs a trial is compared; they need not be there yet
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("task", Text, primary_key=True),
+    Column("reference", String(16), nullable=False),  # its key
+    _of_trial(),
 )

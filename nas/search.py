@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from nas.lease import Driver, new_driver, release
 from nas.loop import Listener, Loop
 from nas.records import SearchRecord, Trial
 from nas.starting import Source, sources_of, starts_of
-from nas.store import DEFAULT_STORE, Store
+from nas.store import DEFAULT_STORE, Store, open_store
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError, StoreError, UnknownNameError
 from search_spaces.space import Space
@@ -181,7 +181,7 @@ class Search:
         Raises:
             SearchError: its problem or controller is not of the catalog: run your script again instead.
         """
-        with _opened(store, create=False) as opened:
+        with open_store(store) as opened:
             record = opened.search(name)
         found = Description.from_dict(record.description)
         found = found.with_end(trials, seconds, target)
@@ -257,7 +257,7 @@ class Search:
         from nas.leaderboards import leaderboard
 
         self.controller = self._new_controller()
-        with _opened(self.store, create=True) as store, _driving() as driver:
+        with open_store(self.store, create=True) as store, _driving() as driver:
             record = self._enter(store, resume, driver)
             self.name = record.name
             fidelity = copy.deepcopy(self._fidelity)
@@ -298,7 +298,7 @@ class Search:
         """The trials so far, best first; see `nas.leaderboards.leaderboard`."""
         from nas.leaderboards import leaderboard
 
-        with _opened(self.store, create=False) as store:
+        with open_store(self.store) as store:
             return leaderboard(store, self.name, top=top)
 
     def _enter(self, store: Store, resume: bool, driver: Driver) -> SearchRecord:
@@ -356,8 +356,3 @@ def _driving() -> Iterator[Driver]:
         yield driver
     finally:
         release(driver)
-
-
-def _opened(store: str | Path | Store, create: bool) -> AbstractContextManager[Store]:
-    """A store to be used and let go of; one that is open already stays open."""
-    return nullcontext(store) if isinstance(store, Store) else Store(store, create=create)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from nas.database import Database
 from nas.environment import DEFAULT_STORE as DEFAULT_STORE
 from nas.lease import Driver, living
 from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Start, Status, Trial
+from nas.reference_store import ReferenceStore
 from nas.schema import legs, logs, reports, searches, starts, trials, usage, weights
 from nas.writing import Writing, numbers, plain
 from search_spaces.errors import SearchError, StoreError, UnknownNameError
@@ -42,6 +44,7 @@ class Store:
 
     Attributes:
         url: as text, without a password.
+        references: single-task runs, for all searches together.
 
     Raises:
         StoreError: there is no store there, or it cannot be opened.
@@ -53,6 +56,7 @@ class Store:
         self._database = Database(url, create)
         self.patience = patience
         self.url = self._database.url
+        self.references = ReferenceStore(self._database, self._transact)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -190,13 +194,24 @@ class Store:
             self._write(writing)
 
     def _write(self, writing: Writing) -> None:
+        def write(connection: Connection, again: bool) -> None:
+            if not (again and writing.is_written(connection)):
+                writing.flush(connection)
+
+        self._transact(write)
+
+    def _transact(self, write: Callable[[Connection, bool], None]) -> None:
+        """One transaction, tried again for a while if the database does not answer.
+
+        Args:
+            write: what is done in it; it is told whether that may be in the database already: an answer may
+                have been lost.
+        """
         end, pause, again = time.monotonic() + self.patience, _PAUSES[0], False
         while True:
             try:
                 with self._database.transaction() as connection:
-                    # an answer that was lost: it may have been written
-                    if not (again and writing.is_written(connection)):
-                        writing.flush(connection)
+                    write(connection, again)
                 return
             except StoreError as error:
                 left = end - time.monotonic()
@@ -321,6 +336,11 @@ class Store:
         query = sa.select(weights.c.number).where(weights.c.search_id == search_id)
         with self._database.reading() as connection:
             return set(connection.scalars(query))
+
+
+def open_store(store: str | Path | Store, *, create: bool = False) -> AbstractContextManager[Store]:
+    """A store to be used and let go of; one that is open already stays open."""
+    return nullcontext(store) if isinstance(store, Store) else Store(store, create=create)
 
 
 def _trial(row: Mapping[Any, Any]) -> Trial:

@@ -176,7 +176,7 @@ class Writing:
             connection.execute(reports.insert(), [here | report for report in self._reports])
         if self._logs:
             connection.execute(_DELETE_LOGS, [self._at(n) for n in self._logs])
-            rows = [here | {"number": n, "text": _text(text)} for n, text in self._logs.items()]
+            rows = [here | {"number": n, "text": storable(text)} for n, text in self._logs.items()]
             connection.execute(logs.insert(), rows)
         if self._usage:
             connection.execute(usage.insert(), [here | row for row in self._usage])
@@ -219,7 +219,7 @@ def _row(trial: Trial) -> dict[str, Any]:
     fixed = {
         "number": trial.number,
         "architecture_id": trial.architecture_id,
-        "origin": _text(trial.origin),
+        "origin": storable(trial.origin),
         "parents": list(trial.parents),
         "decisions": dict(trial.decisions),
         "asked_step": trial.asked_step,
@@ -241,9 +241,9 @@ def _changes(trial: Trial) -> dict[str, Any]:
     """The columns that change in the life of a trial, as parameters of the update."""
     return {
         "new_status": trial.status,
-        "new_reason": _text(trial.reason),
-        "new_message": _text(trial.message),
-        "new_traceback": _text(trial.traceback),
+        "new_reason": storable(trial.reason),
+        "new_message": storable(trial.message),
+        "new_traceback": storable(trial.traceback),
         "new_told_step": trial.told_step,
         "new_score": _finite(trial.score),
         "new_metrics": plain(trial.metrics),
@@ -258,7 +258,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _text(text: str | None) -> str | None:
+def storable(text: str | None) -> str | None:
     """Text from a stranger's exception, without what databases cannot hold (NUL, halves of characters)."""
     if text is None or (text.isascii() and "\0" not in text):
         return text

@@ -262,7 +262,7 @@ def test_a_store_of_another_version_is_refused_with_both_versions(tmp_path: Path
     connection.execute("UPDATE nas_meta SET value = '7'")
     connection.commit()
     connection.close()
-    with pytest.raises(StoreError, match="has schema version 7, this program reads version 2"):
+    with pytest.raises(StoreError, match="has schema version 7, this program reads version 3"):
         Store(tmp_path / "store.db")
 
 

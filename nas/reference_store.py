@@ -1,0 +1,92 @@
+"""Single-task runs in the store, and which trials are compared with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nas.database import Database
+from nas.records import Reference
+from nas.schema import compared, references
+from nas.writing import numbers, plain, storable
+
+Transact = Callable[[Callable[[Connection, bool], None]], None]
+"""Does something in one transaction, patiently; see `nas.store.Store`."""
+
+
+class ReferenceStore:
+    """The references of a store. They belong to no search: what one has trained all can use.
+
+    Args:
+        database: of the store.
+        transact: writes to it.
+    """
+
+    def __init__(self, database: Database, transact: Transact) -> None:
+        self._database, self._transact = database, transact
+
+    def keep(self, reference: Reference) -> None:
+        """Record how a run has ended, in place of an earlier attempt."""
+        row = {
+            "key": reference.key,
+            "data": reference.data,
+            "task": reference.task,
+            "architecture_id": reference.architecture_id,
+            "epochs": reference.epochs,
+            "until": reference.until,
+            "seed": reference.seed,
+            "status": reference.status,
+            "reason": storable(reference.reason),
+            "message": storable(reference.message),
+            "metrics": plain(reference.metrics),
+            "test_metrics": plain(reference.test_metrics),
+            "seconds": reference.seconds,
+        }
+
+        def write(connection: Connection, again: bool) -> None:
+            connection.execute(references.delete().where(references.c.key == reference.key))
+            connection.execute(references.insert().values(**row))
+
+        self._transact(write)
+
+    def link(self, search_id: int, runs: Mapping[int, Mapping[str, Reference]]) -> None:
+        """Note with which runs trials of a search are compared.
+
+        Args:
+            search_id: of the search.
+            runs: by the trial's number and by task.
+        """
+        here = {"search_id": search_id}
+        rows = [
+            here | {"number": number, "task": task, "reference": run.key}
+            for number, by_task in runs.items()
+            for task, run in by_task.items()
+        ]
+        old = compared.delete().where(
+            compared.c.search_id == search_id, compared.c.number == sa.bindparam("trial")
+        )
+
+        def write(connection: Connection, again: bool) -> None:
+            if rows:
+                connection.execute(old, [{"trial": number} for number in runs])
+                connection.execute(compared.insert(), rows)
+
+        self._transact(write)
+
+    def of_search(self, search_id: int) -> dict[int, dict[str, Reference]]:
+        """The runs, well ended or failed, that trials of a search are compared with, by number and task."""
+        query = (
+            sa.select(references, compared.c.number)
+            .join(compared, compared.c.reference == references.c.key)
+            .where(compared.c.search_id == search_id)
+        )
+        found: dict[int, dict[str, Reference]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(query).mappings():
+                values = {name: value for name, value in row.items() if name not in ("key", "number")}
+                values["metrics"] = numbers(row["metrics"])
+                values["test_metrics"] = numbers(row["test_metrics"])
+                found.setdefault(row["number"], {})[row["task"]] = Reference(**values)
+        return found
