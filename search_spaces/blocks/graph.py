@@ -184,11 +184,12 @@ class Graph(nn.Module):
     def canonical(arguments: dict[str, Any]) -> Any:
         """Calls that reach an output, numbered as the outputs meet them; names do not count."""
         outputs = dict(sorted(arguments["outputs"].items()))
-        embeddings = dict(sorted((arguments["embeddings"] or {}).items()))
+        embeddings = dict(sorted((arguments.get("embeddings") or {}).items()))
+        ties, private = (arguments.get(name, ()) for name in ("ties", "private"))
         numbers: dict[str, int] = {}
         parts: dict[str, int] = {}
         form: list[Any] = []
-        beside = [*embeddings.values(), *(name for pair in arguments["private"] for name in pair)]
+        beside = [*embeddings.values(), *(name for pair in private for name in pair)]
         for name, (part, *sources) in in_order(arguments["calls"], outputs, beside):
             new = part not in parts
             number = parts.setdefault(part, len(parts))
@@ -199,8 +200,8 @@ class Graph(nn.Module):
             "$graph": form,
             "outputs": {task: [numbers[name] for name in names] for task, names in outputs.items()},
             "embeddings": {input: numbers[name] for input, name in embeddings.items()},
-            "ties": [sorted(parts[part] for part in group) for group in arguments["ties"]],
-            "private": [[numbers[name] for name in pair] for pair in arguments["private"]],
+            "ties": [sorted(parts[part] for part in group) for group in ties],
+            "private": [[numbers[name] for name in pair] for pair in private],
         }
 
 
