@@ -40,11 +40,15 @@ def overlap(shared: Tensor, private: Tensor) -> Tensor:
     9; scaled as Bousmalis et al. 2016 do), divided by the squared number of examples.
 
     Args:
-        shared: ``(N, F)``.
+        shared: ``(N, F)``; an example of zeros does not count, it lacks the modality that these come from.
         private: ``(N, G)``.
     """
-    some, others = (F.normalize(part - part.mean(0), dim=1) for part in (shared, private))
-    return (some.T @ others).square().sum() / len(shared) ** 2
+    there = (shared != 0).any(1, keepdim=True)
+    count = there.sum().clamp(min=1)
+    some, others = (
+        F.normalize((part - (part * there).sum(0) / count) * there, dim=1) for part in (shared, private)
+    )
+    return (some.T @ others).square().sum() / count**2
 
 
 class Separation(nn.Module):
