@@ -32,6 +32,9 @@ SIGNATURE = Signature(
     },
 )
 
+OPTIONS: dict[str, Any] = {"tree": {"levels": [{"size": "kind"}]}, "routed": {"experts": 2}}
+"""What some patterns of sharing need to be told."""
+
 
 def problem(examples: int = 150, seed: int = 0) -> Problem:
     """Both modalities tell the kind and the size; the tags are the signs of the steps."""
@@ -69,10 +72,10 @@ def architecture(signature: Signature, sharing: str = "hard", **recipe: Any) -> 
         Backbone,
         streams={name: streams[name] for name in signature.inputs},
         tasks=needs(signature),
-        sharing={"kind": sharing},
+        sharing={"kind": sharing} | OPTIONS.get(sharing, {}),
         links=[{"taps": dict.fromkeys(signature.inputs, 1.0), "operator": "concat", "width": 8}]
         if len(signature.inputs) > 1
         else [],
     )
-    recipe = {"epochs": 3, "batch_size": 16, "schedule": "constant"} | recipe
-    return Space({"model": {"body": body}, "recipe": recipe}).architecture({})
+    fields = {"epochs": 3, "batch_size": 16, "schedule": "constant"} | recipe
+    return Space({"model": {"body": body}, "recipe": fields}).architecture({})

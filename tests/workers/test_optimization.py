@@ -33,6 +33,20 @@ def test_the_fused_optimizer_computes_what_torch_optim_computes(name: str, weigh
         torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_weight_decay_leaves_alone_what_it_is_told_to(name: str) -> None:
+    decayed, undecayed, absent = (nn.Parameter(torch.ones(3)) for _ in range(3))
+    optimizer = FusedOptimizer([decayed], Recipe(optimizer=name, weight_decay=0.1), [undecayed, absent])
+    for _ in range(3):
+        optimizer.zero_grad()
+        (decayed.sum() * 0 + undecayed.sum() * 0).backward()
+        optimizer.step(0.1)
+    assert bool((decayed < 1).all())
+    assert torch.equal(undecayed, torch.ones(3))
+    assert torch.equal(absent, torch.ones(3))
+    assert len(optimizer.state()) == 3 * (2 if name == "sgd" else 3)
+
+
 def test_schedules_begin_and_end_where_they_should() -> None:
     steps = 100
     rates = {

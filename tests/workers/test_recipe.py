@@ -1,8 +1,11 @@
 """Recipes: read from architectures, checked with errors that name the field."""
 
+import random
+
 import pytest
 
-from search_spaces import Space
+from search_spaces import Space, real
+from search_spaces.catalog import recipe
 from search_spaces.errors import RecipeError
 from workers.recipe import Recipe
 
@@ -25,6 +28,12 @@ def test_a_recipe_is_read_from_the_architecture() -> None:
         ({"learning_rate": float("nan")}, r"recipe\.learning_rate"),
         ({"schedule": "stairs"}, r"recipe\.schedule: .*'cosine'.*got 'stairs'"),
         ({"batch_size": 0}, r"recipe\.batch_size"),
+        ({"balancing": "best"}, r"recipe\.balancing: .*'nash'.*got 'best'"),
+        ({"task_weights": {"kind": 0.0}}, r"recipe\.task_weights\.kind: .*greater than 0, got 0\.0"),
+        ({"sampling": "even"}, r"recipe\.sampling: .*'round_robin'.*got 'even'"),
+        ({"modality_dropout": 1.0}, r"recipe\.modality_dropout: .*less than 1, got 1\.0"),
+        ({"tie": -0.1}, r"recipe\.tie"),
+        ({"alignment": "closer"}, r"recipe\.alignment: .*'infonce'.*got 'closer'"),
     ],
 )
 def test_what_is_no_recipe_is_refused_by_field(recipe: dict[str, object], words: str) -> None:
@@ -35,3 +44,33 @@ def test_what_is_no_recipe_is_refused_by_field(recipe: dict[str, object], words:
 def test_a_recipe_that_is_no_mapping_is_refused() -> None:
     with pytest.raises(RecipeError, match="expected a dict"):
         Recipe.of(Space({"recipe": "adam"}).architecture({}))
+
+
+def test_a_search_of_recipes_has_the_holes_of_one_task_unless_it_is_asked_for_more() -> None:
+    plain = recipe()
+    assert list(plain.holes()) == [
+        "optimizer",
+        "learning_rate",
+        "weight_decay",
+        "schedule",
+        "batch_size",
+        "augmentation",
+    ]
+    assert set(plain.sample(random.Random(0)).value) == {*plain.holes(), "epochs"}
+
+
+def test_how_tasks_and_modalities_are_learned_together_is_searched_where_it_is_asked_for() -> None:
+    space = recipe(
+        balancing=("equal", "static", "upgrad"),
+        task_weights={"kind": 2.0},
+        sampling="round_robin",
+        modality_dropout=(0.0, 0.3),
+        tie=real(1e-4, 1.0, log=True),
+        alignment=("none", "infonce"),
+        alignment_weight=0.5,
+        orthogonality=(0.01, 0.1),
+    )
+    more = set(space.holes()) - set(recipe().holes())
+    assert more == {"balancing", "modality_dropout", "tie", "alignment", "orthogonality"}
+    found = Recipe.make(space.sample(random.Random(0)).value)
+    assert (found.task_weights, found.sampling, found.alignment_weight) == ({"kind": 2.0}, "round_robin", 0.5)

@@ -1,19 +1,24 @@
 """Training: reports, repeatability, failures, and that it learns."""
 
+import dataclasses
 import itertools
+from typing import get_args
 
+import joined_networks
 import pytest
 import torch
 from faulty_networks import architecture, points
 from torch import Tensor, nn
 
 from search_spaces import Classification, Image, Regression, Signature, Space, Vector, layer, sequential
+from search_spaces.blocks.patterns import PATTERNS
 from search_spaces.errors import TrainingFailure
 from workers import trial
+from workers.gradient_balancing import METHODS
 from workers.job import Finished, Job
 from workers.problems import load
 from workers.problems.problem import Problem
-from workers.recipe import Recipe
+from workers.recipe import LossMethod, Recipe
 from workers.training import train
 
 
@@ -156,3 +161,76 @@ def test_training_beyond_its_seconds_is_a_timeout() -> None:
     with pytest.raises(TrainingFailure) as caught:
         list(train(nn.Linear(5, 3), points(), Recipe(epochs=10**6), seed=0, seconds=0.2))
     assert caught.value.reason == "timeout"
+
+
+# --- several tasks and modalities ---
+
+
+@pytest.mark.parametrize("balancing", [*get_args(LossMethod), *METHODS])
+def test_every_balance_learns_with_half_of_the_labels_and_a_third_of_the_modalities_gone(
+    balancing: str,
+) -> None:
+    data = joined_networks.problem().drop(labels=0.5, modalities=0.3)
+    recipe = {"balancing": balancing, "modality_dropout": 0.3, "task_weights": {"kind": 2.0}, "epochs": 6}
+    architecture = joined_networks.architecture(data.signature, **recipe)
+    torch.manual_seed(0)
+    network = architecture.build(data.signature)
+    reports = list(train(network, data, Recipe.of(architecture), seed=0))
+    assert all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+    assert reports[-1].train_loss < 0.9 * reports[0].train_loss
+    assert reports[-1].metrics["score"] > reports[0].metrics["score"]
+
+
+@pytest.mark.parametrize("sharing", list(PATTERNS))
+def test_every_pattern_of_sharing_trains_with_every_term_beside_the_losses(sharing: str) -> None:
+    data = joined_networks.problem().drop(labels=0.3, modalities=0.2)
+    domain = torch.arange(len(data.train)) % 2
+    data = dataclasses.replace(data, train=dataclasses.replace(data.train, domain=domain))
+    for alignment in ("infonce", "adversarial"):
+        architecture = joined_networks.architecture(
+            data.signature, sharing, balancing="pcgrad", alignment=alignment, sampling="round_robin", epochs=2
+        )
+        network = architecture.build(data.signature)
+        reports = list(train(network, data, Recipe.of(architecture), seed=0))
+        assert len(reports) == 2
+        assert all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+
+
+def test_a_task_that_no_batch_of_an_epoch_has_keeps_its_head() -> None:
+    data = joined_networks.problem()
+    labelled = torch.arange(len(data.train)) < 20
+    # the first domain has the labels; the domains come one after another
+    halves = dataclasses.replace(data.train, labelled={"size": labelled}, domain=(~labelled).long())
+    data = dataclasses.replace(data, train=halves)
+    architecture = joined_networks.architecture(data.signature)
+    network = architecture.build(data.signature)
+
+    def head() -> list[Tensor]:
+        return [parameter.detach().clone() for parameter in network.head("size").parameters()]
+
+    seen = [head()]
+    recipe = Recipe.of(architecture).model_copy(update={"sampling": "alternate", "weight_decay": 0.1})
+    for _ in train(network, data, recipe, seed=0):
+        seen.append(head())
+    same = [all(map(torch.equal, one, other)) for one, other in itertools.pairwise(seen)]
+    assert same == [False, True, False]
+
+
+def test_the_training_loss_is_the_sum_of_the_tasks_means_whatever_they_weigh() -> None:
+    data = joined_networks.problem()
+    architecture = joined_networks.architecture(data.signature)
+    losses = []
+    for recipe in ({}, {"balancing": "static", "task_weights": {"kind": 0.5}}):
+        torch.manual_seed(0)
+        network = architecture.build(data.signature)
+        # nothing is learned, so that the loss is the same in each step
+        settings = Recipe(epochs=1, learning_rate=1e-30, weight_decay=0.0, **recipe)  # type: ignore[arg-type]
+        losses += [report.train_loss for report in train(network, data, settings, seed=0)]
+    assert losses[0] == losses[1]
+
+
+def test_static_weights_of_unknown_tasks_fail_the_training() -> None:
+    data = joined_networks.problem()
+    network = joined_networks.architecture(data.signature).build(data.signature)
+    with pytest.raises(TrainingFailure, match=r"recipe\.task_weights: expected tasks of"):
+        list(train(network, data, Recipe(balancing="static", task_weights={"no": 1.0}), seed=0))

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import joined_networks
 import pytest
 import torch
 from faulty_networks import answers, architecture, points
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from search_spaces import Architecture, layer
@@ -187,6 +189,33 @@ def test_a_trial_saves_no_more_often_than_it_was_told(job: Job, folder: Folder) 
     assert folder.saved() == []
     events_of(dataclasses.replace(job, save_seconds=0.0))
     assert [state.epoch for state in folder.saved()] == [4]  # the end is no state to go on from
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"balancing": "uncertainty", "alignment": "adversarial", "sampling": "uncertainty"},
+        {"balancing": "dwa", "alignment": "infonce", "modality_dropout": 0.3},
+        {"balancing": "pcgrad", "alignment": "mmd", "sampling": "proportional"},
+        {"balancing": "random", "sampling": "round_robin", "optimizer": "sgd", "learning_rate": 0.01},
+    ],
+)
+def test_what_the_loss_learns_and_remembers_is_a_part_of_checkpoints_and_not_of_the_weights(
+    recipe: dict[str, Any],
+) -> None:
+    data = joined_networks.problem().drop(labels=0.3, modalities=0.2)
+    domain = torch.arange(len(data.train)) % 2
+    data = dataclasses.replace(data, train=dataclasses.replace(data.train, domain=domain))
+    network = joined_networks.architecture(data.signature, "private", epochs=5, **recipe)
+    whole = list(trial.run(Job(0, network, seed=3), data))
+    *reports, end = trial.run(Job(0, network, seed=3, until=3), data)
+    assert isinstance(end, Finished)
+    rest = list(trial.run(Job(0, network, seed=3, checkpoint=end.checkpoint), data))
+    assert answers([*reports, *rest]) == answers(whole)
+    assert end.checkpoint is not None
+    kept = load(end.checkpoint.state.read())
+    assert any(name.startswith("criterion.") for name in kept)
+    assert load(finished(whole).weights.read()).keys() == network.build(data.signature).state_dict().keys()
 
 
 def saved(job: Job, *spent: float) -> bytes:
