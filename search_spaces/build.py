@@ -107,8 +107,12 @@ def outline(
             return _outline(model, body, signature, "cpu")
 
 
-def expanded(model: Model, signature: Signature) -> Layer | Sequential:
+def expanded(model: Model, signature: Signature | None = None) -> Layer | Sequential:
     """The body of a model as it is built for a signature: a composite in its place is written out.
+
+    Args:
+        model: of the network.
+        signature: what it must serve; None: all that it can.
 
     Raises:
         BuildError: it makes no network for this signature.

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from search_spaces.composite import Composite
 from search_spaces.drawing_graph import Row, graph_rows, named
 from search_spaces.errors import BuildError
 from search_spaces.holes import is_plain
@@ -33,19 +32,17 @@ def draw(architecture: Architecture, signature: Signature | None = None) -> str:
     except BuildError:
         rows = [(f"architecture {architecture.id}", "", ""), *_tree(architecture.value, "value", None)]
         return _aligned(rows)
+    from search_spaces.build import expanded, outline
+
     plan = None
     rows = [(f"architecture {architecture.id}", "", "")]
     if signature is not None:
-        from search_spaces.build import outline
-
         network, plan = outline(model, signature)
         cost = architecture.cost(signature)
         title = f"{rows[0][0]}: {cost.num_params:,} parameters, {cost.num_macs:,} multiply-adds"
         rows = [(title, "", ""), ("", "gives", "parameters")]
         rows += [(f"input {name}", _shape(kind.shape), "") for name, kind in signature.inputs.items()]
-    body = model.body if plan is None else plan.body
-    if plan is None and isinstance(body, Layer) and Composite in getattr(body.factory, "__mro__", ()):
-        body = body.factory(**body.arguments).expand()
+    body = expanded(model) if plan is None else plan.body
     sources: dict[str, list[str]] = {}
     if isinstance(body, Layer) and body is not model.body:
         rows += graph_rows(body, model.where, plan, _text)

@@ -48,7 +48,8 @@ def graph_rows(graph: Layer, where: str, plan: Plan | None, text: Callable[[Any]
     """
     parts, calls = graph.arguments["parts"], graph.arguments["calls"]
     streams: dict[str, dict[int, _Stage]] = {}
-    for name, (part, *_) in calls.items():
+    order = list(parts)  # that of the inputs and the tasks; calls are in the order of their use
+    for name, (part, *_) in sorted(calls.items(), key=lambda item: order.index(item[1][0])):
         match = _NAME.fullmatch(name)
         if match is None or match["stream"] == "link" or name.endswith("/vector"):
             continue
