@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from search_spaces.blocks.fusion import fuse
@@ -65,6 +65,10 @@ class Backbone(Composite):
                 raise ValueError(
                     f"expected a link's operator from {', '.join(OPERATORS)}, got {link['operator']!r}"
                 )
+            for name, position in link["taps"].items():
+                if name not in self.streams or not (position is None or 0 < position <= 1):
+                    there = ", ".join(self.streams)
+                    raise ValueError(f"expected taps of {there} above 0 to 1, got {name!r}: {position!r}")
 
     def stages(self, stream: str) -> list[Layer]:
         """The stages of a stream."""
@@ -93,12 +97,15 @@ class Backbone(Composite):
             unknown = [name for name in wanted if name not in there]
             if unknown:
                 raise ValueError(f"expected {what} from {', '.join(there)}, got {', '.join(unknown)}")
-        return Backbone(
-            {name: stream for name, stream in self.streams.items() if name in signature.inputs},
-            {name: need for name, need in self.tasks.items() if name in signature.tasks},
-            self.sharing,
-            self.links,
-            self.task_attention,
+        inputs, tasks = signature.inputs, signature.tasks
+        return replace(
+            self,
+            streams={name: stream for name, stream in self.streams.items() if name in inputs},
+            tasks={name: need for name, need in self.tasks.items() if name in tasks},
+            links=[
+                {**link, "taps": {name: place for name, place in link["taps"].items() if name in inputs}}
+                for link in self.links
+            ],
         )
 
     def expand(self, signature: Signature | None = None) -> Layer:

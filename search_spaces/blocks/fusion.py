@@ -74,7 +74,7 @@ def _chosen(backbone: Backbone, number: int, base: str | None) -> dict[str, int]
     chosen = {
         name: backbone.tapped(name, position)
         for name, position in backbone.links[number - 1]["taps"].items()
-        if position is not None and name in backbone.streams
+        if position is not None
     }
     missing = {base} if number == 1 and base is not None else set()
     if number == len(backbone.links):

@@ -53,7 +53,7 @@ class Graph(nn.Module):
     modality that a single example of a batch has counts as missing: no normalisation can learn from it.
 
     Args:
-        parts: modules by name (without dots).
+        parts: modules by name (without dots). Those that are not needed are left out.
         calls: by name ``[part, source, ...]``; a source is a call or an input.
         outputs: by task the calls that its head receives, one or (retrieval) two.
         embeddings: by input the call that gives its vector ``(N, F)``, for losses that align modalities.
@@ -74,7 +74,6 @@ class Graph(nn.Module):
         private: Iterable[Sequence[str]] = (),
     ) -> None:
         super().__init__()
-        self.parts = nn.ModuleDict(dict(parts))
         self.outputs = {task: tuple(names) for task, names in outputs.items()}
         self.embeddings = dict(embeddings or {})
         self.ties = [list(group) for group in ties]
@@ -82,8 +81,10 @@ class Graph(nn.Module):
         beside = [*self.embeddings.values(), *(name for pair in self.private for name in pair)]
         self.calls = {name: (part, tuple(s)) for name, (part, *s) in in_order(calls, outputs, beside)}
         for name, (part, sources) in self.calls.items():
-            if part not in self.parts or not sources:
+            if part not in parts or not sources:
                 raise ValueError(f"call {name!r}: expected a part and its sources, got {[part, *sources]}")
+        used = {part for part, _ in self.calls.values()}
+        self.parts = nn.ModuleDict({name: part for name, part in parts.items() if name in used})
         self._asked = {*beside, *(name for names in self.outputs.values() for name in names)}
         self.shapes: dict[str, tuple[int, ...]] = {}
         """Of one example of each input and call, as far as they were seen."""
@@ -99,7 +100,8 @@ class Graph(nn.Module):
             inputs: by name, ``(N, ...)``.
             present: by name bool ``(N,)``: the examples that have this input; of one left out, all.
         """
-        count = len(next(iter(inputs.values())))
+        # not len(), which would fix the number of examples in an exported network
+        count = next(iter(inputs.values())).shape[0]
         taps: dict[str, _Tap] = {}
         for name, value in inputs.items():
             taps[name] = self._input(value, None if present is None else present.get(name))

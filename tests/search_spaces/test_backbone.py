@@ -503,6 +503,14 @@ X = {"x": STAGES}
             {"streams": X | {"y": STAGES}, "tasks": {"a": None}, "links": [_link("mean")]},
             "operator from sum, concat, gate, attend, lowrank, got 'mean'",
         ),
+        (
+            {"streams": X | {"y": STAGES}, "tasks": {"a": None}, "links": [_link(z=1.0)]},
+            "expected taps of x, y above 0 to 1, got 'z': 1.0",
+        ),
+        (
+            {"streams": X | {"y": STAGES}, "tasks": {"a": None}, "links": [_link(x=2.0)]},
+            "expected taps of x, y above 0 to 1, got 'x': 2.0",
+        ),
         ({"streams": X, "tasks": {"t.1": None, "t_1": None}}, r"names that differ .*got t\.1, t_1"),
         ({"streams": {"link": STAGES}, "tasks": {"a": None}}, "other names than 'link'"),
     ],

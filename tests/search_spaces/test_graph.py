@@ -179,6 +179,7 @@ def test_what_losses_ask_for_is_kept_though_no_output_needs_it() -> None:
     )
     taps = graph.encode({"x": torch.randn(2, 3)}).taps
     assert taps.keys() == {"p", "p/vector", "q"}
+    assert graph.parts.keys() == {"p", "q"}
     assert graph.embeddings == {"x": "p/vector"}
     assert (graph.ties, graph.private) == ([["p", "q"]], [("p", "q")])
 
