@@ -1,13 +1,16 @@
 """Trials of several processes: they come to what one comes to, and what happens to one happens to all."""
 
+import dataclasses
 import os
 import queue
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import joined_networks
 import pytest
 import ray
 import torch
@@ -38,10 +41,10 @@ from workers.tabular import Table
 cluster_tests = pytest.mark.cluster
 
 
-def architecture(*more: object, epochs: int = 2, batch_size: int = 23) -> Architecture:
+def architecture(*more: object, epochs: int = 2, batch_size: int = 23, **recipe: object) -> Architecture:
     """Of 72 examples to train on, 23 make 3 batches that two processes cannot halve, and a rest of 3."""
     model = sequential(layer(nn.Linear, out_features=8), layer(nn.Tanh), *more)
-    recipe = {"epochs": epochs, "batch_size": batch_size, "optimizer": "sgd", "learning_rate": 0.1}
+    recipe |= {"epochs": epochs, "batch_size": batch_size, "optimizer": "sgd", "learning_rate": 0.1}
     return Space({"model": model, "recipe": recipe}).architecture({})
 
 
@@ -66,6 +69,30 @@ def pool(ray_cluster: None, problem: Problem) -> Iterator[Pool]:
     with Pool(processes=2, grace=30) as made:
         made.open(problem)
         yield made
+
+
+@pytest.fixture(scope="module")
+def ragged_problem(problem: Problem) -> Problem:
+    """The same in two domains, of which the second has fewer labels; the last examples have no tags."""
+    count = len(problem.train)
+    domain = (torch.arange(count) >= 40).long()
+    chance = torch.rand(2, count, generator=torch.Generator().manual_seed(1))
+    labelled = {"kind": chance[0] > 0.5 * domain, "tags": (chance[1] > 0.5) & (torch.arange(count) < 64)}
+    return dataclasses.replace(
+        problem, train=dataclasses.replace(problem.train, labelled=labelled, domain=domain)
+    )
+
+
+@contextmanager
+def opened(pool: Pool, problem: Problem, afterwards: Problem) -> Iterator[None]:
+    """The pool with another problem: the cluster has no room for a second pool."""
+    pool.close()
+    pool.open(problem)
+    try:
+        yield
+    finally:
+        pool.close()
+        pool.open(afterwards)
 
 
 def is_second() -> bool:
@@ -244,6 +271,41 @@ def test_a_trial_paused_by_two_processes_goes_on_in_one_and_the_other_way_round(
     assert paused.checkpoint is not None
     rest = train(Job(0, whole.architecture, seed=2, checkpoint=paused.checkpoint), not together_first)
     assert_alike([*first[:-1], *rest], list(trial.run(whole, problem)))
+
+
+@cluster_tests
+def test_two_processes_balance_unevenly_spread_labels_as_one_does(
+    pool: Pool, problem: Problem, ragged_problem: Problem
+) -> None:
+    recipes: list[dict[str, object]] = [
+        {"balancing": "uncertainty"},
+        {"balancing": "dwa"},
+        {"balancing": "random"},
+        {"balancing": "pcgrad"},
+        {"balancing": "upgrad", "batch_size": 16},
+        {"sampling": "uncertainty", "batch_size": 8},
+    ]
+    jobs = [Job(i, architecture(layer(Moody), epochs=4, **recipe), 3) for i, recipe in enumerate(recipes)]
+    with opened(pool, ragged_problem, problem):
+        together = run(pool, *jobs)
+    for job in jobs:
+        own = [event for event in together if event.number == job.number]
+        assert isinstance(own[-1], Finished), own[-1]
+        assert_alike(own, list(trial.run(job, ragged_problem)))
+
+
+@cluster_tests
+def test_two_processes_align_modalities_and_come_to_the_same_again(pool: Pool, problem: Problem) -> None:
+    data = joined_networks.problem().drop(labels=0.3, modalities=0.2)
+    recipe = {"alignment": "adversarial", "modality_dropout": 0.2}
+    jobs = [
+        Job(i, joined_networks.architecture(data.signature, "private", balancing=balancing, **recipe), 3)
+        for i, balancing in enumerate(("equal", "mgda"))
+    ]
+    with opened(pool, data, problem):
+        first, second = run(pool, *jobs), run(pool, *jobs)
+    assert [isinstance(event, Finished) for event in first].count(True) == 2, first
+    assert answers(first) == answers(second)
 
 
 # The last one of the pool: the cluster has room for one member.
