@@ -109,7 +109,7 @@ def sum_over_tags(scores: Scores, weights: Tensor | None = None) -> Sums:
 
 def _exponential(scores: Tensor) -> tuple[Tensor, Tensor]:
     """``exp(scores - offset)`` between `SMALL` and 1, and the offset, their largest."""
-    offset = scores.float().amax()
+    offset = scores.float().max()
     return (scores.float() - offset).exp().clamp(min=SMALL), offset
 
 

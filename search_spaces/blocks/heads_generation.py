@@ -69,7 +69,7 @@ class GenerationHead(nn.Module):
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """``(N, F)``, ``(N, L, F)`` or ``(N, C, H, W)`` to ``(N, length, vocabulary)``, written greedily."""
         state, memory, real = self._begin(features, mask)
-        token = self.begin.expand(len(features), 1, -1)
+        token = self.begin.expand(features.shape[0], 1, -1)
         answers = []
         for _ in range(self.length):
             logits, state = self._decode(token, state, memory, real)
@@ -80,7 +80,7 @@ class GenerationHead(nn.Module):
     def loss(self, features: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
         """`text_loss`, each token told those of the target before it (teacher forcing)."""
         state, memory, real = self._begin(features, mask)
-        before = torch.cat([self.begin.expand(len(features), 1, -1), self.embedding(target[:, :-1])], 1)
+        before = torch.cat([self.begin.expand(features.shape[0], 1, -1), self.embedding(target[:, :-1])], 1)
         logits, _ = self._decode(before, state, memory, real)
         return text_loss(logits, target)
 

@@ -58,7 +58,7 @@ class Link(nn.Module, ABC):
             return answer.squeeze(1)
         if len(self.shapes[0]) == 2:
             return answer
-        return answer.transpose(1, 2).reshape(len(answer), self.width, *values[0].shape[2:])
+        return answer.transpose(1, 2).reshape(answer.shape[0], self.width, *values[0].shape[2:])
 
     def _aligned(self, values: Sequence[Tensor], given: Masks) -> list[Tensor]:
         """Each source as ``(N, P, F)``, ``P`` being 1 where positions are not kept."""
@@ -142,7 +142,7 @@ class Gate(Link):
         scores = self.gate(torch.cat([x.expand(-1, length, -1) for x in aligned], 2))
         scores = scores.view(*scores.shape[:2], len(aligned), self.width)
         if any(there is not None for there in present):
-            count = len(scores)
+            count = scores.shape[0]
             known = [scores.new_ones(count, dtype=torch.bool) if p is None else p for p in present]
             scores = scores.masked_fill(~torch.stack(known, 1)[:, None, :, None], -1e4)
         mapped = torch.stack(
@@ -178,7 +178,7 @@ class Attend(Link):
         own: Tensor = self.own(aligned[0])
         if len(aligned) == 1:
             return own
-        count = len(own)
+        count = own.shape[0]
         keys, seen = [self.nothing.expand(count, 1, -1)], [torch.ones(count, 1, device=own.device) > 0]
         for i, embed in enumerate(self.keys, start=1):
             tokens = embed(as_positions(values[i]))
