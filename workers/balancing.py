@@ -65,14 +65,12 @@ class Uncertainty(LossBalance):
         # One parameter for each: of an absent task it has no gradient, and no momentum moves it.
         self.log_variances = nn.ParameterList([nn.Parameter(torch.zeros(())) for _ in tasks])
         self._index = {name: index for index, name in enumerate(tasks)}
-        self._scales = {name: 0.5 if _is_real(task) else 1.0 for name, task in tasks.items()}
+        self._real = {name for name, task in tasks.items() if _is_real(task)}
 
     def forward(self, losses: Losses) -> Tensor:
-        terms = []
-        for name, loss in losses.items():
-            log_variance = self.log_variances[self._index[name]]
-            terms.append(self._scales[name] * torch.exp(-log_variance) * loss + log_variance / 2)
-        return _sum(terms)
+        log_variances = torch.stack([self.log_variances[self._index[name]] for name in losses])
+        halved = [loss / 2 if name in self._real else loss for name, loss in losses.items()]
+        return (torch.exp(-log_variances) * torch.stack(halved) + log_variances / 2).sum()
 
 
 class DynamicAverage(LossBalance):
@@ -155,8 +153,5 @@ def _is_real(task: Task) -> bool:
 
 
 def _weighted_sum(losses: Losses, weights: Mapping[str, float]) -> Tensor:
-    return _sum([loss * weights[name] if name in weights else loss for name, loss in losses.items()])
-
-
-def _sum(terms: list[Tensor]) -> Tensor:
+    terms = [loss * weights[name] if name in weights else loss for name, loss in losses.items()]
     return terms[0] if len(terms) == 1 else torch.stack(terms).sum()
