@@ -88,7 +88,7 @@ def _factor(there: Tensor | None, like: Tensor) -> Tensor | float:
 
 
 class Sum(Link):
-    """A linear map of each source; their sum, in proportion larger where a source is missing."""
+    """A linear map of each source; their sum. Of how many there are the normalisation makes nothing."""
 
     def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0) -> None:
         super().__init__(in_shapes, width, keep)
@@ -100,9 +100,6 @@ class Sum(Link):
         factors = [_factor(there, value) for there, value in zip(present, aligned, strict=True)]
         mapped = [m(x) * f for m, x, f in zip(self.maps, aligned, factors, strict=True)]
         total: Tensor = sum(mapped[1:], mapped[0])
-        known = sum(factors[1:], factors[0])
-        if isinstance(known, Tensor):
-            total = total * (len(mapped) / known.clamp(min=1))
         return total
 
 

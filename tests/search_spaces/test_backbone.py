@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces import Architecture, Classification, Image, Signature, Space, Tokens, Vector, layer
-from search_spaces.blocks import Recurrent, SequenceConvolution, TokenEmbedding
+from search_spaces.blocks import CrfHead, Recurrent, SequenceConvolution, TokenEmbedding
 from search_spaces.blocks.backbone import Backbone, needs
 from search_spaces.blocks.graph import Graph
+from search_spaces.blocks.heads import default_head
 from search_spaces.blocks.patterns import PATTERNS, Extras
 from search_spaces.blocks.wiring import Wiring
 from search_spaces.errors import BuildError
@@ -453,6 +454,14 @@ def test_names_of_calls_and_parts_do_not_count_but_those_of_inputs_and_tasks_do(
     parts = {"p": layer(nn.Linear, out_features=2)}
     plain: dict[str, Any] = {"parts": parts, "calls": {"c": ["p", "x"]}, "outputs": {"a": ["c"]}}
     assert _named(**plain) == graph("c", "x", "a") != _named(**plain, embeddings={"x": "c"})
+
+
+def test_heads_that_tasks_have_anyway_do_not_count() -> None:
+    body = _mixed("hard", _link(**ALL)).value
+    anyway = {task: layer(default_head(kind)) for task, kind in MIXED.tasks.items()}
+    ids = [Space({"body": body, "heads": heads}).architecture({}).id for heads in ({}, anyway)]
+    other = Space({"body": body, "heads": anyway | {"tags": layer(CrfHead)}}).architecture({}).id
+    assert ids[0] == ids[1] != other
 
 
 def test_weights_that_are_shared_and_weights_of_ones_own_are_different_architectures() -> None:

@@ -45,8 +45,7 @@ def _zeroed(value: Tensor, there: Tensor = THERE) -> Tensor:
 
 
 def _sum(link: Sum, vectors: list[Tensor], weights: list[float]) -> Tensor:
-    scale = len(vectors) / max(1, sum(weights))
-    return torch.stack([m(x) * w * scale for m, x, w in zip(link.maps, vectors, weights, strict=True)]).sum(0)
+    return torch.stack([m(x) * w for m, x, w in zip(link.maps, vectors, weights, strict=True)]).sum(0)
 
 
 def _concat(link: Concat, vectors: list[Tensor], weights: list[float]) -> Tensor:
