@@ -1,22 +1,26 @@
-"""Random changes to images while training, for many examples in a few tensor operations."""
+"""Random changes to images and series while training, for many examples in a few tensor operations."""
 
 import torch
 from torch import Generator, Tensor
 
+SCALE = 0.1
+"""Standard deviation of the factors and offsets of `scaled` series."""
 
-def augment(images: Tensor, kind: str, generator: Generator) -> Tensor:
-    """A changed copy of ``images`` ``(N, C, H, W)``; each example is changed in its own way.
+
+def augment(values: Tensor, kind: str, generator: Generator) -> Tensor:
+    """A changed copy of images ``(N, C, H, W)`` or series ``(N, L, F)``; each example in its own way.
 
     Args:
-        images: float; zero is the ground that is shifted in and cut out to.
+        values: float; zero is the ground that is shifted in and cut out to.
         kind: ``off``, ``shift`` or ``cutout``.
         generator: of the chances, on the CPU, so that they are the same on every device.
     """
+    images = values.dim() == 4
     if kind == "shift":
-        return shift(images, generator)
+        return shift(values, generator) if images else scaled(values, generator)
     if kind == "cutout":
-        return cutout(images, generator)
-    return images
+        return cutout(values, generator) if images else cut_span(values, generator)
+    return values
 
 
 def shift(images: Tensor, generator: Generator) -> Tensor:
@@ -42,3 +46,24 @@ def cutout(images: Tensor, generator: Generator) -> Tensor:
     inside_columns = (columns >= lefts) & (columns < lefts + side)
     square = (inside_rows[:, :, None] & inside_columns[:, None, :]).unsqueeze(1)
     return images.masked_fill(square.to(images.device), 0)
+
+
+def scaled(series: Tensor, generator: Generator) -> Tensor:
+    """Each feature of each series times a factor near 1, plus an offset (Um et al. 2017, "scaling").
+
+    Both are normal, with standard deviation `SCALE`; the offset in units of the feature's own deviation along
+    the series, so that a feature that stays is only scaled.
+    """
+    count, _, features = series.shape
+    chances = SCALE * torch.randn((2, count, 1, features), generator=generator).to(series)
+    return series * (1 + chances[0]) + chances[1] * series.std(1, keepdim=True, correction=0)
+
+
+def cut_span(series: Tensor, generator: Generator) -> Tensor:
+    """Zero a span of a quarter of each series, centred anywhere (time masking; Park et al. 2019)."""
+    count, length, _ = series.shape
+    span = max(1, length // 4)
+    starts = torch.randint(length, (count, 1), generator=generator) - span // 2
+    positions = torch.arange(length)
+    inside = (positions >= starts) & (positions < starts + span)
+    return series.masked_fill(inside.unsqueeze(2).to(series.device), 0)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Generator, Tensor
 
-from search_spaces.signature import Image, Signature
+from search_spaces.signature import Image, Sequence, Signature
 from workers.augmentation import augment
 from workers.problems.split import Split
 from workers.recipe import Sampling
@@ -28,14 +28,14 @@ class Feed:
     """The batches of a training, epoch by epoch.
 
     What a `DataLoader` does for each example (index, collate) is done here by one gather for each piece; a
-    batch is a view of it. So is augmentation, for all images of a piece together.
+    batch is a view of it. So is augmentation, for all examples of a piece together.
 
     A batch is a `Split` that says what is known of it without asking the device: ``targets`` leaves out a
     task that none of its examples has a label for; ``labelled`` and ``present`` leave out what all have.
 
     Args:
         split: the examples, on any device.
-        signature: says which inputs are images.
+        signature: says which inputs are images and series.
         batch_size: examples in each batch but a domain's last.
         augmentation: see `workers.augmentation.augment`.
         channels_last: lay images out as convolutions like them best.
@@ -63,7 +63,7 @@ class Feed:
         sampling: Sampling = "mixed",
     ) -> None:
         self._split = split
-        self._images = [name for name, kind in signature.inputs.items() if isinstance(kind, Image)]
+        self._changed = [n for n, kind in signature.inputs.items() if isinstance(kind, Image | Sequence)]
         self._batch_size, self._augmentation = batch_size, augmentation
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         # Masks on the CPU too, where the order is drawn: what a batch has is known there without waiting.
@@ -120,7 +120,7 @@ class Feed:
             order = members[torch.randperm(len(members), generator=generator)]
             yield from self._batches(order, _sizes(len(members), self._batch_size), generator)
 
-    def _batches(self, order: Tensor, sizes: Sequence[int], generator: Generator) -> Iterator[Split]:
+    def _batches(self, order: Tensor, sizes: list[int], generator: Generator) -> Iterator[Split]:
         """Batches of these sizes of the examples in this order."""
         start = 0
         for first in range(0, len(sizes), self._piece):
@@ -146,10 +146,11 @@ class Feed:
 
     def _gathered(self, indices: Tensor, generator: Generator) -> Split:
         gathered = self._split.select(indices.to(self._split.device))
-        for name in self._images:
-            # A missing image is zeros, which augmentation only moves and adds to.
-            images = augment(gathered.inputs[name], self._augmentation, generator)
-            gathered.inputs[name] = images.contiguous(memory_format=self._layout)
+        for name in self._changed:
+            # What is missing is zeros, which augmentation only moves and adds to.
+            values = augment(gathered.inputs[name], self._augmentation, generator)
+            layout = self._layout if values.dim() == 4 else torch.contiguous_format
+            gathered.inputs[name] = values.contiguous(memory_format=layout)
         return gathered
 
 
