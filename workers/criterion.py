@@ -82,6 +82,11 @@ class Criterion(nn.Module):
             sizes = _sizes(network, body, (call for pair in body.private for call in pair))
             self.separation = Separation(body.private, sizes, domains, recipe.orthogonality)
 
+    @property
+    def has_terms(self) -> bool:
+        """Whether there is anything beside the tasks' losses."""
+        return bool(self._tie) or self.alignment is not None or self.separation is not None
+
     def terms(self, network: Network, taps: Mapping[str, Tensor], batch: Split) -> Tensor | None:
         """The terms beside the tasks' losses, weighted and added; None where there is none."""
         terms: list[Tensor | None] = []
@@ -143,21 +148,23 @@ class Objective(nn.Module):
         """
         network, criterion = self.network, self.criterion
         auxiliary: Tensor | None = None
+        made: Mapping[str, Tensor | tuple[Tensor, Tensor]]
         if isinstance(network, Network):
             with self._precision():
                 encoding = network.encode(batch.inputs, batch.present)
-                losses = self._of_features(encoding, batch)
-            auxiliary = criterion.terms(network, encoding.taps, batch)
-            some = next(iter(encoding.features.values()))
+                made, losses = encoding.features, self._of_features(encoding, batch)
+            if criterion.has_terms:
+                auxiliary = criterion.terms(network, encoding.taps, batch)
         else:
             answers = self._forward(batch)
-            losses = self._of_answers(answers, batch)
-            some = next(iter(answers.values()))
+            made, losses = answers, self._of_answers(answers, batch)
         if shares is not None:
-            # A sum of nothing, so that the processes agree on what there is, and all take part.
-            nothing = (some if isinstance(some, Tensor) else some[0]).sum() * 0
-            losses = {n: losses[n] * share if n in losses else nothing for n, share in shares.items()}
-            auxiliary = nothing if auxiliary is None and not losses else auxiliary
+            # Sums of nothing, so that the processes agree on what there is, and all take part.
+            losses = {
+                n: losses[n] * share if n in losses else _nothing(made[n]) for n, share in shares.items()
+            }
+            if auxiliary is None and (criterion.has_terms or not losses):
+                auxiliary = _nothing(next(iter(made.values())))
         if not losses:
             return Losses(auxiliary, losses, auxiliary)
         total = criterion.balance(losses) if len(self._tasks) > 1 else losses[next(iter(losses))]
@@ -257,6 +264,11 @@ def shares(
             here = target[own][rows[own]]
             found[name] = processes * counted(task, here) / counted(task, target[rows]) if len(here) else 0.0
     return found
+
+
+def _nothing(made: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """0, as a function of what a network made."""
+    return (made.sum() if isinstance(made, Tensor) else made[0].sum() + made[1].sum()) * 0
 
 
 def _sizes(network: Network, body: Graph, calls: Iterable[str]) -> dict[str, int]:

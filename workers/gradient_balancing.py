@@ -66,7 +66,7 @@ class GradientBalance:
             reduce: brings together what several processes have: of each loss the gradients; the parameters.
         """
         roots = list(losses.values()) + ([] if auxiliary is None else [auxiliary])
-        rows = [self._gradients(root, retain=root is not roots[-1]) for root in roots]
+        rows = [self._gradients(root, retain=number < len(roots)) for number, root in enumerate(roots, 1)]
         rows = reduce(rows, self._parameters)
         plain = rows.pop() if auxiliary is not None else [None] * len(self._parameters)
         owners = [

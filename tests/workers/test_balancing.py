@@ -330,6 +330,16 @@ def test_a_method_is_deterministic_from_its_seed_and_leaves_torchs_chance_alone(
     assert seen(1) == seen(1)
 
 
+def test_one_loss_may_stand_for_several_tasks() -> None:
+    network = ThreeTasks()
+    loss = network.losses("a")["a"]
+    GradientBalance("upgrad", network.parameters()).backward({"a": loss, "b": loss}, loss)
+    plain = ThreeTasks()
+    plain.losses("a")["a"].backward()
+    for mine, other in zip(network.shared.parameters(), plain.shared.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, 3 * other.grad, rtol=1e-3, atol=1e-6)
+
+
 def test_recurrent_layers_and_batch_statistics_are_no_obstacle() -> None:
     layers = nn.ModuleList([nn.LSTM(3, 4, batch_first=True), nn.BatchNorm1d(4)])
     features = layers[1](layers[0](torch.randn(5, 6, 3))[0][:, -1])

@@ -143,6 +143,20 @@ def test_the_mean_of_the_processes_losses_is_that_of_the_whole_batch(balancing: 
     torch.testing.assert_close(torch.stack([x.total for x in own if x.total is not None]).mean(), whole.total)
 
 
+def test_all_processes_have_a_term_where_one_of_them_has() -> None:
+    objective = objective_of(built(), Recipe(alignment="infonce"))
+    batch = dataclasses.replace(batch_of(8), present={"point": torch.arange(8) < 4})
+    batch.inputs["point"][4:] = 0
+    batch = with_labels(batch, match=[True] * 4 + [False] * 4)
+    parts = [slice(0, 4), slice(4, 8)]
+    own = [objective(batch.take(part), shares(SIGNATURE.tasks, batch, part, 2)) for part in parts]
+    terms = [losses.auxiliary for losses in own]
+    assert terms[0] is not None
+    assert terms[1] is not None
+    assert float(terms[0].detach()) > float(terms[1].detach()) == 0
+    assert terms[1].requires_grad
+
+
 # --- modality dropout ---
 
 
