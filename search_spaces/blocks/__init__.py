@@ -22,12 +22,13 @@ from search_spaces.blocks.links import Attend, Concat, Gate, LowRank, Sum
 from search_spaces.blocks.parallel import Parallel
 from search_spaces.blocks.recurrent import Recurrent
 from search_spaces.blocks.sequence_convolution import PyramidBlock, SequenceConvolution
-from search_spaces.blocks.sharing import Beside, Pool, Route, Stitch, TaskAttention, TaskMask
+from search_spaces.blocks.sharing import Average, Beside, Pool, Route, Stitch, TaskAttention, TaskMask
 from search_spaces.blocks.text import TokenEmbedding
 from search_spaces.blocks.vision import MapNorm, MapTransformerLayer, PatchEmbedding
 
 __all__ = [
     "Attend",
+    "Average",
     "Backbone",
     "Beside",
     "Bottleneck",

@@ -11,7 +11,7 @@ from search_spaces.blocks.fusion import fuse
 from search_spaces.blocks.graph import in_order
 from search_spaces.blocks.links import OPERATORS
 from search_spaces.blocks.patterns import PATTERNS, Extras, Taps
-from search_spaces.blocks.sharing import Pool, TaskAttention
+from search_spaces.blocks.sharing import Average, Pool, TaskAttention
 from search_spaces.blocks.wiring import Wiring, plain_name
 from search_spaces.composite import Composite
 from search_spaces.nodes import Layer, flat
@@ -31,7 +31,8 @@ class Backbone(Composite):
         tasks: by task what its head must receive, see `needs`.
         sharing: ``{"kind": ...}``, a name of `search_spaces.blocks.patterns.PATTERNS`, with its options.
         links: where there are several streams, how they are joined, one link after another: ``taps`` (by
-            input how far along its stream, above 0 to 1, or None), ``operator`` (`OPERATORS`), ``width``.
+            input how far along its stream, above 0 to 1, or None), ``operator`` (`OPERATORS`), ``width``, and
+            maybe ``pooling`` (``mean``, ``max`` or ``attention``).
             Each also joins what the link before gave; the last takes the end of a stream that none tapped.
         task_attention: whether each task also looks at the features of the others.
 
@@ -148,9 +149,9 @@ class Backbone(Composite):
         embeddings: dict[str, str] = {}
         if len(self.streams) > 1:
             for name, stages in taps.items():
-                ends = [call for stage in stages for call in stage.values() if call in used]
+                ends = [calls for stage in stages if (calls := used.intersection(stage.values()))]
                 if ends:  # two streams may be all that retrieval needs
-                    embeddings[name] = _vector(wiring, ends[-1])
+                    embeddings[name] = _embedding(wiring, name, sorted(ends[-1]))
         private = []
         for pairs in extras.private:
             ours = [pair for pair in pairs if used.issuperset(pair)]
@@ -160,6 +161,12 @@ class Backbone(Composite):
     def _pair(self, wiring: Wiring, taps: Mapping[str, Taps], task: str) -> list[str]:
         """The vectors of the two inputs that a task of retrieval compares."""
         return [_vector(wiring, taps[name][-1][task]) for name in self.tasks[task] or ()]
+
+
+def _embedding(wiring: Wiring, stream: str, ends: Sequence[str]) -> str:
+    """One vector of a stream: the mean of what its owners say."""
+    vectors = [_vector(wiring, call) for call in ends]
+    return vectors[0] if len(vectors) == 1 else wiring.join(f"{plain_name(stream)}/vector", Average, *vectors)
 
 
 def _vector(wiring: Wiring, call: str) -> str:

@@ -48,6 +48,7 @@ def fuse(backbone: Backbone, wiring: Wiring, taps: Mapping[str, Taps]) -> dict[s
                 *rest_calls,
                 width=link["width"],
                 keep=len(kept_calls),
+                pooling=link.get("pooling", "mean"),
             )
             features |= dict.fromkeys(members, name)
     return features

@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.blocks import passing
-from search_spaces.blocks.heads_parts import as_positions, num_features
+from search_spaces.blocks.heads_parts import Pooling, as_positions, num_features
 from search_spaces.blocks.masks import of_length
 
 Masks = Sequence[Tensor | None] | None
@@ -34,20 +33,27 @@ class Link(nn.Module, ABC):
         in_shapes: of one example of each source.
         width: features of the answer.
         keep: so many sources, the first ones, keep their positions, resized to those of the first; all others
-            are averaged over theirs. 0: the answer is a vector ``(N, width)``; else a sequence
+            are pooled over theirs. 0: the answer is a vector ``(N, width)``; else a sequence
             ``(N, L, width)`` or a map ``(N, width, H, W)`` as the first source.
+        pooling: ``mean``, ``max`` or ``attention``; see `Pooling`.
 
     Raises:
-        ValueError: positions are to be kept of a vector.
+        ValueError: positions are to be kept of a vector, or another pooling.
     """
 
-    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0) -> None:
+    pooled: int | None = None
+    """How many of the sources are pooled if they keep no positions; None: all."""
+
+    def __init__(
+        self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0, pooling: str = "mean"
+    ) -> None:
         super().__init__()
         self.shapes = [tuple(shape) for shape in in_shapes]
         self.sizes = [num_features(shape) for shape in self.shapes]
         self.keep, self.width = keep, width
         if any(len(shape) != len(self.shapes[0]) or len(shape) < 2 for shape in self.shapes[:keep]):
             raise ValueError(f"expected sequences or maps to keep the positions of, got {self.shapes[:keep]}")
+        self.pools = nn.ModuleList(Pooling(shape, pooling) for shape in self.shapes[keep : self.pooled])
         self.norm = nn.LayerNorm(width)
 
     def forward(self, *values: Tensor, masks: Masks = None, present: Masks = None) -> Tensor:
@@ -61,14 +67,12 @@ class Link(nn.Module, ABC):
         return answer.transpose(1, 2).reshape(answer.shape[0], self.width, *values[0].shape[2:])
 
     def _aligned(self, values: Sequence[Tensor], given: Masks) -> list[Tensor]:
-        """Each source as ``(N, P, F)``, ``P`` being 1 where positions are not kept."""
-        aligned = []
-        for i, value in enumerate(values):
-            if i < self.keep:
-                aligned.append(as_positions(resized(value, values[0].shape[1:])))
-            else:
-                aligned.append(passing.mean(value, given[i] if given else None).unsqueeze(1))
-        return aligned
+        """The sources as ``(N, P, F)``, ``P`` being 1 where positions are not kept."""
+        kept = [as_positions(resized(value, values[0].shape[1:])) for value in values[: self.keep]]
+        rest = values[self.keep : self.pooled]
+        real = [None] * len(rest) if given is None else given[self.keep : self.pooled]
+        pooled = [pool(v, m).unsqueeze(1) for pool, v, m in zip(self.pools, rest, real, strict=True)]
+        return kept + pooled
 
     @abstractmethod
     def join(
@@ -77,7 +81,7 @@ class Link(nn.Module, ABC):
         """``(N, P, width)`` from the sources.
 
         Args:
-            aligned: each source as ``(N, P, F)`` or ``(N, 1, F)``.
+            aligned: the sources that keep positions as ``(N, P, F)``, and those pooled as ``(N, 1, F)``.
             present: for each bool ``(N,)``, or None: all are there. What is not there is zeros.
             values, given: the sources and their masks as they came.
         """
@@ -90,8 +94,10 @@ def _factor(there: Tensor | None, like: Tensor) -> Tensor | float:
 class Sum(Link):
     """A linear map of each source; their sum. Of how many there are the normalisation makes nothing."""
 
-    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0) -> None:
-        super().__init__(in_shapes, width, keep)
+    def __init__(
+        self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0, pooling: str = "mean"
+    ) -> None:
+        super().__init__(in_shapes, width, keep, pooling)
         self.maps = nn.ModuleList(nn.Linear(size, width) for size in self.sizes)
 
     def join(
@@ -106,8 +112,10 @@ class Sum(Link):
 class Concat(Link):
     """One linear map of all sources side by side."""
 
-    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0) -> None:
-        super().__init__(in_shapes, width, keep)
+    def __init__(
+        self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0, pooling: str = "mean"
+    ) -> None:
+        super().__init__(in_shapes, width, keep, pooling)
         self.map = nn.Linear(sum(self.sizes), width)
 
     def join(
@@ -127,8 +135,10 @@ class Gate(Link):
     sources (the sigmoid is a softmax over them).
     """
 
-    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0) -> None:
-        super().__init__(in_shapes, width, keep)
+    def __init__(
+        self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0, pooling: str = "mean"
+    ) -> None:
+        super().__init__(in_shapes, width, keep, pooling)
         self.maps = nn.ModuleList(nn.Linear(size, width) for size in self.sizes)
         self.gate = nn.Linear(sum(self.sizes), width * len(self.sizes))
 
@@ -159,8 +169,17 @@ class Attend(Link):
         heads: of the attention; the largest divisor of ``width`` up to this.
     """
 
-    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0, heads: int = 4) -> None:
-        super().__init__(in_shapes, width, keep)
+    pooled = 1
+
+    def __init__(
+        self,
+        in_shapes: Sequence[Sequence[int]],
+        width: int,
+        keep: int = 0,
+        pooling: str = "mean",
+        heads: int = 4,
+    ) -> None:
+        super().__init__(in_shapes, width, keep, pooling)
         self.heads = next(n for n in range(min(heads, width), 0, -1) if width % n == 0)
         self.own = nn.Linear(self.sizes[0], width)
         if len(self.sizes) > 1:
@@ -173,7 +192,7 @@ class Attend(Link):
         self, aligned: list[Tensor], present: list[Tensor | None], values: Sequence[Tensor], given: Masks
     ) -> Tensor:
         own: Tensor = self.own(aligned[0])
-        if len(aligned) == 1:
+        if len(values) == 1:
             return own
         count = own.shape[0]
         keys, seen = [self.nothing.expand(count, 1, -1)], [torch.ones(count, 1, device=own.device) > 0]
@@ -208,8 +227,15 @@ class LowRank(Link):
         rank: of the tensor.
     """
 
-    def __init__(self, in_shapes: Sequence[Sequence[int]], width: int, keep: int = 0, rank: int = 4) -> None:
-        super().__init__(in_shapes, width, keep)
+    def __init__(
+        self,
+        in_shapes: Sequence[Sequence[int]],
+        width: int,
+        keep: int = 0,
+        pooling: str = "mean",
+        rank: int = 4,
+    ) -> None:
+        super().__init__(in_shapes, width, keep, pooling)
         self.rank = rank
         self.factors = nn.ModuleList(nn.Linear(size, rank * width) for size in self.sizes)
         self.mix = nn.Parameter(torch.randn(rank) / rank**0.5)

@@ -134,6 +134,14 @@ class Beside(nn.Module):
         return concatenate(values)
 
 
+class Average(nn.Module):
+    """The mean of several vectors: what the streams of several tasks say together."""
+
+    def forward(self, *values: Tensor) -> Tensor:
+        """Vectors ``(N, F)`` to one."""
+        return torch.stack(values).mean(0)
+
+
 class Pool(nn.Module):
     """Any feature as a vector: the mean over its positions."""
 

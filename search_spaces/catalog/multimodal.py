@@ -17,6 +17,7 @@ def multimodal(
     operators: Sequence[str] = OPERATORS,
     positions: Sequence[float] = POSITIONS,
     widths: Sequence[int] = (32, 64, 128),
+    poolings: Sequence[str] = ("mean", "max", "attention"),
     sharing: Sequence[str] = SHARING,
     encoders: Mapping[str, Any] | None = None,
     heads: Mapping[str, Any] | None = None,
@@ -35,6 +36,7 @@ def multimodal(
             ``lowrank`` (a tensor of low rank).
         positions: how far along a stream a link may tap it, above 0 (its first stage) to 1 (its end).
         widths: the features a link may give.
+        poolings: how a link may pool the positions of what it taps.
         sharing, encoders, heads, options: of `multitask`.
 
     Raises:
@@ -49,5 +51,6 @@ def multimodal(
         operators=operators,
         positions=positions,
         widths=widths,
+        poolings=poolings,
         **options,
     )

@@ -35,6 +35,7 @@ def multitask(
     operators: Sequence[str] = ("concat",),
     positions: Sequence[float] = (1.0,),
     widths: Sequence[int] = (64, 128),
+    poolings: Sequence[str] = ("mean", "max", "attention"),
 ) -> Space:
     """Networks for several tasks: encoders, what the tasks share of them, and heads.
 
@@ -50,7 +51,7 @@ def multitask(
         experts: how many there may be in each stage, with ``routed``.
         task_attention: whether tasks look at each other's features.
         heads: for some tasks a head in place of the catalog's, a layer, maybe with holes.
-        links, operators, positions, widths: how several inputs are joined; as of `multimodal`.
+        links, operators, positions, widths, poolings: how several inputs are joined; as of `multimodal`.
 
     Raises:
         SpaceError: an option without values, another pattern or operator, or a name not in the signature.
@@ -79,6 +80,7 @@ def multitask(
             "taps": {name: _tap(positions, links > 1) for name in signature.inputs},
             "operator": of_kind("operators", operators, {operator: operator for operator in OPERATORS}),
             "width": one_of("widths", widths),
+            "pooling": one_of("poolings", poolings),
         }
         arguments["links"] = repeat(link, up_to("links", links))
     return Space(
