@@ -17,16 +17,24 @@ def encoder(kind: Input) -> Space:
     """Encoders for one input: layers that keep its kind, as the streams of a backbone need them.
 
     Images: convolutional networks without dense layers, or vision transformers, both giving maps. Series and
-    texts: what `series` and `text` have, giving series. Vectors: dense layers.
+    texts: what `series` and `text` have, giving series. Vectors: dense layers. All of a size that trains in
+    minutes on a laptop, several times over as some patterns of sharing want it; for larger ones give your own.
 
     Args:
         kind: of the input.
     """
     if isinstance(kind, Image):
-        return Space(choice(cnn=cnn(dense_layers=0).value, vit=vit(patch_sizes=_patches(kind)).value))
+        convolutions = cnn(
+            depth=2, widths=(8, 16, 32, 64), stem_widths=(8, 16), stem_strides=(1, 2), dense_layers=0
+        )
+        return Space(
+            choice(
+                cnn=convolutions.value, vit=vit(layers=3, widths=(32, 64), patch_sizes=_patches(kind)).value
+            )
+        )
     if isinstance(kind, Sequence):
-        return series()
-    return text() if isinstance(kind, Tokens) else dense()
+        return series(widths=(16, 32, 64))
+    return text(layers=2, widths=(64, 128)) if isinstance(kind, Tokens) else dense()
 
 
 def dense(*, layers: int = 3) -> Space:
