@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HELPERS = {"__init__", "common", "driving", "hypervolume", "measured", "peers", "recording"}
+HELPERS = {
+    "__init__",
+    "common",
+    "driving",
+    "hypervolume",
+    "measured",
+    "multitask_baselines",
+    "peers",
+    "recording",
+}
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in HELPERS)
 
 
