@@ -131,14 +131,12 @@ def compare(runner: Runner, name: str, budget: Budget, seeds: range) -> tuple[st
     problem = load_problem(name)
     tasks, inputs = problem.signature.tasks, list(problem.signature.inputs)
     network = baseline(problem)
-    singles: list[Scores] = []  # by the names that the metrics have among those of all tasks
-    for seed in seeds:
-        alone = {
-            task: runner.train(network, problem.only(tasks=[task]), budget.epochs, seed) for task in tasks
-        }
-        singles.append(
-            {f"{task}.{name}": value for task, run in alone.items() for name, value in run.items()}
-        )
+    # By the names that the metrics have among those of all tasks.
+    singles: list[Scores] = [{} for _ in seeds]
+    for task in tasks:
+        alone = runner.train(network, problem.only(tasks=[task]), budget.epochs, seeds)
+        for known, run in zip(singles, alone, strict=True):
+            known |= {f"{task}.{metric}": value for metric, value in run.items()}
     what = "hard sharing, equal weights" + (", late fusion" if len(inputs) > 1 else "")
     results = {"single-task networks": singles}
     results[what] = runner.train(network, problem, budget.epochs, seeds)

@@ -104,7 +104,7 @@ class Criterion(nn.Module):
         return torch.stack(there).sum() if there else None
 
 
-class Objective(nn.Module):
+class TrainingLoss(nn.Module):
     """A network together with its criterion, as one module.
 
     Args:

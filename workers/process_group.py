@@ -21,7 +21,7 @@ from workers.stopping import TrialStopped
 
 if TYPE_CHECKING:
     from search_spaces.signature import Task
-    from workers.criterion import Losses, Objective
+    from workers.criterion import Losses, TrainingLoss
     from workers.gradient_balancing import Gradients
     from workers.learning import Learning
     from workers.problems.split import Split
@@ -65,19 +65,19 @@ class Alone:
         return epochs
 
     def parallel(
-        self, objective: Objective, tasks: Mapping[str, Task], *, learns: bool, apart: bool
+        self, loss_of: TrainingLoss, tasks: Mapping[str, Task], *, learns: bool, apart: bool
     ) -> Callable[[Split], Losses]:
         """The losses of this process's share of a batch, so weighted that the mean over the processes is what
         the whole batch gives; the gradients of their total are the mean over all processes when ``backward``
         returns. Terms that compare examples with each other compare those of one process.
 
         Args:
-            objective: in the same state in all processes but for its numbers: the first one's are taken over.
+            loss_of: in the same state in all processes but for its numbers: the first one's are taken over.
             tasks: by name.
             learns: whether anything in it has a gradient.
             apart: whether each task's gradient is wanted by itself; they are brought together by `reduce`.
         """
-        return objective
+        return loss_of
 
     def reduce(self, rows: list[Gradients], parameters: list[Tensor]) -> list[Gradients]:
         """The mean over the processes of gradients, each row those of one loss.
@@ -142,20 +142,20 @@ class ProcessGroup(Alone):
         return int(behind)
 
     def parallel(
-        self, objective: Objective, tasks: Mapping[str, Task], *, learns: bool, apart: bool
+        self, loss_of: TrainingLoss, tasks: Mapping[str, Task], *, learns: bool, apart: bool
     ) -> Callable[[Split], Losses]:
-        compute: Callable[..., Losses] = objective
+        compute: Callable[..., Losses] = loss_of
         if learns:
-            if next(objective.parameters()).is_cuda:
-                nn.SyncBatchNorm.convert_sync_batchnorm(objective.network)  # type: ignore[no-untyped-call]
+            if next(loss_of.parameters()).is_cuda:
+                nn.SyncBatchNorm.convert_sync_batchnorm(loss_of.network)  # type: ignore[no-untyped-call]
             if apart:
-                for tensor in (*objective.parameters(), *objective.buffers()):
+                for tensor in (*loss_of.parameters(), *loss_of.buffers()):
                     _take_over(tensor)
             else:
                 # Over the loss, not the network: an answer that is in no loss then counts as not used. What
                 # is not used may change from step to step, so torch looks for it in each.
                 compute = nn.parallel.DistributedDataParallel(
-                    objective, find_unused_parameters=True, gradient_as_bucket_view=True
+                    loss_of, find_unused_parameters=True, gradient_as_bucket_view=True
                 )
                 compute.broadcast_buffers = False  # once an epoch will do: see `align`
 

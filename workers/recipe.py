@@ -35,8 +35,10 @@ class Recipe(BaseModel):
         schedule: of the learning rate over all steps: ``cosine`` down to 0, ``onecycle`` (Smith & Topin 2018:
             up for 30 %, then down to 0), or ``constant``.
         batch_size: examples per step.
-        augmentation: of image inputs while training: ``off``, ``shift`` (moved by up to an eighth of the
-            side) or ``cutout`` (a random square of a quarter of the side is zeroed; DeVries & Taylor 2017).
+        augmentation: of images and series while training: ``off``, ``shift`` (images are moved by up to an
+            eighth of the side, series scaled and shifted in their values; Um et al. 2017) or ``cutout`` (a
+            random square or span of a quarter of the side is zeroed; DeVries & Taylor 2017, Park
+            et al. 2019).
         epochs: passes over the training split.
         precision: of the arithmetic on a GPU: ``float32`` or ``bfloat16`` (autocast). A CPU uses float32.
         balancing: of several tasks. Of their losses (see `workers.balancing`): ``equal``, the sum;

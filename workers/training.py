@@ -14,7 +14,7 @@ from torch import nn
 from search_spaces.errors import TrainingFailure
 from search_spaces.signature import Image
 from workers.batches import Feed
-from workers.criterion import Criterion, Forward, Objective, Precision, adapt
+from workers.criterion import Criterion, Forward, Precision, TrainingLoss, adapt
 from workers.failures import message_of, reason_of
 from workers.gradient_balancing import METHODS, GradientBalance
 from workers.isolation import OwnChance, isolated, seed_all
@@ -136,8 +136,8 @@ def _train(
     forward = adapt(network, signature, precision)
     channels_last = _lay_out(network, forward, problem)
     criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
-    objective = Objective(network, criterion, signature, precision)
-    optimizer = FusedOptimizer(objective.trained(), recipe, undecayed=criterion.balance.parameters())
+    loss_of = TrainingLoss(network, criterion, signature, precision)
+    optimizer = FusedOptimizer(loss_of.trained(), recipe, undecayed=criterion.balance.parameters())
     learns = bool(optimizer.parameters)
     gradients: GradientBalance | None = None
     if recipe.balancing in METHODS and len(signature.tasks) > 1:
@@ -155,7 +155,7 @@ def _train(
     with group.agreement():
         begun = begin(learning) if group.leads else 0
     begun = group.begin(begun, learning)
-    shared = group.parallel(objective, signature.tasks, learns=learns, apart=gradients is not None)
+    shared = group.parallel(loss_of, signature.tasks, learns=learns, apart=gradients is not None)
     for epoch in range(begun + 1, until + 1):
         group.align(network)
         # Order and augmentation are the same in all processes, the network's own chance (dropout) is not.

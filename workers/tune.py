@@ -24,7 +24,7 @@ from workers.orders import Order, RemoteWeights
 from workers.pool_members import LOOK_SECONDS
 from workers.runners import pack
 from workers.tune_config import Quiet, check, configure
-from workers.tune_feed import Feed, TuneRun
+from workers.tune_feed import TrialFeed, TuneRun
 from workers.tune_trial import OrderedTrial
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Tune(Executor):
         self._retries, self._grace = retries, grace
         self.lost_workers = 0
         self._own_ray = False
-        self._feed: Feed | None = None
+        self._feed: TrialFeed | None = None
         self._thread: threading.Thread | None = None
         self._quiet: Quiet | None = None
         self._folder: Path | None = None
@@ -133,7 +133,7 @@ class Tune(Executor):
             stopped = run is not None and run.stopping is not None
             actor.order.remote(None if run is None else run.order, stopped, data, cpus, device)
 
-        feed = self._feed = Feed(order, self._limit())
+        feed = self._feed = TrialFeed(order, self._limit())
         self._folder = Path(tempfile.mkdtemp(prefix="nas-tune-"))
         bundle = tune.PlacementGroupFactory([self._resources.bundle()])
         tune_config, run_config = configure(
@@ -220,7 +220,7 @@ class Tune(Executor):
             ray.shutdown()
         self._own_ray = False
 
-    def _opened(self) -> Feed:
+    def _opened(self) -> TrialFeed:
         if self._feed is None:
             raise ExecutorError("this executor is not open: call open(problem) first")
         return self._feed

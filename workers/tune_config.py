@@ -18,7 +18,7 @@ from ray.tune.schedulers import PopulationBasedTraining, PopulationBasedTraining
 from ray.tune.stopper import FunctionStopper, Stopper
 
 from search_spaces.errors import ExecutorError
-from workers.tune_feed import Feed, FeedCallback, FeedSearcher, FeedStopper
+from workers.tune_feed import FeedCallback, FeedSearcher, FeedStopper, TrialFeed
 
 _OF_A_SEARCH = {
     "search_alg": "its controller",
@@ -50,7 +50,7 @@ def check(config: tune.TuneConfig | None) -> None:
 def configure(
     tune_config: tune.TuneConfig | None,
     run_config: tune.RunConfig | None,
-    feed: Feed,
+    feed: TrialFeed,
     objective: tuple[str, str],
     folder: Path,
 ) -> tuple[tune.TuneConfig, tune.RunConfig]:
@@ -106,7 +106,7 @@ class _Unprinted(TrialProgressCallback):  # type: ignore[misc]  # Ray has no ann
         pass
 
 
-def _stoppers(feed: Feed, asked: Any) -> list[Stopper]:
+def _stoppers(feed: TrialFeed, asked: Any) -> list[Stopper]:
     """What the user wants trials to be stopped for, in each way to say it, and the end of the executor."""
     ours = FeedStopper(feed)
     if not asked:

@@ -58,7 +58,7 @@ News = tuple[str, TuneRun | None, Any]
 Ray's), ``dropped`` (by Tune, with nothing to tell), ``unstarted`` (why); of no run, ``over`` (its error)."""
 
 
-class Feed:
+class TrialFeed:
     """Between two threads: the executor's, which has jobs to run, and Tune's, which runs them.
 
     Args:
@@ -213,7 +213,7 @@ class Feed:
 class _Part:
     """Of a feed, as Tune wants it; Tune pickles its configuration, for which there is nothing to keep."""
 
-    def __init__(self, feed: Feed | None) -> None:
+    def __init__(self, feed: TrialFeed | None) -> None:
         super().__init__()
         self._feed = feed
 
@@ -221,7 +221,7 @@ class _Part:
         return type(self), (None,)
 
     @property
-    def feed(self) -> Feed:
+    def feed(self) -> TrialFeed:
         """It, where this is no copy."""
         if self._feed is None:
             raise ExecutorError("this run of Ray Tune goes on only with the search that began it")

@@ -37,7 +37,7 @@ def recipe_for(signature: Signature) -> Space:
     """The space of recipes for a signature: `recipe`, with what its inputs and tasks have a use for.
 
     The tasks' balancing where there are several, of the methods that take one backward pass; modality dropout
-    and alignment where there are several inputs; augmentation where one is an image.
+    and alignment where there are several inputs; augmentation where one is an image or a series.
 
     Args:
         signature: what networks must serve.
@@ -47,6 +47,6 @@ def recipe_for(signature: Signature) -> Space:
         options["balancing"] = ("equal", "uncertainty", "dwa")
     if len(signature.inputs) > 1:
         options |= {"modality_dropout": (0.0, 0.2), "alignment": ("none", "infonce")}
-    if not any(isinstance(kind, Image) for kind in signature.inputs.values()):
+    if not any(isinstance(kind, Image | Sequence) for kind in signature.inputs.values()):
         options["augmentation"] = "off"
     return recipe(**options)

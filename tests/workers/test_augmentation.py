@@ -52,3 +52,28 @@ def test_the_same_seed_gives_the_same_and_the_originals_stay() -> None:
         assert not torch.equal(augment(images, kind, generator(1)), augment(images, kind, generator(2)))
     assert torch.equal(images, kept)
     assert augment(images, "off", generator()) is images
+
+
+def test_series_are_scaled_and_shifted_feature_by_feature_and_zeros_stay() -> None:
+    series = torch.rand(64, 20, 3) + 1
+    series[:, :, 2] = 0
+    changed = augment(series, "shift", generator())
+    assert torch.equal(changed[:, :, 2], series[:, :, 2])
+    for before, after in zip(series[:, :, :2].unbind(2), changed[:, :, :2].unbind(2), strict=True):
+        factors = after.std(1) / before.std(1)
+        assert 0.05 < float(factors.std()) < 0.2
+        was, now = ((x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True) for x in (before, after))
+        assert torch.allclose(was, now, atol=1e-3)
+
+
+def test_cutout_of_a_series_zeroes_one_span_of_a_quarter() -> None:
+    cut = augment(torch.ones(200, 16, 2), "cutout", generator())
+    gone = (cut == 0).all(2)
+    assert torch.equal(gone, (cut == 0).any(2))
+    lengths = gone.sum(1)
+    assert set(lengths.tolist()) <= {2, 3, 4}
+    assert int((lengths == 4).sum()) > 100
+    for row in gone:
+        first = int(row.nonzero()[0])
+        assert bool(row[first : first + int(row.sum())].all())
+    assert len({int(row.nonzero()[0]) for row in gone}) > 8

@@ -15,7 +15,7 @@ from search_spaces.blocks import CrfHead
 from search_spaces.network import Network
 from workers.adversary import Discriminator
 from workers.alignment import MARGIN, ModalityAlignment, contrastive, infonce, mmd
-from workers.criterion import Criterion, Losses, Objective, shares
+from workers.criterion import Criterion, Losses, TrainingLoss, shares
 from workers.metrics import task_loss
 from workers.modality_dropout import drop_modalities
 from workers.problems.split import Split
@@ -33,9 +33,9 @@ def built(sharing: str = "hard", seed: int = 0) -> Network:
     return network
 
 
-def objective_of(network: nn.Module, recipe: Recipe | None = None, domains: int = 1) -> Objective:
+def training_loss_of(network: nn.Module, recipe: Recipe | None = None, domains: int = 1) -> TrainingLoss:
     criterion = Criterion(network, SIGNATURE, recipe or Recipe(), domains)
-    return Objective(network, criterion, SIGNATURE)
+    return TrainingLoss(network, criterion, SIGNATURE)
 
 
 def batch_of(examples: int = 12) -> Split:
@@ -51,7 +51,7 @@ def with_labels(batch: Split, **labelled: list[bool]) -> Split:
 
 def test_the_total_is_the_sum_of_the_losses_of_the_networks_answers() -> None:
     network, batch = built().eval(), batch_of()
-    losses = objective_of(network)(batch)
+    losses = training_loss_of(network)(batch)
     answers = network(batch.inputs)
     for name in ("kind", "size", "tags"):
         torch.testing.assert_close(
@@ -68,7 +68,7 @@ def test_a_head_with_a_loss_of_its_own_is_asked_for_it() -> None:
     encoding = network.encode(batch.inputs)
     features = encoding.features["tags"]
     assert isinstance(features, Tensor)
-    losses = objective_of(network)(batch)
+    losses = training_loss_of(network)(batch)
     torch.testing.assert_close(losses.tasks["tags"], head.loss(features, batch.targets["tags"]))
 
 
@@ -76,8 +76,8 @@ def test_rows_without_a_label_are_not_looked_at() -> None:
     network, batch = built().eval(), batch_of(4)
     half = with_labels(batch, kind=[True, False, True, False], match=[True, True, True, False])
     other = {**batch.targets, "kind": (batch.targets["kind"] + torch.tensor([0, 1, 0, 1])) % 3}
-    objective = objective_of(network)
-    one, same = objective(half), objective(dataclasses.replace(half, targets=other))
+    loss_of = training_loss_of(network)
+    one, same = loss_of(half), loss_of(dataclasses.replace(half, targets=other))
     assert all(torch.equal(loss, same.tasks[name]) for name, loss in one.tasks.items())
     logits = network(batch.inputs)["kind"][[0, 2]]
     torch.testing.assert_close(one.tasks["kind"], F.cross_entropy(logits, batch.targets["kind"][[0, 2]]))
@@ -90,7 +90,7 @@ def test_a_task_that_is_absent_has_no_loss_and_its_head_no_gradient(left_out: bo
         batch = dataclasses.replace(batch, targets={n: t for n, t in batch.targets.items() if n != "size"})
     else:
         batch = with_labels(batch, size=[False] * 4)
-    losses = objective_of(network)(batch)
+    losses = training_loss_of(network)(batch)
     assert list(losses.tasks) == ["kind", "tags", "match"]
     assert losses.total is not None
     losses.total.backward()
@@ -100,7 +100,7 @@ def test_a_task_that_is_absent_has_no_loss_and_its_head_no_gradient(left_out: bo
 
 def test_a_batch_without_any_label_has_no_loss() -> None:
     batch = dataclasses.replace(batch_of(4), targets={})
-    assert objective_of(built())(batch) == Losses(None, {}, None)
+    assert training_loss_of(built())(batch) == Losses(None, {}, None)
 
 
 def test_any_module_that_answers_by_name_will_do() -> None:
@@ -114,9 +114,9 @@ def test_any_module_that_answers_by_name_will_do() -> None:
 
     signature = Signature({"point": Vector(5)}, {"kind": Classification(3), "size": Regression(1)})
     network = Both()
-    objective = Objective(network, Criterion(network, signature, Recipe()), signature)
+    loss_of = TrainingLoss(network, Criterion(network, signature, Recipe()), signature)
     batch = with_labels(batch_of(4), kind=[True, True, False, True], size=[False] * 4)
-    losses = objective(batch)
+    losses = loss_of(batch)
     assert list(losses.tasks) == ["kind"]
     rows = torch.tensor([0, 1, 3])
     answer = network.kind(batch.inputs["point"][rows])
@@ -126,7 +126,7 @@ def test_any_module_that_answers_by_name_will_do() -> None:
 @pytest.mark.parametrize("balancing", ["equal", "uncertainty"])
 def test_the_mean_of_the_processes_losses_is_that_of_the_whole_batch(balancing: str) -> None:
     network = built().eval()
-    objective = objective_of(network, Recipe(balancing=balancing))
+    loss_of = training_loss_of(network, Recipe(balancing=balancing))
     batch = with_labels(
         batch_of(8),
         kind=[True] * 2 + [False] * 5 + [True],
@@ -134,9 +134,9 @@ def test_the_mean_of_the_processes_losses_is_that_of_the_whole_batch(balancing: 
         match=[False] * 8,
     )
     batch.targets["tags"][:3] = -100
-    whole = objective(batch)
+    whole = loss_of(batch)
     parts = [slice(0, 4), slice(4, 8)]
-    own = [objective(batch.take(part), shares(SIGNATURE.tasks, batch, part, 2)) for part in parts]
+    own = [loss_of(batch.take(part), shares(SIGNATURE.tasks, batch, part, 2)) for part in parts]
     assert [list(losses.tasks) for losses in own] == [["kind", "size", "tags"]] * 2
     for name, loss in whole.tasks.items():
         torch.testing.assert_close(torch.stack([losses.tasks[name] for losses in own]).mean(), loss)
@@ -144,12 +144,12 @@ def test_the_mean_of_the_processes_losses_is_that_of_the_whole_batch(balancing: 
 
 
 def test_all_processes_have_a_term_where_one_of_them_has() -> None:
-    objective = objective_of(built(), Recipe(alignment="infonce"))
+    loss_of = training_loss_of(built(), Recipe(alignment="infonce"))
     batch = dataclasses.replace(batch_of(8), present={"point": torch.arange(8) < 4})
     batch.inputs["point"][4:] = 0
     batch = with_labels(batch, match=[True] * 4 + [False] * 4)
     parts = [slice(0, 4), slice(4, 8)]
-    own = [objective(batch.take(part), shares(SIGNATURE.tasks, batch, part, 2)) for part in parts]
+    own = [loss_of(batch.take(part), shares(SIGNATURE.tasks, batch, part, 2)) for part in parts]
     terms = [losses.auxiliary for losses in own]
     assert terms[0] is not None
     assert terms[1] is not None
@@ -209,11 +209,11 @@ def test_the_tie_is_the_squared_distance_of_copies_to_their_mean() -> None:
 def test_a_soft_tie_pulls_copies_together_and_leaves_other_networks_alone() -> None:
     def spread(weight: float) -> float:
         network = built("soft")
-        objective = objective_of(network, Recipe(tie=weight))
+        loss_of = training_loss_of(network, Recipe(tie=weight))
         optimizer = torch.optim.SGD(network.parameters(), lr=0.02)
         for _ in range(20):
             optimizer.zero_grad()
-            total = objective(batch_of()).total
+            total = loss_of(batch_of()).total
             assert total is not None
             total.backward()
             optimizer.step()
@@ -223,7 +223,7 @@ def test_a_soft_tie_pulls_copies_together_and_leaves_other_networks_alone() -> N
         return float(held.detach())
 
     assert spread(1.0) < 0.5 * spread(0.0)
-    assert objective_of(built("hard"), Recipe(tie=1.0))(batch_of()).auxiliary is None
+    assert training_loss_of(built("hard"), Recipe(tie=1.0))(batch_of()).auxiliary is None
 
 
 def test_overlap_is_0_for_orthogonal_features_and_1_for_the_same_ones() -> None:
@@ -239,11 +239,11 @@ def test_overlap_is_0_for_orthogonal_features_and_1_for_the_same_ones() -> None:
 def test_orthogonality_drives_private_features_from_shared_ones() -> None:
     def left(weight: float) -> float:
         network = built("private")
-        objective = objective_of(network, Recipe(orthogonality=weight))
+        loss_of = training_loss_of(network, Recipe(orthogonality=weight))
         optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
         for _ in range(40):
             optimizer.zero_grad()
-            total = objective(batch_of(40)).total
+            total = loss_of(batch_of(40)).total
             assert total is not None
             total.backward()
             optimizer.step()
@@ -256,16 +256,16 @@ def test_orthogonality_drives_private_features_from_shared_ones() -> None:
 
 def test_shared_features_learn_not_to_show_their_domain() -> None:
     network = built("private")
-    objective = objective_of(network, Recipe(orthogonality=0.1), domains=2)
-    separation = objective.criterion.separation
+    loss_of = training_loss_of(network, Recipe(orthogonality=0.1), domains=2)
+    separation = loss_of.criterion.separation
     assert separation is not None
     assert len(separation.discriminators) == len({shared for shared, _ in network.body.private})  # type: ignore[union-attr]
     batch = dataclasses.replace(batch_of(), domain=torch.arange(12) % 2)
-    losses = objective(batch)
+    losses = loss_of(batch)
     assert losses.auxiliary is not None
     losses.auxiliary.backward()
     assert all(p.grad is not None for p in separation.parameters())
-    assert not objective_of(network, Recipe(orthogonality=0.0)).criterion.state_dict()
+    assert not training_loss_of(network, Recipe(orthogonality=0.0)).criterion.state_dict()
 
 
 def test_a_discriminator_learns_and_what_it_sees_learns_the_contrary() -> None:
@@ -311,19 +311,19 @@ def test_mmd_is_0_for_the_same_sample_and_grows_with_the_distance() -> None:
 def test_alignment_brings_modalities_together(method: Alignment) -> None:
     def gap(weight: float) -> float:
         network = built()
-        objective = objective_of(network, Recipe(alignment=method, alignment_weight=weight))
-        parameters = [p for p in objective.parameters() if p.requires_grad]
+        loss_of = training_loss_of(network, Recipe(alignment=method, alignment_weight=weight))
+        parameters = [p for p in loss_of.parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(parameters, lr=0.01)
         batch = batch_of(40)
         for _ in range(60):
             optimizer.zero_grad()
-            total = objective(batch).total
+            total = loss_of(batch).total
             assert total is not None
             total.backward()
             optimizer.step()
         taps = network.encode(batch.inputs).taps
         calls = network.body.embeddings  # type: ignore[union-attr]
-        alignment = objective.criterion.alignment
+        alignment = loss_of.criterion.alignment
         seen = []
         for number, name in enumerate(("point", "steps")):
             found = taps[calls[name]]  # type: ignore[index]
