@@ -49,6 +49,7 @@ def table() -> Table:
 def ours(trials: int, seed: int) -> float:
     """Seconds of a search on our pool."""
     from nas import Search
+    from nas.callbacks import OnTurn
 
     problem = table()
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +65,7 @@ def ours(trials: int, seed: int) -> float:
         )
         marks: list[float] = []
 
-        def listener(progress: object) -> None:
+        def mark(progress: object) -> None:
             if not marks and getattr(progress, "complete", 0):  # the workers are up
                 marks.append(time.perf_counter())
                 counts.append(getattr(progress, "complete", 0))
@@ -72,7 +73,8 @@ def ours(trials: int, seed: int) -> float:
 
         counts: list[int] = []
         last = [0.0]
-        search.run(listener=listener)
+        search.callbacks.append(OnTurn(mark))
+        search.run()
         return (last[0] - marks[0]) / (trials - counts[0]) * trials
 
 

@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.common import at_most, finish, show
 from nas import Search
+from nas.callbacks import OnTurn
 from nas.progress import Progress
 from search_spaces import Space, choice, integer
 from workers.executor import Executor
@@ -64,10 +65,11 @@ def measure(trials: int, controller: str) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory() as folder:
         search = Search(
-            space, problem, controller, trials=trials, executor=Null(), store=Path(folder) / "nas.db"
-        )
+            space, problem, controller, trials=trials, executor=Null(), store=Path(folder) / "nas.db",
+            callbacks=[OnTurn(mark)],
+        )  # fmt: skip
         marks[0] = time.process_time()
-        search.run(listener=mark)
+        search.run()
     at = [marks[trials * chunk // CHUNKS] for chunk in range(CHUNKS + 1)]
     per_chunk = [1000 * (b - a) * CHUNKS / trials for a, b in pairwise(at)]
     return {"all": sum(per_chunk) / CHUNKS, "first": per_chunk[0], "last": per_chunk[-1]}

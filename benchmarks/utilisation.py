@@ -26,6 +26,7 @@ import ray
 
 from benchmarks.common import at_least, finish, show
 from nas import Search
+from nas.callbacks import OnTurn
 from nas.progress import Progress
 from search_spaces import Architecture, Classification, Signature, Space, Vector, integer, real
 from search_spaces.catalog import load
@@ -36,7 +37,7 @@ from workers.tabular import Answer, Table
 SLEEPERS = 64
 
 
-class Over(Exception):  # noqa: N818 - no error: the benchmark ends the search so
+class Over(BaseException):  # what a callback ends a search with is no Exception
     """Enough was seen."""
 
 
@@ -45,7 +46,7 @@ def measure(space: Space, problem: object, workers: int, seconds: float) -> tupl
     pool = Pool(workers=workers)
     seen: list[tuple[float, list[Usage], int]] = []
 
-    def listener(progress: Progress) -> None:
+    def look(progress: Progress) -> None:
         usage = pool.usage()
         if len(usage) == workers and (not seen or time.monotonic() > seen[0][0] + seconds):
             seen.append((time.monotonic(), usage, progress.complete))
@@ -54,7 +55,8 @@ def measure(space: Space, problem: object, workers: int, seconds: float) -> tupl
 
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Over):
         store = Path(folder) / "nas.db"
-        Search(space, problem, "random", trials=10**6, executor=pool, store=store).run(listener=listener)
+        callbacks = [OnTurn(look)]
+        Search(space, problem, "random", trials=10**6, executor=pool, store=store, callbacks=callbacks).run()
     (_, before, first), (_, after, last) = seen
     spent = {
         kind: sum(getattr(one, kind) for one in after) - sum(getattr(one, kind) for one in before)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from controllers.objectives import at_least, at_most, maximize, minimize
+    from nas.callbacks import Callback
     from nas.comparing import compare
     from nas.leaderboards import leaderboard
     from nas.reuse import Found, load
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Callback": "nas.callbacks",
     "Found": "nas.reuse",
     "NasError": "search_spaces.errors",
     "Search": "nas.search",
@@ -32,6 +34,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Callback",
     "Found",
     "NasError",
     "Search",

@@ -13,6 +13,7 @@ from controllers.base import Controller, Proposal
 from controllers.fidelity import Fidelity
 from controllers.planner import Planner
 from controllers.warm_start import warm_start
+from nas.callbacks import Callbacks
 from nas.checkpoints import Checkpoints
 from nas.costs import CostCheck
 from nas.description import Description
@@ -30,8 +31,6 @@ from search_spaces.architecture import Architecture
 from search_spaces.errors import BuildError, SearchError
 from workers.executor import Executor
 from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
-
-Listener = Callable[[Progress], None]
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
 _BATCH = 64  # asks in one transaction at the most
@@ -54,7 +53,7 @@ class Loop:
         controller: who proposes, not asked or told anything of this search yet.
         fidelity: how long trials train, new.
         driver: this process, as the store knows it.
-        listener: called with the `Progress` at every turn.
+        callbacks: told what happens, as soon as the store has it; None: nobody.
     """
 
     def __init__(
@@ -65,10 +64,11 @@ class Loop:
         controller: Controller,
         fidelity: Fidelity | None,
         driver: Driver,
-        listener: Listener | None = None,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.store, self.record, self.description = store, record, description
-        self.planner, self.driver, self.listener = Planner(controller, fidelity), driver, listener
+        self.planner, self.driver = Planner(controller, fidelity), driver
+        self.callbacks = callbacks or Callbacks([])
         self.progress = Progress(
             record.name, description.budget, description.objectives[0].metric, elapsed=record.elapsed_seconds
         )
@@ -229,8 +229,8 @@ class Loop:
         self.progress.running = len(self._running)
         self.progress.messages += self._checkpoints.messages
         self._checkpoints.messages.clear()
-        if self.listener is not None:
-            self.listener(self.progress)
+        self.callbacks.tell_noted()
+        self.callbacks.tell(lambda callback: callback.on_turn(self.progress))
         self.progress.messages.clear()
 
     # -- asking --------------------------------------------------------------------------------------------
@@ -367,16 +367,15 @@ class Loop:
         flight = self._running[event.number]
         trial = flight.trial
         if isinstance(event, Reported):
-            report = event.report
-            if report.epoch <= (trial.epochs or 0):
+            came = event.report
+            if came.epoch <= (trial.epochs or 0):
                 return False  # trained again, for want of a checkpoint
-            writing.report(
-                trial.number,
-                EpochReport(
-                    report.epoch, report.metrics, report.train_loss, report.seconds, report.samples_per_second
-                ),
+            report = EpochReport(
+                came.epoch, came.metrics, came.train_loss, came.seconds, came.samples_per_second
             )
-            self._running[event.number] = replace(flight, trial=replace(trial, epochs=report.epoch))
+            trial = replace(trial, epochs=came.epoch)
+            self._report(trial, report, writing)
+            self._running[event.number] = replace(flight, trial=trial)
             return False
         del self._running[event.number]
         self._ids.discard(trial.architecture_id)
@@ -389,6 +388,10 @@ class Loop:
         for repeat in self._waiting.pop(trial.architecture_id, []):
             self._repeat(*repeat, self.standing.known[trial.architecture_id], writing)
         return True
+
+    def _report(self, trial: Trial, report: EpochReport, writing: Writing) -> None:
+        writing.report(trial.number, report)
+        self.callbacks.note(lambda callback: callback.on_report(trial, report))
 
     def _finish(self, event: Finished, flight: Flight, writing: Writing) -> None:
         trial, proposal, paused = flight.trial, flight.proposal, event.checkpoint
@@ -460,6 +463,7 @@ class Loop:
             leg = replace(leg, told_step=ended.told_step, metrics=metrics)
             writing.end_leg(leg)
         tell(self.planner, Flight(ended, proposal, leg))
+        self.callbacks.note(lambda callback: callback.on_trial_end(ended))
         return ended
 
     def _next_step(self) -> int:

@@ -9,7 +9,7 @@ from nas.budget import Budget
 
 @dataclass
 class Progress:
-    """Where a search stands. The search itself keeps it up to date; listeners read it.
+    """Where a search stands. The search itself keeps it up to date; callbacks read it.
 
     Attributes:
         name: of the search.

@@ -28,10 +28,11 @@ from nas.arguments import (
     uri_of,
 )
 from nas.budget import Budget
+from nas.callbacks import Callback, Callbacks, callbacks_of
 from nas.database import in_memory
 from nas.description import Description, controller_name, fidelity_json, space_json
 from nas.lease import Driver, new_driver, release
-from nas.loop import Listener, Loop
+from nas.loop import Loop
 from nas.records import SearchRecord, Trial
 from nas.starting import Source, sources_of, starts_of
 from nas.store import DEFAULT_STORE, Store, open_store
@@ -83,6 +84,10 @@ class Search:
         start_from: older searches to start from: names or numbers in the same store, or pairs ``(store,
             search)``. The controller learns from their results where the problem, the data and the epochs are
             the same; else networks like the best of them are tried first.
+        callbacks: who hears of the search while it runs: each a `nas.callbacks.Callback`.
+
+    Attributes:
+        callbacks: as given, to be added to.
 
     Example:
         >>> search = Search(cnn(), "digits", "evolution", limits=[at_most("num_params", 100_000)], trials=40)
@@ -117,12 +122,14 @@ class Search:
         checkpoints: str | Path | None = None,
         checkpoint_seconds: float = 60.0,
         start_from: Source | list[Source] | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self.space = space if isinstance(space, Space) else Space(space)
         self.problem: Any = problem_of(problem)
         # a store in memory ends with its object: it stays open as long as the search is there
         self.store = store if isinstance(store, Store) or not in_memory(store) else Store(store, create=True)
         self.executor = executor
+        self.callbacks = callbacks_of(callbacks)
         self._sources = sources_of(start_from)
         self.name = name_of(name)
         self.seed = seed
@@ -168,6 +175,7 @@ class Search:
         trials: int | None = None,
         seconds: float | None = None,
         target: float | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> Search:
         """The search that a store describes, ready to `run` with ``resume=True``.
 
@@ -177,6 +185,7 @@ class Search:
             executor: as in `Search`.
             modules: classes of your own that its space uses.
             trials, seconds, target: another end in place of its own, counted from its beginning.
+            callbacks: as in `Search`.
 
         Raises:
             SearchError: its problem or controller is not of the catalog: run your script again instead.
@@ -238,16 +247,16 @@ class Search:
             trial_silence=found.budget.trial_silence,
             checkpoints=found.checkpoints,
             checkpoint_seconds=found.checkpoint_seconds,
+            callbacks=callbacks,
         )
 
-    def run(self, *, resume: bool = False, listener: Listener | None = None) -> pd.DataFrame:
+    def run(self, *, resume: bool = False) -> pd.DataFrame:
         """Search until the end; gives the leaderboard, best first (see `nas.leaderboard`).
 
         Ctrl-C ends it cleanly: what was trained stays, what was being trained begins again on ``resume``.
 
         Args:
             resume: go on with the search of this name in the store, where the last driver left it.
-            listener: called with the `Progress` at every turn.
 
         Raises:
             StoreError: the name is taken (without ``resume``), or the store cannot be used.
@@ -261,9 +270,11 @@ class Search:
             record = self._enter(store, resume, driver)
             self.name = record.name
             fidelity = copy.deepcopy(self._fidelity)
-            loop = Loop(store, record, self.description, self.controller, fidelity, driver, listener)
+            callbacks = Callbacks(self.callbacks)
+            loop = Loop(store, record, self.description, self.controller, fidelity, driver, callbacks)
             ended = ("stopped", "an error")
             try:
+                callbacks.tell(lambda callback: callback.on_search_begin(record, self.description))
                 self.reason = self._drive(loop, resume)
                 ended = ("finished", self.reason)
             except (KeyboardInterrupt, SystemExit):  # SIGTERM while Ray starts is the latter
@@ -273,7 +284,10 @@ class Search:
                 ended = ("stopped", f"{type(error).__name__}: {error}")
                 raise
             finally:
-                loop.leave(*ended)
+                try:
+                    loop.leave(*ended)
+                finally:
+                    callbacks.tell(lambda callback: callback.on_search_end(*ended))
             return leaderboard(store, record.name)
 
     def _drive(self, loop: Loop, resume: bool) -> str:

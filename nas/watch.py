@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from nas.callbacks import OnTurn
 from nas.display import console, duration, print_leaderboard
 from nas.environment import DEFAULT_STORE, in_job, without_password
 from nas.leaderboards import entries
@@ -19,7 +20,6 @@ from nas.store import Store
 from search_spaces.errors import NasError
 
 if TYPE_CHECKING:
-    from nas.loop import Listener
     from nas.progress import Progress
     from nas.search import Search
 
@@ -27,8 +27,8 @@ _LINE_EVERY = 10.0  # seconds between lines of progress where there is no termin
 
 
 @contextmanager
-def watching(search: Search) -> Iterator[Listener]:
-    """A listener that shows progress: one live line in a terminal, a line now and then elsewhere."""
+def watching() -> Iterator[OnTurn]:
+    """A callback that shows progress: one live line in a terminal, a line now and then elsewhere."""
     out = console()
     if sys.stdout.isatty():
         with out.status("starting the workers ...") as status:
@@ -38,7 +38,7 @@ def watching(search: Search) -> Iterator[Listener]:
                     out.print(f"[dim]{escape(_short(message))}[/dim]")
                 status.update(escape(progress_line(progress)))
 
-            yield update
+            yield OnTurn(update)
         return
     last = [time.monotonic()]
 
@@ -49,7 +49,7 @@ def watching(search: Search) -> Iterator[Listener]:
             last[0] = time.monotonic()
             print(progress_line(progress), flush=True)
 
-    yield write
+    yield OnTurn(write)
 
 
 def progress_line(progress: Progress) -> str:

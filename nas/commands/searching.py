@@ -26,7 +26,6 @@ from nas.environment import DEFAULT_STORE, in_job, without_password
 from search_spaces.errors import SearchError, UnknownNameError
 
 if TYPE_CHECKING:
-    from nas.progress import Progress
     from nas.search import Search
 
 DEFAULT_SECONDS = 150.0
@@ -206,6 +205,7 @@ def interrupt(*_: Any) -> NoReturn:
 
 def run(search: Search, resume: bool, file: Path | None = None) -> None:
     """Run a search under the eyes of a person."""
+    from nas.callbacks import OnTurn
     from nas.watch import print_end, print_stopped, watching
 
     if in_job():
@@ -215,13 +215,11 @@ def run(search: Search, resume: bool, file: Path | None = None) -> None:
         if search.executor == "pool":
             search.executor = executor_of("pool", None)
     try:
-        with watching(search) as show_progress:
-
-            def listener(progress: Progress) -> None:
-                signal.signal(signal.SIGTERM, interrupt)  # Ray puts its own in place when it starts
-                show_progress(progress)
-
-            search.run(resume=resume, listener=listener)
+        with watching() as watcher:
+            # Ray puts a handler of its own in place when it starts
+            keeper = OnTurn(lambda progress: signal.signal(signal.SIGTERM, interrupt))
+            search.callbacks += [keeper, watcher]
+            search.run(resume=resume)
     except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM while it starts
         print_stopped(search, file)
         sys.exit(130)

@@ -17,6 +17,7 @@ import nas.loop
 from controllers import Outcome, Proposal, RandomSearch, RegularizedEvolution, Reinforce
 from controllers.base import Draft
 from nas import Search, at_least, at_most, maximize, minimize
+from nas.callbacks import OnTurn
 from nas.records import Trial
 from nas.store import Store
 from search_spaces import Space, choice, integer
@@ -474,8 +475,8 @@ def test_weights_that_are_gone_cost_the_weights_and_not_the_result(
 
     monkeypatch.setattr(HeldWeights, "read", gone)
     messages: list[str] = []
-    search = make(trials=3)
-    board = search.run(listener=lambda progress: messages.extend(progress.messages))
+    search = make(trials=3, callbacks=[OnTurn(lambda progress: messages.extend(progress.messages))])
+    board = search.run()
     assert set(board["status"]) == {"complete"}
     assert len(messages) == 3
     assert all("gone" in message for message in messages)
@@ -539,8 +540,10 @@ def test_seconds_are_those_of_all_drivers_together(make: Any) -> None:
         if progress.elapsed > 0.3:
             raise KeyboardInterrupt
 
+    search.callbacks.append(OnTurn(stop))
     with pytest.raises(KeyboardInterrupt):
-        search.run(listener=stop)
+        search.run()
+    search.callbacks.clear()
     began = time.monotonic()
     search.run(resume=True)
     assert time.monotonic() - began < 0.45

@@ -17,6 +17,7 @@ from scripted import Scripted
 import nas
 from controllers import RandomSearch, RegularizedEvolution, catalog
 from nas import Search, at_least, at_most, maximize, minimize
+from nas.callbacks import OnTurn
 from nas.lease import Driver, new_driver, release
 from nas.store import Store
 from search_spaces import Space, choice, integer
@@ -259,7 +260,7 @@ def test_a_search_that_is_running_cannot_be_resumed_beside_it(make: Any) -> None
         except SearchError as error:
             errors.append(str(error))
 
-    board = make(name="mine").run(listener=resume)
+    board = make(name="mine", callbacks=[OnTurn(resume)]).run()
     assert errors
     assert all(f"being driven already, by process {os.getpid()}" in error for error in errors)
     assert len(board) == 3
@@ -310,7 +311,7 @@ def test_a_driver_that_was_replaced_notices_and_stops(make: Any) -> None:
             writing.search(driver="[]")
 
     with pytest.raises(SearchError, match="driven by another process"):
-        make(name="mine", trials=5).run(listener=take_over)
+        make(name="mine", trials=5, callbacks=[OnTurn(take_over)]).run()
 
 
 def test_a_killed_search_is_shown_as_killed(make: Any) -> None:
@@ -332,7 +333,7 @@ def test_the_leaderboard_is_readable_while_the_search_runs(make: Any) -> None:
         board = nas.leaderboard(make().store)
         seen.append((progress.complete, int((board["status"] == "complete").sum())))
 
-    make(trials=6).run(listener=look)
+    make(trials=6, callbacks=[OnTurn(look)]).run()
     assert seen
     assert all(told == shown for told, shown in seen)
 
