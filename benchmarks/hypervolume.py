@@ -1,18 +1,10 @@
-"""The hypervolume of a set of points with two objectives, both to be maximised."""
+"""What share of the best possible a set of points with two objectives reaches, both to be maximised."""
 
 from collections.abc import Sequence
 
+from controllers.hypervolume import hypervolume
+
 Point = tuple[float, float]
-
-
-def hypervolume(points: Sequence[Point], reference: Point) -> float:
-    """The area that the points dominate above ``reference``."""
-    area, height = 0.0, reference[1]
-    for x, y in sorted(points, reverse=True):
-        if x > reference[0] and y > height:
-            area += (x - reference[0]) * (y - height)
-            height = y
-    return area
 
 
 def share_of_front(points: Sequence[Point], everything: Sequence[Point]) -> float:

@@ -46,6 +46,15 @@ def fronts(scores: Sequence[Scores]) -> list[list[int]]:
     return found
 
 
+def first_front(scores: Sequence[Scores]) -> list[int]:
+    """Indices into `scores` of the non-dominated, the largest first; the first of `fronts`, found sooner."""
+    front: list[int] = []
+    for index in sorted(range(len(scores)), key=lambda index: scores[index], reverse=True):
+        if not any(dominates(scores[other], scores[index]) for other in reversed(front)):
+            front.append(index)
+    return front
+
+
 def crowding(scores: Sequence[Scores]) -> list[float]:
     """Per member of one front, the size of the gap it stands in (infinite at the ends of an objective)."""
     distances = [0.0] * len(scores)

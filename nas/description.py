@@ -13,7 +13,7 @@ from controllers.objectives import Limit, Objective
 from nas.budget import Budget
 from nas.ranking import rank
 from nas.records import Trial
-from search_spaces.errors import FormatError, NasError, SpaceError, StoreError
+from search_spaces.errors import FormatError, NasError, SpaceError, StoreError, UnknownNameError
 from search_spaces.signature import Signature
 from search_spaces.space import Space
 
@@ -103,6 +103,19 @@ class Description:
     def rank(self, trials: Sequence[Trial]) -> list[Trial]:
         """Trials of this search from best to worst; see `nas.ranking.rank`."""
         return rank(trials, self.objectives, self.limits, paused=self.fidelity is not None)
+
+    def objective(self, metric: str | None = None) -> Objective:
+        """The objective of that metric; the first where none is named.
+
+        Raises:
+            UnknownNameError: it is no objective of this search.
+        """
+        if metric is None:
+            return self.objectives[0]
+        for objective in self.objectives:
+            if objective.metric == metric:
+                return objective
+        raise UnknownNameError("objective", metric, [objective.metric for objective in self.objectives])
 
     def difference(self, other: Description) -> str | None:
         """In what ``other`` is another search and no continuation of this one, in words; None: in nothing."""

@@ -39,10 +39,15 @@ def console() -> Console:
 
 
 def print_leaderboard(
-    store: Store, search: str | None, top: int | None, format: str, infeasible: bool
+    store: Store,
+    search: str | None,
+    top: int | None,
+    format: str,
+    infeasible: bool,
+    where: Sequence[str] | None = None,
 ) -> None:
-    """Print a leaderboard; ``format`` is table, json, csv or markdown."""
-    rows = entries(store, search, top=top, infeasible=infeasible)
+    """Print a leaderboard; ``format`` is table, json, csv or markdown; ``where``: see `nas.leaderboard`."""
+    rows = entries(store, search, top=top, infeasible=infeasible, where=where)
     record = store.search(search)
     description = Description.from_dict(record.description)
     title = f"{record.name} ({description.problem}, {description.controller}, {record.state})"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from controllers.objectives import Limit
 from nas.description import Description
+from nas.filters import conditions, kept
 from nas.records import MEASURED, Status, Trial
 from nas.scores import (
     SCORES,
@@ -34,6 +35,7 @@ def leaderboard(
     *,
     top: int | None = None,
     infeasible: bool = False,
+    where: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """The trials of a search, best first.
 
@@ -46,6 +48,8 @@ def leaderboard(
         search: its name or number; left out: the latest.
         top: so many rows at the most.
         infeasible: also the proposals that broke a limit before any training.
+        where: only those for which this holds, or all of these: a decision (its path) or another column, an
+            operator and a value, such as ``model.depth>=3``; see `nas.filters`. Ranks stay those in the search.
 
     Returns:
         A frame indexed from 0 with the columns ``rank, id, status``, every validation metric and cost by its
@@ -56,10 +60,11 @@ def leaderboard(
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search.
+        SearchError: ``where`` is no condition, or names what no trial has.
     """
     import pandas as pd
 
-    rows = entries(store, search, top=top, infeasible=infeasible)
+    rows = entries(store, search, top=top, infeasible=infeasible, where=where)
     frame = pd.DataFrame(rows, columns=None if rows else list(_entry(0, None, [], [], [], {})))
     kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean"}
     kinds |= {name: "float64" for name in ("mean_rank", "delta_m_pct") if name in frame}
@@ -72,11 +77,13 @@ def entries(
     *,
     top: int | None = None,
     infeasible: bool = False,
+    where: str | Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of `leaderboard` as plain dicts."""
     if not isinstance(store, Store):
         with Store(store) as opened:
-            return entries(opened, search, top=top, infeasible=infeasible)
+            return entries(opened, search, top=top, infeasible=infeasible, where=where)
+    wanted = conditions(where)
     record = store.search(search)
     description = Description.from_dict(record.description)
     statuses: tuple[Status, ...] = (*SHOWN, "infeasible") if infeasible else SHOWN
@@ -85,7 +92,7 @@ def entries(
     others = sorted(
         (trial for trial in trials if trial.status not in MEASURED), key=lambda t: statuses.index(t.status)
     )
-    ranked = [*description.rank(done), *others][:top]
+    ranked = [*description.rank(done), *others][: None if wanted else top]
     metrics = list(dict.fromkeys(name for trial in ranked for name in trial.metrics))
     wanted = [objective.metric for objective in description.objectives]
     metrics = [*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)]
@@ -94,10 +101,11 @@ def entries(
     several = len(description.signature.tasks) > 1
     scores = _scores(store, record.id, description, done) if several else {}
     unscored = dict.fromkeys(SCORES) if several else {}
-    return [
+    rows = [
         _entry(place, trial, metrics, tests, description.limits, scores.get(trial.number, unscored))
         for place, trial in enumerate(ranked, start=1)
     ]
+    return kept(rows, [trial.decisions for trial in ranked], wanted)[:top] if wanted else rows
 
 
 def _scores(
