@@ -49,7 +49,7 @@ def leaderboard(
         top: so many rows at the most.
         infeasible: also the proposals that broke a limit before any training.
         where: only those for which this holds, or all of these: a decision (its path) or another column, an
-            operator and a value, such as ``model.depth>=3``; see `nas.filters`. Ranks stay those in the search.
+            operator and a value, such as ``model.depth>=3``; see `nas.filters`. Ranks stay as they are.
 
     Returns:
         A frame indexed from 0 with the columns ``rank, id, status``, every validation metric and cost by its
@@ -83,7 +83,7 @@ def entries(
     if not isinstance(store, Store):
         with Store(store) as opened:
             return entries(opened, search, top=top, infeasible=infeasible, where=where)
-    wanted = conditions(where)
+    filters = conditions(where)
     record = store.search(search)
     description = Description.from_dict(record.description)
     statuses: tuple[Status, ...] = (*SHOWN, "infeasible") if infeasible else SHOWN
@@ -92,7 +92,7 @@ def entries(
     others = sorted(
         (trial for trial in trials if trial.status not in MEASURED), key=lambda t: statuses.index(t.status)
     )
-    ranked = [*description.rank(done), *others][: None if wanted else top]
+    ranked = [*description.rank(done), *others][: None if filters else top]
     metrics = list(dict.fromkeys(name for trial in ranked for name in trial.metrics))
     wanted = [objective.metric for objective in description.objectives]
     metrics = [*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)]
@@ -105,7 +105,7 @@ def entries(
         _entry(place, trial, metrics, tests, description.limits, scores.get(trial.number, unscored))
         for place, trial in enumerate(ranked, start=1)
     ]
-    return kept(rows, [trial.decisions for trial in ranked], wanted)[:top] if wanted else rows
+    return kept(rows, [trial.decisions for trial in ranked], filters)[:top] if filters else rows
 
 
 def _scores(
