@@ -14,7 +14,7 @@ from typing import Any
 
 import nas
 from benchmarks.common import Target, at_least, finish, markdown, show
-from benchmarks.multitask_baselines import baseline, joined_splits, sharing
+from benchmarks.multitask_baselines import baseline, joined_splits
 from benchmarks.recording import record
 from nas import Search, at_most
 from nas.scores import delta_m_pct, values_of
@@ -39,9 +39,9 @@ class Budget:
 
 
 BUDGETS = {
-    "digit_pairs": Budget(trials=16, epochs=12, num_macs=2e6),
-    "omniglot": Budget(trials=12, epochs=12, num_macs=8e6),
-    "snips": Budget(trials=8, epochs=5, num_macs=12e6),
+    "digit_pairs": Budget(trials=10, epochs=8, num_macs=1e6),
+    "omniglot": Budget(trials=6, epochs=8, num_macs=4e6),
+    "snips": Budget(trials=5, epochs=5, num_macs=6e6),
 }
 """By problem."""
 
@@ -144,9 +144,6 @@ def compare(runner: Runner, name: str, budget: Budget, seeds: range) -> tuple[st
         for one in inputs:
             part = problem.only(inputs=[one])
             results[f"{one} alone"] = runner.train(network, part, budget.epochs, seeds)
-    for pattern in ("soft", "stitch", "mask"):
-        value = sharing(network, pattern)
-        results[f"{pattern} sharing"] = runner.train(value, problem, budget.epochs, seeds)
     gaps = {"label_dropout": 0.5} | ({"modality_dropout": 0.3} if len(inputs) > 1 else {})
     less = load_problem(name, **gaps)
     said = "half of the labels" + (", three tenths of the modalities" if len(inputs) > 1 else "")
@@ -226,12 +223,14 @@ def main() -> None:
             finish("multitask", {"digit_pairs": scores}, [])
             return
         for name in options.problems:
-            table, found = compare(runner, name, BUDGETS[name], seeds)
-            tables, own = [table], []
-            figures[name] = found
+            tables: list[str] = []
+            own: list[Target] = []
             if name == "omniglot":
-                table, figures["alphabet"], own = alphabets(runner, 24, range(1000, 1005))
+                table, figures["alphabet"], own = alphabets(runner, 24, seeds)
                 tables.append(table)
+            table, found = compare(runner, name, BUDGETS[name], seeds)
+            tables.append(table)
+            figures[name] = found
             if name == "snips":
                 best = max(
                     (run for title, run in found.items() if "best" in title), key=lambda r: sum(r.values())

@@ -1,6 +1,5 @@
 """Networks for several tasks and modalities as one would write them without a search."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -45,13 +44,6 @@ def baseline(problem: Problem) -> dict[str, Any]:
     if len(signature.inputs) > 1:
         recipe["modality_dropout"] = 0.5
     return {"model": {"body": body, "heads": heads}, "recipe": recipe}
-
-
-def sharing(network: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """A baseline with another pattern of sharing."""
-    model = network["model"]
-    arguments = {**model["body"].arguments, "sharing": {"kind": kind}}
-    return {**network, "model": {**model, "body": layer(Backbone, **arguments)}}
 
 
 def joined_splits(problem: Problem) -> Problem:
