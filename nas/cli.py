@@ -12,7 +12,7 @@ import typer
 from nas.commands.comparing import compare
 from nas.commands.jobs import logs, status, stop, submit
 from nas.commands.results import export, leaderboard, list_, show
-from nas.commands.resuming import resume
+from nas.commands.resuming import extend, resume
 from nas.commands.searching import interrupt, search
 from search_spaces.errors import NasError
 
@@ -26,11 +26,12 @@ app = typer.Typer(
 
 for command, example in (
     (search, "search --problem omniglot --limit 'num_params<=100000' --trials 50"),
-    (resume, "resume digits-evolution-1 --trials 100"),
+    (resume, "resume digits-evolution-1"),
+    (extend, "extend digits-evolution-1 --trials +50"),
     (leaderboard, "leaderboard --top 5 --format markdown"),
     (compare, "compare --top 3 --executor inline"),
     (show, "show 3fa9"),
-    (export, "export 3fa9 --to best"),
+    (export, "export 3fa9 --to best --format python"),
     (list_, "list problems"),
     (submit, "submit my_search.py --address http://head:8265 --workers 64 --gpus-per-trial 0.25"),
     (status, "status my_search-3f2a1c --address http://head:8265"),

@@ -31,6 +31,7 @@ from nas.budget import Budget
 from nas.callbacks import Callback, Callbacks, callbacks_of
 from nas.database import in_memory
 from nas.description import Description, controller_name, fidelity_json, space_json
+from nas.extending import extended
 from nas.lease import Driver, new_driver, release
 from nas.loop import Loop
 from nas.records import SearchRecord, Trial
@@ -249,6 +250,35 @@ class Search:
             checkpoint_seconds=found.checkpoint_seconds,
             callbacks=callbacks,
         )
+
+    def extend(
+        self, *, trials: int | None = None, seconds: float | None = None, target: float | None = None
+    ) -> Search:
+        """Move the end of this search, as its store knows it, further out: ``run(resume=True)`` goes there.
+
+        Where one trial was in training at a time, the proposals are those of a search that was as long from
+        the beginning. Of several, it waited for the last ones, so that it knows more when it asks again.
+
+        Args:
+            trials, seconds: how many more; see `nas.extending.extended`.
+            target: in place of its own.
+
+        Returns:
+            This search.
+
+        Raises:
+            UnknownNameError, StoreError: the store has no such search.
+            SearchError: nothing is to be moved, or the search in the store is another one.
+
+        Example:
+            >>> Search.from_store("sqlite:///nas.db").extend(trials=50).run(resume=True)
+        """
+        with open_store(self.store) as store:
+            record = self._find(store)
+            budget = extended(store, record, trials, seconds, target)
+        self.name = record.name
+        self.description = self.description.with_end(budget.trials, budget.seconds, budget.target)
+        return self
 
     def run(self, *, resume: bool = False) -> pd.DataFrame:
         """Search until the end; gives the leaderboard, best first (see `nas.leaderboard`).

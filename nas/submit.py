@@ -91,9 +91,9 @@ def job(
     """A search as a job.
 
     Args:
-        verb: ``search``, or ``resume``.
+        verb: ``search``, ``resume`` or ``extend``.
         subject: a Python file, which is shipped with its folder; or the search to resume.
-        options: of ``nas search`` or ``nas resume``, by the names of their arguments.
+        options: of that command, by the names of their arguments.
         name: of the search.
         store: where the results are kept, as the head sees it.
         working_dir: the folder to ship; left out: that of the file.
@@ -136,7 +136,7 @@ def job(
         requirements = None
     word = re.sub(r"[^A-Za-z0-9_.-]+", "-", name or stem).strip("-.")[:60] or "search"
     id = f"{word}-{secrets.token_hex(3)}"
-    if verb == "resume" and file is None and subject is not None:
+    if verb != "search" and file is None and subject is not None:
         search = subject
     else:
         search = name or id

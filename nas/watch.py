@@ -82,7 +82,7 @@ def print_stopped(search: Search, file: Path | None) -> None:
         print("stopped before anything was recorded")
         return
     print("stopped; what was trained is kept")
-    print(f"go on with: {_resume(name, file)}{option}")
+    print(f"go on with: {_again('resume', name, file)}{option}")
 
 
 def print_end(search: Search, file: Path | None) -> None:
@@ -101,10 +101,10 @@ def _store_option(search: Search) -> str:
     return "" if store == DEFAULT_STORE else f" --store {shlex.quote(without_password(store))}"
 
 
-def _resume(name: str, file: Path | None) -> str:
+def _again(verb: str, name: str, file: Path | None) -> str:
     described = "" if file is None else f"{shlex.quote(str(file))} --name "
     where = " --address ..." if in_job() else ""
-    return f"nas resume {described}{shlex.quote(name)}{where}"
+    return f"nas {verb} {described}{shlex.quote(name)}{where}"
 
 
 def _print_end(search: Search, store: Store, file: Path | None) -> None:
@@ -119,8 +119,7 @@ def _print_end(search: Search, store: Store, file: Path | None) -> None:
     if best is not None:
         out.print(f"look at the best: nas show {best[:8]}{option}", markup=False)
         out.print(f"take it with you: nas export {best[:8]} --to best{option}", markup=False)
-    more = "--seconds ... or --trials ..."
-    out.print(f"search on:        {_resume(record.name, file)}{option} {more}", markup=False)
+    out.print(f"search on:        {_again('extend', record.name, file)}{option} --trials +50", markup=False)
 
 
 def _short(message: str) -> str:

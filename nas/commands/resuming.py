@@ -1,9 +1,10 @@
-"""The command that goes on with a search, here or on a cluster."""
+"""The commands that go on with a search, here or on a cluster: ``resume`` and ``extend``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,10 +21,13 @@ from nas.commands.options import (
     WithPackage,
     Workers,
     WorkingDir,
+    with_options_of,
 )
 from nas.commands.searching import executor_of, is_dashboard, run
 from nas.environment import DEFAULT_STORE
 from search_spaces.errors import SearchError
+
+_OF_THE_WORKERS = ("workers", "cpus_per_trial", "gpus_per_trial", "executor")
 
 
 def resume(
@@ -48,33 +52,58 @@ def resume(
 
     Nothing that was trained is trained again; what was being trained begins again.
     """
-    end: dict[str, Any] = {"trials": trials, "seconds": seconds, "target": target}
+    _go_on("resume", search, {"trials": trials, "seconds": seconds, "target": target}, locals())
+
+
+@with_options_of(resume)
+def extend(
+    trials: Annotated[int | None, typer.Option(help="So many networks more: +50.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="So many seconds more: +600.")] = None,
+    **options: Any,
+) -> None:
+    """Go on with a search for longer: so many trials or seconds beyond its own end.
+
+    Or beyond where it stands, if it came to another end before or had none of that kind; ends that it has
+    reached fall away, and a target takes the place of its own.
+    """
+    end = {"trials": trials, "seconds": seconds, "target": options["target"]}
+    if all(value is None for value in end.values()):
+        raise SearchError("say how much further the search should go: --trials +50, or --seconds +600")
+    _go_on("extend", options["search"], end, options)
+
+
+def _go_on(
+    verb: Literal["resume", "extend"], search: str | None, end: dict[str, Any], options: Mapping[str, Any]
+) -> None:
+    """Resume a search, or extend it, here or as a job."""
+    name, store, address = options["name"], options["store"], options["address"]
     if is_dashboard(address):
-        _resume_there(
-            search,
-            end | {
-                "workers": workers, "cpus_per_trial": cpus_per_trial, "gpus_per_trial": gpus_per_trial,
-                "executor": executor,
-            },
-            address, name=name, store=store, working_dir=working_dir, requirements=requirements,
-            package=with_package,
+        _send(
+            verb, search, end | {option: options[option] for option in _OF_THE_WORKERS}, address, name=name,
+            store=store, working_dir=options["working_dir"], requirements=options["requirements"],
+            package=options["with_package"],
         )  # fmt: skip
         return
-    if working_dir is not None or requirements is not None or with_package:
+    if options["working_dir"] is not None or options["requirements"] is not None or options["with_package"]:
         raise SearchError("nothing is shipped without --address of a cluster's dashboard: http://head:8265")
-    where = executor_of(executor, workers, cpus_per_trial, gpus_per_trial, address)
+    where = executor_of(
+        options["executor"], options["workers"], options["cpus_per_trial"], options["gpus_per_trial"], address
+    )
     from nas.assemble import from_file
     from nas.search import Search
 
-    if search is not None and search.endswith(".py"):
-        file = Path(search)
-        run(from_file(file, store=store, executor=where, name=name, **end), resume=True, file=file)
-        return
-    found = Search.from_store(store or DEFAULT_STORE, search, executor=where or "pool", **end)
-    run(found, resume=True)
+    other = end if verb == "resume" else dict.fromkeys(end)
+    file = Path(search) if search is not None and search.endswith(".py") else None
+    if file is not None:
+        found = from_file(file, store=store, executor=where, name=name, **other)
+    else:
+        found = Search.from_store(store or DEFAULT_STORE, search, executor=where or "pool", **other)
+    if verb == "extend":
+        found.extend(**end)
+    run(found, resume=True, file=file)
 
 
-def _resume_there(search: str | None, options: dict[str, Any], address: str, **job: Any) -> None:
+def _send(verb: str, search: str | None, options: dict[str, Any], address: str, **job: Any) -> None:
     if search is None or (search.endswith(".py") and job["name"] is None):
         raise SearchError("say which search is to go on: its name, or its file and --name")
-    send("resume", search, options, address, **job)
+    send(verb, search, options, address, **job)

@@ -24,7 +24,7 @@ from workers.problems import Problem
 Run = Callable[..., tuple[int, str, str]]
 
 COMMANDS = [
-    "search", "resume", "leaderboard", "show", "export", "list", "submit", "status", "logs", "stop",
+    "search", "resume", "extend", "leaderboard", "show", "export", "list", "submit", "status", "logs", "stop",
 ]  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def test_a_search_is_run_and_gone_on_with_from_the_command_line(run: Run) -> Non
     code, out, err = run("search", *mlp, "--controller", "random", *options)
     assert (code, err) == (0, "")
     assert "2 trials are done" in out
-    hint = "nas resume digits-random-1 --store 'sqlite:///some where.db' --seconds ... or --trials ..."
+    hint = "nas extend digits-random-1 --store 'sqlite:///some where.db' --trials +50"
     assert hint in out
     code, out, err = run("resume", "digits-random-1", "--trials", 3, *options)
     assert (code, err) == (0, "")

@@ -87,7 +87,7 @@ def test_a_search_of_ones_own_networks_of_which_a_third_fail_finishes_with_the_r
     assert trace is not None
     assert "no such thing" in trace
     assert "search on:" in out
-    assert f"nas resume {shlex.quote(str(SCRIPTS / 'risky_search.py'))} --name risky" in out
+    assert f"nas extend {shlex.quote(str(SCRIPTS / 'risky_search.py'))} --name risky" in out
 
 
 def stop(folder: Path, number: signal.Signals, *options: object) -> list[str]:
