@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.description import Description
+from nas.exporting.folder import ARCHITECTURE_FILE, export, read
 from nas.records import MEASURED, SearchRecord, Trial
 from nas.store import DEFAULT_STORE, Store
-from nas.writing import numbers, plain
 from search_spaces.architecture import Architecture
 from search_spaces.errors import FormatError, StoreError
 from search_spaces.signature import Signature
 
 if TYPE_CHECKING:
     from search_spaces.network import Network
-
-ARCHITECTURE_FILE = "architecture.json"
-WEIGHTS_FILE = "weights.safetensors"
-CARD_FILE = "README.md"
 
 
 @dataclass(frozen=True)
@@ -66,36 +61,25 @@ class Found:
             raise FormatError(f"not the weights of {self.architecture.id}: {what:.300}") from error
         return network.eval()
 
-    def export(self, folder: str | Path) -> Path:
+    def export(self, folder: str | Path, format: str = "safetensors") -> Path:
         """Write ``architecture.json``, ``weights.safetensors`` and a model card; `load` reads them back.
+
+        What is written answers as the network does, within 1e-5 on random inputs: that is tried first, and
+        where it fails nothing is written.
 
         Args:
             folder: made if it is not there; files of these names in it are replaced.
+            format: one of `nas.exporting.FORMATS`. More than ``safetensors`` write one file more:
+                ``torch-export`` writes ``model.pt2`` (`torch.export.load`), ``onnx`` writes ``model.onnx``,
+                ``python`` writes ``network.py``, a file of plain torch that needs nothing of this project.
 
         Raises:
             StoreError: the weights were not kept, or the folder cannot be written.
+            UnknownNameError: there is no such format.
+            ExportError: the network cannot be written in that format, a library that it takes is missing, or
+                what was written does not answer as the network does.
         """
-        from nas.card import card
-
-        if self.weights is None:
-            self.build()  # says why
-        assert self.weights is not None
-        folder = Path(folder)
-        data = json.loads(self.architecture.to_json()) | {
-            "signature": self.signature.to_dict(),
-            "metrics": plain(self.metrics),
-            "test_metrics": plain(self.test_metrics),
-            "provenance": dict(self.provenance),
-        }
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / WEIGHTS_FILE).write_bytes(self.weights)
-            text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-            (folder / ARCHITECTURE_FILE).write_text(text, encoding="utf-8")
-            (folder / CARD_FILE).write_text(card(self), encoding="utf-8")
-        except OSError as error:
-            raise StoreError(f"cannot write to {folder}: {error.strerror or error}") from error
-        return folder
+        return export(self, folder, format)
 
 
 def load(
@@ -128,36 +112,11 @@ def load(
         if folder.is_dir():
             if id is not None:
                 raise StoreError(f"{folder} is an exported network: expected no id beside it, got {id!r}")
-            return _from_folder(folder, modules)
+            return Found(**read(folder, modules))
     if isinstance(source, Store):
         return _from_store(source, id, search, modules)
     with Store(source) as store:
         return _from_store(store, id, search, modules)
-
-
-def _from_folder(folder: Path, modules: Iterable[Callable[..., Any]] | None) -> Found:
-    path = folder / ARCHITECTURE_FILE
-    for name in (ARCHITECTURE_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise FormatError(f"{folder} holds no exported network: it has no file {name}")
-    try:
-        text = path.read_text(encoding="utf-8")
-        weights = (folder / WEIGHTS_FILE).read_bytes()
-        architecture = Architecture.from_json(text, modules)
-        data = json.loads(text)
-        signature = Signature.from_dict(data.get("signature") or {})
-        metrics, test_metrics = _measured(data, "metrics"), _measured(data, "test_metrics")
-    except (OSError, UnicodeDecodeError, FormatError) as error:
-        raise FormatError(f"{path}: {error}") from error
-    provenance = data.get("provenance")
-    return Found(
-        architecture,
-        signature,
-        weights,
-        metrics,
-        test_metrics,
-        provenance if isinstance(provenance, dict) else {},
-    )
 
 
 def _from_store(
@@ -201,12 +160,3 @@ def _best(store: Store, record: SearchRecord) -> Trial:
     ranked = description.rank(done)
     kept = store.kept_weights(record.id)
     return next((trial for trial in ranked if trial.number in kept), ranked[0])
-
-
-def _measured(data: Mapping[str, Any], key: str) -> dict[str, float]:
-    """Metrics from a folder's JSON."""
-    found = data.get(key) or {}
-    try:
-        return numbers(found)
-    except (AttributeError, TypeError, ValueError):
-        raise FormatError(f"{key}: expected numbers by name, got {found!r:.80}") from None

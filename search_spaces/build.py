@@ -177,15 +177,23 @@ def _check(graph: nn.Module, where: str, signature: Signature) -> None:
         raise BuildError(f"{where}: expected outputs for {wanted}, got {got}")
 
 
-def _heads(model: Model, plan: Plan, signature: Signature) -> list[nn.Module]:
-    heads = []
+def head_layers(model: Model, plan: Plan, signature: Signature) -> dict[str, Layer]:
+    """By task the layer that makes its head, with all its arguments."""
+    layers = {}
     for name, task in signature.tasks.items():
         node = model.heads.get(name) or Layer(default_head(task))
         arguments = {**node.arguments, "task": task, "shape": plan.features[name]}
         if "length" in constructor(node.factory).parameters and isinstance(task, Tagging):
             (arguments["length"], *_) = signature.inputs[signature.tagged_input(name)].shape
-        heads.append(_call(node, f"model.heads.{name}", arguments, f"for features {plan.features[name]}"))
-    return heads
+        layers[name] = Layer(node.factory, arguments)
+    return layers
+
+
+def _heads(model: Model, plan: Plan, signature: Signature) -> list[nn.Module]:
+    return [
+        _call(layer, f"model.heads.{name}", layer.arguments, f"for features {plan.features[name]}")
+        for name, layer in head_layers(model, plan, signature).items()
+    ]
 
 
 def _make(node: Layer | Sequential, path: str, make_layer: Any) -> nn.Module:

@@ -15,7 +15,8 @@ them all and the command line can answer each with one line::
     ├── TrainingFailure     a candidate network failed; data for the search, see ``reason``
     ├── ExecutorError       trials cannot be run at all (no cluster, no resources)
     ├── StoreError          a result store is missing, locked or of another version
-    └── SearchError         a search is described or continued wrongly
+    ├── SearchError         a search is described or continued wrongly
+    └── ExportError         a network cannot be exported, or what was exported answers otherwise
 """
 
 from collections.abc import Iterable
@@ -112,6 +113,10 @@ class StoreError(NasError):
 
 class SearchError(NasError):
     """A search is described or continued wrongly."""
+
+
+class ExportError(NasError):
+    """A network cannot be exported in a format, or what was exported does not answer as it does."""
 
 
 def _shown(value: object) -> str:

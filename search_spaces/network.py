@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from search_spaces.blocks import passing
-from search_spaces.blocks.graph import Encoding, Graph
+from search_spaces.blocks.graph import Encoding
 from search_spaces.signature import Signature
 
 
@@ -51,10 +51,11 @@ class Network(nn.Module):
             inputs: by name; or the only one.
             present: by input bool ``(N,)``: the examples that have it; of one left out, all.
         """
-        if isinstance(self.body, Graph):
+        if not isinstance(self.body, Chain):
             if isinstance(inputs, Tensor):
                 inputs = {next(iter(self.signature.inputs)): inputs}
-            return self.body.encode(inputs, present)
+            encoding: Encoding = cast(Any, self.body).encode(inputs, present)
+            return encoding
         if not isinstance(inputs, Tensor):
             (name,) = self.signature.inputs
             inputs = inputs[name]

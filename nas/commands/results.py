@@ -21,6 +21,15 @@ class Format(StrEnum):
     markdown = "markdown"
 
 
+class ExportFormat(StrEnum):
+    """In what a network is exported; see `nas.exporting.FORMATS`."""
+
+    safetensors = "safetensors"
+    torch_export = "torch-export"
+    onnx = "onnx"
+    python = "python"
+
+
 class Catalog(StrEnum):
     """What there are lists of."""
 
@@ -35,6 +44,10 @@ def leaderboard(
     top: Annotated[int | None, typer.Option(min=1, help="Rows; default 10, or all as json or csv.")] = None,
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.table,
     infeasible: Annotated[bool, typer.Option(help="Also what broke a limit before training.")] = False,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Only those with this: model.depth>=3, num_params<50000; may be repeated."),
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Print the trials of a search, best first. It may be running."""
@@ -44,7 +57,7 @@ def leaderboard(
     if top is None and format in (Format.table, Format.markdown):
         top = 10
     with Store(store or DEFAULT_STORE) as opened:
-        print_leaderboard(opened, search, top, format.value, infeasible)
+        print_leaderboard(opened, search, top, format.value, infeasible, where)
 
 
 def show(
@@ -70,18 +83,24 @@ def show(
 def export(
     id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning.")],
     to: Annotated[Path, typer.Option(help="Folder to write to.")],
+    format: Annotated[
+        ExportFormat, typer.Option(help="The weights alone, or with them a file that runs without us.")
+    ] = ExportFormat.safetensors,
     search: SearchOption = None,
     file: FileOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Write an architecture with its weights and a model card to a folder."""
+    """Write a network with its weights and a model card to a folder, tried before it is done."""
+    from nas.exporting import FORMATS
     from nas.reuse import load
     from nas.store import Store
 
     _know(file)
     with Store(store or DEFAULT_STORE) as opened:
-        folder = load(opened, id, search=search).export(to)
-    typer.echo(f"wrote {folder}: in Python, nas.load({str(folder)!r}).build() gives the network")
+        folder = load(opened, id, search=search).export(to, format.value)
+    more = FORMATS[format.value]
+    how = "" if more is None else f"; {more} answers as it does, without nas"
+    typer.echo(f"wrote {folder}: in Python, nas.load({str(folder)!r}).build() gives the network{how}")
 
 
 def list_(what: Annotated[Catalog, typer.Argument(help="What to list.")], store: StoreOption = None) -> None:

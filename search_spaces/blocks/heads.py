@@ -50,7 +50,7 @@ class Head(nn.Module):
         super().__init__()
         kind = type(task).__name__.lower()
         if not isinstance(task, Classification | Regression | Tagging):
-            raise BuildError(f"Head serves no {kind} task; {default_head(task).__name__} does")
+            raise BuildError(f"Head serves classification, regression and tagging, got a {kind} task")
         self.tagging, self.length = isinstance(task, Tagging), length
         if not (len(shape) == 2 if self.tagging else 1 <= len(shape) <= 4):
             expected = "(length, features)" if self.tagging else "a vector, a sequence or a map"

@@ -1,0 +1,147 @@
+"""Python expressions: layers and plain values as the code that makes them, laid out over lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from search_spaces.errors import ExportError
+from search_spaces.nodes import Layer, Sequential
+
+WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Code:
+    """An expression that is text already."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a class or function with arguments in their order, then by name."""
+
+    factory: Any
+    positional: tuple[Any, ...] = ()
+    named: Mapping[str, Any] | None = None
+
+
+def classes_in(value: Any) -> Iterator[Any]:
+    """The classes and functions that the code of a value speaks of."""
+    if isinstance(value, Layer):
+        yield value.factory
+        yield from classes_in(value.arguments)
+    elif isinstance(value, Call):
+        yield value.factory
+        yield from classes_in([*value.positional, dict(value.named or {})])
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            yield from classes_in(member)
+    elif isinstance(value, Sequential):
+        yield from classes_in(value.parts)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for member in value:
+            yield from classes_in(member)
+    elif isinstance(value, Code):
+        return
+    elif _is_data(value):
+        yield type(value)
+        yield from classes_in(_fields(value))
+    elif callable(value):
+        yield value
+
+
+class Writer:
+    """Writes values as code.
+
+    Args:
+        name_of: how the code speaks of a class or function.
+        chain: the class of layers in a row.
+    """
+
+    def __init__(self, name_of: Callable[[Any], str], chain: Any) -> None:
+        self._name_of, self._chain = name_of, chain
+
+    def write(self, value: Any, indent: int = 0, before: int = 0) -> str:
+        """The code of a value, over several lines where it needs them.
+
+        Args:
+            value: plain data, layers, data classes, classes, or `Code`.
+            indent: columns of its further lines.
+            before: columns taken on its first line, and on its last.
+
+        Raises:
+            ExportError: there is no code for it.
+        """
+        head, parts, tail = self._taken_apart(value)
+        if parts is None:
+            return head
+        line = head + ", ".join(key + self.write(member, 0, -(10**6)) for key, member in parts) + tail
+        if tail == ",)":
+            line = head + self.write(parts[0][1], 0, -(10**6)) + tail
+        if indent + before + len(line) <= WIDTH or not parts:
+            return line
+        inner = indent + 4
+        lines = [" " * inner + key + self.write(member, inner, len(key) + 1) for key, member in parts]
+        return head + "\n" + ",\n".join(lines) + ",\n" + " " * indent + tail.removeprefix(",")
+
+    def _taken_apart(self, value: Any) -> tuple[str, list[tuple[str, Any]] | None, str]:
+        """What comes before the members of a value, they with their keys, and what comes after."""
+        match value:
+            case Code(text):
+                return text, None, ""
+            case None | bool() | int():
+                return repr(value), None, ""
+            case str():
+                return quoted(value), None, ""
+            case float():
+                return repr(value) if math.isfinite(value) else f'float("{value}")', None, ""
+            case Layer(factory, arguments):
+                return self._call(factory, (), arguments)
+            case Sequential(parts):
+                return self._call(self._chain, parts, {})
+            case Call(factory, positional, named):
+                return self._call(factory, positional, named or {})
+            case Mapping():
+                return "{", [(f"{self.write(key)}: ", member) for key, member in value.items()], "}"
+            case list():
+                return "[", _bare(value), "]"
+            case tuple():
+                return "(", _bare(value), ",)" if len(value) == 1 else ")"
+            case set() | frozenset() if value:
+                return "{", _bare(sorted(value, key=repr)), "}"
+        if _is_data(value):
+            return self._call(type(value), (), _fields(value))
+        if type(value).__module__ == "torch" and type(value).__name__ == "dtype":
+            return str(value), None, ""
+        if callable(value):
+            return self._name_of(value), None, ""
+        raise ExportError(f"there is no Python code for {value!r:.80} in the network")
+
+    def _call(
+        self, factory: Any, positional: Iterable[Any], named: Mapping[str, Any]
+    ) -> tuple[str, list[tuple[str, Any]], str]:
+        parts = [*_bare(positional), *((f"{key}=", member) for key, member in named.items())]
+        return f"{self._name_of(factory)}(", parts, ")"
+
+
+def quoted(text: str) -> str:
+    """A text as code, in double quotes where it can be."""
+    code = repr(text)
+    return code if '"' in code or "\\'" in code else f'"{code[1:-1]}"'
+
+
+def _bare(members: Iterable[Any]) -> list[tuple[str, Any]]:
+    return [("", member) for member in members]
+
+
+def _fields(data: Any) -> dict[str, Any]:
+    """The fields of an instance of a data class."""
+    return {f.name: getattr(data, f.name) for f in fields(data)}
+
+
+def _is_data(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)

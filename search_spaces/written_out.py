@@ -1,0 +1,53 @@
+"""A network written out: every layer of it with all its arguments, none left to be found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from search_spaces.architecture import Architecture
+from search_spaces.build import Plan, head_layers, outline
+from search_spaces.nodes import Layer, Sequential, join
+from search_spaces.signature import Signature
+
+
+@dataclass(frozen=True)
+class WrittenOut:
+    """What `search_spaces.build.build` makes modules of.
+
+    Attributes:
+        body: composites are expanded; sizes of inputs stand with the layers.
+        heads: by task.
+        shapes: of the inputs and calls, where the body is a graph; else none.
+    """
+
+    body: Layer | Sequential
+    heads: dict[str, Layer]
+    shapes: dict[str, tuple[int, ...]]
+
+
+def written_out(architecture: Architecture, signature: Signature) -> WrittenOut:
+    """The network that an architecture makes for a signature, written out.
+
+    Raises:
+        BuildError: it does not fit.
+    """
+    model = architecture.model
+    _, plan = outline(model, signature)
+    body = _with_arguments(plan.body, model.where, plan)
+    return WrittenOut(body, head_layers(model, plan, signature), plan.shapes)
+
+
+def _with_arguments(value: Any, path: str, plan: Plan) -> Any:
+    """A part of a model with what the dry run has found."""
+    if isinstance(value, Layer):
+        found = plan.layers.get(path)
+        arguments = found.arguments if found else value.arguments
+        return Layer(value.factory, _with_arguments(arguments, path, plan))
+    if isinstance(value, Sequential):
+        return Sequential(_with_arguments(value.parts, path, plan))
+    if isinstance(value, dict):
+        return {key: _with_arguments(member, join(path, key), plan) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_arguments(member, join(path, i), plan) for i, member in enumerate(value))
+    return value
