@@ -18,6 +18,12 @@ StoreOption = Annotated[
 Trials = Annotated[int | None, typer.Option(help="End after so many networks in all.")]
 Seconds = Annotated[float | None, typer.Option(help="End after so many seconds in all.")]
 Target = Annotated[float | None, typer.Option(help="End when the first objective is as good as this.")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Write it elsewhere too: tensorboard:FOLDER, mlflow:URI or wandb:FOLDER; may be repeated."
+    ),
+]
 Workers = Annotated[int | None, typer.Option(help="Worker processes; default: as many as there is room for.")]
 Cpus = Annotated[
     int | None, typer.Option("--cpus-per-trial", help="Cores, and torch threads, of each worker.")

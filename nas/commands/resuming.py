@@ -17,17 +17,18 @@ from nas.commands.options import (
     Seconds,
     StoreOption,
     Target,
+    Track,
     Trials,
     WithPackage,
     Workers,
     WorkingDir,
     with_options_of,
 )
-from nas.commands.searching import executor_of, is_dashboard, run
+from nas.commands.searching import executor_of, is_dashboard, run, trackers_of
 from nas.environment import DEFAULT_STORE
 from search_spaces.errors import SearchError
 
-_OF_THE_WORKERS = ("workers", "cpus_per_trial", "gpus_per_trial", "executor")
+_OF_THE_JOB = ("workers", "cpus_per_trial", "gpus_per_trial", "executor", "track")
 
 
 def resume(
@@ -46,6 +47,7 @@ def resume(
     working_dir: WorkingDir = None,
     requirements: Requirements = None,
     with_package: WithPackage = False,
+    track: Track = None,
     store: StoreOption = None,
 ) -> None:
     """Go on with a search that was stopped or killed, or further with one that ended.
@@ -79,7 +81,7 @@ def _go_on(
     name, store, address = options["name"], options["store"], options["address"]
     if is_dashboard(address):
         _send(
-            verb, search, end | {option: options[option] for option in _OF_THE_WORKERS}, address, name=name,
+            verb, search, end | {option: options[option] for option in _OF_THE_JOB}, address, name=name,
             store=store, working_dir=options["working_dir"], requirements=options["requirements"],
             package=options["with_package"],
         )  # fmt: skip
@@ -92,6 +94,7 @@ def _go_on(
     from nas.assemble import from_file
     from nas.search import Search
 
+    trackers = trackers_of(options["track"])
     other = end if verb == "resume" else dict.fromkeys(end)
     file = Path(search) if search is not None and search.endswith(".py") else None
     if file is not None:
@@ -100,6 +103,7 @@ def _go_on(
         found = Search.from_store(store or DEFAULT_STORE, search, executor=where or "pool", **other)
     if verb == "extend":
         found.extend(**end)
+    found.callbacks += trackers
     run(found, resume=True, file=file)
 
 

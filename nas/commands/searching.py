@@ -19,6 +19,7 @@ from nas.commands.options import (
     Seconds,
     StoreOption,
     Target,
+    Track,
     Trials,
     Workers,
 )
@@ -26,6 +27,7 @@ from nas.environment import DEFAULT_STORE, in_job, without_password
 from search_spaces.errors import SearchError, UnknownNameError
 
 if TYPE_CHECKING:
+    from nas.callbacks import Callback
     from nas.search import Search
 
 DEFAULT_SECONDS = 150.0
@@ -88,6 +90,7 @@ def search(
     processes_per_trial: Processes = None,
     executor: ExecutorOption = None,
     address: ClusterOption = None,
+    track: Track = None,
     store: StoreOption = None,
 ) -> None:
     """Search, and print the leaderboard.
@@ -99,6 +102,7 @@ def search(
     )
     from nas.assemble import assemble, from_file, read_fidelity
 
+    trackers = trackers_of(track)
     end: dict[str, Any] = {"trials": trials, "seconds": seconds, "target": target}
     if file is not None:
         check_told_once(file, locals())
@@ -129,7 +133,22 @@ def search(
             store=store or DEFAULT_STORE,
             **end,
         )
+    found.callbacks += trackers
     run(found, resume=False, file=file)
+
+
+def trackers_of(track: list[str] | None) -> list[Callback]:
+    """The trackers that ``--track`` names.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        SearchError: what one needs is not installed.
+    """
+    if not track:
+        return []
+    from nas.tracking import tracker_of
+
+    return [tracker_of(text) for text in track]
 
 
 def check_told_once(file: Path, options: Mapping[str, Any]) -> None:
