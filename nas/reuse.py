@@ -12,11 +12,13 @@ from nas.exporting.folder import ARCHITECTURE_FILE, export, read
 from nas.records import MEASURED, SearchRecord, Trial
 from nas.store import DEFAULT_STORE, Store
 from search_spaces.architecture import Architecture
-from search_spaces.errors import FormatError, StoreError
+from search_spaces.errors import BuildError, FormatError, StoreError
 from search_spaces.signature import Signature
 
 if TYPE_CHECKING:
+    from nas.fine_tuning import FeatureExtractor
     from search_spaces.network import Network
+    from search_spaces.nodes import Layer
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,66 @@ class Found:
             what = " ".join(str(error).split())
             raise FormatError(f"not the weights of {self.architecture.id}: {what:.300}") from error
         return network.eval()
+
+    def features(self, pooled: bool = True) -> FeatureExtractor:
+        """The network without its heads, frozen: from inputs to what the head of each task receives.
+
+        Args:
+            pooled: whether sequences and maps become vectors, the means over their positions.
+
+        Raises:
+            StoreError, FormatError: as `build`.
+        """
+        from nas.fine_tuning import FeatureExtractor
+
+        return FeatureExtractor(self.build(), pooled)
+
+    def for_signature(
+        self,
+        signature: Signature,
+        *,
+        like: Mapping[str, str] | None = None,
+        heads: Mapping[str, Layer] | None = None,
+    ) -> Network:
+        """The network with its trained body and heads for other tasks, to be fine-tuned.
+
+        A task that it serves already, of the same name and kind, keeps its trained head; the others have new
+        ones, initialised from torch's global random state. With fewer inputs, what joined them begins anew
+        where its shape is another one.
+
+        Args:
+            signature: the inputs, those of the network or some of them, and the new tasks.
+            like: by new task the old one whose features its head receives; left out: one of the same kind,
+                or else the first one that fits.
+            heads: by new task the layer that makes its head; left out: the default.
+
+        Example:
+            >>> network = nas.load("best").for_signature(problem.signature)
+            >>> for report in nas.fine_tune(network, problem, Recipe(epochs=6), seed=0):
+            ...     print(report.metrics)
+
+        Raises:
+            BuildError: an input that the network does not have, or a task that no features of it suit.
+            UnknownNameError: ``like`` names a task that the network does not serve.
+            StoreError, FormatError: as `build`.
+        """
+        from nas.fine_tuning import take_over, with_heads
+        from workers.problems.missing import needed
+
+        network = self.build()
+        for name, kind in signature.inputs.items():
+            if self.signature.inputs.get(name) != kind:
+                there = ", ".join(f"{name}: {kind}" for name, kind in self.signature.inputs.items())
+                raise BuildError(f"expected inputs out of {there}, got {name}: {kind}")
+        if signature.inputs.keys() != self.signature.inputs.keys():
+            own = self.signature
+            left = [task for task in own.tasks if signature.inputs.keys() >= set(needed(own, task))]
+            if not left:
+                raise BuildError("expected inputs that one of the network's own tasks can do with, got none")
+            weights = network.state_dict()
+            network = self.architecture.build(own.only(signature.inputs, left)).eval()
+            take_over(network, weights)
+        return with_heads(network, signature, like=like, heads=heads)
 
     def export(self, folder: str | Path, format: str = "safetensors") -> Path:
         """Write ``architecture.json``, ``weights.safetensors`` and a model card; `load` reads them back.

@@ -6,7 +6,7 @@ so that its sizes can be read off. A second pass makes the real modules with the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -177,12 +177,20 @@ def _check(graph: nn.Module, where: str, signature: Signature) -> None:
         raise BuildError(f"{where}: expected outputs for {wanted}, got {got}")
 
 
-def head_layers(model: Model, plan: Plan, signature: Signature) -> dict[str, Layer]:
-    """By task the layer that makes its head, with all its arguments."""
+def head_layers(
+    heads: Mapping[str, Layer], features: Mapping[str, Any], signature: Signature
+) -> dict[str, Layer]:
+    """By task the layer that makes its head, with all its arguments.
+
+    Args:
+        heads: by task the layer as it was written; of a task left out, the default.
+        features: by task the shape of what its head receives; of retrieval two shapes.
+        signature: what is served.
+    """
     layers = {}
     for name, task in signature.tasks.items():
-        node = model.heads.get(name) or Layer(default_head(task))
-        arguments = {**node.arguments, "task": task, "shape": plan.features[name]}
+        node = heads.get(name) or Layer(default_head(task))
+        arguments = {**node.arguments, "task": task, "shape": features[name]}
         if "length" in constructor(node.factory).parameters and isinstance(task, Tagging):
             (arguments["length"], *_) = signature.inputs[signature.tagged_input(name)].shape
         layers[name] = Layer(node.factory, arguments)
@@ -192,7 +200,7 @@ def head_layers(model: Model, plan: Plan, signature: Signature) -> dict[str, Lay
 def _heads(model: Model, plan: Plan, signature: Signature) -> list[nn.Module]:
     return [
         _call(layer, f"model.heads.{name}", layer.arguments, f"for features {plan.features[name]}")
-        for name, layer in head_layers(model, plan, signature).items()
+        for name, layer in head_layers(model.heads, plan.features, signature).items()
     ]
 
 

@@ -35,7 +35,7 @@ def written_out(architecture: Architecture, signature: Signature) -> WrittenOut:
     model = architecture.model
     _, plan = outline(model, signature)
     body = _with_arguments(plan.body, model.where, plan)
-    return WrittenOut(body, head_layers(model, plan, signature), plan.shapes)
+    return WrittenOut(body, head_layers(model.heads, plan.features, signature), plan.shapes)
 
 
 def _with_arguments(value: Any, path: str, plan: Plan) -> Any:
