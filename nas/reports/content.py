@@ -1,0 +1,350 @@
+"""What a report shows of a search, as plain data: by column, so that ten thousand trials stay small."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import nas.usage as usages
+from controllers.objectives import Objective
+from nas.analysis.importance import NOTHING, importances, is_number
+from nas.analysis.learning import correlations, read, stopped_early
+from nas.analysis.progress import front, steps
+from nas.description import Description
+from nas.leaderboards import entries
+from nas.records import MEASURED, TRAINED, SearchRecord, Status, Trial
+from nas.store import Store
+from search_spaces.errors import FormatError, NasError
+
+MOST_CURVES = 300
+"""Of so many trials learning curves are shown: of the best half as many, the others evenly from the rest."""
+
+MOST_DRAWINGS = 5
+"""So many of the best networks are drawn."""
+
+MOST_POINTS = 2000
+"""A curve or a timeline has no more points."""
+
+MOST_TEXT = 2000
+"""Characters of a message or a text in a decision."""
+
+Columns = list[dict[str, Any]]
+
+
+def content(
+    store: Store, search: str | int | None = None, *, beside: str | int | None = None
+) -> dict[str, Any]:
+    """All that a report of a search shows, ready for JSON.
+
+    Args:
+        store: where it is kept.
+        search: its name or number; left out: the latest.
+        beside: a search to show its progress beside; left out: the latest random search on the same data with
+            the same first objective, if there is one.
+
+    Raises:
+        StoreError, UnknownNameError: there is no such search.
+    """
+    record = store.search(search)
+    description = Description.from_dict(record.description)
+    trials = store.trials(record.id)
+    by_number = {trial.number: trial for trial in trials}
+    # a running search may have got trials since
+    rows = [row for row in entries(store, record.id) if row["number"] in by_number]
+    ranked = [by_number[row["number"]] for row in rows]
+    places = {trial.number: place for place, trial in enumerate(ranked)}
+    own_front = front(trials, description.objectives, description.limits)
+    several = len(description.objectives) > 1
+    other = store.search(beside) if beside is not None else _random_search(store, record, description)
+    return {
+        "search": _search(record, description),
+        "counts": _counts(trials),
+        "columns": _columns(rows, description),
+        "decisions": _decisions(ranked),
+        "messages": [_text(trial.message) for trial in ranked],
+        "progress": _progress(store, record, description, trials, other),
+        "front": [places[number] for number in own_front.numbers if number in places] if several else None,
+        "hypervolume": _finite(own_front.hypervolume) if several else None,
+        "reference": [_finite(value) for value in own_front.reference],
+        "curves": _curves(store, record, description.objectives[0], ranked, places),
+        "importance": _importance(trials, description.objectives[0]),
+        "failures": _failures(trials),
+        "usage": _usage(store, record),
+        "drawings": _drawings(description, ranked),
+    }
+
+
+def _search(record: SearchRecord, description: Description) -> dict[str, Any]:
+    tasks = [f"{name} ({type(task).__name__.lower()})" for name, task in description.signature.tasks.items()]
+    return {
+        "name": record.name,
+        "state": record.state,
+        "reason": record.reason,
+        "problem": description.problem,
+        "inputs": list(description.signature.inputs),
+        "tasks": tasks,
+        "controller": description.controller,
+        "fidelity": description.fidelity and description.fidelity["name"],
+        "objectives": [{"metric": o.metric, "direction": o.direction} for o in description.objectives],
+        "limits": [str(limit) for limit in description.limits],
+        "seed": description.seed,
+        "began_at": record.created_at,
+        "elapsed_seconds": record.elapsed_seconds,
+        "written_at": time.time(),
+    }
+
+
+def _counts(trials: Sequence[Trial]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for trial in trials:
+        found[trial.status] = found.get(trial.status, 0) + 1
+    return found
+
+
+# -- the leaderboard ---------------------------------------------------------------------------------------
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], description: Description) -> Columns:
+    """The leaderboard by column; ``shown``: at first, before a reader asks for more."""
+    objectives = [objective.metric for objective in description.objectives]
+    limited = [limit.metric for limit in description.limits]
+    first = ["rank", "id", "status", *objectives, *(f"test_{name}" for name in objectives), *limited]
+    first += ["delta_m_pct", "num_params", "epochs", "seconds", "origin", "reason"]
+    left_out = {"message", "parents"}  # they are shown with a trial
+    names = [name for row in rows[:1] for name in row if name not in left_out]
+    columns = []
+    for name in sorted(names, key=lambda name: first.index(name) if name in first else len(first)):
+        column = _column([row.get(name) for row in rows])
+        if any(value is not None for value in column["values"]) or name in objectives:
+            columns.append({"name": name, "shown": name in first} | column)
+    return columns
+
+
+def _decisions(trials: Sequence[Trial]) -> Columns:
+    """The decisions by column, as they come in the first trial that has them."""
+    paths = dict.fromkeys(path for trial in trials for path in trial.decisions)
+    return [
+        {"name": path} | _column([t.decisions.get(path) for t in trials], decision=True) for path in paths
+    ]
+
+
+def _column(values: Sequence[Any], *, decision: bool = False) -> dict[str, Any]:
+    """A column of numbers as they are, any other as places in its list of labels; None where there is
+    none.
+    """
+    if all(value is None or is_number(value) for value in values):
+        # a decision is told in full, a measurement to the digits that anybody reads
+        return {"values": [value if decision else _finite(value) for value in map(_number, values)]}
+    labels: dict[str, int] = {}
+    codes = [None if v is None else labels.setdefault(_label(v), len(labels)) for v in values]
+    return {"values": codes, "labels": list(labels)}
+
+
+def _number(value: Any) -> Any:
+    return value if value is None or math.isfinite(value) else None
+
+
+def _label(value: Any) -> str:
+    return _text(str(value).lower() if isinstance(value, bool) else str(value)) or ""
+
+
+# -- progress, curves ----------------------------------------------------------------------------------------
+
+
+def _random_search(store: Store, record: SearchRecord, description: Description) -> SearchRecord | None:
+    """The latest other random search on the same data with the same first objective; of the same space if
+    there is one."""
+    if description.controller == "random":
+        return None
+    found: list[tuple[bool, int, SearchRecord]] = []
+    for other in store.searches():
+        if other.id == record.id or other.description.get("controller") != "random":
+            continue
+        try:
+            theirs = Description.from_dict(other.description)
+        except FormatError:
+            continue
+        same = (theirs.problem, theirs.data, theirs.objectives[0], theirs.signature)
+        if same == (description.problem, description.data, description.objectives[0], description.signature):
+            found.append((theirs.space == description.space, other.id, other))
+    return max(found, key=lambda one: one[:2])[2] if found else None
+
+
+def _progress(
+    store: Store,
+    record: SearchRecord,
+    description: Description,
+    trials: Sequence[Trial],
+    other: SearchRecord | None,
+) -> list[dict[str, Any]]:
+    objective = description.objectives[0]
+    lines = [_line(record.name, description.controller, trials, objective, description)]
+    if other is not None:
+        theirs = Description.from_dict(other.description)
+        came = store.trials(other.id, statuses=TRAINED)
+        lines.append(_line(other.name, theirs.controller, came, objective, description))
+    return lines
+
+
+def _line(
+    name: str, controller: str, trials: Sequence[Trial], objective: Objective, description: Description
+) -> dict[str, Any]:
+    """The best so far where it changed and at the end, and the value of each trial."""
+    walked = steps(trials, objective, description.limits)
+    turns = [
+        step
+        for before, step in zip([None, *walked], walked, strict=False)
+        if before is None or step.best != before.best or step is walked[-1]
+    ]
+    points = [step for step in walked if step.value is not None]
+    points = points[:: max(1, math.ceil(len(points) / (2 * MOST_POINTS)))]
+    return {
+        "name": name,
+        "controller": controller,
+        "trials": [step.trials for step in turns],
+        "seconds": [_finite(step.seconds) for step in turns],
+        "best": [_finite(step.best) for step in turns],
+        "points": {
+            "numbers": [step.trial.number for step in points],
+            "trials": [step.trials for step in points],
+            "seconds": [_finite(step.seconds) for step in points],
+            "values": [_finite(step.value) for step in points],
+        },
+    }
+
+
+def _curves(
+    store: Store,
+    record: SearchRecord,
+    objective: Objective,
+    ranked: Sequence[Trial],
+    places: Mapping[int, int],
+) -> dict[str, Any]:
+    trained = [trial for trial in ranked if trial.status in (*TRAINED, "running")]
+    half = MOST_CURVES // 2
+    rest = trained[half:]
+    chosen = trained[:half] + rest[:: max(1, math.ceil(len(rest) / half))]
+    found = read(store, record.id, chosen)
+    statuses = {trial.number: trial.status for trial in chosen}
+    early = stopped_early(found)
+    lines = []
+    for number, reports in found.items():
+        points = [(r.epoch, r.metrics[objective.metric]) for r in reports if objective.metric in r.metrics]
+        if points:
+            epochs, values = zip(*points, strict=True)
+            lines.append(
+                {
+                    "row": places[number],
+                    "epochs": epochs,
+                    "values": [_finite(value) for value in values],
+                    "ended": _ended(statuses[number], number in early),
+                }
+            )
+    complete = {n: reports for n, reports in found.items() if statuses[n] in MEASURED}
+    return {
+        "metric": objective.metric,
+        "lines": lines,
+        "of": len(trained),
+        "correlations": [
+            {"epoch": one.epoch, "spearman": _finite(one.spearman), "trials": one.trials}
+            for one in correlations(complete, objective.metric)
+        ],
+    }
+
+
+def _ended(status: Status, early: bool) -> str:
+    """How a curve ended, in a word."""
+    if status in ("failed", "running"):
+        return status
+    return "stopped" if early or status == "paused" else "complete"
+
+
+# -- what else there is to know -----------------------------------------------------------------------------
+
+
+def _importance(trials: Sequence[Trial], objective: Objective) -> dict[str, Any]:
+    measured = [trial for trial in trials if trial.status in MEASURED]
+    try:
+        found = importances(measured, objective)
+    except ValueError:  # sklearn's; numbers that are too large for its trees
+        found = NOTHING
+    return {
+        "explained": _finite(found.explained),
+        "trials": found.trials,
+        "decisions": [
+            {
+                "path": one.path,
+                "importance": _finite(one.importance),
+                "std": _finite(one.std),
+                "best": None if one.best is None else _label(one.best),
+            }
+            for one in found.decisions
+        ],
+    }
+
+
+def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """By reason how many failed or broke a limit before training, the most first, with what one of them
+    said.
+    """
+    found: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        if trial.status in ("failed", "infeasible"):
+            found.setdefault((trial.status, trial.reason or "unknown"), []).append(trial)
+    ranked = sorted(found.items(), key=lambda item: -len(item[1]))
+    return [
+        {"status": status, "reason": _text(reason), "count": len(own), "message": _text(own[-1].message)}
+        for (status, reason), own in ranked
+    ]
+
+
+def _usage(store: Store, record: SearchRecord) -> dict[str, Any] | None:
+    """What shares of the workers' time went where, over the seconds of the search."""
+    records = store.usage(record.id)
+    spans = usages.over_time(records)
+    if not spans:
+        return None
+    step = max(1, math.ceil(len(spans) / MOST_POINTS))
+    groups = [spans[i : i + step] for i in range(0, len(spans), step)]
+    shares: dict[str, list[float | None]] = {"busy": [], "overhead": [], "idle": []}
+    for group in groups:
+        spent = usages.Spent(
+            *(sum(getattr(s, kind) for _, s in group) for kind in ("busy", "idle", "overhead"))
+        )
+        for kind, values in shares.items():
+            values.append(_finite(spent.share(kind)))
+    return {
+        "at": [_finite(group[-1][0]) for group in groups],
+        "shares": shares,
+        "workers": len(usages.by_worker(records)),
+        "busy": _finite(usages.total(records).share("busy")),
+    }
+
+
+def _drawings(description: Description, ranked: Sequence[Trial]) -> list[dict[str, Any]]:
+    """The best networks in text; of what cannot be drawn here (a user's own modules) why not."""
+    found = []
+    for row, trial in enumerate(ranked[:MOST_DRAWINGS]):
+        if trial.status not in MEASURED:
+            break
+        try:
+            text = description.load_space().architecture(trial.decisions).draw(description.signature)
+        except NasError as error:
+            text = f"(no drawing: {error})"
+        found.append({"row": row, "text": text})
+    return found
+
+
+def _finite(value: float | None) -> float | None:
+    """A number to seven digits; JSON has no word for those that are not finite."""
+    if value is None or not math.isfinite(value):
+        return None
+    if isinstance(value, int) or float(value).is_integer():
+        return int(value)
+    return float(f"{value:.7g}")
+
+
+def _text(text: str | None) -> str | None:
+    return text if text is None or len(text) <= MOST_TEXT else text[: MOST_TEXT - 3] + "..."
