@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.arguments import fingerprint
 from nas.description import Description
+from nas.rebuilding import problem_of, rebuilt
 from nas.records import MEASURED, Reference, Trial
 from nas.references import runs_of, train
 from nas.scores import compared_metrics, delta_m_pct, gains_pct, reference_values, values_of
 from nas.store import DEFAULT_STORE, Store, open_store
-from search_spaces.architecture import Architecture
-from search_spaces.errors import DecisionError, NasError, SearchError, StoreError
+from search_spaces.errors import NasError, SearchError, StoreError
 from search_spaces.space import Space
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def comparisons(
     runs = {}
     for place, trial in enumerate(ranked[: max(top, _LINKED)]):
         try:
-            runs[trial.number] = runs_of(description, trial, _rebuilt(space, trial))
+            runs[trial.number] = runs_of(description, trial, rebuilt(space, trial))
         except NasError:
             if place < top:
                 raise
@@ -121,7 +120,7 @@ def comparisons(
     if missing:
         train(
             list(missing.values()),
-            _problem(description, record.name, problem),
+            problem_of(description, record.name, problem),
             budget=description.budget,
             executor=executor,
             store=store.references,
@@ -133,37 +132,6 @@ def comparisons(
         for rank, trial in enumerate(best, start=1)
         for row in _rows(description, rank, trial, known.get(trial.number, {}))
     ]
-
-
-def _rebuilt(space: Space, trial: Trial) -> Architecture:
-    try:
-        architecture = space.architecture(trial.decisions)
-    except DecisionError as error:
-        raise SearchError(f"the space is not that of trial {trial.number}: {error}") from error
-    if architecture.id != trial.architecture_id:
-        raise SearchError(
-            f"the space is not that of trial {trial.number}: expected {trial.architecture_id}, "
-            f"got {architecture.id}"
-        )
-    return architecture
-
-
-def _problem(description: Description, search: str, problem: Problem | None) -> Problem:
-    """The problem of a search: what was given if it is that, else loaded anew."""
-    from workers.problems import Problem, catalog, load
-
-    if problem is None:
-        if description.problem not in catalog:
-            raise SearchError(
-                f"search {search!r}: its problem {description.problem!r} is your own: "
-                "pass it on (problem=), or the file that describes the search (--file my_search.py)"
-            )
-        problem = load(description.problem, **description.options)
-    if not isinstance(problem, Problem):
-        raise SearchError(f"problem: expected a Problem, got {problem!r:.80}")
-    if problem.signature != description.signature or fingerprint(problem) != description.data:
-        raise SearchError(f"problem {problem.name!r}: its data are not those of search {search!r}")
-    return problem
 
 
 def _status(known: Mapping[int, Mapping[str, Reference]], trial: Trial, task: str) -> str:

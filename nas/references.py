@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,15 +14,15 @@ from nas.description import Description
 from nas.loop import training_seed
 from nas.records import Reference, Trial
 from nas.reference_store import ReferenceStore
+from nas.running import run_jobs
 from search_spaces.architecture import Architecture
-from workers.job import Failed, Finished, Job, Reported
+from workers.job import Failed, Finished, Job
 from workers.recipe import Recipe
 
 if TYPE_CHECKING:
     from workers.executor import Executor
     from workers.problems import Problem
 
-_WAIT = 0.5  # seconds for which Ctrl-C may have to wait
 _OF_SEVERAL = frozenset({"balancing", "task_weights"})
 """Of a recipe what is without effect where there is one task."""
 
@@ -54,7 +53,7 @@ def runs_of(description: Description, trial: Trial, architecture: Architecture) 
     if architecture.recipe is not None:
         recipe = {name: set_to for name, set_to in architecture.recipe.items() if name not in _OF_SEVERAL}
         architecture = Architecture({**value, "recipe": recipe}, architecture.decisions)
-    epochs, until = _epochs(description, trial, architecture)
+    epochs, until = epochs_of(description, trial, architecture)
     runs = {}
     for task in description.signature.tasks:
         signature = description.signature.only(tasks=[task])
@@ -72,7 +71,7 @@ def runs_of(description: Description, trial: Trial, architecture: Architecture) 
     return runs
 
 
-def _epochs(description: Description, trial: Trial, architecture: Architecture) -> tuple[int, int]:
+def epochs_of(description: Description, trial: Trial, architecture: Architecture) -> tuple[int, int]:
     """Of a trial the epochs that its schedule spans, and those that it was trained for."""
     fidelity = description.fidelity or {"settings": {}}
     spanned = fidelity["settings"].get("max_epochs") or description.budget.epochs
@@ -105,20 +104,13 @@ def train(
     for task in dict.fromkeys(run.reference.task for run in runs):
         # as if it had been loaded so: what was dropped from the problem stays dropped
         alone = replace(problem, options={}).only(tasks=[task])
-        waiting = deque(enumerate(run for run in runs if run.reference.task == task))
-        flying: dict[int, Reference] = {}
+        own = [run for run in runs if run.reference.task == task]
         with executor_of(executor) as opened:
             opened.open(alone)
-            while waiting or flying:
-                while waiting and len(flying) < max(1, opened.slots):
-                    number, run = waiting.popleft()
-                    flying[number] = run.reference
-                    opened.start(_job(number, run, budget))
-                for event in opened.events(timeout=_WAIT):
-                    if not isinstance(event, Reported):
-                        ended = _ended(flying.pop(event.number), event)
-                        store.keep(ended)
-                        listener(ended)
+            for event in run_jobs(opened, (_job(number, run, budget) for number, run in enumerate(own))):
+                ended = _ended(own[event.number].reference, event)
+                store.keep(ended)
+                listener(ended)
 
 
 def _job(number: int, run: Run, budget: Budget) -> Job:
