@@ -39,6 +39,7 @@ class Description:
         fidelity: how long trials train: ``name`` and ``settings``; None: in full.
         checkpoints: where trials in training are saved: a URI; None: nowhere.
         checkpoint_seconds: of training between them.
+        reuse_results: whether results that other searches of the store have are taken over.
     """
 
     space: str | None
@@ -58,6 +59,7 @@ class Description:
     fidelity: Mapping[str, Any] | None = None
     checkpoints: str | None = None
     checkpoint_seconds: float = 60.0
+    reuse_results: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -90,6 +92,7 @@ class Description:
                 fidelity=data.get("fidelity"),
                 checkpoints=data.get("checkpoints"),
                 checkpoint_seconds=data.get("checkpoint_seconds", 60.0),
+                reuse_results=data.get("reuse_results", False),
             )
         except (KeyError, TypeError, NasError) as error:
             raise FormatError(f"not the description of a search: {error!r}") from error

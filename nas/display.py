@@ -184,7 +184,7 @@ def print_trial(store: Store, id: str, search: str | None, *, log: bool = False)
     came = f"came by {trial.origin}" + (f" from {', '.join(trial.parents)}" if trial.parents else "")
     took = f", took {trial.seconds:.1f} s" if trial.seconds is not None else ""
     out.print(came + took, markup=False)
-    if trial.status in ("failed", "infeasible"):
+    if trial.reason is not None:
         out.print(f"{trial.reason}: {trial.message}", markup=False)
         if trial.traceback:
             out.print(trial.traceback, markup=False)

@@ -13,6 +13,7 @@ from controllers.base import Controller, Proposal
 from controllers.fidelity import Fidelity
 from controllers.planner import Planner
 from controllers.warm_start import warm_start
+from nas.answers import REUSED, Answer, Answers
 from nas.callbacks import Callbacks
 from nas.checkpoints import Checkpoints
 from nas.costs import CostCheck
@@ -30,7 +31,7 @@ from nas.writing import Writing
 from search_spaces.architecture import Architecture
 from search_spaces.errors import BuildError, SearchError
 from workers.executor import Executor
-from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
+from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Reported
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
 _BATCH = 64  # asks in one transaction at the most
@@ -80,6 +81,7 @@ class Loop:
         self._step = 0  # calls of the controller so far
         self._rejected = 0  # proposals in a row that broke a limit
         self._costs = CostCheck(description)
+        self._answers = Answers(store, record, description) if description.reuse_results else None
         self._running: dict[int, Flight] = {}
         self._paused: dict[int, Flight] = {}
         self._checkpoints = Checkpoints(description, record.name)
@@ -313,6 +315,10 @@ class Loop:
                 if checked is None:
                     return
                 trial = checked
+            answer = None if self._answers is None else self._answers.find(proposal.architecture)
+            if answer is not None:
+                self._take_over(trial, proposal, answer, writing)
+                return
             if leg is None and (until := self.planner.begin(proposal)) is not None:
                 leg = Leg(trial.number, until, self._next_step())
                 writing.begin_leg(leg)
@@ -443,6 +449,27 @@ class Loop:
             test_metrics=twin.test_metrics,
         )
 
+    def _take_over(self, trial: Trial, proposal: Proposal, answer: Answer, writing: Writing) -> None:
+        """Answer a network from the record of another search."""
+        for report in answer.reports:
+            if report.epoch > (trial.epochs or 0):  # else it was trained in part, before an interruption
+                trial = replace(trial, epochs=report.epoch)
+                self._report(trial, report, writing)
+        costs = {name: value for name, value in trial.metrics.items() if name not in answer.trial.metrics}
+        ended = self._end(
+            trial,
+            proposal,
+            writing,
+            "complete",
+            reason=REUSED,
+            message=f"the result of trial {answer.trial.number} of search {answer.search}",
+            metrics={**answer.trial.metrics, **costs},
+            test_metrics=answer.trial.test_metrics,
+            epochs=answer.trial.epochs,
+        )
+        if answer.weights is not None:
+            self.standing.keep(ended, HeldWeights(answer.weights), writing)
+
     def _end(
         self,
         trial: Trial,
@@ -457,7 +484,7 @@ class Loop:
         ended = replace(ended, score=self.standing.score(ended))
         writing.update(ended)
         self.standing.count(ended)
-        self.progress.trials_here += status in TRAINED and trial.told_step is None
+        self.progress.trials_here += status in TRAINED and trial.told_step is None and ended.reason != REUSED
         if leg is not None:
             metrics = None if status == "failed" else ended.metrics
             leg = replace(leg, told_step=ended.told_step, metrics=metrics)

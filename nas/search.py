@@ -86,6 +86,9 @@ class Search:
             search)``. The controller learns from their results where the problem, the data and the epochs are
             the same; else networks like the best of them are tried first.
         callbacks: who hears of the search while it runs: each a `nas.callbacks.Callback`.
+        reuse_results: take results over that other searches of the store have: of the same network and recipe
+            on the same data, with the same epochs and seed (see `nas.answers`). They count as trials, took no
+            seconds, and have the reason ``reused``. Not with a fidelity.
 
     Attributes:
         callbacks: as given, to be added to.
@@ -124,6 +127,7 @@ class Search:
         checkpoint_seconds: float = 60.0,
         start_from: Source | list[Source] | None = None,
         callbacks: Sequence[Callback] = (),
+        reuse_results: bool = False,
     ) -> None:
         self.space = space if isinstance(space, Space) else Space(space)
         self.problem: Any = problem_of(problem)
@@ -142,6 +146,8 @@ class Search:
         if isinstance(keep_weights, bool) or not isinstance(keep_weights, int) or keep_weights < 0:
             raise SearchError(f"keep_weights: expected a whole number >= 0, got {keep_weights!r}")
         self._fidelity = fidelity_of(fidelity, epochs)
+        if reuse_results and self._fidelity is not None:
+            raise SearchError("reuse_results: not with a fidelity: only whole trainings can be taken over")
         self.controller = self._new_controller()
         settings, more_settings = settings_of(self.controller)
         self.description = Description(
@@ -162,6 +168,7 @@ class Search:
             fidelity=fidelity_json(self._fidelity),
             checkpoints=uri_of(checkpoints),
             checkpoint_seconds=checkpoint_seconds,
+            reuse_results=reuse_results,
         )
         check_metrics(self.description)
         executor_of(executor)  # an unknown name is said now, not after the problem is loaded
@@ -249,6 +256,7 @@ class Search:
             checkpoints=found.checkpoints,
             checkpoint_seconds=found.checkpoint_seconds,
             callbacks=callbacks,
+            reuse_results=found.reuse_results,
         )
 
     def extend(

@@ -40,8 +40,8 @@ EXECUTORS = ("pool", "inline", "tune")
 
 _OF_THE_FILE = (
     "problem", "folder", "input_", "task", "space", "controller", "maximize", "minimize", "limit", "seed",
-    "epochs", "trial_seconds", "trial_silence", "trial_memory", "checkpoints", "start_from", "fidelity",
-    "min_epochs",
+    "epochs", "trial_seconds", "trial_silence", "trial_memory", "checkpoints", "start_from", "reuse",
+    "fidelity", "min_epochs",
 )  # fmt: skip
 
 
@@ -71,6 +71,10 @@ def search(
     ] = None,
     start_from: Annotated[
         list[str] | None, typer.Option("--from", help="An older search to learn from; may be repeated.")
+    ] = None,
+    reuse: Annotated[
+        bool | None,
+        typer.Option("--reuse", help="Take results over that the store has of the same training."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of every trial that is not stopped.")] = None,
     fidelity: Annotated[str | None, typer.Option(help="Let the best go on: asha or hyperband.")] = None,
@@ -125,6 +129,7 @@ def search(
             trial_memory=None if trial_memory is None else int(trial_memory * 1e9),
             checkpoints=checkpoints,
             start_from=start_from or None,
+            reuse_results=bool(reuse),
             epochs=epochs,
             fidelity=read_fidelity(fidelity, epochs, min_epochs),
             seed=0 if seed is None else seed,
