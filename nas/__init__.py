@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from controllers.objectives import at_least, at_most, maximize, minimize
+    from nas.analysis.importance import importance
+    from nas.analysis.learning import curves, rank_correlation
+    from nas.analysis.progress import best_so_far
     from nas.callbacks import Callback
     from nas.comparing import compare
     from nas.leaderboards import leaderboard
+    from nas.reports.watching import report
     from nas.reuse import Found, load
     from nas.search import Search
     from nas.store import Store
@@ -26,11 +30,16 @@ _HOMES = {
     "Store": "nas.store",
     "at_least": "controllers.objectives",
     "at_most": "controllers.objectives",
+    "best_so_far": "nas.analysis.progress",
     "compare": "nas.comparing",
+    "curves": "nas.analysis.learning",
+    "importance": "nas.analysis.importance",
     "leaderboard": "nas.leaderboards",
     "load": "nas.reuse",
     "maximize": "controllers.objectives",
     "minimize": "controllers.objectives",
+    "rank_correlation": "nas.analysis.learning",
+    "report": "nas.reports.watching",
 }
 
 __all__ = [
@@ -41,11 +50,16 @@ __all__ = [
     "Store",
     "at_least",
     "at_most",
+    "best_so_far",
     "compare",
+    "curves",
+    "importance",
     "leaderboard",
     "load",
     "maximize",
     "minimize",
+    "rank_correlation",
+    "report",
 ]
 
 

@@ -12,6 +12,7 @@ import typer
 from nas.commands.comparing import compare
 from nas.commands.jobs import logs, status, stop, submit
 from nas.commands.results import export, leaderboard, list_, show
+from nas.commands.reporting import report
 from nas.commands.resuming import extend, resume
 from nas.commands.searching import interrupt, search
 from search_spaces.errors import NasError
@@ -29,6 +30,7 @@ for command, example in (
     (resume, "resume digits-evolution-1"),
     (extend, "extend digits-evolution-1 --trials +50"),
     (leaderboard, "leaderboard --top 5 --format markdown"),
+    (report, "report digits-evolution-1 --html report.html --watch"),
     (compare, "compare --top 3 --executor inline"),
     (show, "show 3fa9"),
     (export, "export 3fa9 --to best --format python"),
