@@ -36,7 +36,7 @@ class Importance:
 
     Attributes:
         path: of the decision.
-        importance: what share of the variance of the objective is explained no more when this decision is
+        importance: what share of the variance of the ranks is explained no more when this decision is
             shuffled among networks that the model has not seen; 0 says that it does not matter.
         std: over folds and shufflings.
         best: the value whose networks are best on average; of a number with many values None.
@@ -54,8 +54,8 @@ class Importances:
 
     Attributes:
         decisions: those with more than one value.
-        explained: what share of the variance the model explains on networks that it has not seen (R2, 1 at
-            the most). Where it is near 0 or below, the importances mean nothing.
+        explained: what share of the variance of the ranks the model explains on networks that it has not
+            seen (R2, 1 at the most). Where it is near 0 or below, the importances mean nothing.
         trials: how many the model learnt from.
     """
 
@@ -68,19 +68,22 @@ NOTHING = Importances((), math.nan, 0)
 
 
 def importances(trials: Sequence[Trial], objective: Objective, *, seed: int = 0) -> Importances:
-    """Permutation importance of the decisions in a random forest that predicts the objective from them.
+    """Permutation importance of the decisions in a random forest that predicts the rank from them.
 
     L. Breiman, "Random Forests", Machine Learning 2001; measured on held-out folds, so that a decision by
     which the forest only remembers its trials counts for nothing. Like functional ANOVA (F. Hutter, H. Hoos
     and K. Leyton-Brown, ICML 2014) it counts a decision with all its interactions; unlike it, in the
     distribution of what was tried. A decision that is not active is a value of its own; where trials were
-    trained for different numbers of epochs, the forest is told of how many.
+    trained for different numbers of epochs, the forest is told of how many. Ranks are predicted, not the
+    values of the objective: a few networks that did not learn at all would outweigh all differences between
+    the others.
 
     Args:
         trials: of one search; those without a value of the objective are left out.
-        objective: what is predicted.
+        objective: by which they are ranked.
         seed: of the forest, the folds and the shuffling.
     """
+    from scipy.stats import rankdata
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.inspection import permutation_importance
     from sklearn.model_selection import KFold
@@ -90,7 +93,7 @@ def importances(trials: Sequence[Trial], objective: Objective, *, seed: int = 0)
     if len(known) > MOST_TRIALS:
         known = [known[i] for i in np.sort(rng.choice(len(known), MOST_TRIALS, replace=False))]
     columns = _columns(known)
-    values = np.array([objective.score(trial.metrics[objective.metric]) for trial in known])
+    values = rankdata([objective.score(trial.metrics[objective.metric]) for trial in known])
     if len(known) < LEAST_TRIALS or not columns or np.ptp(values) == 0.0:
         return NOTHING
     table = np.column_stack([column for _, column in columns])

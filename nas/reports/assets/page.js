@@ -12,7 +12,7 @@ function head() {
     ["report of", date(report.search.written_at)],
     ["ended", report.search.reason || ""],
   ];
-  const pairs = what.filter(([, text]) => text).flatMap(([term_, text]) => [el("dt", {}, term_), el("dd", {}, text)]);
+  const pairs = what.filter(([, text]) => text).map(([name_, text]) => el("div", {}, el("dt", {}, name_), el("dd", {}, text)));
   return [
     el("div", { class: "bar" }, el("h1", {}, name), el("span", { class: `state ${state}` }, state), themes()),
     el("dl", { class: "what" }, pairs),

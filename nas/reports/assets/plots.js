@@ -47,7 +47,7 @@ function pareto() {
     const [kept_, hidden] = [[], []];
     for (let row = 0; row < trials.count; row++) (view.has[row] ? kept_ : hidden).push(row);
     const at = (column, rows) => rows.map((row) => column.values[row]);
-    dots(drawing, at(x, hidden), at(y, hidden), null, "other faint");
+    dots(drawing, at(x, hidden), at(y, hidden), null, "out");
     const rest = kept_.filter((row) => !front.has(row));
     dots(drawing, at(x, rest), at(y, rest), rest, "own faint");
     const best = [...front].filter((row) => x.values[row] !== null).sort((a, b) => x.values[a] - x.values[b]);
@@ -67,7 +67,7 @@ function pareto() {
   return section("pareto", "Trade-offs",
     `${told(report.front.length, 0)} networks than which no other is better in every objective.${volume}`,
     options.length > 1 ? switcher("Objectives", options, "0 1", choose) : null, box,
-    legend([["own front", "not beaten by any"], ["own", "others"], ["other", "filtered out"]]));
+    legend([["dot front", "not beaten by any"], ["dot", "others"]]));
 }
 
 function curves() {
@@ -80,6 +80,7 @@ function curves() {
   const box = figure("Learning curves", (width) => {
     const drawing = plot(width, 300, { extent: [1, longest], label: "epoch", whole: true },
       { extent: extent(lines.flatMap((one) => one.values), { direction }), label: metric }, `Learning curves: ${metric} by epoch`);
+    drawing.root.style.setProperty("--thin", thin(lines.length));
     for (const kind of ["stopped", "complete", "failed", "running"]) {
       for (const one of lines.filter((each) => each.ended === kind).toReversed()) {
         line(drawing, one.epochs, one.values, `curve ${kind}${view.has[one.row] ? "" : " dim"}${one.row === 0 ? " best" : ""}`);
@@ -98,6 +99,11 @@ function curves() {
   const kinds = Object.keys(counts).filter((kind) => counts[kind]).map((kind) => [`curve ${kind}`, `${told_[kind]} (${told(counts[kind], 0)})`]);
   const some = lines.length < of ? `${told(lines.length, 0)} of ${told(of, 0)} trials: the best, and others evenly from the rest.` : "All trials.";
   return section("curves", "Learning curves", some, legend([["curve best", "the best"], ...kinds]), box, foretold(correlations));
+}
+
+/** How strong each of so many lines is drawn, so that all of them together can be read. */
+function thin(count) {
+  return String(Math.max(0.12, Math.min(0.7, 8 / Math.sqrt(count + 1) / 2)));
 }
 
 /** How early the ranking of the end shows. */
@@ -138,22 +144,28 @@ function parallelLines(width, chosen, objective) {
   const step = Math.max(1, Math.ceil((rows.length - half) / half));
   const some = rows.filter((_, i) => i < half || (i - half) % step === 0);
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Parallel coordinates of decisions" });
-  const scales = columns.map((column) => axisScale(column, top, bottom));
+  const scales = columns.map((column) => axisScale(column, top, bottom, column === objective && trials.objective.direction));
   const X = (i) => left + (i * (width - left - right)) / (columns.length - 1);
   const sign = trials.objective.direction === "maximize" ? 1 : -1;
   const ordered = some.toSorted((a, b) => sign * (objective.values[a] - objective.values[b]));
   const bins = 5;
-  for (let bin = 0; bin < bins; bin++) {
-    const from = Math.floor((bin * ordered.length) / bins);
+  let before = "0";
+  root.style.setProperty("--thin", thin(ordered.length));
+  const paths = Array(bins).fill("");
+  ordered.forEach((row, place) => {
+    const rank = place / ordered.length; // the better, the higher among those that took the same way
     let path = "";
-    for (const row of ordered.slice(from, Math.floor(((bin + 1) * ordered.length) / bins))) {
-      columns.forEach((column, i) => {
-        const value = column.values[row];
-        path += `${i ? "L" : "M"}${X(i).toFixed(1)} ${(value === null ? height - 12 : scales[i](value)).toFixed(1)}`;
-      });
-    }
-    root.append(svg("path", { d: path, class: `parallel bin${bin}` }));
-  }
+    columns.forEach((column, i) => {
+      const value = column.values[row];
+      const at = value === null ? height - 12 : scales[i](value) + scales[i].band * (0.5 - rank);
+      const [x, y] = [X(i).toFixed(1), at.toFixed(1)];
+      const middle = i && ((X(i - 1) + X(i)) / 2).toFixed(1);
+      path += i ? `C${middle} ${before} ${middle} ${y} ${x} ${y}` : `M${x} ${y}`;
+      before = y;
+    });
+    paths[Math.floor(rank * bins)] += path;
+  });
+  paths.forEach((path, bin) => root.append(svg("path", { d: path, class: `parallel bin${bin}` })));
   columns.forEach((column, i) => {
     const anchor = i === columns.length - 1 ? "end" : i ? "middle" : "start";
     const name = svg("text", { x: i === columns.length - 1 ? width : i ? X(i) : 0, y: i % 2 ? 26 : 12, "text-anchor": anchor, class: "title" }, ending(column.name, width / columns.length / 3.6));
@@ -169,21 +181,24 @@ function parallelLines(width, chosen, objective) {
 }
 
 /** Where the values of a column stand on its axis, and what is written there. */
-function axisScale(column, top, bottom) {
-  if (column.labels || new Set(column.values).size <= 9) {
+function axisScale(column, top, bottom, direction) {
+  if (column.labels || (!direction && new Set(column.values).size <= 9)) {
     const present = [...new Set(column.values)].filter((value) => value !== null).sort((a, b) => a - b);
     const gap = (bottom - top) / Math.max(1, present.length - 1);
     const places = new Map(present.map((value, i) => [value, present.length === 1 ? (top + bottom) / 2 : bottom - i * gap]));
     const every = Math.ceil(present.length / 14);
     const labels = present.filter((_, i) => i % every === 0).map((value) => [places.get(value), column.labels ? column.labels[value] : short(value)]);
-    return Object.assign((value) => places.get(value), { labels });
+    return Object.assign((value) => places.get(value), { labels, band: Math.min(34, gap * 0.5) });
   }
   const known = column.values.filter((value) => value !== null);
-  const [low, high] = [known.reduce((a, b) => Math.min(a, b)), known.reduce((a, b) => Math.max(a, b))];
-  const log = spreads(known);
-  const map = scale(low, high, bottom, top, log);
+  const [least, most] = [known.reduce((a, b) => Math.min(a, b)), known.reduce((a, b) => Math.max(a, b))];
+  const log = spreads(known) && !direction;
+  const [from, to] = direction ? extent(known, { direction }) : [least, most];
+  const [low, high] = [Math.max(least, from), Math.min(most, to)];
+  const inner = scale(low, high, bottom, top, log);
+  const map = (value) => inner(Math.max(low, Math.min(high, value)));
   const marks = log ? logTicks(low, high) : ticks(low, high, 5);
-  return Object.assign(map, { labels: marks.map((value) => [map(value), short(value)]) });
+  return Object.assign(map, { band: 0, labels: marks.map((value) => [map(value), short(value)]) });
 }
 
 /** The end of a text that is too long: paths tell more there. */
@@ -195,7 +210,7 @@ function importance() {
   const { decisions, explained, trials: count } = report.importance;
   if (!decisions.length) return null;
   const trust = explained < 0.1 ? "It explains so little that this ranking means little." : "";
-  const about = `How much of the ${trials.objective.metric} a random forest explains no more when a decision is shuffled, on networks that it has not seen. With all of them it explains ${percent(Math.max(0, explained))} of the variance (${told(count, 0)} trials). ${trust}`;
+  const about = `What share of the ranking by ${trials.objective.metric} a random forest explains no more when a decision is shuffled, on networks that it has not seen. With all of them it explains ${percent(Math.max(0, explained))} (${told(count, 0)} trials). ${trust}`;
   const rows = decisions.slice(0, 14).map((one) => ({
     name: one.path, value: one.importance, text: told(one.importance, 3), remark: one.best === null ? "" : `best: ${one.best}`,
   }));

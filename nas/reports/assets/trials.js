@@ -21,7 +21,7 @@ const trials = {
     const value = column.values[row];
     if (value === null || value === undefined) return "";
     if (column.labels) return column.labels[value];
-    column.decimals ??= decimalsOf(column.values);
+    column.decimals ??= { seconds: 1, delta_m_pct: 2, mean_rank: 2 }[column.name] ?? decimalsOf(column.values);
     return told(value, column.decimals);
   },
 

@@ -1,0 +1,77 @@
+"""Writing reports: once, or again and again while a search runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from nas.reports.content import content
+from nas.reports.page import page, write
+from nas.store import DEFAULT_STORE, Store, open_store
+
+_SHARE = 0.2
+"""Of its time at the most that a watcher spends on writing: a large search is looked at less often."""
+
+
+def report(
+    store: Store | str | Path = DEFAULT_STORE,
+    search: str | int | None = None,
+    to: str | Path = "report.html",
+    *,
+    beside: str | int | None = None,
+) -> Path:
+    """Write a page about a search that is one file and needs no network; gives its path.
+
+    Args:
+        store: where it is kept.
+        search: its name or number; left out: the latest.
+        to: the file; one that is there is replaced.
+        beside: a search to show its progress beside; left out: the latest random search on the same data with
+            the same first objective, if there is one.
+
+    Raises:
+        StoreError, UnknownNameError: there is no such store or search, or the file cannot be written.
+    """
+    path = Path(to)
+    with open_store(store) as opened:
+        write(path, page(content(opened, search, beside=beside)))
+    return path
+
+
+def watch(
+    store: Store,
+    search: str | int | None,
+    path: Path,
+    *,
+    seconds: float,
+    beside: str | int | None = None,
+    written: Callable[[str], None] = lambda state: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Write the page again and again as long as the search runs; meanwhile the page loads itself again.
+
+    Args:
+        store, search, path, beside: as in `report`.
+        seconds: between two writings, at the least.
+        written: called after each with the state of the search.
+        sleep: how to wait.
+
+    Returns:
+        The state in which the search ended, or in which it was when this was interrupted (Ctrl-C).
+    """
+    search_id = store.search(search).id
+    while True:
+        began = time.monotonic()
+        shown = content(store, search_id, beside=beside)
+        state = str(shown["search"]["state"])
+        running = state == "running"
+        write(path, page(shown, reload_seconds=seconds if running else None))
+        written(state)
+        if not running:
+            return state
+        try:
+            sleep(max(seconds, (time.monotonic() - began) / _SHARE))
+        except KeyboardInterrupt:
+            write(path, page(shown))
+            return state
