@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -77,7 +77,7 @@ class OptunaController(Controller):
             self._fail(self._draft[0])  # the same ask again: that one was a repeat
             self._draft = None
         self._settle()
-        with _quiet():
+        with quiet():
             trial = self._study.ask()
             architecture = self.space.fill(lambda path, hole: _suggest(trial, path, hole))
         self._num_trials += 1
@@ -123,14 +123,9 @@ class OptunaController(Controller):
         """A running trial of an architecture that the sampler did not propose: its number."""
         import optuna
 
-        params, distributions = {}, {}
-        for path, value in architecture.decisions.items():
-            hole = self._holes.get(path)
-            if hole is not None and hole.contains(value):
-                distributions[path] = _distribution(hole)
-                params[path] = float(value) if _is_rounded(hole) else value  # type: ignore[arg-type]
+        params, distributions = parameters(self._holes, architecture.decisions)
         running = optuna.trial.TrialState.RUNNING
-        with _quiet():
+        with quiet():
             self._study.add_trial(
                 optuna.trial.create_trial(state=running, params=params, distributions=distributions)
             )
@@ -159,7 +154,7 @@ class OptunaController(Controller):
         """The study, made when it is first needed: until then the controller can be copied."""
         import optuna
 
-        with _quiet():
+        with quiet():
             return optuna.create_study(
                 directions=["maximize"] * len(self.objectives),  # scores: higher is better
                 sampler=self._make() if isinstance(self._sampler, str) else self._sampler,
@@ -192,7 +187,7 @@ class OptunaController(Controller):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without Optuna's remarks: that features are experimental, that a hole is sampled independently."""
     import optuna
 
@@ -211,6 +206,19 @@ def _quiet() -> Iterator[None]:
 def _is_rounded(hole: Hole) -> bool:
     """Whether it is an integer that Optuna has no distribution for: logarithmic, in steps."""
     return isinstance(hole, Integer) and hole.log and hole.step > 1
+
+
+def parameters(
+    holes: Mapping[str, Hole], decisions: Mapping[str, Value]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Decisions as Optuna's parameters and their distributions, by path; without what no hole has."""
+    params, distributions = dict[str, Any](), dict[str, Any]()
+    for path, value in decisions.items():
+        hole = holes.get(path)
+        if hole is not None and hole.contains(value):
+            distributions[path] = _distribution(hole)
+            params[path] = float(value) if _is_rounded(hole) else value  # type: ignore[arg-type]
+    return params, distributions
 
 
 def _distribution(hole: Hole) -> Any:
