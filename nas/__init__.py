@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nas.reuse import Found, load
     from nas.search import Search
     from nas.store import Store
+    from nas.studies import to_optuna
     from search_spaces.errors import NasError
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ _HOMES = {
     "minimize": "controllers.objectives",
     "rank_correlation": "nas.analysis.learning",
     "report": "nas.reports.watching",
+    "to_optuna": "nas.studies",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "minimize",
     "rank_correlation",
     "report",
+    "to_optuna",
 ]
 
 
