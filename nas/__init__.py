@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from nas.analysis.progress import best_so_far
     from nas.callbacks import Callback
     from nas.comparing import compare
+    from nas.ensembles import Ensemble, ensemble
+    from nas.fine_tuning import fine_tune, stages
     from nas.leaderboards import leaderboard
     from nas.reports.watching import report
+    from nas.retraining import Retraining, retrain
     from nas.reuse import Found, load
     from nas.search import Search
     from nas.store import Store
@@ -25,8 +28,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Callback": "nas.callbacks",
+    "Ensemble": "nas.ensembles",
     "Found": "nas.reuse",
     "NasError": "search_spaces.errors",
+    "Retraining": "nas.retraining",
     "Search": "nas.search",
     "Store": "nas.store",
     "at_least": "controllers.objectives",
@@ -34,6 +39,8 @@ _HOMES = {
     "best_so_far": "nas.analysis.progress",
     "compare": "nas.comparing",
     "curves": "nas.analysis.learning",
+    "ensemble": "nas.ensembles",
+    "fine_tune": "nas.fine_tuning",
     "importance": "nas.analysis.importance",
     "leaderboard": "nas.leaderboards",
     "load": "nas.reuse",
@@ -41,13 +48,17 @@ _HOMES = {
     "minimize": "controllers.objectives",
     "rank_correlation": "nas.analysis.learning",
     "report": "nas.reports.watching",
+    "retrain": "nas.retraining",
+    "stages": "nas.fine_tuning",
     "to_optuna": "nas.studies",
 }
 
 __all__ = [
     "Callback",
+    "Ensemble",
     "Found",
     "NasError",
+    "Retraining",
     "Search",
     "Store",
     "at_least",
@@ -55,6 +66,8 @@ __all__ = [
     "best_so_far",
     "compare",
     "curves",
+    "ensemble",
+    "fine_tune",
     "importance",
     "leaderboard",
     "load",
@@ -62,6 +75,8 @@ __all__ = [
     "minimize",
     "rank_correlation",
     "report",
+    "retrain",
+    "stages",
     "to_optuna",
 ]
 

@@ -92,7 +92,7 @@ def _runs(came: Mapping[str, Any]) -> str:
     if not retrained:
         return "They are of one training: another seed gives others."
     means = ", ".join(
-        f"{name} {entry['mean']:.4f} ± {entry['std']:.4f}"
+        f"{name} {entry['mean']:.4f}" + ("" if entry["std"] is None else f" ± {entry['std']:.4f}")
         for name, entry in retrained["test_metrics"].items()
     )
     data = "training and validation data" if retrained["all_data"] else "the training data"

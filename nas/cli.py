@@ -11,9 +11,10 @@ import typer
 
 from nas.commands.comparing import compare
 from nas.commands.jobs import logs, status, stop, submit
-from nas.commands.results import export, leaderboard, list_, show
 from nas.commands.reporting import report
+from nas.commands.results import export, leaderboard, list_, show
 from nas.commands.resuming import extend, resume
+from nas.commands.reusing import ensemble, retrain
 from nas.commands.searching import interrupt, search
 from search_spaces.errors import NasError
 
@@ -34,6 +35,8 @@ for command, example in (
     (compare, "compare --top 3 --executor inline"),
     (show, "show 3fa9"),
     (export, "export 3fa9 --to best --format python"),
+    (retrain, "retrain --top 3 --seeds 5 --to retrained"),
+    (ensemble, "ensemble --top 10"),
     (list_, "list problems"),
     (submit, "submit my_search.py --address http://head:8265 --workers 64 --gpus-per-trial 0.25"),
     (status, "status my_search-3f2a1c --address http://head:8265"),

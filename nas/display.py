@@ -52,7 +52,7 @@ def print_leaderboard(
     description = Description.from_dict(record.description)
     title = f"{record.name} ({description.problem}, {description.controller}, {record.state})"
     rows_of_csv = [row | {"parents": " ".join(row["parents"])} for row in rows] if format == "csv" else rows
-    _print_rows(rows_of_csv, format, title, *_columns(rows, description))
+    print_rows(rows_of_csv, format, title, *_columns(rows, description))
 
 
 def print_comparison(rows: Sequence[Mapping[str, Any]], format: str, title: str) -> None:
@@ -67,11 +67,11 @@ def print_comparison(rows: Sequence[Mapping[str, Any]], format: str, title: str)
         shown = list(own)
         means = {"id": id, "task": "all", "metric": "delta_m_pct"}
         means |= {f"{part}gain_pct": shown[0][f"{part}delta_m_pct"] for part in ("", "test_")}
-        cells += [[_cell(row.get(name), name) for name in names] for row in (*shown, means)]
-    _print_rows(rows, format, title, names, cells, prose=names[-1] == "message")
+        cells += [[cell(row.get(name), name) for name in names] for row in (*shown, means)]
+    print_rows(rows, format, title, names, cells, prose=names[-1] == "message")
 
 
-def _print_rows(
+def print_rows(
     rows: Sequence[Mapping[str, Any]],
     format: str,
     title: str,
@@ -125,10 +125,10 @@ def _columns(
     if any(row["reason"] for row in rows):
         names.append("reason")
     names = [n for n in dict.fromkeys(names) if any(n in row for row in rows)]
-    return names, [[_cell(row.get(name), name) for name in names] for row in rows]
+    return names, [[cell(row.get(name), name) for name in names] for row in rows]
 
 
-def _cell(value: Any, name: str = "") -> str:
+def cell(value: Any, name: str = "") -> str:
     """A value as text; ``name``: of its column."""
     if value is None:
         return ""
@@ -216,7 +216,7 @@ def _print_facts(
         prose=True,
     )
     if metrics:
-        rows = [[name, _cell(value), _cell(test.get(name))] for name, value in metrics.items()]
+        rows = [[name, cell(value), cell(test.get(name))] for name, value in metrics.items()]
         print_table("metrics and costs", ["name", "validation", "test"], rows)
 
 
@@ -226,7 +226,7 @@ def _print_curve(reports: Sequence[EpochReport], description: Description) -> No
     names = list(reports[0].metrics)
     metric = description.objectives[0].metric
     rows = [
-        [str(r.epoch), _cell(r.train_loss), *(_cell(r.metrics.get(n)) for n in names), _cell(r.seconds)]
+        [str(r.epoch), cell(r.train_loss), *(cell(r.metrics.get(n)) for n in names), cell(r.seconds)]
         for r in reports
     ]
     values = [r.metrics[metric] for r in reports if metric in r.metrics]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.description import Description
 from nas.exporting.folder import ARCHITECTURE_FILE, export, read
-from nas.records import MEASURED, SearchRecord, Trial
+from nas.records import SearchRecord, Trial
 from nas.store import DEFAULT_STORE, Store
 from search_spaces.architecture import Architecture
 from search_spaces.errors import BuildError, FormatError, StoreError
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from nas.fine_tuning import FeatureExtractor
     from search_spaces.network import Network
     from search_spaces.nodes import Layer
+
+
+_LOOKED_AT = 10_000
+"""So many of the best trials are looked at for those whose weights were kept, which are of the very best."""
 
 
 @dataclass(frozen=True)
@@ -189,11 +193,23 @@ def _from_store(
         trial = _best(store, record)
     else:
         record, trial = store.find_trial(id, search)
+    architecture = Description.from_dict(record.description).load_space(modules).architecture(trial.decisions)
+    return found_of(record, trial, architecture, store.weights(record.id, trial.number))
+
+
+def found_of(record: SearchRecord, trial: Trial, architecture: Architecture, weights: bytes | None) -> Found:
+    """A network of a search.
+
+    Args:
+        record, trial: the search, and what it has recorded of the network.
+        architecture: of the trial.
+        weights: that were kept.
+    """
     description = Description.from_dict(record.description)
     return Found(
-        description.load_space(modules).architecture(trial.decisions),
+        architecture,
         description.signature,
-        store.weights(record.id, trial.number),
+        weights,
         trial.metrics,
         trial.test_metrics,
         {
@@ -201,6 +217,7 @@ def _from_store(
             "trial": trial.number,
             "problem": description.problem,
             "problem_options": dict(description.options),
+            "data": description.data,
             "controller": description.controller,
             "objectives": [str(objective) for objective in description.objectives],
             "limits": [str(limit) for limit in description.limits],
@@ -213,12 +230,15 @@ def _from_store(
     )
 
 
+def kept_trials(store: Store, search_id: int) -> list[Trial]:
+    """The trials of a search whose weights were kept, the best first."""
+    kept = store.kept_weights(search_id)
+    return [trial for trial in store.ranked(search_id, _LOOKED_AT) if trial.number in kept]
+
+
 def _best(store: Store, record: SearchRecord) -> Trial:
     """The best trial whose weights were kept; the best at all if none were."""
-    description = Description.from_dict(record.description)
-    done = store.trials(record.id, statuses=MEASURED)
-    if not done:
+    best = kept_trials(store, record.id) or store.ranked(record.id, 1)
+    if not best:
         raise StoreError(f"search {record.name!r} has no trained network yet")
-    ranked = description.rank(done)
-    kept = store.kept_weights(record.id)
-    return next((trial for trial in ranked if trial.number in kept), ranked[0])
+    return best[0]
