@@ -36,8 +36,8 @@ class Importance:
 
     Attributes:
         path: of the decision.
-        importance: what share of the variance of the ranks is explained no more when this decision is
-            shuffled among networks that the model has not seen; 0 says that it does not matter.
+        importance: what share of the variance of the ranks it decides, with all its interactions; 0 says that
+            it does not matter.
         std: over folds and shufflings.
         best: the value whose networks are best on average; of a number with many values None.
     """
@@ -70,13 +70,15 @@ NOTHING = Importances((), math.nan, 0)
 def importances(trials: Sequence[Trial], objective: Objective, *, seed: int = 0) -> Importances:
     """Permutation importance of the decisions in a random forest that predicts the rank from them.
 
-    L. Breiman, "Random Forests", Machine Learning 2001; measured on held-out folds, so that a decision by
-    which the forest only remembers its trials counts for nothing. Like functional ANOVA (F. Hutter, H. Hoos
-    and K. Leyton-Brown, ICML 2014) it counts a decision with all its interactions; unlike it, in the
-    distribution of what was tried. A decision that is not active is a value of its own; where trials were
-    trained for different numbers of epochs, the forest is told of how many. Ranks are predicted, not the
-    values of the objective: a few networks that did not learn at all would outweigh all differences between
-    the others.
+    L. Breiman, "Random Forests", Machine Learning 2001. Half of the squared error that shuffling a decision
+    adds is its total Sobol index (B. Gregorutti, B. Michel and P. Saint-Pierre, "Correlation and variable
+    importance in random forests", Statistics and Computing 2017), which functional ANOVA (F. Hutter, H. Hoos
+    and K. Leyton-Brown, ICML 2014) splits further; here in the distribution of what was tried. It is measured
+    on held-out folds, so that a decision by which the forest only remembers its trials counts for nothing.
+
+    Ranks are predicted, not the values of the objective: a few networks that did not learn at all would
+    outweigh all differences between the others. A decision that is not active is a value of its own; where
+    trials were trained for different numbers of epochs, the forest is told of how many.
 
     Args:
         trials: of one search; those without a value of the objective are left out.
@@ -109,7 +111,7 @@ def importances(trials: Sequence[Trial], objective: Objective, *, seed: int = 0)
         found = permutation_importance(
             forest, table[held], values[held], n_repeats=_REPEATS, random_state=seed, scoring=_minus_square
         )
-        drops.append(found.importances[: len(columns)] / values.var())
+        drops.append(found.importances[: len(columns)] / (2.0 * values.var()))
     drop = np.concatenate(drops, axis=1)
     explained = 1.0 - float(np.mean(errors**2) / values.var())
     ranked = sorted(range(len(columns)), key=lambda i: -drop[i].mean())

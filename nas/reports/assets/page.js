@@ -85,9 +85,10 @@ function build() {
     leaderboard.filter.focus();
   });
   if (report.reload_seconds) reloading(report.reload_seconds);
-  requestAnimationFrame(() => {
+  const ready = () => {
     document.documentElement.dataset.ready = String(Math.round(performance.now())); // milliseconds since it was asked for
-  });
+  };
+  requestAnimationFrame(() => setTimeout(ready)); // when the figures have been drawn
 }
 
 build();

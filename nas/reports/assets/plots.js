@@ -137,7 +137,7 @@ function parallel() {
 }
 
 function parallelLines(width, chosen, objective) {
-  const [height, top, bottom, left, right] = [340, 40, 300, 70, 60];
+  const [height, top, bottom, left, right] = [360, 54, 312, 70, 60];
   const columns = [...chosen, objective];
   const rows = view.rows.filter((row) => objective.values[row] !== null);
   const half = MOST_LINES / 2;
@@ -175,7 +175,7 @@ function parallelLines(width, chosen, objective) {
       const beside = i === columns.length - 1 ? { x: X(i) + 6, "text-anchor": "start" } : { x: X(i) - 6, "text-anchor": "end" };
       root.append(svg("text", { ...beside, y: at, dy: "0.32em", class: "tick" }, ending(text, 11)));
     }
-    if (column.values.includes(null)) root.append(svg("text", { x: X(i) - 6, y: height - 12, dy: "0.32em", "text-anchor": "end", class: "tick" }, "none"));
+    if (column !== objective && column.values.includes(null)) root.append(svg("text", { x: X(i) - 6, y: height - 12, dy: "0.32em", "text-anchor": "end", class: "tick" }, "none"));
   });
   return root;
 }
@@ -210,7 +210,7 @@ function importance() {
   const { decisions, explained, trials: count } = report.importance;
   if (!decisions.length) return null;
   const trust = explained < 0.1 ? "It explains so little that this ranking means little." : "";
-  const about = `What share of the ranking by ${trials.objective.metric} a random forest explains no more when a decision is shuffled, on networks that it has not seen. With all of them it explains ${percent(Math.max(0, explained))} (${told(count, 0)} trials). ${trust}`;
+  const about = `What share of the ranking by ${trials.objective.metric} each decision decides, with its interactions: permutation importance in a random forest, which with all of them explains ${percent(Math.max(0, explained))} of the ranking of networks that it has not seen (${told(count, 0)} trials). ${trust}`;
   const rows = decisions.slice(0, 14).map((one) => ({
     name: one.path, value: one.importance, text: told(one.importance, 3), remark: one.best === null ? "" : `best: ${one.best}`,
   }));

@@ -47,7 +47,7 @@ const OPERATORS = {
 
 /** One term of a filter: a condition as `nas leaderboard --where` takes it, or text that is looked for. */
 function term(text) {
-  const found = /^\s*(.+?)\s*(>=|<=|!=|==|=|>|<)\s*(.+?)\s*$/s.exec(text);
+  const found = /^\s*([^<>=!]+?)\s*(>=|<=|!=|==|=|>|<)\s*(.+?)\s*$/s.exec(text);
   if (!found) return { text: text.trim().toLowerCase() };
   const column = trials.decisions.find((one) => one.name === found[1]) || trials.byName.get(found[1]);
   if (!column) return { error: `There is no column or decision “${found[1]}”.` };
