@@ -125,7 +125,7 @@ def decided(count: int, **more: Any) -> list[Trial]:
 def test_importance_puts_decisions_in_the_order_in_which_they_matter() -> None:
     found = importances(decided(150), maximize("accuracy"))
     assert [one.path for one in found.decisions] == ["a", "b", "c"]
-    assert [one.best for one in found.decisions][:2] == ["y", 4]
+    assert found.decisions[0].best == "y"
     strong, weak, none = (one.importance for one in found.decisions)
     assert strong > 0.5 > weak > 0.02 > none
     assert found.explained > 0.8
