@@ -12,12 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, make_url
 
+from nas.migrations import migrate
 from nas.schema import VERSION, meta, metadata
 from search_spaces.errors import StoreError
 
 
 class Database:
-    """The database of a store: it is there, and it has our tables of this version.
+    """The database of a store: it is there, and it has our tables, brought to this version.
 
     Args:
         url: as in `nas.store.Store`.
@@ -74,8 +75,7 @@ class Database:
     def _create(self) -> None:
         """The tables, all or none, if they are not there."""
         with self.transaction() as connection:
-            if not self._sqlite:  # two who begin at once must not make them twice
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7301)))
+            self._lock(connection)  # two who begin at once must not make them twice
             if not sa.inspect(connection).has_table(meta.name):
                 metadata.create_all(connection)
                 connection.execute(meta.insert().values(key="version", value=str(VERSION)))
@@ -84,11 +84,32 @@ class Database:
         with self.reading() as connection:
             if not sa.inspect(connection).has_table(meta.name):
                 raise StoreError(f"{self.name} is no result store: run a search first, or name another one")
-            version = connection.scalar(sa.select(meta.c.value).where(meta.c.key == "version"))
+            version = _version(connection)
         if version != str(VERSION):
-            raise StoreError(
-                f"{self.name} has schema version {version}, this program reads version {VERSION}"
-            )
+            self._migrate()
+
+    def _migrate(self) -> None:
+        """Bring the tables to this version, in one transaction; others wait for it, or find it done."""
+        with self._turn, self._mapped(), self._engine.connect() as connection:
+            if self._sqlite:  # tables are made anew: what refers to them must not be deleted meanwhile
+                connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+            connection.execution_options(nas_writes=True)
+            try:
+                with connection.begin():
+                    self._lock(connection)
+                    version = _version(connection)
+                    if version == str(VERSION):
+                        return
+                    migrate(connection, self.name, version, str(VERSION))
+                    if self._sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                        raise StoreError(f"{self.name}: some of its records belong to no trial")
+            finally:
+                connection.detach()  # with its settings; the next one is new
+
+    def _lock(self, connection: Connection) -> None:
+        """In PostgreSQL: nobody else makes or changes tables at the same time."""
+        if not self._sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7301)))
 
     def close(self) -> None:
         """Let go of the database."""
@@ -152,6 +173,10 @@ def _url(url: str | Path) -> sa.URL:
     if found.drivername in ("postgresql", "postgres"):
         return found.set(drivername="postgresql+psycopg")
     return found
+
+
+def _version(connection: Connection) -> str:
+    return str(connection.scalar(sa.select(meta.c.value).where(meta.c.key == "version")))
 
 
 def _begin_sqlite(connection: Connection) -> None:

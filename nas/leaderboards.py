@@ -12,6 +12,7 @@ from nas.filters import conditions, kept
 from nas.records import MEASURED, Status, Trial
 from nas.scores import (
     SCORES,
+    compared_metrics,
     delta_m_pct,
     gains_pct,
     mean_rank,
@@ -25,8 +26,8 @@ from nas.store import DEFAULT_STORE, Store
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN: tuple[Status, ...] = (*MEASURED, "failed", "running", "interrupted")
-"""The statuses on a leaderboard: networks that were trained, or are being trained."""
+UNRANKED: tuple[Status, ...] = ("failed", "running", "interrupted")
+"""The statuses on a leaderboard that have no rank: networks that failed, or are being trained."""
 
 
 def leaderboard(
@@ -86,20 +87,20 @@ def entries(
     filters = conditions(where)
     record = store.search(search)
     description = Description.from_dict(record.description)
-    statuses: tuple[Status, ...] = (*SHOWN, "infeasible") if infeasible else SHOWN
-    trials = store.trials(record.id, statuses=statuses)
-    done = [trial for trial in trials if trial.status in MEASURED]
-    others = sorted(
-        (trial for trial in trials if trial.status not in MEASURED), key=lambda t: statuses.index(t.status)
-    )
-    ranked = [*description.rank(done), *others][: None if filters else top]
+    others = (*UNRANKED, "infeasible") if infeasible else UNRANKED
+    most = None if filters else top  # what a filter leaves is known when all are there
+    ranked = store.ranked(record.id, most)
+    if most is None or len(ranked) < most:
+        rest = store.trials(record.id, statuses=others)
+        rest.sort(key=lambda trial: others.index(trial.status))
+        ranked = [*ranked, *rest][:most]
     metrics = list(dict.fromkeys(name for trial in ranked for name in trial.metrics))
     wanted = [objective.metric for objective in description.objectives]
     metrics = [*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)]
     tests = list(dict.fromkeys(name for trial in ranked for name in trial.test_metrics))
     tests.sort(key=lambda name: metrics.index(name) if name in metrics else len(metrics))
     several = len(description.signature.tasks) > 1
-    scores = _scores(store, record.id, description, done) if several else {}
+    scores = _scores(store, record.id, description) if several else {}
     unscored = dict.fromkeys(SCORES) if several else {}
     rows = [
         _entry(place, trial, metrics, tests, description.limits, scores.get(trial.number, unscored))
@@ -108,18 +109,19 @@ def entries(
     return kept(rows, [trial.decisions for trial in ranked], filters)[:top] if filters else rows
 
 
-def _scores(
-    store: Store, search_id: int, description: Description, done: Sequence[Trial]
-) -> dict[int, dict[str, Any]]:
+def _scores(store: Store, search_id: int, description: Description) -> dict[int, dict[str, Any]]:
     """The scores over tasks of the trials that have results, by their numbers."""
     tasks, references = description.signature.tasks, store.references.of_search(search_id)
-    found = [values_of(tasks, trial.metrics) for trial in done]
+    names = compared_metrics(tasks)
+    columns = store.metrics(search_id, list(names.values()))
+    rows = zip(*(columns.metrics[name].tolist() for name in names.values()), strict=True)
+    found = [values_of(tasks, dict(zip(names.values(), row, strict=True))) for row in rows]
     scores = {}
-    for trial, values, own in zip(done, found, ranks(tasks, found), strict=True):
-        alone = reference_values(tasks, references.get(trial.number, {}))
+    for number, values, own in zip(columns.numbers.tolist(), found, ranks(tasks, found), strict=True):
+        alone = reference_values(tasks, references.get(number, {}))
         worst = worst_task(own, gains_pct(tasks, values, alone))
         row = mean_rank(own), worst, delta_m_pct(tasks, values, alone)
-        scores[trial.number] = dict(zip(SCORES, row, strict=True))
+        scores[number] = dict(zip(SCORES, row, strict=True))
     return scores
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -116,7 +116,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """One search: what it is (``description``, see `nas.description`) and where it stands."""
+    """One search: what it is (see `nas.description`), where it stands, and what people say of it."""
 
     id: int
     name: str
@@ -128,6 +128,8 @@ class SearchRecord:
     heartbeat_at: float | None
     written: str | None
     description: Mapping[str, Any]
+    tags: Sequence[str] = ()
+    notes: str = ""
 
     @property
     def state(self) -> str:

@@ -15,10 +15,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
-VERSION = 3
-"""Version of the schema; a store of another version is refused with a message."""
+VERSION = 4
+"""Version of the schema: an older store is brought to it when it is opened, see `nas.migrations`."""
 
 metadata = MetaData()
 
@@ -42,6 +43,17 @@ searches = Table(
     Column("heartbeat_at", Float),  # when that was last heard of; seconds since 1970, UTC
     Column("written", String(32)),  # names the last writing of its driver, see nas.store
     Column("description", JSON, nullable=False),  # see nas.description
+    Column("tags", Text),  # a JSON list of words
+    Column("notes", Text),
+    sqlite_autoincrement=True,  # a number is never given twice, also not after its search is deleted
+)
+
+layouts = Table(
+    "nas_layouts",  # of dicts in trials, see nas.layouts
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # a hash of the names
+    Column("names", Text, nullable=False),  # a JSON list
 )
 
 trials = Table(
@@ -55,17 +67,33 @@ trials = Table(
     Column("message", Text),
     Column("traceback", Text),
     Column("origin", Text, nullable=False),  # how the controller came to it
-    Column("parents", JSON, nullable=False),  # architecture ids
-    Column("decisions", JSON, nullable=False),
+    Column("parents", Text),  # architecture ids, separated by spaces
+    Column("decisions", Text),  # a JSON list of values; their names are those of the layout
+    Column("decisions_layout", BigInteger),
     Column("asked_step", Integer, nullable=False),  # place among the controller's calls
     Column("told_step", Integer),
-    Column("score", Float),  # first objective, higher is better; null unless complete
-    Column("metrics", JSON),  # validation metrics and costs
-    Column("test_metrics", JSON),
+    Column("score", Float),  # first objective, higher is better; null unless measured
+    Column("violation", Float),  # by how much it breaks the limits; null: nothing to rank by
+    Column("rung", Integer),  # the epochs by which it ranks: 0 unless the trials of its search may pause
+    Column("tie", Float),  # validation loss, lower is better; infinite where there is none
+    Column("metrics", Text),  # validation metrics and costs, as the decisions are
+    Column("metrics_layout", BigInteger),
+    Column("test_metrics", Text),
+    Column("tests_layout", BigInteger),
     Column("epochs", Integer),
     Column("seconds", Float),
     Column("started_at", Float),  # seconds since 1970, UTC
-    Index("nas_trials_by_score", "search_id", "score"),
+    Index(
+        "nas_trials_by_rank",
+        "search_id",
+        "violation",
+        text("rung DESC"),
+        text("score DESC"),
+        "tie",
+        "number",
+        sqlite_where=text("violation IS NOT NULL"),
+        postgresql_where=text("violation IS NOT NULL"),
+    ),
     Index("nas_trials_by_architecture", "architecture_id"),
 )
 

@@ -12,7 +12,6 @@ from nas.database import sqlite_file
 from nas.description import Description
 from nas.display import duration, print_table, spark
 from nas.environment import DEFAULT_STORE
-from nas.leaderboards import entries
 from nas.lease import living
 from nas.records import TRAINED, Status
 from nas.store import Store
@@ -89,14 +88,14 @@ def search_lines(store: Store, name: str | None) -> Lines:
     took = duration(record.elapsed_seconds)
     reason = f" ({record.reason})" if record.reason else ""
     lines = [("search", f"{record.name}: {record.state}{reason}, {took} so far")]
-    counts = {status: store.count_trials(record.id, [status]) for status in get_args(Status)}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "none yet"
-    lines.append(("trials", told))
+    counts = store.counts(record.id)
+    told = ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if status in counts)
+    lines.append(("trials", told or "none yet"))
     metric = description.objectives[0].metric
-    best = next((row for row in entries(store, record.name, top=1) if row["rank"] and metric in row), None)
-    if best is not None:
-        lines.append(("best", f"{metric} {best[metric]:.4f} ({best['id'][:8]})"))
-    trained = sum(counts[status] for status in TRAINED)
+    best = next(iter(store.ranked(record.id, top=1)), None)
+    if best is not None and metric in best.metrics:
+        lines.append(("best", f"{metric} {best.metrics[metric]:.4f} ({best.architecture_id[:8]})"))
+    trained = sum(counts.get(status, 0) for status in TRAINED)
     if trained and record.elapsed_seconds > 0:
         lines.append(("speed", f"{60 * trained / record.elapsed_seconds:.3g} trials a minute"))
     lines += _worker_lines(store, record.id)

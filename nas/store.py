@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nas.database import Database
 from nas.environment import DEFAULT_STORE as DEFAULT_STORE
+from nas.layouts import Layouts
 from nas.lease import Driver, living
-from nas.records import TRAINED, EpochReport, Leg, SearchRecord, Start, Status, Trial
+from nas.ranking import Ranking
+from nas.records import MEASURED, TRAINED, EpochReport, Leg, SearchRecord, Start, Status, Trial
 from nas.reference_store import ReferenceStore
 from nas.schema import legs, logs, reports, searches, starts, trials, usage, weights
+from nas.trial_table import ranked_trials, read_trials
 from nas.writing import Writing, numbers, plain
 from search_spaces.errors import SearchError, StoreError, UnknownNameError
 from workers.executor import Usage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nas.columns import MetricColumns
 
 _logger = logging.getLogger(__name__)
 
@@ -57,6 +66,8 @@ class Store:
         self.patience = patience
         self.url = self._database.url
         self.references = ReferenceStore(self._database, self._transact)
+        self._rankings: dict[int, Ranking] = {}
+        self._layouts: dict[int, Layouts] = {}
 
     def close(self) -> None:
         """Let go of the database."""
@@ -141,7 +152,7 @@ class Store:
         """Every search, the latest last."""
         with self._database.reading() as connection:
             rows = connection.execute(sa.select(searches).order_by(searches.c.id)).mappings().all()
-        return [SearchRecord(**row) for row in rows]
+        return [_search(row) for row in rows]
 
     def search(self, name: str | int | None = None) -> SearchRecord:
         """The search of that name or number; the latest where none is given.
@@ -164,13 +175,13 @@ class Store:
             if name is None:
                 raise StoreError(f"{self._database.name} holds no search yet: run one first")
             raise UnknownNameError("search", str(name), [search.name for search in self.searches()])
-        return SearchRecord(**row)
+        return _search(row)
 
     def search_of(self, search_id: int) -> SearchRecord:
         """The search of that number, which is there."""
         with self._database.reading() as connection:
             query = sa.select(searches).where(searches.c.id == search_id)
-            return SearchRecord(**connection.execute(query).mappings().one())
+            return _search(connection.execute(query).mappings().one())
 
     def free_name(self, stem: str) -> str:
         """A name that no search has yet: ``stem-1``, ``stem-2``, ..."""
@@ -188,10 +199,13 @@ class Store:
             search_id: of the search that it is about.
             driver: who writes; an error if it is not, or no longer, the driver of the search.
         """
-        writing = Writing(search_id, None if driver is None else driver.to_json())
+        token = None if driver is None else driver.to_json()
+        layouts = self._layouts.setdefault(search_id, Layouts(search_id))
+        writing = Writing(search_id, token, self._ranking(search_id), layouts)
         yield writing
         if writing:
             self._write(writing)
+            writing.written()
 
     def _write(self, writing: Writing) -> None:
         def write(connection: Connection, again: bool) -> None:
@@ -231,13 +245,60 @@ class Store:
         architecture_id: str | None = None,
     ) -> list[Trial]:
         """The trials of a search in order of asking; only those of some statuses or ids beginning so."""
-        query = sa.select(trials).where(trials.c.search_id == search_id).order_by(trials.c.number)
+        where: list[sa.ColumnElement[bool]] = []
         if statuses is not None:
-            query = query.where(trials.c.status.in_(statuses))
+            where.append(trials.c.status.in_(statuses))
         if architecture_id is not None:
-            query = query.where(trials.c.architecture_id.startswith(architecture_id, autoescape=True))
+            where.append(trials.c.architecture_id.startswith(architecture_id, autoescape=True))
+            if _is_hex(architecture_id):  # by the index: no digit comes after f
+                where += [
+                    trials.c.architecture_id >= architecture_id,
+                    trials.c.architecture_id < architecture_id + "g",
+                ]
         with self._database.reading() as connection:
-            return [_trial(row) for row in connection.execute(query).mappings()]
+            return read_trials(connection, search_id, *where)
+
+    def ranked(self, search_id: int, top: int | None = None) -> list[Trial]:
+        """The trials of a search that have results, the best first, as its objectives and limits have it.
+
+        A query by an index where the search has one objective and ``top`` is given.
+        """
+        ranking = self._ranking(search_id)
+        with self._database.reading() as connection:
+            return ranked_trials(connection, search_id, ranking, top)
+
+    def frame(self, search_id: int, *, statuses: Sequence[Status] | None = None) -> pd.DataFrame:
+        """The trials of a search as a pandas frame, in order of asking; a million of them in seconds.
+
+        Args:
+            search_id: of the search.
+            statuses: only those of some statuses.
+
+        Returns:
+            A frame with the columns ``number, id, status, origin, parents`` (ids, separated by spaces),
+            ``score`` (first objective, higher is better), ``violation`` (of the limits; 0: they are kept;
+            missing: there is no result), ``epochs, seconds, started_at, reason``; every validation
+            metric and cost by its name, every test metric with ``test_`` before it, every decision by its
+            path with ``decisions.`` before it, missing where it is not active.
+        """
+        from nas.columns import trial_frame
+
+        where = [] if statuses is None else [trials.c.status.in_(statuses)]
+        with self._database.reading() as connection:
+            return trial_frame(connection, search_id, *where)
+
+    def metrics(self, search_id: int, names: Sequence[str]) -> MetricColumns:
+        """Some validation metrics of the trials of a search that have results, as columns."""
+        from nas.columns import metric_columns
+
+        with self._database.reading() as connection:
+            return metric_columns(connection, search_id, names, trials.c.status.in_(MEASURED))
+
+    def counts(self, search_id: int) -> dict[Status, int]:
+        """How many trials of a search have each status; only those that some have."""
+        query = sa.select(trials.c.status, sa.func.count()).where(trials.c.search_id == search_id)
+        with self._database.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(trials.c.status))}
 
     def count_trials(self, search_id: int, statuses: Sequence[Status] = TRAINED) -> int:
         """How many trials of a search have one of these statuses."""
@@ -322,6 +383,15 @@ class Store:
                 for row in connection.execute(query)
             ]
 
+    def _ranking(self, search_id: int) -> Ranking:
+        """By what the trials of a search are ranked: that never changes."""
+        if search_id not in self._rankings:
+            query = sa.select(searches.c.description).where(searches.c.id == search_id)
+            with self._database.reading() as connection:
+                description = connection.scalar(query)
+            self._rankings[search_id] = Ranking.of(description or {})
+        return self._rankings[search_id]
+
     # -- weights -------------------------------------------------------------------------------------------
 
     def weights(self, search_id: int, number: int) -> bytes | None:
@@ -343,17 +413,18 @@ def open_store(store: str | Path | Store, *, create: bool = False) -> AbstractCo
     return nullcontext(store) if isinstance(store, Store) else Store(store, create=create)
 
 
-def _trial(row: Mapping[Any, Any]) -> Trial:
-    values = {key: value for key, value in row.items() if key != "search_id"}
-    values["parents"] = tuple(row["parents"])
-    values["metrics"] = numbers(row["metrics"])
-    values["test_metrics"] = numbers(row["test_metrics"])
-    return Trial(**values)
+def _search(row: Mapping[Any, Any]) -> SearchRecord:
+    said = {"tags": tuple(json.loads(row["tags"] or "[]")), "notes": row["notes"] or ""}
+    return SearchRecord(**{**row, **said})
 
 
 def _start(start: Start) -> dict[str, Any]:
     metrics = None if start.metrics is None else plain(start.metrics)
     return {"decisions": dict(start.decisions), "metrics": metrics, "comparable": start.comparable}
+
+
+def _is_hex(text: str) -> bool:
+    return text != "" and not text.strip("0123456789abcdef")
 
 
 def _number(name: str | int) -> int | None:

@@ -12,15 +12,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from nas.layouts import Layouts
+from nas.ranking import Ranking
 from nas.records import EpochReport, Leg, Trial
 from nas.schema import legs, logs, reports, searches, trials, usage, weights
 from search_spaces.errors import SearchError
 from workers.executor import Usage
 
 _CHANGING = (
-    "status", "reason", "message", "traceback", "told_step", "score", "metrics", "test_metrics", "epochs",
-    "seconds", "started_at",
+    "status", "reason", "message", "traceback", "told_step", "score", "violation", "rung", "tie", "metrics",
+    "metrics_layout", "test_metrics", "tests_layout", "epochs", "seconds", "started_at",
 )  # fmt: skip
+_LAYOUTS = "decisions_layout", "metrics_layout", "tests_layout"
 
 
 def _key(table: sa.Table) -> sa.ColumnElement[bool]:
@@ -53,10 +56,20 @@ class Writing:
     Args:
         search_id: of the search.
         driver: what the store must still name as the driver of the search; None: whoever drives it.
+        ranking: of the search; None: by score.
+        layouts: of the search, as far as they are known.
     """
 
-    def __init__(self, search_id: int, driver: str | None = None) -> None:
+    def __init__(
+        self,
+        search_id: int,
+        driver: str | None = None,
+        ranking: Ranking | None = None,
+        layouts: Layouts | None = None,
+    ) -> None:
         self.search_id, self.driver = search_id, driver
+        self._ranking = ranking or Ranking()
+        self._layouts = layouts or Layouts(search_id)
         self._new: dict[int, Trial] = {}
         self._changed: dict[int, Trial] = {}
         self._reports: list[dict[str, Any]] = []
@@ -69,6 +82,7 @@ class Writing:
         self._search: dict[str, Any] = {}
         self._beat: dict[str, float] | None = None
         self._name = uuid.uuid4().hex
+        self._new_layouts: set[int] = set()
         self._interrupted = False
 
     def __bool__(self) -> bool:
@@ -151,39 +165,49 @@ class Writing:
         Raises:
             SearchError: another driver has taken the search over.
         """
-        here = {"search_id": self.search_id}
+        here: dict[str, Any] = {"search_id": self.search_id}
         self._write_search(connection)
-        if self._new:
-            connection.execute(trials.insert(), [here | _row(trial) for trial in self._new.values()])
-        if self._changed:
-            connection.execute(
-                _UPDATE_TRIALS, [self._at(n) | _changes(trial) for n, trial in self._changed.items()]
-            )
+        rows = [here | self._row(trial) for trial in self._new.values()]
+        changes = [self._at(n) | self._changes(trial) for n, trial in self._changed.items()]
+        self._new_layouts = self._layouts.new(
+            {row[name] for row in rows for name in _LAYOUTS}
+            | {row[f"new_{name}"] for row in changes for name in _LAYOUTS[1:]}
+        )
+        self._layouts.write(connection, self._new_layouts)
+        if rows:
+            connection.execute(trials.insert(), rows)
+        if changes:
+            connection.execute(_UPDATE_TRIALS, changes)
         if self._interrupted:
             running = sa.and_(trials.c.search_id == self.search_id, trials.c.status == "running")
             connection.execute(trials.update().where(running).values(status="interrupted"))
         if self._new_legs:
-            rows = [here | _leg(leg) for leg in self._new_legs.values()]
-            connection.execute(legs.insert(), rows)
+            connection.execute(legs.insert(), [here | _leg(leg) for leg in self._new_legs.values()])
         if self._ended_legs:
-            rows = [
+            ended = [
                 self._at(leg.number)
                 | {"the_end": leg.until, "new_step": leg.told_step, "new_metrics": _leg(leg)["metrics"]}
                 for leg in self._ended_legs.values()
             ]
-            connection.execute(_UPDATE_LEGS, rows)
+            connection.execute(_UPDATE_LEGS, ended)
         if self._reports:
             connection.execute(reports.insert(), [here | report for report in self._reports])
         if self._logs:
             connection.execute(_DELETE_LOGS, [self._at(n) for n in self._logs])
-            rows = [here | {"number": n, "text": storable(text)} for n, text in self._logs.items()]
-            connection.execute(logs.insert(), rows)
+            connection.execute(
+                logs.insert(),
+                [here | {"number": n, "text": storable(text)} for n, text in self._logs.items()],
+            )
         if self._usage:
             connection.execute(usage.insert(), [here | row for row in self._usage])
         if self._dropped:
             connection.execute(_DELETE_WEIGHTS, [self._at(n) for n in self._dropped])
         for number, data in self._kept.items():
             connection.execute(weights.insert(), [here | {"number": number, "data": data}])
+
+    def written(self) -> None:
+        """What was flushed has been committed."""
+        self._layouts.keep(self._new_layouts)
 
     def _write_search(self, connection: Connection) -> None:
         if self._beat is not None:
@@ -195,8 +219,45 @@ class Writing:
                 query = query.where(searches.c.driver == self.driver)
             _expect_one(connection.execute(query.values(**self._search)))
 
-    def _at(self, number: int) -> dict[str, int]:
+    def _at(self, number: int) -> dict[str, Any]:
         return {"the_search": self.search_id, "trial": number}
+
+    def _row(self, trial: Trial) -> dict[str, Any]:
+        decisions, layout = self._layouts.encode(trial.decisions)
+        fixed = {
+            "number": trial.number,
+            "architecture_id": trial.architecture_id,
+            "origin": storable(trial.origin),
+            "parents": " ".join(trial.parents) or None,
+            "decisions": decisions,
+            "decisions_layout": layout,
+            "asked_step": trial.asked_step,
+        }
+        return fixed | {name.removeprefix("new_"): value for name, value in self._changes(trial).items()}
+
+    def _changes(self, trial: Trial) -> dict[str, Any]:
+        """The columns that change in the life of a trial, as parameters of the update."""
+        violation, rung, tie = self._ranking.keys(trial)
+        metrics, layout = self._layouts.encode(plain(trial.metrics))
+        tests, tests_layout = self._layouts.encode(plain(trial.test_metrics))
+        return {
+            "new_status": trial.status,
+            "new_reason": storable(trial.reason),
+            "new_message": storable(trial.message),
+            "new_traceback": storable(trial.traceback),
+            "new_told_step": trial.told_step,
+            "new_score": _finite(trial.score),
+            "new_violation": violation,
+            "new_rung": rung,
+            "new_tie": tie,
+            "new_metrics": metrics,
+            "new_metrics_layout": layout,
+            "new_test_metrics": tests,
+            "new_tests_layout": tests_layout,
+            "new_epochs": trial.epochs,
+            "new_seconds": _finite(trial.seconds),
+            "new_started_at": trial.started_at,
+        }
 
 
 def _expect_one(result: sa.CursorResult[Any]) -> None:
@@ -215,18 +276,6 @@ def numbers(values: Mapping[str, Any] | None) -> dict[str, float]:
     return {name: float(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
-def _row(trial: Trial) -> dict[str, Any]:
-    fixed = {
-        "number": trial.number,
-        "architecture_id": trial.architecture_id,
-        "origin": storable(trial.origin),
-        "parents": list(trial.parents),
-        "decisions": dict(trial.decisions),
-        "asked_step": trial.asked_step,
-    }
-    return fixed | {name.removeprefix("new_"): value for name, value in _changes(trial).items()}
-
-
 def _leg(leg: Leg) -> dict[str, Any]:
     return {
         "number": leg.number,
@@ -234,23 +283,6 @@ def _leg(leg: Leg) -> dict[str, Any]:
         "asked_step": leg.asked_step,
         "told_step": leg.told_step,
         "metrics": None if leg.metrics is None else plain(leg.metrics),
-    }
-
-
-def _changes(trial: Trial) -> dict[str, Any]:
-    """The columns that change in the life of a trial, as parameters of the update."""
-    return {
-        "new_status": trial.status,
-        "new_reason": storable(trial.reason),
-        "new_message": storable(trial.message),
-        "new_traceback": storable(trial.traceback),
-        "new_told_step": trial.told_step,
-        "new_score": _finite(trial.score),
-        "new_metrics": plain(trial.metrics),
-        "new_test_metrics": plain(trial.test_metrics),
-        "new_epochs": trial.epochs,
-        "new_seconds": _finite(trial.seconds),
-        "new_started_at": trial.started_at,
     }
 
 

@@ -256,16 +256,6 @@ def test_a_file_that_is_no_store_is_an_error_and_left_as_it_was(tmp_path: Path) 
     assert (noise.read_bytes(), other.read_bytes()) == before
 
 
-def test_a_store_of_another_version_is_refused_with_both_versions(tmp_path: Path) -> None:
-    Store(tmp_path / "store.db", create=True).close()
-    connection = sqlite3.connect(tmp_path / "store.db")
-    connection.execute("UPDATE nas_meta SET value = '7'")
-    connection.commit()
-    connection.close()
-    with pytest.raises(StoreError, match="has schema version 7, this program reads version 3"):
-        Store(tmp_path / "store.db")
-
-
 def test_a_path_may_have_any_characters(tmp_path: Path) -> None:
     path = tmp_path / "mine? 100% #1 é.db"
     with Store(path, create=True) as store:
