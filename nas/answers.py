@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 REUSED = "reused"
 """The reason of trials that were answered so: they are complete, and took no seconds."""
 
-_SAME = ("data", "signature", "metrics", "seed")
-"""What must be the same of two searches, for the same network to train in the same way."""
+_SAME = ("data", "signature", "metrics", "seed", "inherit_weights")
+"""What must be the same of two searches, for the same network to train in the same way.
+
+Where children inherit weights their results depend on their parents: none is taken over from there, for a
+search that inherits takes none over at all (see `nas.search.Search`).
+"""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Description:
         checkpoints: where trials in training are saved: a URI; None: nowhere.
         checkpoint_seconds: of training between them.
         reuse_results: whether results that other searches of the store have are taken over.
+        inherit_weights: whether children begin from their parents' weights.
     """
 
     space: str | None
@@ -60,6 +61,7 @@ class Description:
     checkpoints: str | None = None
     checkpoint_seconds: float = 60.0
     reuse_results: bool = False
+    inherit_weights: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -93,6 +95,7 @@ class Description:
                 checkpoints=data.get("checkpoints"),
                 checkpoint_seconds=data.get("checkpoint_seconds", 60.0),
                 reuse_results=data.get("reuse_results", False),
+                inherit_weights=data.get("inherit_weights", False),
             )
         except (KeyError, TypeError, NasError) as error:
             raise FormatError(f"not the description of a search: {error!r}") from error
@@ -153,6 +156,7 @@ _SAME = (
     "settings",
     "more_settings",
     "fidelity",
+    "inherit_weights",
 )  # what may not change while a search goes on
 
 

@@ -208,6 +208,7 @@ class Loop:
             if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
                 writing.beat(self._clock())
                 self._heartbeat = time.monotonic()
+        self.standing.new_weights.clear()
         self._checkpoints.sweep()
         if self._jobs:
             executor.start(*self._jobs)
@@ -322,11 +323,23 @@ class Loop:
             if leg is None and (until := self.planner.begin(proposal)) is not None:
                 leg = Leg(trial.number, until, self._next_step())
                 writing.begin_leg(leg)
-            self._send(Flight(trial, proposal, leg), None)
+            trial, initial = self._inherit(trial, proposal)
+            self._send(Flight(trial, proposal, leg), None, initial)
         writing.update(trial)
 
-    def _send(self, flight: Flight, checkpoint: Checkpoint | None) -> None:
-        """Have a trial trained after the commit, from its checkpoint if there is one."""
+    def _inherit(self, trial: Trial, proposal: Proposal) -> tuple[Trial, bytes | None]:
+        """The weights that a trial begins from, and the trial, which says whose; None: from nothing."""
+        if self.description.inherit_weights:
+            kept = {one.architecture_id: one.number for one in self.standing.kept.values()}
+            for parent in proposal.parents:
+                number = kept.get(parent, -1)
+                data = self.standing.new_weights.get(number) or self.store.weights(self.record.id, number)
+                if data is not None:
+                    return replace(trial, message=f"began from the weights of trial {number}"), data
+        return replace(trial, message=None), None
+
+    def _send(self, flight: Flight, checkpoint: Checkpoint | None, initial: bytes | None = None) -> None:
+        """Have a trial trained after the commit, from its checkpoint or from another's weights if given."""
         budget, trial = self.description.budget, flight.trial
         folder = self._checkpoints.folder(trial)
         self._running[trial.number] = flight
@@ -345,6 +358,7 @@ class Loop:
                 save_seconds=self.description.checkpoint_seconds,
                 memory=budget.trial_memory,
                 silence=budget.trial_silence,
+                initial=initial,
             )
         )
 

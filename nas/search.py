@@ -89,6 +89,10 @@ class Search:
         reuse_results: take results over that other searches of the store have: of the same network and recipe
             on the same data, with the same epochs and seed (see `nas.answers`). They count as trials, took no
             seconds, and have the reason ``reused``. Not with a fidelity.
+        inherit_weights: a network that a controller made from others begins from the weights of the first of
+            them whose weights are kept (``keep_weights`` says how many are), where names and shapes match.
+            What is measured then depends on them: ``inherited_tensors`` says how many it got. Not with a
+            fidelity, nor with ``reuse_results``.
 
     Attributes:
         callbacks: as given, to be added to.
@@ -128,6 +132,7 @@ class Search:
         start_from: Source | list[Source] | None = None,
         callbacks: Sequence[Callback] = (),
         reuse_results: bool = False,
+        inherit_weights: bool = False,
     ) -> None:
         self.space = space if isinstance(space, Space) else Space(space)
         self.problem: Any = problem_of(problem)
@@ -146,8 +151,7 @@ class Search:
         if isinstance(keep_weights, bool) or not isinstance(keep_weights, int) or keep_weights < 0:
             raise SearchError(f"keep_weights: expected a whole number >= 0, got {keep_weights!r}")
         self._fidelity = fidelity_of(fidelity, epochs)
-        if reuse_results and self._fidelity is not None:
-            raise SearchError("reuse_results: not with a fidelity: only whole trainings can be taken over")
+        _check_together(reuse_results, inherit_weights, self._fidelity)
         self.controller = self._new_controller()
         settings, more_settings = settings_of(self.controller)
         self.description = Description(
@@ -169,6 +173,7 @@ class Search:
             checkpoints=uri_of(checkpoints),
             checkpoint_seconds=checkpoint_seconds,
             reuse_results=reuse_results,
+            inherit_weights=inherit_weights,
         )
         check_metrics(self.description)
         executor_of(executor)  # an unknown name is said now, not after the problem is loaded
@@ -257,6 +262,7 @@ class Search:
             checkpoint_seconds=found.checkpoint_seconds,
             callbacks=callbacks,
             reuse_results=found.reuse_results,
+            inherit_weights=found.inherit_weights,
         )
 
     def extend(
@@ -399,6 +405,18 @@ class Search:
             given = catalog[given]
         made = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
         return check_controller(made, self.space, self._objectives, self._limits)
+
+
+def _check_together(reuse_results: bool, inherit_weights: bool, fidelity: Fidelity | None) -> None:
+    """Raises SearchError where these do not go together."""
+    if reuse_results and fidelity is not None:
+        raise SearchError("reuse_results: not with a fidelity: only whole trainings can be taken over")
+    if inherit_weights and fidelity is not None:
+        raise SearchError("inherit_weights: not with a fidelity: it compares networks after the same epochs")
+    if inherit_weights and reuse_results:
+        raise SearchError(
+            "inherit_weights: not with reuse_results: what is measured depends on the parents, too"
+        )
 
 
 @contextmanager

@@ -21,12 +21,14 @@ class Standing:
     Attributes:
         known: by architecture id, the first trial of each that is over: what repeats are answered from.
         kept: by number, the trials whose weights are kept.
+        new_weights: of those, the weights that are being written; empty them when they are.
     """
 
     def __init__(self, description: Description, progress: Progress) -> None:
         self.description, self.progress = description, progress
         self.known: dict[str, Trial] = {}
         self.kept: dict[int, Trial] = {}
+        self.new_weights: dict[int, bytes] = {}
         self._best: tuple[int, float] | None = None  # epochs, where trials pause, and score
 
     def score(self, trial: Trial) -> float | None:
@@ -72,10 +74,12 @@ class Standing:
             return
         writing.keep_weights(trial.number, data)
         self.kept[trial.number] = trial
+        self.new_weights[trial.number] = data
         for number in self.kept.keys() - numbers:
             self.drop(number, writing)
 
     def drop(self, number: int, writing: Writing) -> None:
         """Forget the weights of a trial, if they are kept."""
         if self.kept.pop(number, None) is not None:
+            self.new_weights.pop(number, None)
             writing.drop_weights(number)

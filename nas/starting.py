@@ -9,7 +9,7 @@ from nas.records import Start
 from nas.store import Store
 from search_spaces.errors import SearchError
 
-_MEASURED_ELSEWHERE = ("problem", "data", "fidelity")
+_MEASURED_ELSEWHERE = ("problem", "data", "fidelity", "inherit_weights")
 """What makes the values of two searches hard to compare, where it differs; and the epochs of a trial."""
 
 OWN_FAULTS = ("build", "exception", "not_finite", "out_of_memory")

@@ -70,6 +70,8 @@ class Job:
         memory: bytes that the worker's process may hold (resident, without what it shares with others) while
             the trial runs; more fails it with ``out_of_memory``.
         silence: seconds without a report after which the trial fails with ``silent``.
+        initial: weights (safetensors) of another network to begin from, where names and shapes match. The
+            metrics depend on them, too; `Finished.costs` has ``inherited_tensors``, how many it got.
     """
 
     number: int
@@ -83,6 +85,7 @@ class Job:
     save_seconds: float = 60.0
     memory: int | None = None
     silence: float | None = None
+    initial: bytes | None = None
 
     def __post_init__(self) -> None:
         for name, bound in (("seconds", self.seconds), ("memory", self.memory), ("silence", self.silence)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from search_spaces.errors import BuildError
+from search_spaces.errors import BuildError, FormatError
 from workers import aftermath
 from workers.criterion import adapt
 from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
@@ -22,7 +22,7 @@ from workers.progress import Progress
 from workers.recipe import Recipe
 from workers.training import Deadline, train
 from workers.trial_log import TrialLog
-from workers.weights import to_safetensors
+from workers.weights import inherit, to_safetensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -114,6 +114,7 @@ def _run(
         chance = OwnChance(job.seed, device)
         with chance:
             network = _build(job, data)
+    inherited = {} if job.initial is None else _inherit(network, job.initial, log)
     progress = Progress(job, network, until, deadline, log)
     trained = train(
         network,
@@ -145,7 +146,7 @@ def _run(
             end = Finished(job.number, progress.metrics, test_metrics, 0.0, weights, checkpoint=paused)
         limit.check(now=True)
     costs = job.architecture.cost(data.signature).to_dict() if group.leads else {}
-    yield dataclasses.replace(end, seconds=deadline.spent, costs=costs)
+    yield dataclasses.replace(end, seconds=deadline.spent, costs={**costs, **inherited})
 
 
 def _size(event: Finished | Failed) -> int:
@@ -154,6 +155,17 @@ def _size(event: Finished | Failed) -> int:
         return 0
     held = [event.weights, None if event.checkpoint is None else event.checkpoint.state]
     return sum(len(weights.data) for weights in held if isinstance(weights, HeldWeights))
+
+
+def _inherit(network: nn.Module, initial: bytes, log: TrialLog) -> dict[str, float]:
+    """Let a network begin from another's weights; how many tensors it got, as `Finished.costs` have it."""
+    try:
+        count = inherit(network, initial)
+    except FormatError as error:
+        log.write(f"begins from nothing: {error}\n")
+        return {"inherited_tensors": 0.0}
+    log.write(f"begins with {count} of {len(network.state_dict())} tensors of its parent\n")
+    return {"inherited_tensors": float(count)}
 
 
 def _build(job: Job, data: Problem) -> nn.Module:

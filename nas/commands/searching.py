@@ -41,7 +41,7 @@ EXECUTORS = ("pool", "inline", "tune")
 _OF_THE_FILE = (
     "problem", "folder", "input_", "task", "space", "controller", "maximize", "minimize", "limit", "seed",
     "epochs", "trial_seconds", "trial_silence", "trial_memory", "checkpoints", "start_from", "reuse",
-    "fidelity", "min_epochs",
+    "inherit_weights", "keep_weights", "fidelity", "min_epochs",
 )  # fmt: skip
 
 
@@ -75,6 +75,13 @@ def search(
     reuse: Annotated[
         bool | None,
         typer.Option("--reuse", help="Take results over that the store has of the same training."),
+    ] = None,
+    inherit_weights: Annotated[
+        bool | None,
+        typer.Option("--inherit-weights", help="Let children begin from their parents' weights, if kept."),
+    ] = None,
+    keep_weights: Annotated[
+        int | None, typer.Option(help="Of how many of the best to keep the weights; default 5.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of every trial that is not stopped.")] = None,
     fidelity: Annotated[str | None, typer.Option(help="Let the best go on: asha or hyperband.")] = None,
@@ -130,6 +137,8 @@ def search(
             checkpoints=checkpoints,
             start_from=start_from or None,
             reuse_results=bool(reuse),
+            inherit_weights=bool(inherit_weights),
+            keep_weights=5 if keep_weights is None else keep_weights,
             epochs=epochs,
             fidelity=read_fidelity(fidelity, epochs, min_epochs),
             seed=0 if seed is None else seed,
