@@ -11,6 +11,7 @@ from scripted import Scripted
 from torch import nn
 from typer.testing import CliRunner
 
+from controllers import catalog
 from nas import Search
 from nas.callbacks import OnTurn
 from nas.cli import app
@@ -33,7 +34,7 @@ def complete(search: Search) -> int:
     return sum(trial.status == "complete" for trial in trials(search))
 
 
-@pytest.mark.parametrize("controller", ["random", "evolution", "reinforce", "local", "optuna"])
+@pytest.mark.parametrize("controller", [*catalog])
 def test_the_proposals_are_those_of_a_search_that_was_longer_from_the_beginning(
     make: Any, controller: str
 ) -> None:
