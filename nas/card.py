@@ -49,7 +49,7 @@ def card(found: Found, format: str = "safetensors", several: bool = True) -> str
         f"{came.get('epochs', '?')} epochs in {came.get('seconds') or 0:.1f} s, by this recipe:",
         _table(("setting", "value"), _recipe(found)),
         "## Provenance",
-        _table(("what", "value"), _provenance(came)),
+        _table(("what", "value"), [*_provenance(came), ("exported by", _versions())]),
         "## Use",
         _use(found, format, several),
     ]
@@ -124,6 +124,16 @@ def _provenance(came: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
             yield name.replace("_", " "), shown
 
 
+def _versions() -> str:
+    import platform
+
+    import torch
+
+    from nas import __version__
+
+    return f"nasforge {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
+
+
 def _use(found: Found, format: str, several: bool) -> str:
     from nas.exporting.graphs import is_lone, output_names
 
@@ -131,12 +141,15 @@ def _use(found: Found, format: str, several: bool) -> str:
     inputs = ", ".join(f'"{name}": {name}' for name in found.signature.inputs)
     given = next(iter(found.signature.inputs)) if lone else f"{{{inputs}}}"
     answer = "answer" if lone else "answers"
-    note = "" if several else "\n\nIt takes one example at a time: its own code fixes that number."
+    notes = []
+    if not several:
+        notes.append("It takes one example at a time: the network's own code fixes that number.")
+    if format in ("torch-export", "onnx") and len(found.signature.inputs) > 1:
+        notes.append("Every example must have all inputs: of missing ones only the network itself knows.")
+    note = "".join(f"\n\n{one}" for one in notes)
     if format == "torch-export":
         code = (
-            "import torch\n\n"
-            'network = torch.export.load("model.pt2").module()  # inputs as they are all there\n'
-            f"{answer} = network({given})"
+            f'import torch\n\nnetwork = torch.export.load("model.pt2").module()\n{answer} = network({given})'
         )
     elif format == "onnx":
         names = ", ".join(output_names(found.signature).values())

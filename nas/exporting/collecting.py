@@ -98,6 +98,7 @@ class Collection:
         return found
 
     def _follow(self) -> None:
+        self._within: set[str] = set()
         self._uses: dict[tuple[str, int], list[tuple[int, int, Item, str]]] = {}
         """By definition: bytes from and to, what stands there, and its own name."""
         self._found: dict[tuple[str, int], Found] = {}
@@ -168,6 +169,7 @@ class Collection:
                     f"{definition.module}: {definition.names[0]} imports {name} within a function: expected "
                     "the import at the top of the file"
                 )
+            self._within.add(name)
 
     def _keeps(self, definition: Definition) -> Any:
         ours = definition.module.partition(".")[0] in OURS
@@ -257,8 +259,8 @@ class Collection:
 
     @property
     def imported(self) -> list[str]:
-        """The modules that the file imports."""
-        return sorted({what.module for what, _ in self._imports.values()})
+        """The modules that the file imports, at its top or within functions."""
+        return sorted({what.module for what, _ in self._imports.values()} | self._within)
 
     def imports(self) -> list[str]:
         """The lines that import what comes from libraries."""

@@ -374,6 +374,46 @@ def test_a_class_without_source_or_within_a_function_is_named(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+SCRIPT = """
+import sys
+from importlib.abc import Loader as Root  # a class of a library
+
+import torch
+from torch import nn
+
+from nas.reuse import Found
+from search_spaces import Classification, Signature, Space, Vector, layer
+from workers.weights import to_safetensors
+
+
+class Own(nn.Module):
+    def __init__(self, in_features):
+        super().__init__()
+        from fractions import Fraction
+
+        self.scale = float(Fraction(1, 2))
+        self.linear = nn.Linear(in_features, 2)
+        assert Root
+
+    def forward(self, input):
+        return self.linear(input) * self.scale
+
+
+if __name__ == "__main__":
+    signature = Signature({"x": Vector(3)}, {"y": Classification(2)})
+    architecture = Space({"model": layer(Own)}).architecture({})
+    weights = to_safetensors(architecture.build(signature))
+    Found(architecture, signature, weights, {}, {}, {}).export(sys.argv[1], "python")
+"""
+
+
+def test_a_script_exports_classes_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "it")]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    assert _imported(tmp_path / "it" / "network.py").load()(torch.rand(4, 3)).shape == (4, 2)
+
+
 class Wavering(nn.Module):
     """Answers otherwise each time."""
 

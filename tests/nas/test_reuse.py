@@ -66,6 +66,12 @@ def test_a_folder_says_what_its_network_is_and_where_it_comes_from(store: Path, 
     card = (folder / "README.md").read_text()
     assert found.architecture.id in card
     assert "**larger**" in card
+    for section in ("Data", "Metrics", "Costs", "Architecture", "Training", "Provenance", "Use"):
+        assert f"\n## {section}\n" in card
+    assert f"| parameters | {found.metrics['num_params']:,} |" in card
+    assert "| optimizer | adamw (default) |" in card
+    assert "| search | mine |" in card
+    assert "2 epochs in" in card
     assert f"{found.test_metrics['accuracy']:.4f}" in card
 
 
