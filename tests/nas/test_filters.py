@@ -33,7 +33,7 @@ def test_a_condition_is_a_name_an_operator_and_a_value(text: str, expected: Cond
 
 @pytest.mark.parametrize("text", ["", "depth", "depth>=", ">=3", "depth 3"])
 def test_what_is_no_condition_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(SearchError, match="expected a condition such as model.depth>=3"):
+    with pytest.raises(SearchError, match="expected a condition such as model"):
         parse(text)
 
 

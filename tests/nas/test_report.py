@@ -1,4 +1,4 @@
-"""Reports: one file that holds all it shows, nothing of which can be more than text; written once or again."""
+"""Reports: one file that holds all it shows, in which all is text; written once, or as a search goes on."""
 
 from __future__ import annotations
 
