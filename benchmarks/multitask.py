@@ -39,9 +39,9 @@ class Budget:
 
 
 BUDGETS = {
-    "digit_pairs": Budget(trials=10, epochs=8, num_macs=1e6),
-    "omniglot": Budget(trials=6, epochs=8, num_macs=4e6),
-    "snips": Budget(trials=5, epochs=5, num_macs=6e6),
+    "digit_pairs": Budget(trials=40, epochs=8, num_macs=2e6),
+    "omniglot": Budget(trials=40, epochs=12, num_macs=8e6),
+    "snips": Budget(trials=20, epochs=5, num_macs=8e6),
 }
 """By problem."""
 
@@ -210,6 +210,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--problems", nargs="+", default=list(BUDGETS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--alphabets", action="store_true", help="only omniglot's alphabets, by modality")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     seeds = range(1000, 1000 + options.seeds)
@@ -222,15 +223,13 @@ def main() -> None:
             scores, _ = runner.search(space_for(problem), problem, "random", Budget(2, 1, 5e5), 0)
             finish("multitask", {"digit_pairs": scores}, [])
             return
+        if options.alphabets:
+            options.problems = []
+            table, figures["alphabet"], targets = alphabets(runner, 24, seeds)
+            record("multitask-alphabets", "python -m benchmarks.multitask --alphabets", [table], targets)
         for name in options.problems:
-            tables: list[str] = []
-            own: list[Target] = []
-            if name == "omniglot":
-                table, figures["alphabet"], own = alphabets(runner, 24, seeds)
-                tables.append(table)
             table, found = compare(runner, name, BUDGETS[name], seeds)
-            tables.append(table)
-            figures[name] = found
+            figures[name], own = found, []
             if name == "snips":
                 best = max(
                     (run for title, run in found.items() if "best" in title), key=lambda r: sum(r.values())
@@ -239,7 +238,7 @@ def main() -> None:
                     at_least("snips, intent", best["intent.accuracy"], 0.97),
                     at_least("snips, slot F1 from the same networks", best["slots.f1"], 0.88),
                 ]
-            record(f"multitask-{name}", f"python -m benchmarks.multitask --problems {name}", tables, own)
+            record(f"multitask-{name}", f"python -m benchmarks.multitask --problems {name}", [table], own)
             targets += own
     finish("multitask", figures, targets)
 

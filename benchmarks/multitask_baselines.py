@@ -62,12 +62,23 @@ def _encoder(kind: Input) -> Any:
             layer(ConvNormActivation, out_channels=16, kernel_size=3),
             layer(Stage, out_channels=32, block="residual", depth=1, kernel_size=3, downsample="max"),
             layer(Stage, out_channels=64, block="residual", depth=1, kernel_size=3, downsample="max"),
+            layer(Stage, out_channels=128, block="plain", depth=1, kernel_size=3, downsample="none"),
         )
     if isinstance(kind, Sequence):
         return sequential(
-            layer(SequenceConvolution, out_features=64, kernel_size=9, residual=True),
-            layer(SequenceConvolution, out_features=64, kernel_size=9, residual=True, pooling="max"),
-            layer(SequenceConvolution, out_features=128, kernel_size=5, residual=True, pooling="max"),
+            layer(SequenceConvolution, out_features=64, kernel_size=9, residual=True, dropout=0.1),
+            layer(
+                SequenceConvolution, out_features=64, kernel_size=9, residual=True, pooling="max", dropout=0.1
+            ),
+            layer(
+                SequenceConvolution,
+                out_features=128,
+                kernel_size=5,
+                residual=True,
+                pooling="max",
+                dropout=0.1,
+            ),
+            layer(SequenceConvolution, out_features=128, kernel_size=5, residual=True, dropout=0.1),
         )
     return sequential(
         layer(TokenEmbedding, embedding_dim=128, dropout=0.3),
@@ -76,4 +87,4 @@ def _encoder(kind: Input) -> Any:
 
 
 def _head(task: Task) -> Any:
-    return layer(CrfHead) if isinstance(task, Tagging) else layer(Head, pooling="max")
+    return layer(CrfHead) if isinstance(task, Tagging) else layer(Head, pooling="max", dropout=0.3)
