@@ -89,7 +89,7 @@ def print_rows(
         writer.writerows(rows)
     elif format == "markdown":
         for line in (heads, ["---"] * len(heads), *cells):
-            print("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
+            print("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |")
     else:
         print_table(title, heads, cells, prose=prose)
 

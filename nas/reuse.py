@@ -44,6 +44,12 @@ class Found:
     test_metrics: Mapping[str, float]
     provenance: Mapping[str, Any]
 
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from nas.notebooks import found_html
+
+        return found_html(self)
+
     def build(self) -> Network:
         """The network with its trained weights, ready to answer (in evaluation mode).
 

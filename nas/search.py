@@ -352,6 +352,12 @@ class Search:
         except DecisionError as error:
             raise SearchError(f"the space is not that of trial {trial.number} any more: {error}") from error
 
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from nas.notebooks import search_html
+
+        return search_html(self)
+
     def leaderboard(self, top: int | None = None) -> pd.DataFrame:
         """The trials so far, best first; see `nas.leaderboards.leaderboard`."""
         from nas.leaderboards import leaderboard

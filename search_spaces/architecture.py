@@ -126,6 +126,12 @@ class Architecture:
 
         return draw(self, signature)
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: the picture in text."""
+        from html import escape
+
+        return f"<pre>{escape(self.draw())}</pre>"
+
     def to_json(self) -> str:
         """The architecture as text: data only, layers by name.
 
