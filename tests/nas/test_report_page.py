@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from recorded import EVIL, record
 
 import nas
 from nas import maximize, minimize
+from nas.reports.content import content
+from nas.reports.page import page as page_text
+from nas.reports.page import write
 from nas.store import Store
 
 pytestmark = pytest.mark.end_to_end
@@ -139,3 +143,49 @@ def test_ten_thousand_trials_open_in_two_seconds(
     assert page.find(".pager").text.split("\n")[2] == "1 of 400"
     page.press(".pager button", "»")
     assert page.column("status")[-1] == "failed"
+
+
+def test_a_page_that_is_watched_follows_its_file_and_keeps_what_the_reader_chose(
+    browser: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "live.html"
+    with Store("sqlite://", create=True) as store:
+        record(store, 20, name="before")
+        record(store, 40, name="after")
+        found = [content(store, name) for name in ("before", "after")]
+    for one in found:
+        one["search"]["name"] = "live"
+    write(path, page_text(found[0], reload_seconds=0.5))
+    live = Page(browser, path)
+    live.press("#leaderboard th button", "accuracy")
+    live.find("#filter").send_keys("relu")
+    write(path, page_text(found[1], reload_seconds=0.5))
+    time.sleep(1.5)
+    assert "of 20 trials" in live.find("#filter-told").text  # not under the hands of somebody who types
+    live.script("document.activeElement.blur()")
+    live.wait_for("return document.querySelector('#filter-told')?.textContent.endsWith('of 40 trials')")
+    assert live.script("return document.querySelector('#filter').value") == "relu"
+    assert live.script("return document.querySelector('th[aria-sort] button').firstChild.data") == "accuracy"
+    write(path, page_text(found[1]))
+    live.wait_for("return !report.reload_seconds")
+    assert live.errors() == []
+
+
+def test_a_theme_that_was_chosen_stays(browser: Any, reports: Path) -> None:
+    first = Page(browser, reports / "small.html")
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    first.press(".bar .switch button", "dark")
+    dark = first.script(ground)
+    again = Page(browser, reports / "small.html")
+    assert again.script(ground) == dark
+    again.press(".bar .switch button", "light")
+    assert again.script(ground) != dark
+
+
+def test_figures_fit_a_narrow_window(browser: Any, reports: Path) -> None:
+    page = Page(browser, reports / "small.html")
+    browser.set_window_size(520, 900)
+    page.wait_for("return document.querySelector('#progress svg').clientWidth < 520")
+    wide = page.script("return document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    browser.set_window_size(1240, 900)
+    assert not wide
