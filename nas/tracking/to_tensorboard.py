@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 from urllib.parse import quote
@@ -76,7 +76,7 @@ class TensorBoard(Callback):
         if number not in self._writers:
             folder = self._here if trial is None else self._here / title(trial)
             # without it a writer of the same second would overwrite the file
-            suffix = f".{uuid.uuid4().hex[:8]}"
+            suffix = f".{time.time_ns()}"
             self._writers[number] = self._library.SummaryWriter(
                 str(folder), flush_secs=10, filename_suffix=suffix
             )
