@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from nas.exporting.collecting import Collection
 from nas.exporting.expressions import Call, Code, Writer, classes_in, quoted
 from nas.exporting.modules import Import, libraries
+from nas.exporting.source_text import SourceText
 from search_spaces.nodes import Layer, Sequential
 from search_spaces.written_out import written_out
 
@@ -71,10 +71,8 @@ def python_source(found: Found, weights: str) -> tuple[str, list[str]]:
         Layer(head.factory, {**head.arguments, "task": Code(f"SIGNATURE.tasks[{quoted(task)}]")})
         for task, head in network.heads.items()
     ]
-    collection = Collection(
-        [Network, Chain, *classes_in(signature), *classes_in([body, *heads])], _NAMES, _IMPORTS
-    )
-    writer = Writer(collection.name_of, Chain)
+    text = SourceText([Network, Chain, *classes_in(signature), *classes_in([body, *heads])], _NAMES, _IMPORTS)
+    writer = Writer(text.name_of, Chain)
 
     def assign(name: str, value: Any) -> str:
         return f"    {name} = {writer.write(value, 4, len(name) + 3)}"
@@ -86,28 +84,28 @@ def python_source(found: Found, weights: str) -> tuple[str, list[str]]:
     sections = [
         "\n".join(
             [
-                _docstring(found, weights, libraries(collection.imported)),
+                _docstring(found, weights, libraries(text.imported)),
                 "",
                 "from __future__ import annotations",
                 "",
-                *collection.imports(),
+                *text.imports(),
             ]
         ),
-        *(f"# {'-' * 100}\n# {title}\n\n\n{text}" for title, text in collection.sections()),
+        *(f"# {'-' * 100}\n# {title}\n\n\n{source}" for title, source in text.sections()),
         f"# {'-' * 100}\n# The network\n\nID = {quoted(found.architecture.id)}\n"
         f"SIGNATURE = {writer.write(signature, 0, len('SIGNATURE = '))}",
         "\n".join(
             [
-                f"def build() -> {collection.name_of(Network)}:",
+                f"def build() -> {text.name_of(Network)}:",
                 '    """The network with new weights."""',
                 *built,
-                f"    return {collection.name_of(Network)}(body, heads, SIGNATURE)",
+                f"    return {text.name_of(Network)}(body, heads, SIGNATURE)",
             ]
         ),
         _END.format(weights=weights),
     ]
     head, *rest = (section.strip("\n") for section in sections)
-    return head + "\n\n" + "\n\n\n".join(rest) + "\n", collection.modules
+    return head + "\n\n" + "\n\n\n".join(rest) + "\n", text.modules
 
 
 def _docstring(found: Found, weights: str, needs: list[str]) -> str:
