@@ -16,7 +16,7 @@ from search_spaces.errors import BuildError, FormatError, StoreError
 from search_spaces.signature import Signature
 
 if TYPE_CHECKING:
-    from nas.fine_tuning import FeatureExtractor
+    from nas.transfer import FeatureExtractor
     from search_spaces.network import Network
     from search_spaces.nodes import Layer
 
@@ -82,7 +82,7 @@ class Found:
         Raises:
             StoreError, FormatError: as `build`.
         """
-        from nas.fine_tuning import FeatureExtractor
+        from nas.transfer import FeatureExtractor
 
         return FeatureExtractor(self.build(), pooled)
 
@@ -115,7 +115,7 @@ class Found:
             UnknownNameError: ``like`` names a task that the network does not serve.
             StoreError, FormatError: as `build`.
         """
-        from nas.fine_tuning import take_over, with_heads
+        from nas.transfer import take_over, with_heads
         from workers.problems.missing import needed
 
         network = self.build()

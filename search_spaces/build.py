@@ -6,7 +6,7 @@ so that its sizes can be read off. A second pass makes the real modules with the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from search_spaces.blocks.graph import Graph
-from search_spaces.blocks.heads import default_head
 from search_spaces.composite import Composite
 from search_spaces.dryrun import dry_run
 from search_spaces.errors import BuildError, NasError
+from search_spaces.head_layers import head_layers
 from search_spaces.network import Chain, Network, answer_of
-from search_spaces.nodes import Layer, Model, Sequential, constructor
-from search_spaces.signature import Signature, Tagging, Tokens
+from search_spaces.nodes import Layer, Model, Sequential
+from search_spaces.signature import Signature, Tokens
 from search_spaces.sizes import resolved_arguments, shape_of
 
 BATCH = 2
@@ -175,26 +175,6 @@ def _check(graph: nn.Module, where: str, signature: Signature) -> None:
     if graph.outputs.keys() != signature.tasks.keys():
         wanted, got = ", ".join(signature.tasks), ", ".join(graph.outputs)
         raise BuildError(f"{where}: expected outputs for {wanted}, got {got}")
-
-
-def head_layers(
-    heads: Mapping[str, Layer], features: Mapping[str, Any], signature: Signature
-) -> dict[str, Layer]:
-    """By task the layer that makes its head, with all its arguments.
-
-    Args:
-        heads: by task the layer as it was written; of a task left out, the default.
-        features: by task the shape of what its head receives; of retrieval two shapes.
-        signature: what is served.
-    """
-    layers = {}
-    for name, task in signature.tasks.items():
-        node = heads.get(name) or Layer(default_head(task))
-        arguments = {**node.arguments, "task": task, "shape": features[name]}
-        if "length" in constructor(node.factory).parameters and isinstance(task, Tagging):
-            (arguments["length"], *_) = signature.inputs[signature.tagged_input(name)].shape
-        layers[name] = Layer(node.factory, arguments)
-    return layers
 
 
 def _heads(model: Model, plan: Plan, signature: Signature) -> list[nn.Module]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.architecture import Architecture
-from search_spaces.build import Plan, head_layers, outline
+from search_spaces.build import Plan, outline
+from search_spaces.head_layers import head_layers
 from search_spaces.nodes import Layer, Sequential, join
 from search_spaces.signature import Signature
 

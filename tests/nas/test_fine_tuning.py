@@ -12,8 +12,9 @@ from torch import nn
 
 import nas
 from nas.exporting.checking import random_inputs
-from nas.fine_tuning import FeatureExtractor, stages
+from nas.fine_tuning import stages
 from nas.reuse import Found
+from nas.transfer import FeatureExtractor
 from search_spaces import Classification, Image, Regression, Retrieval, Signature, Space, Tagging, layer
 from search_spaces.blocks import CrfHead, Graph, Head, Stage
 from search_spaces.errors import BuildError, RecipeError, UnknownNameError
