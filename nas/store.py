@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+_AT_ONCE = 1000
+"""Trials that are named in one query."""
+
 _PAUSES = 0.1, 5.0
 """Seconds between attempts to write to a database that does not answer: the first, and the longest."""
 
@@ -329,13 +332,20 @@ class Store:
 
     def reports(self, search_id: int, number: int) -> list[EpochReport]:
         """The epochs of a trial in order."""
-        here = sa.and_(reports.c.search_id == search_id, reports.c.number == number)
+        return self.curves(search_id, [number]).get(number, [])
+
+    def curves(self, search_id: int, trials: Sequence[int]) -> dict[int, list[EpochReport]]:
+        """The epochs of several trials in order, by the trials' numbers; those without any are left out."""
+        query = sa.select(reports).order_by(reports.c.number, reports.c.epoch)
+        found: dict[int, list[EpochReport]] = {}
         with self._database.reading() as connection:
-            rows = connection.execute(sa.select(reports).where(here).order_by(reports.c.epoch)).all()
-        return [
-            EpochReport(row.epoch, numbers(row.metrics), row.train_loss, row.seconds, row.samples_per_second)
-            for row in rows
-        ]
+            for start in range(0, len(trials), _AT_ONCE):
+                these = reports.c.number.in_(trials[start : start + _AT_ONCE])
+                for row in connection.execute(query.where(reports.c.search_id == search_id, these)):
+                    metrics, rate = numbers(row.metrics), row.samples_per_second
+                    report = EpochReport(row.epoch, metrics, row.train_loss, row.seconds, rate)
+                    found.setdefault(row.number, []).append(report)
+        return found
 
     def legs(self, search_id: int) -> list[Leg]:
         """The legs of the trials of a search, by trial and epoch; none where trials do not pause."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.optuna_controller import parameters, quiet
-from nas.analysis.learning import read
 from nas.description import Description
 from nas.records import EpochReport, Status, Trial
 from nas.search import Search
@@ -66,7 +65,7 @@ def to_optuna(
     with opened as found:
         record = found.search(search.name if isinstance(search, Search) else search)
         trials = found.trials(record.id)
-        reports = read(found, record.id, [trial for trial in trials if trial.epochs])
+        reports = found.curves(record.id, [trial.number for trial in trials if trial.epochs])
     description = Description.from_dict(record.description)
     space = search.space if isinstance(search, Search) else description.load_space(modules)
     holes, wanted = space.holes(), [objective.metric for objective in description.objectives]

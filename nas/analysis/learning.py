@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.description import Description
-from nas.records import TRAINED, EpochReport, Trial
+from nas.records import TRAINED, EpochReport
 from nas.store import DEFAULT_STORE, Store, open_store
 
 if TYPE_CHECKING:
@@ -34,12 +34,6 @@ class Correlation:
     epoch: int
     spearman: float
     trials: int
-
-
-def read(store: Store, search_id: int, trials: Sequence[Trial]) -> dict[int, list[EpochReport]]:
-    """The epochs of these trials, of those that have any."""
-    found = {trial.number: store.reports(search_id, trial.number) for trial in trials}
-    return {number: reports for number, reports in found.items() if reports}
 
 
 def stopped_early(curves: Curves) -> set[int]:
@@ -99,7 +93,7 @@ def curves(
         record = opened.search(search)
         description = Description.from_dict(record.description)
         ranked = description.rank(opened.trials(record.id, statuses=TRAINED))[:top]
-        found = read(opened, record.id, ranked)
+        found = opened.curves(record.id, [trial.number for trial in ranked])
     names = dict.fromkeys(name for reports in found.values() for r in reports for name in r.metrics)
     rows = []
     for trial in ranked:
@@ -136,6 +130,7 @@ def rank_correlation(
     with open_store(store) as opened:
         record = opened.search(search)
         objective = Description.from_dict(record.description).objective(metric)
-        found = read(opened, record.id, opened.trials(record.id, statuses=TRAINED))
+        trials = opened.trials(record.id, statuses=TRAINED)
+        found = opened.curves(record.id, [trial.number for trial in trials])
     rows = [(one.epoch, one.spearman, one.trials) for one in correlations(found, objective.metric)]
     return pd.DataFrame(rows, columns=["epoch", "spearman", "trials"])

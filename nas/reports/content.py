@@ -10,7 +10,7 @@ from typing import Any
 import nas.usage as usages
 from controllers.objectives import Objective
 from nas.analysis.importance import NOTHING, importances, is_number
-from nas.analysis.learning import correlations, read, stopped_early
+from nas.analysis.learning import correlations, stopped_early
 from nas.analysis.progress import front, steps
 from nas.description import Description
 from nas.leaderboards import entries
@@ -226,7 +226,7 @@ def _curves(
     half = MOST_CURVES // 2
     rest = trained[half:]
     chosen = trained[:half] + rest[:: max(1, math.ceil(len(rest) / half))]
-    found = read(store, record.id, chosen)
+    found = store.curves(record.id, [trial.number for trial in chosen])
     statuses = {trial.number: trial.status for trial in chosen}
     early = stopped_early(found)
     lines = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,7 +103,8 @@ def test_the_filter_takes_text_and_conditions_on_decisions_and_metrics(page: Pag
     assert page.find("#filter-told").text == f"{came} of 60 trials"
     page.press("#leaderboard .id", page.column("id")[0])
     facts = page.find("#leaderboard .trial").text
-    assert "batch" in facts
+    assert "normalisation\nbatch" in facts
+    assert re.search(r"1\.1\.dropout\n0(\.[13])?\n", facts)  # as they were decided, not to four digits
     field.clear()
     field.send_keys("nothing=1")
     assert "no column or decision" in page.find("#filter-told").text

@@ -24,7 +24,7 @@ function fill(element, attributes, children) {
 /** A number with so many decimals and its thousands apart; nothing for null. */
 function told(value, decimals) {
   if (value === null || value === undefined) return "";
-  if (value !== 0 && Math.abs(value) < 10 ** -decimals / 2) return value.toExponential(1);
+  if (decimals === 4 && value !== 0 && Math.abs(value) < 5e-5) return value.toExponential(1);
   return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 

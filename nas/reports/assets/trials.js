@@ -21,7 +21,9 @@ const trials = {
     const value = column.values[row];
     if (value === null || value === undefined) return "";
     if (column.labels) return column.labels[value];
-    column.decimals ??= { seconds: 1, delta_m_pct: 2, mean_rank: 2 }[column.name] ?? decimalsOf(column.values);
+    if (!report.columns.includes(column)) return String(Number(value.toPrecision(4))); // a decision
+    column.decimals ??= { delta_m_pct: 2, mean_rank: 2 }[column.name] ?? decimalsOf(column.values);
+    if (column.name === "seconds") column.decimals = Math.min(column.decimals, 2);
     return told(value, column.decimals);
   },
 
