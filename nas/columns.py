@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,7 +53,7 @@ def metric_columns(
     wanted = [trials.c.number, trials.c.metrics, trials.c.metrics_layout, *others]
     with _no_collection():
         number, texts, layouts, *more = _read(connection, search_id, wanted, where)
-        found = _unpack_numbers(texts, layouts, read_layouts(connection, search_id))
+        found = _unpack_numbers(texts, layouts, read_layouts(connection, search_id), names)
     nothing = np.full(len(number), np.nan)
     return MetricColumns(
         np.array(number, np.int64),
@@ -121,26 +122,42 @@ def _read(
 
 
 def _unpack_numbers(
-    texts: Column, of: Column, layouts: Mapping[int | None, Names]
+    texts: Column,
+    of: Column,
+    layouts: Mapping[int | None, Names],
+    wanted: Sequence[str] | None = None,
 ) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
     """The metrics that `Layouts.encode` wrote, by name; int64 where all are whole and written so."""
+    import pandas as pd
+
     found: dict[str, NDArray[Any]] = {}
     whole: dict[str, bool] = {}
     for layout, here in _by_layout(of):
         names = layouts[layout]
+        places = [i for i, name in enumerate(names) if wanted is None or name in wanted]
+        if not places:
+            continue
         own = texts if here is None else [texts[i] for i in here]
-        # numbers, and names of those that are not finite: numpy reads both
-        flat = ",".join(own)[1:-1].replace("],[", ",").replace('"', "")
-        values = np.fromstring(flat, sep=",").reshape(len(own), len(names))
+        # a line of numbers for each trial; those that are not finite by their names, which pandas knows too
+        lines = ",".join(own)[1:-1].replace("],[", "\n").replace('"', "")
+        table = pd.read_csv(io.StringIO(lines), header=None, usecols=places, dtype=np.float64, **_exact())
         first = json.loads(own[0])
-        for i, name in enumerate(names):
-            column = found.setdefault(name, np.full(len(texts), np.nan))
-            column[slice(None) if here is None else here] = values[:, i]
-            whole[name] = whole.get(name, True) and isinstance(first[i], int)
+        for i in places:
+            column = found.setdefault(names[i], np.full(len(texts), np.nan))
+            column[slice(None) if here is None else here] = table[i].to_numpy()
+            whole[names[i]] = whole.get(names[i], True) and isinstance(first[i], int)
     for name, column in found.items():
         if whole[name] and (np.abs(column) <= 2**53).all() and (column == np.floor(column)).all():
             found[name] = column.astype(np.int64)
     return found
+
+
+def _exact() -> dict[str, Any]:
+    """What makes pandas read numbers to the last bit: later versions always do."""
+    import pandas as pd
+
+    version = tuple(map(int, pd.__version__.split(".")[:2]))
+    return {} if version >= (3, 1) else {"float_precision": "round_trip"}
 
 
 def _unpack(texts: Column, of: Column, layouts: Mapping[int | None, Names]) -> dict[str, Column]:
@@ -201,7 +218,13 @@ def _column(values: Column) -> Any:
     if some == {bool}:
         return pd.array(values, dtype="boolean") if missing else np.array(values)
     if some == {str}:
-        return pd.array(values, dtype="str")
+        there = set(values)
+        if len(there) > len(values) // 10:
+            return pd.array(values, dtype="str")
+        words = list(there)
+        codes = {word: code for code, word in enumerate(words)}
+        places = np.fromiter(map(codes.__getitem__, values), np.intp, len(values))
+        return pd.array(words, dtype="str").take(places)
     return np.fromiter(values, object, len(values))
 
 

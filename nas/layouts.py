@@ -6,16 +6,14 @@ a dict, and lists with the same names are read as columns.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from nas.schema import layouts
+from nas.schema import layouts, searches
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -23,7 +21,7 @@ Names = tuple[str, ...]
 
 
 class Layouts:
-    """The layouts of one search that its store is known to have.
+    """The layouts of one search, as far as they are known here.
 
     Args:
         search_id: of the search.
@@ -31,38 +29,42 @@ class Layouts:
 
     def __init__(self, search_id: int) -> None:
         self.search_id = search_id
-        self._ids: dict[Names, int] = {}
-        self._written: set[int] = set()
+        self._known: dict[Names, int] = {}  # in the store for good
+        self._new: dict[Names, int] = {}  # in the transaction that is open
 
     def encode(self, values: Mapping[str, Any]) -> tuple[str | None, int | None]:
-        """A dict as its values in JSON and the id of its layout; an empty one as nothing."""
+        """A dict as its values in JSON and its layout (see `ensure`); an empty one as nothing."""
         if not values:
             return None, None
         names = tuple(values)
-        id = self._ids.get(names)
-        if id is None:
-            id = self._ids[names] = _id(names)
-        return _encode(list(values.values())), id
+        id = self._known.get(names)
+        return _encode(list(values.values())), self._new[names] if id is None else id
 
-    def new(self, used: Collection[int | None]) -> set[int]:
-        """Those of some layouts that may not be in the store yet."""
-        return {id for id in used if id is not None} - self._written
-
-    def write(self, connection: Connection, new: Collection[int]) -> None:
-        """Put layouts into the store, if they are not there."""
-        if not new:
+    def ensure(self, connection: Connection, dicts: Iterable[Mapping[str, Any]]) -> None:
+        """Have a layout in the store for each of these dicts. The transaction may fail, see `commit`."""
+        self._new = {}
+        missing = dict.fromkeys(names for names in map(tuple, dicts) if names and names not in self._known)
+        if not missing:
             return
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        rows = [
-            {"search_id": self.search_id, "id": id, "names": _encode(names)}
-            for names, id in self._ids.items()
-            if id in new
-        ]
-        connection.execute(insert(layouts).on_conflict_do_nothing(), rows)
+        # one after the other, where several processes write to a search
+        connection.execute(sa.select(searches.c.id).where(searches.c.id == self.search_id).with_for_update())
+        there = {
+            names: id for id, names in read_layouts(connection, self.search_id).items() if id is not None
+        }
+        made = {
+            names: len(there) + place for place, names in enumerate(missing.keys() - there.keys(), start=1)
+        }
+        if made:
+            rows = [
+                {"search_id": self.search_id, "id": id, "names": _encode(names)} for names, id in made.items()
+            ]
+            connection.execute(layouts.insert(), rows)
+        self._new = there | made
 
-    def keep(self, new: Collection[int]) -> None:
-        """These are in the store for good: their transaction has been committed."""
-        self._written.update(new)
+    def commit(self) -> None:
+        """The transaction of `ensure` has been committed."""
+        self._known |= self._new
+        self._new = {}
 
 
 def read_layouts(connection: Connection, search_id: int) -> dict[int | None, Names]:
@@ -74,9 +76,3 @@ def read_layouts(connection: Connection, search_id: int) -> dict[int | None, Nam
 def decode(text: str | None, names: Names) -> dict[str, Any]:
     """The dict that was encoded."""
     return {} if text is None else dict(zip(names, json.loads(text), strict=True))
-
-
-def _id(names: Names) -> int:
-    """63 bits that names have in every store."""
-    digest = hashlib.sha256(_encode(names).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

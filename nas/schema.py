@@ -52,7 +52,7 @@ layouts = Table(
     "nas_layouts",  # of dicts in trials, see nas.layouts
     metadata,
     Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
-    Column("id", BigInteger, primary_key=True, autoincrement=False),  # a hash of the names
+    Column("id", Integer, primary_key=True, autoincrement=False),  # from 1
     Column("names", Text, nullable=False),  # a JSON list
 )
 
@@ -69,7 +69,7 @@ trials = Table(
     Column("origin", Text, nullable=False),  # how the controller came to it
     Column("parents", Text),  # architecture ids, separated by spaces
     Column("decisions", Text),  # a JSON list of values; their names are those of the layout
-    Column("decisions_layout", BigInteger),
+    Column("decisions_layout", Integer),
     Column("asked_step", Integer, nullable=False),  # place among the controller's calls
     Column("told_step", Integer),
     Column("score", Float),  # first objective, higher is better; null unless measured
@@ -77,9 +77,9 @@ trials = Table(
     Column("rung", Integer),  # the epochs by which it ranks: 0 unless the trials of its search may pause
     Column("tie", Float),  # validation loss, lower is better; infinite where there is none
     Column("metrics", Text),  # validation metrics and costs, as the decisions are
-    Column("metrics_layout", BigInteger),
+    Column("metrics_layout", Integer),
     Column("test_metrics", Text),
-    Column("tests_layout", BigInteger),
+    Column("tests_layout", Integer),
     Column("epochs", Integer),
     Column("seconds", Float),
     Column("started_at", Float),  # seconds since 1970, UTC

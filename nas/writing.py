@@ -23,7 +23,6 @@ _CHANGING = (
     "status", "reason", "message", "traceback", "told_step", "score", "violation", "rung", "tie", "metrics",
     "metrics_layout", "test_metrics", "tests_layout", "epochs", "seconds", "started_at",
 )  # fmt: skip
-_LAYOUTS = "decisions_layout", "metrics_layout", "tests_layout"
 
 
 def _key(table: sa.Table) -> sa.ColumnElement[bool]:
@@ -82,7 +81,6 @@ class Writing:
         self._search: dict[str, Any] = {}
         self._beat: dict[str, float] | None = None
         self._name = uuid.uuid4().hex
-        self._new_layouts: set[int] = set()
         self._interrupted = False
 
     def __bool__(self) -> bool:
@@ -167,13 +165,17 @@ class Writing:
         """
         here: dict[str, Any] = {"search_id": self.search_id}
         self._write_search(connection)
+        written = [trial for kind in (self._new, self._changed) for trial in kind.values()]
+        self._layouts.ensure(
+            connection,
+            [
+                *(trial.decisions for trial in self._new.values()),
+                *(trial.metrics for trial in written),
+                *(trial.test_metrics for trial in written),
+            ],
+        )
         rows = [here | self._row(trial) for trial in self._new.values()]
         changes = [self._at(n) | self._changes(trial) for n, trial in self._changed.items()]
-        self._new_layouts = self._layouts.new(
-            {row[name] for row in rows for name in _LAYOUTS}
-            | {row[f"new_{name}"] for row in changes for name in _LAYOUTS[1:]}
-        )
-        self._layouts.write(connection, self._new_layouts)
         if rows:
             connection.execute(trials.insert(), rows)
         if changes:
@@ -207,7 +209,7 @@ class Writing:
 
     def written(self) -> None:
         """What was flushed has been committed."""
-        self._layouts.keep(self._new_layouts)
+        self._layouts.commit()
 
     def _write_search(self, connection: Connection) -> None:
         if self._beat is not None:

@@ -1,6 +1,5 @@
 """Version 4: trials are ranked by an index, their dicts are lists with the names apart; tags and notes."""
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ def upgrade() -> None:
         sa.Column(
             "search_id", sa.Integer, sa.ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True
         ),
-        sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("names", sa.Text, nullable=False),
     )
     # made anew in SQLite, where numbers of searches were given twice, and columns cannot change
@@ -48,7 +47,7 @@ def upgrade() -> None:
                 name, existing_type=sa.JSON(), type_=sa.Text(), postgresql_using=f"{name}::text"
             )
         for name in ("decisions_layout", "metrics_layout", "tests_layout"):
-            table.add_column(sa.Column(name, sa.BigInteger))
+            table.add_column(sa.Column(name, sa.Integer))
         table.add_column(sa.Column("violation", sa.Float))
         table.add_column(sa.Column("rung", sa.Integer))
         table.add_column(sa.Column("tie", sa.Float))
@@ -81,7 +80,7 @@ def _convert(connection: sa.Connection) -> None:
         .values({name: sa.bindparam(f"new_{name}") for name in _CHANGED})
     )
     for search in connection.execute(sa.select(_SEARCHES)).all():
-        layouts: dict[int, str] = {}
+        layouts: dict[str, int] = {}
         last = -1
         while True:
             query = sa.select(_TRIALS).where(columns.search_id == search.id, columns.number > last)
@@ -100,11 +99,11 @@ def _convert(connection: sa.Connection) -> None:
         if layouts:
             connection.execute(
                 _LAYOUTS.insert(),
-                [{"search_id": search.id, "id": id, "names": names} for id, names in layouts.items()],
+                [{"search_id": search.id, "id": id, "names": names} for names, id in layouts.items()],
             )
 
 
-def _changes(row: Mapping[Any, Any], search: Any, layouts: dict[int, str]) -> dict[str, Any]:
+def _changes(row: Mapping[Any, Any], search: Any, layouts: dict[str, int]) -> dict[str, Any]:
     decisions, metrics, tests = (_json(row[name]) for name in ("decisions", "metrics", "test_metrics"))
     violation, rung, tie = _rank(row, {k: float(v) for k, v in metrics.items()}, search.description)
     return dict(
@@ -126,12 +125,11 @@ def _json(text: str | None) -> Any:
     return {} if text is None else json.loads(text) or {}
 
 
-def _encode(values: dict[str, Any], layouts: dict[int, str]) -> tuple[str | None, int | None]:
+def _encode(values: dict[str, Any], layouts: dict[str, int]) -> tuple[str | None, int | None]:
     if not values:
         return None, None
     names = json.dumps(list(values), separators=(",", ":"))
-    id = int.from_bytes(hashlib.sha256(names.encode()).digest()[:8], "big") >> 1
-    layouts[id] = names
+    id = layouts.setdefault(names, len(layouts) + 1)
     return json.dumps(list(values.values()), separators=(",", ":")), id
 
 
