@@ -134,3 +134,31 @@ def best_so_far(
     columns = ["search", "trials", "seconds", "number", "id", "value", "best"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.astype({"value": "float64", "best": "float64"})
+
+
+def pareto_front(store: Store | str | Path = DEFAULT_STORE, search: str | int | None = None) -> pd.DataFrame:
+    """The rows of the leaderboard of those networks that no other is better than in every objective.
+
+    Args:
+        store: where it is kept.
+        search: its name or number; left out: the latest.
+
+    Returns:
+        A frame with the columns of `nas.leaderboard`, the best in the first objective first; in its ``attrs``
+        ``hypervolume`` (what the front dominates) and ``reference`` (the point above which that is measured:
+        the worst value of each objective among all feasible networks of the search).
+
+    Raises:
+        StoreError, UnknownNameError: there is no such store or search.
+    """
+    from nas.leaderboards import leaderboard
+
+    with open_store(store) as opened:
+        record = opened.search(search)
+        description = Description.from_dict(record.description)
+        trials = opened.trials(record.id, statuses=TRAINED)
+        found = front(trials, description.objectives, description.limits)
+        frame = leaderboard(opened, record.id)
+    rows = frame.set_index("number", drop=False).loc[list(found.numbers)]
+    rows.attrs |= {"hypervolume": found.hypervolume, "reference": found.reference}
+    return rows.reset_index(drop=True)

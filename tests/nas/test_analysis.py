@@ -90,6 +90,19 @@ def test_the_front_holds_what_no_other_beats_in_every_objective() -> None:
     assert front([], objectives, ()).numbers == ()
 
 
+def test_the_front_of_a_search_is_a_part_of_its_leaderboard(tmp_path: Path) -> None:
+    with Store(tmp_path / "nas.db", create=True) as store:
+        record(store, 60, objectives=[maximize("accuracy"), minimize("num_params")])
+        frame, whole = nas.pareto_front(store), nas.leaderboard(store)
+    assert 1 < len(frame) < 20
+    assert list(frame.columns) == list(whole.columns)
+    assert frame["accuracy"].is_monotonic_decreasing
+    assert frame["num_params"].is_monotonic_decreasing
+    assert frame["accuracy"].iloc[0] == whole["accuracy"].max()
+    assert frame.attrs["hypervolume"] > 0
+    assert frame.attrs["reference"] == (whole["accuracy"].min(), whole["num_params"].max())
+
+
 def test_the_first_front_is_that_of_the_full_sort() -> None:
     rng = random.Random(0)
     scores = [(rng.randrange(9), rng.randrange(9), rng.randrange(9)) for _ in range(200)]
