@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from controllers.objectives import at_least, at_most, maximize, minimize
     from nas.analysis.importance import importance
     from nas.analysis.learning import curves, rank_correlation
-    from nas.analysis.progress import best_so_far
+    from nas.analysis.progress import best_so_far, pareto_front
     from nas.callbacks import Callback
     from nas.comparing import compare
     from nas.ensembles import Ensemble, ensemble
@@ -46,6 +46,7 @@ _HOMES = {
     "load": "nas.reuse",
     "maximize": "controllers.objectives",
     "minimize": "controllers.objectives",
+    "pareto_front": "nas.analysis.progress",
     "rank_correlation": "nas.analysis.learning",
     "report": "nas.reports.watching",
     "retrain": "nas.retraining",
@@ -73,6 +74,7 @@ __all__ = [
     "load",
     "maximize",
     "minimize",
+    "pareto_front",
     "rank_correlation",
     "report",
     "retrain",
