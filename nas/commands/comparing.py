@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.commands.options import (
-    ClusterOption,
-    Cpus,
-    ExecutorOption,
-    Gpus,
-    Processes,
-    StoreOption,
-    Workers,
-)
+from nas.commands.options import StoreOption, with_options_of
 from nas.commands.results import Format
-from nas.commands.searching import executor_of
+from nas.commands.searching import executor_options
 from nas.environment import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from nas.records import Reference
 
 
+@with_options_of(executor_options)
 def compare(
     search: Annotated[str | None, typer.Argument(help="Name or number; default: the latest.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many of its best networks.")] = 3,
@@ -31,21 +24,14 @@ def compare(
     file: Annotated[
         Path | None, typer.Option(help="File that describes the search: for data or modules of your own.")
     ] = None,
-    workers: Workers = None,
-    cpus_per_trial: Cpus = None,
-    gpus_per_trial: Gpus = None,
-    processes_per_trial: Processes = None,
-    executor: ExecutorOption = None,
-    address: ClusterOption = None,
     store: StoreOption = None,
+    **options: Any,
 ) -> None:
     """Compare the best networks for several tasks with a network for each task alone.
 
     What has not been trained alone yet, on the same backbone for the same epochs, is trained now and kept.
     """
-    where = executor_of(
-        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
-    )
+    where = executor_options(**options)
     from nas.comparing import comparisons
     from nas.display import print_comparison
     from nas.store import open_store

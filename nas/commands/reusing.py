@@ -8,18 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.commands.options import (
-    ClusterOption,
-    Cpus,
-    ExecutorOption,
-    Gpus,
-    Processes,
-    SearchOption,
-    StoreOption,
-    Workers,
-)
+from nas.commands.options import SearchOption, StoreOption, with_options_of
 from nas.commands.results import ExportFormat, Format
-from nas.commands.searching import executor_of
+from nas.commands.searching import executor_options
 from nas.environment import DEFAULT_STORE
 
 if TYPE_CHECKING:
@@ -31,6 +22,7 @@ Described = Annotated[
 ]
 
 
+@with_options_of(executor_options)
 def retrain(
     id: Annotated[str | None, typer.Argument(help="Of an architecture, or its beginning.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="In place of an id: so many of the best.")] = None,
@@ -49,18 +41,11 @@ def retrain(
     export: Annotated[ExportFormat, typer.Option(help="With --to: in what.")] = ExportFormat.safetensors,
     format: Annotated[Format, typer.Option(help="How to print the results.")] = Format.table,
     file: Described = None,
-    workers: Workers = None,
-    cpus_per_trial: Cpus = None,
-    gpus_per_trial: Gpus = None,
-    processes_per_trial: Processes = None,
-    executor: ExecutorOption = None,
-    address: ClusterOption = None,
     store: StoreOption = None,
+    **options: Any,
 ) -> None:
     """Train the best networks again, with several new seeds: mean and deviation of their test metrics."""
-    where = executor_of(
-        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
-    )
+    where = executor_options(**options)
     from nas.retraining import retrain as train_again
 
     of_file = _described(file, store, where, search)

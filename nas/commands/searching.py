@@ -226,6 +226,20 @@ def executor_of(
     return Pool(workers, cpus, gpus, address, processes=processes or 1, wait=wait)
 
 
+def executor_options(
+    workers: Workers = None,
+    cpus_per_trial: Cpus = None,
+    gpus_per_trial: Gpus = None,
+    processes_per_trial: Processes = None,
+    executor: ExecutorOption = None,
+    address: ClusterOption = None,
+) -> Any:
+    """The executor that the options of a command describe; see `executor_of`."""
+    return executor_of(
+        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
+    )
+
+
 def is_dashboard(address: str | None) -> TypeGuard[str]:
     """Whether an address is that of a cluster's dashboard, to which jobs are sent."""
     return address is not None and address.startswith(("http://", "https://"))
