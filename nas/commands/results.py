@@ -81,7 +81,7 @@ def show(
 
 
 def export(
-    id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning.")],
+    id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning; or an exported folder.")],
     to: Annotated[Path, typer.Option(help="Folder to write to.")],
     format: Annotated[
         ExportFormat, typer.Option(help="The weights alone, or with them a file that runs without us.")
@@ -96,8 +96,11 @@ def export(
     from nas.store import Store
 
     _know(file)
-    with Store(store or DEFAULT_STORE) as opened:
-        folder = load(opened, id, search=search).export(to, format.value)
+    if Path(id).is_dir():
+        folder = load(id).export(to, format.value)
+    else:
+        with Store(store or DEFAULT_STORE) as opened:
+            folder = load(opened, id, search=search).export(to, format.value)
     more = FORMATS[format.value]
     how = "" if more is None else f"; {more} answers as it does, without nas"
     typer.echo(f"wrote {folder}: in Python, nas.load({str(folder)!r}).build() gives the network{how}")

@@ -371,6 +371,10 @@ def test_the_command_trains_again_prints_and_exports(
     for row in rows:
         found = nas.load(tmp_path / "out" / row["id"])
         assert found.provenance["retrained"]["runs"] == 2
+    again = str(tmp_path / "out" / rows[0]["id"])
+    command("export", again, "--to", str(tmp_path / "other"), "--format", "torch-export")
+    assert nas.load(tmp_path / "other").provenance == nas.load(again).provenance
+    assert (tmp_path / "other" / "model.pt2").is_file()
     command("retrain", rows[0]["id"][:9], "--seeds", "1", "--epochs", "1", *where)
     assert rows[0]["id"] in capsys.readouterr().out
 
