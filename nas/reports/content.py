@@ -222,7 +222,8 @@ def _curves(
     ranked: Sequence[Trial],
     places: Mapping[int, int],
 ) -> dict[str, Any]:
-    trained = [trial for trial in ranked if trial.status in (*TRAINED, "running")]
+    reported = store.last_epochs(record.id)
+    trained = [trial for trial in ranked if trial.number in reported]
     half = MOST_CURVES // 2
     rest = trained[half:]
     chosen = trained[:half] + rest[:: max(1, math.ceil(len(rest) / half))]

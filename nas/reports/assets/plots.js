@@ -98,7 +98,7 @@ function curves() {
   const told_ = { complete: "to the end", stopped: "stopped early", failed: "failed", running: "running" };
   const kinds = Object.keys(counts).filter((kind) => counts[kind]).map((kind) => [`curve ${kind}`, `${told_[kind]} (${told(counts[kind], 0)})`]);
   const some = lines.length < of ? `${told(lines.length, 0)} of ${told(of, 0)} trials: the best, and others evenly from the rest.` : "All trials.";
-  return section("curves", "Learning curves", some, legend([["curve best", "the best"], ...kinds]), box, foretold(correlations));
+  return section("curves", "Learning curves", some, legend([...(lines.some((one) => one.row === 0) ? [["curve best", "the best"]] : []), ...kinds]), box, foretold(correlations));
 }
 
 /** How strong each of so many lines is drawn, so that all of them together can be read. */
