@@ -16,6 +16,7 @@ from nas.commands.results import export, leaderboard, list_, show
 from nas.commands.resuming import extend, resume
 from nas.commands.reusing import ensemble, retrain
 from nas.commands.searching import interrupt, search
+from nas.commands.storing import app as store
 from search_spaces.errors import NasError
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ for command, example in (
     (stop, "stop my_search-3f2a1c --address http://head:8265"),
 ):
     app.command(command.__name__.rstrip("_"), epilog=f"Example: nas {example}")(command)
+app.add_typer(store, name="store")
 
 
 def main() -> None:

@@ -122,6 +122,22 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection to read with for long: all that it ever reads is of one moment."""
+        with self.reading() as connection:
+            if not self._sqlite:  # there each statement would have a moment of its own
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    def vacuum(self) -> None:
+        """Give back the room of what was deleted. A server does that by itself."""
+        if self._sqlite:
+            with self._turn, self._mapped(), self._engine.connect() as connection:
+                cursor = connection.connection.cursor()
+                cursor.execute("VACUUM")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection to write with, committed when the block is left well.
 

@@ -257,7 +257,7 @@ def print_catalog(what: str, store: str) -> None:
                 began = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created_at))
                 what_for = [description.problem, description.controller, objectives]
                 which = [str(record.id), record.name, record.state]
-                rows.append([*which, *what_for, str(trials), budget, began])
+                rows.append([*which, *what_for, str(trials), budget, began, " ".join(record.tags)])
         heads = [
             "number",
             "name",
@@ -268,7 +268,10 @@ def print_catalog(what: str, store: str) -> None:
             "trained",
             "took",
             "began",
+            "tags",
         ]
+        if not any(row[-1] for row in rows):
+            heads, rows = heads[:-1], [row[:-1] for row in rows]
         print_table("searches", heads, rows)
         return
     if what == "spaces":

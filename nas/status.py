@@ -88,6 +88,8 @@ def search_lines(store: Store, name: str | None) -> Lines:
     took = duration(record.elapsed_seconds)
     reason = f" ({record.reason})" if record.reason else ""
     lines = [("search", f"{record.name}: {record.state}{reason}, {took} so far")]
+    lines += [("tags", " ".join(record.tags))] if record.tags else []
+    lines += [("notes", record.notes)] if record.notes else []
     counts = store.counts(record.id)
     told = ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if status in counts)
     lines.append(("trials", told or "none yet"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nas.database import Database
+from nas.copying import Copied, source_of, take
+from nas.database import Database, in_memory
 from nas.environment import DEFAULT_STORE as DEFAULT_STORE
 from nas.layouts import Layouts
 from nas.lease import Driver, living
@@ -22,6 +23,7 @@ from nas.records import MEASURED, TRAINED, EpochReport, Leg, SearchRecord, Start
 from nas.reference_store import ReferenceStore
 from nas.schema import legs, logs, reports, searches, starts, trials, usage, weights
 from nas.trial_table import ranked_trials, read_trials
+from nas.upkeep import annotate, delete
 from nas.writing import Writing, numbers, plain
 from search_spaces.errors import SearchError, StoreError, UnknownNameError
 from workers.executor import Usage
@@ -190,6 +192,72 @@ class Store:
         """A name that no search has yet: ``stem-1``, ``stem-2``, ..."""
         taken = {search.name for search in self.searches()}
         return next(name for n in range(1, len(taken) + 2) if (name := f"{stem}-{n}") not in taken)
+
+    def annotate(
+        self, search: str | int | None, *, tags: Iterable[str] | None = None, notes: str | None = None
+    ) -> SearchRecord:
+        """Put tags and notes in place of those that a search has; what is None stays.
+
+        Raises:
+            UnknownNameError: there is no such search.
+            StoreError: a tag is no word.
+        """
+        record = self.search(search)
+        with self._database.transaction() as connection:
+            annotate(connection, record, tags, notes)
+        return self.search_of(record.id)
+
+    def delete(self, search: str | int) -> SearchRecord:
+        """Forget a search with its trials, weights and logs, and the references of it alone.
+
+        Raises:
+            UnknownNameError: there is no such search.
+            SearchError: it is being driven.
+        """
+        record = self.search(search)
+        with self._database.transaction() as connection:
+            delete(connection, record)
+        return record
+
+    def vacuum(self) -> None:
+        """Give back the room of what was deleted, where the store is a file; nobody may be writing to it."""
+        self._database.vacuum()
+
+    def copy(self, target: Store, search: str | int | None = None) -> Copied:
+        """Take all searches of this store, or one, to another store; see `nas.copying.take`.
+
+        Raises:
+            UnknownNameError: there is no such search.
+            StoreError: the other has another search of that name, or is this one.
+        """
+        if target is self or (target.url == self.url and not in_memory(self.url)):
+            raise StoreError(f"{self.url}: expected two stores, got one twice")
+        with source_of(self._database, self._id_of(search)) as source:
+            return take(source, target._database)
+
+    def export(self, folder: str | Path, search: str | int | None = None) -> list[str]:
+        """Write all searches, or one, as Parquet to a folder; gives their names. See `nas.parquet`.
+
+        Raises:
+            UnknownNameError: there is no such search.
+            StoreError: the folder has something in it, or pyarrow is not installed.
+        """
+        from nas.parquet import write_folder
+
+        return write_folder(self._database, self._id_of(search), Path(folder))
+
+    def import_folder(self, folder: str | Path) -> Copied:
+        """Take in the searches that were exported to a folder.
+
+        Raises:
+            StoreError: it is no such folder, or this store has another search of a name in it.
+        """
+        from nas.parquet import read_folder
+
+        return read_folder(Path(folder), self._database)
+
+    def _id_of(self, search: str | int | None) -> int | None:
+        return None if search is None else self.search(search).id
 
     # -- trials --------------------------------------------------------------------------------------------
 
