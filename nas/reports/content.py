@@ -9,12 +9,13 @@ from typing import Any
 
 import nas.usage as usages
 from controllers.objectives import Objective
-from nas.analysis.importance import NOTHING, importances, is_number
+from nas.analysis.importance import NOTHING, importances
 from nas.analysis.learning import correlations, stopped_early
 from nas.analysis.progress import front, steps
 from nas.description import Description
 from nas.leaderboards import entries
 from nas.records import MEASURED, TRAINED, SearchRecord, Status, Trial
+from nas.reports.columns import decision_columns, finite, label, leaderboard_columns, text_of
 from nas.store import Store
 from search_spaces.errors import FormatError, NasError
 
@@ -26,11 +27,6 @@ MOST_DRAWINGS = 5
 
 MOST_POINTS = 2000
 """A curve or a timeline has no more points."""
-
-MOST_TEXT = 2000
-"""Characters of a message or a text in a decision."""
-
-Columns = list[dict[str, Any]]
 
 
 def content(
@@ -61,13 +57,13 @@ def content(
     return {
         "search": _search(record, description),
         "counts": _counts(trials),
-        "columns": _columns(rows, description),
-        "decisions": _decisions(ranked),
-        "messages": [_text(trial.message) for trial in ranked],
+        "columns": leaderboard_columns(rows, description),
+        "decisions": decision_columns(ranked),
+        "messages": [text_of(trial.message) for trial in ranked],
         "progress": _progress(store, record, description, trials, other),
         "front": [places[number] for number in own_front.numbers if number in places] if several else None,
-        "hypervolume": _finite(own_front.hypervolume) if several else None,
-        "reference": [_finite(value) for value in own_front.reference],
+        "hypervolume": finite(own_front.hypervolume) if several else None,
+        "reference": [finite(value) for value in own_front.reference],
         "curves": _curves(store, record, description.objectives[0], ranked, places),
         "importance": _importance(trials, description.objectives[0]),
         "failures": _failures(trials),
@@ -101,53 +97,6 @@ def _counts(trials: Sequence[Trial]) -> dict[str, int]:
     for trial in trials:
         found[trial.status] = found.get(trial.status, 0) + 1
     return found
-
-
-# -- the leaderboard ---------------------------------------------------------------------------------------
-
-
-def _columns(rows: Sequence[Mapping[str, Any]], description: Description) -> Columns:
-    """The leaderboard by column; ``shown``: at first, before a reader asks for more."""
-    objectives = [objective.metric for objective in description.objectives]
-    limited = [limit.metric for limit in description.limits]
-    first = ["rank", "id", "status", *objectives, *(f"test_{name}" for name in objectives), *limited]
-    first += ["delta_m_pct", "num_params", "epochs", "seconds", "origin", "reason"]
-    left_out = {"message", "parents"}  # they are shown with a trial
-    names = [name for row in rows[:1] for name in row if name not in left_out]
-    columns = []
-    for name in sorted(names, key=lambda name: first.index(name) if name in first else len(first)):
-        column = _column([row.get(name) for row in rows])
-        if any(value is not None for value in column["values"]) or name in objectives:
-            columns.append({"name": name, "shown": name in first} | column)
-    return columns
-
-
-def _decisions(trials: Sequence[Trial]) -> Columns:
-    """The decisions by column, as they come in the first trial that has them."""
-    paths = dict.fromkeys(path for trial in trials for path in trial.decisions)
-    return [
-        {"name": path} | _column([t.decisions.get(path) for t in trials], decision=True) for path in paths
-    ]
-
-
-def _column(values: Sequence[Any], *, decision: bool = False) -> dict[str, Any]:
-    """A column of numbers as they are, any other as places in its list of labels; None where there is
-    none.
-    """
-    if all(value is None or is_number(value) for value in values):
-        # a decision is told in full, a measurement to the digits that anybody reads
-        return {"values": [value if decision else _finite(value) for value in map(_number, values)]}
-    labels: dict[str, int] = {}
-    codes = [None if v is None else labels.setdefault(_label(v), len(labels)) for v in values]
-    return {"values": codes, "labels": list(labels)}
-
-
-def _number(value: Any) -> Any:
-    return value if value is None or math.isfinite(value) else None
-
-
-def _label(value: Any) -> str:
-    return _text(str(value).lower() if isinstance(value, bool) else str(value)) or ""
 
 
 # -- progress, curves ----------------------------------------------------------------------------------------
@@ -204,13 +153,13 @@ def _line(
         "name": name,
         "controller": controller,
         "trials": [step.trials for step in turns],
-        "seconds": [_finite(step.seconds) for step in turns],
-        "best": [_finite(step.best) for step in turns],
+        "seconds": [finite(step.seconds) for step in turns],
+        "best": [finite(step.best) for step in turns],
         "points": {
             "numbers": [step.trial.number for step in points],
             "trials": [step.trials for step in points],
-            "seconds": [_finite(step.seconds) for step in points],
-            "values": [_finite(step.value) for step in points],
+            "seconds": [finite(step.seconds) for step in points],
+            "values": [finite(step.value) for step in points],
         },
     }
 
@@ -239,7 +188,7 @@ def _curves(
                 {
                     "row": places[number],
                     "epochs": epochs,
-                    "values": [_finite(value) for value in values],
+                    "values": [finite(value) for value in values],
                     "ended": _ended(statuses[number], number in early),
                 }
             )
@@ -249,7 +198,7 @@ def _curves(
         "lines": lines,
         "of": len(trained),
         "correlations": [
-            {"epoch": one.epoch, "spearman": _finite(one.spearman), "trials": one.trials}
+            {"epoch": one.epoch, "spearman": finite(one.spearman), "trials": one.trials}
             for one in correlations(complete, objective.metric)
         ],
     }
@@ -272,14 +221,14 @@ def _importance(trials: Sequence[Trial], objective: Objective) -> dict[str, Any]
     except ValueError:  # sklearn's; numbers that are too large for its trees
         found = NOTHING
     return {
-        "explained": _finite(found.explained),
+        "explained": finite(found.explained),
         "trials": found.trials,
         "decisions": [
             {
                 "path": one.path,
-                "importance": _finite(one.importance),
-                "std": _finite(one.std),
-                "best": None if one.best is None else _label(one.best),
+                "importance": finite(one.importance),
+                "std": finite(one.std),
+                "best": None if one.best is None else label(one.best),
             }
             for one in found.decisions
         ],
@@ -296,7 +245,7 @@ def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
             found.setdefault((trial.status, trial.reason or "unknown"), []).append(trial)
     ranked = sorted(found.items(), key=lambda item: -len(item[1]))
     return [
-        {"status": status, "reason": _text(reason), "count": len(own), "message": _text(own[-1].message)}
+        {"status": status, "reason": text_of(reason), "count": len(own), "message": text_of(own[-1].message)}
         for (status, reason), own in ranked
     ]
 
@@ -315,12 +264,12 @@ def _usage(store: Store, record: SearchRecord) -> dict[str, Any] | None:
             *(sum(getattr(s, kind) for _, s in group) for kind in ("busy", "idle", "overhead"))
         )
         for kind, values in shares.items():
-            values.append(_finite(spent.share(kind)))
+            values.append(finite(spent.share(kind)))
     return {
-        "at": [_finite(group[-1][0]) for group in groups],
+        "at": [finite(group[-1][0]) for group in groups],
         "shares": shares,
         "workers": len(usages.by_worker(records)),
-        "busy": _finite(usages.total(records).share("busy")),
+        "busy": finite(usages.total(records).share("busy")),
     }
 
 
@@ -336,16 +285,3 @@ def _drawings(description: Description, ranked: Sequence[Trial]) -> list[dict[st
             text = f"(no drawing: {error})"
         found.append({"row": row, "text": text})
     return found
-
-
-def _finite(value: float | None) -> float | None:
-    """A number to seven digits; JSON has no word for those that are not finite."""
-    if value is None or not math.isfinite(value):
-        return None
-    if isinstance(value, int) or float(value).is_integer():
-        return int(value)
-    return float(f"{value:.7g}")
-
-
-def _text(text: str | None) -> str | None:
-    return text if text is None or len(text) <= MOST_TEXT else text[: MOST_TEXT - 3] + "..."
