@@ -18,7 +18,7 @@ def encoder(kind: Input) -> Space:
 
     Images: convolutional networks without dense layers, or vision transformers, both giving maps. Series and
     texts: what `series` and `text` have, giving series. Vectors: dense layers. All of a size that trains in
-    minutes on a laptop, several times over as some patterns of sharing want it; larger ones are yours to give.
+    minutes on a laptop, several times over as some patterns of sharing want it; give larger ones yourself.
 
     Args:
         kind: of the input.
