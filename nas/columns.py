@@ -1,4 +1,7 @@
-"""The trials of a search read as columns: a million of them in seconds, with no Python object per trial."""
+"""The trials of a search read as columns: a million of them in seconds, in turns of some thousands.
+
+Each turn becomes arrays before the next is read, so that there are never many Python objects at a time.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -22,43 +25,47 @@ from nas.schema import trials
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROWS = 20_000  # fetched at a time
+_ROWS = 20_000  # in a turn
 
-Column = list[Any]
+Values = Sequence[Any]
+Layout = Mapping[int | None, Names]
 
 
-@dataclass
+@dataclass(frozen=True)
 class MetricColumns:
     """Metrics of trials, as columns.
 
     Attributes:
         numbers: of the trials.
+        rungs: the epochs by which they rank.
         metrics: by name, float64, NaN where a trial has not the metric.
-        others: other columns of the table, by name.
     """
 
     numbers: NDArray[np.int64]
-    metrics: dict[str, NDArray[np.float64]]
-    others: dict[str, Column] = field(default_factory=dict)
+    rungs: NDArray[np.int64]
+    metrics: Mapping[str, NDArray[np.float64]]
 
 
 def metric_columns(
-    connection: Connection,
-    search_id: int,
-    names: Sequence[str],
-    *where: sa.ColumnElement[bool],
-    others: Sequence[sa.Column[Any]] = (),
+    connection: Connection, search_id: int, names: Sequence[str], *where: sa.ColumnElement[bool]
 ) -> MetricColumns:
-    """Validation metrics of the trials of a search that fulfil all of `where`, in order of asking."""
-    wanted = [trials.c.number, trials.c.metrics, trials.c.metrics_layout, *others]
+    """Validation metrics of trials of a search that have results, and fulfil all of `where`, as asked for."""
+    wanted = [trials.c.number, trials.c.rung, trials.c.metrics, trials.c.metrics_layout]
+    layouts = read_layouts(connection, search_id)
+    numbers, rungs = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    metrics = {name: [np.empty(0)] for name in names}
     with _no_collection():
-        number, texts, layouts, *more = _read(connection, search_id, wanted, where)
-        found = _unpack_numbers(texts, layouts, read_layouts(connection, search_id), names)
-    nothing = np.full(len(number), np.nan)
+        for number, rung, texts, layout in _turns(connection, search_id, wanted, where):
+            numbers.append(np.array(number, np.int64))
+            rungs.append(np.array(rung, np.int64))
+            found = _unpack_numbers(texts, layout, layouts, names)
+            nothing = np.full(len(number), np.nan)
+            for name, parts in metrics.items():
+                parts.append(found.get(name, nothing))
     return MetricColumns(
-        np.array(number, np.int64),
-        {name: found.get(name, nothing).astype(np.float64, copy=False) for name in names},
-        {column.name: values for column, values in zip(others, more, strict=True)},
+        np.concatenate(numbers),
+        np.concatenate(rungs),
+        {name: np.concatenate(parts).astype(np.float64, copy=False) for name, parts in metrics.items()},
     )
 
 
@@ -67,66 +74,168 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
     import pandas as pd
 
     table = trials.c
-    plain = [
-        *(table.number, table.architecture_id, table.status, table.origin, table.parents),
-        *(table.score, table.violation, table.epochs, table.seconds, table.started_at, table.reason),
-    ]
-    packed = [
+    words = {name: _Words() for name in ("status", "origin", "reason")}
+    floats = ("score", "violation", "seconds", "started_at")
+    wanted = [
+        *(table.number, table.architecture_id, table.parents, table.epochs),
+        *(table[name] for name in (*words, *floats)),
         *(table.metrics, table.metrics_layout, table.test_metrics, table.tests_layout),
         *(table.decisions, table.decisions_layout),
     ]
+    layouts = read_layouts(connection, search_id)
+    columns = _Columns()
     with _no_collection():
-        columns = _read(connection, search_id, [*plain, *packed], where)
-        layouts = read_layouts(connection, search_id)
-        *known, metrics, metric_layouts, tests, test_layouts, decisions, decision_layouts = columns
-        number, id, status, origin, parents, score, violation, epochs, seconds, started_at, reason = known
-        frame: dict[str, Any] = {
-            "number": np.array(number, np.int64),
-            "id": pd.array(id, dtype="str"),
-            "status": _words(status),
-            "origin": _words(origin),
-            "parents": pd.array([ids or "" for ids in parents], dtype="str"),
-            "score": np.array(score, np.float64),
-            "violation": np.array(violation, np.float64),
-            "epochs": _column(epochs),
-            "seconds": np.array(seconds, np.float64),
-            "started_at": np.array(started_at, np.float64),
-            "reason": _words(reason),
-        }
-        frame |= _unpack_numbers(metrics, metric_layouts, layouts)
-        tested = _unpack_numbers(tests, test_layouts, layouts)
-        frame |= {f"test_{name}": values for name, values in tested.items()}
-        decided = _unpack(decisions, decision_layouts, layouts)
-        frame |= {f"decisions.{path}": _column(values) for path, values in decided.items()}
-    return pd.DataFrame(frame, copy=False)
+        for turn in _turns(connection, search_id, wanted, where):
+            number, id, parents, epochs, *rest = turn
+            texts, numbers, packed = rest[: len(words)], rest[len(words) : -6], rest[-6:]
+            metrics, metric_layouts, tests, test_layouts, decisions, decision_layouts = packed
+            columns.begin(len(number))
+            columns.add("number", np.array(number, np.int64))
+            columns.add("id", pd.array(id, dtype="str"))
+            columns.add("parents", pd.array([ids or "" for ids in parents], dtype="str"))
+            columns.add("epochs", _column(epochs))
+            for known, values in zip(words.values(), texts, strict=True):
+                known.add(values)
+            for name, values in zip(floats, numbers, strict=True):
+                columns.add(name, np.array(values, np.float64))
+            for name, column in _unpack_numbers(metrics, metric_layouts, layouts).items():
+                columns.add(name, column)
+            for name, column in _unpack_numbers(tests, test_layouts, layouts).items():
+                columns.add(f"test_{name}", column)
+            for path, values in _unpack(decisions, decision_layouts, layouts).items():
+                columns.add(f"decisions.{path}", _column(values))
+        whole = columns.whole()
+    own = ("number", "id", "status", "origin", "parents", *floats[:2], "epochs", *floats[2:], "reason")
+    said = {name: known.whole() for name, known in words.items()}
+    nothing = np.empty(0, np.int64)
+    frame = {name: said[name] if name in said else whole.pop(name, nothing) for name in own}
+    ordered = sorted(whole.items(), key=lambda column: _kind(column[0]))
+    return pd.DataFrame(frame | dict(ordered), copy=False)
 
 
-def _read(
+def _kind(name: str) -> int:
+    """Where a column stands: metrics, then those of the test split, then decisions."""
+    return 2 if name.startswith("decisions.") else 1 if name.startswith("test_") else 0
+
+
+def _turns(
     connection: Connection,
     search_id: int,
     columns: Sequence[sa.Column[Any]],
     where: Sequence[sa.ColumnElement[bool]],
-) -> list[Column]:
-    """Columns of the trials table as the database has them."""
+) -> Iterator[Sequence[Values]]:
+    """Columns of the trials table as the database has them, some rows at a time."""
     query = sa.select(*columns).where(trials.c.search_id == search_id, *where).order_by(trials.c.number)
-    found: list[Column] = [[] for _ in columns]
     result = connection.execute(query)
     try:
         # the driver's own cursor: SQLAlchemy's rows would be twice the work
         while rows := result.cursor.fetchmany(_ROWS):
-            for column, part in zip(found, zip(*rows, strict=True), strict=True):
-                column.extend(part)
+            yield list(zip(*rows, strict=True))
     finally:
         result.close()
-    return found
+
+
+class _Words:
+    """A column of few different texts."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str | None, int] = {None: -1}
+        self._parts = [np.empty(0, np.int32)]
+
+    def add(self, values: Values) -> None:
+        """What comes next in it."""
+        for word in dict.fromkeys(values):
+            self._codes.setdefault(word, len(self._codes) - 1)
+        self._parts.append(np.fromiter(map(self._codes.__getitem__, values), np.int32, len(values)))
+
+    def whole(self) -> Any:
+        """As pandas has it."""
+        import pandas as pd
+
+        words = [word for word in self._codes if word is not None]
+        return pd.Categorical.from_codes(np.concatenate(self._parts), words)  # type: ignore[call-overload]
+
+
+class _Columns:
+    """Columns that grow in turns; not each has values in each turn."""
+
+    def __init__(self) -> None:
+        self._sizes: list[int] = []
+        self._parts: dict[str, dict[int, Any]] = {}
+
+    def begin(self, size: int) -> None:
+        """The next turn, of so many rows."""
+        self._sizes.append(size)
+
+    def add(self, name: str, values: Any) -> None:
+        """What a column has in this turn; None: nothing."""
+        parts = self._parts.setdefault(name, {})
+        if values is not None:
+            parts[len(self._sizes) - 1] = values
+
+    def whole(self) -> dict[str, Any]:
+        """All of them, each of one type; what is missing is so as pandas says it."""
+        return {name: self._join(parts) for name, parts in self._parts.items()}
+
+    def _join(self, parts: Mapping[int, Any]) -> Any:
+        import pandas as pd
+
+        kinds = {str(part.dtype) for part in parts.values()}
+        gaps = len(parts) < len(self._sizes)
+        kind: Any
+        if kinds == {"int64"} or kinds == {"bool"}:
+            if not gaps:
+                return np.concatenate(list(parts.values()))
+            kind = "Int64" if kinds == {"int64"} else "boolean"
+        elif kinds and kinds <= {"int64", "Int64"}:
+            kind = "Int64"
+        elif kinds <= {"int64", "Int64", "float64"}:
+            kind = "float64"
+        elif kinds <= {"bool", "boolean"}:
+            kind = "boolean"
+        else:
+            kind = "str" if kinds == {"str"} else "object"
+        whole = []
+        for turn, size in enumerate(self._sizes):
+            part = parts.get(turn)
+            if part is None:
+                part = pd.array([None] * size, dtype=kind)
+            whole.append(pd.Series(part, copy=False).astype(kind))
+        return pd.concat(whole, ignore_index=True).array
+
+
+def _column(values: Values) -> Any:
+    """A part of a column, of what the values are: numbers, texts, or anything; None if all are."""
+    import pandas as pd
+
+    kinds = set(map(type, values))
+    some = kinds - {type(None)}
+    missing = len(some) < len(kinds)
+    if not some:
+        return None
+    if float in some and some <= {int, float}:
+        return np.array(values, np.float64)
+    if some == {int}:
+        try:
+            return pd.array(values, dtype="Int64") if missing else np.array(values, np.int64)
+        except OverflowError:
+            return np.fromiter(values, object, len(values))
+    if some == {bool}:
+        return pd.array(values, dtype="boolean") if missing else np.array(values)
+    if some != {str}:
+        return np.fromiter(values, object, len(values))
+    words = list(dict.fromkeys(values))
+    if len(words) > len(values) // 10:
+        return pd.array(values, dtype="str")
+    codes = {word: code for code, word in enumerate(words)}
+    return pd.array(words, dtype="str").take(
+        np.fromiter(map(codes.__getitem__, values), np.intp, len(values))
+    )
 
 
 def _unpack_numbers(
-    texts: Column,
-    of: Column,
-    layouts: Mapping[int | None, Names],
-    wanted: Sequence[str] | None = None,
-) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+    texts: Values, of: Values, layouts: Layout, wanted: Sequence[str] | None = None
+) -> dict[str, NDArray[Any]]:
     """The metrics that `Layouts.encode` wrote, by name; int64 where all are whole and written so."""
     import pandas as pd
 
@@ -143,9 +252,12 @@ def _unpack_numbers(
         table = pd.read_csv(io.StringIO(lines), header=None, usecols=places, dtype=np.float64, **_exact())
         first = json.loads(own[0])
         for i in places:
-            column = found.setdefault(names[i], np.full(len(texts), np.nan))
-            column[slice(None) if here is None else here] = table[i].to_numpy()
-            whole[names[i]] = whole.get(names[i], True) and isinstance(first[i], int)
+            name, values = names[i], table[i].to_numpy()
+            if here is None:
+                found[name] = values
+            else:
+                found.setdefault(name, np.full(len(texts), np.nan))[here] = values
+            whole[name] = whole.get(name, True) and isinstance(first[i], int)
     for name, column in found.items():
         if whole[name] and (np.abs(column) <= 2**53).all() and (column == np.floor(column)).all():
             found[name] = column.astype(np.int64)
@@ -160,9 +272,9 @@ def _exact() -> dict[str, Any]:
     return {} if version >= (3, 1) else {"float_precision": "round_trip"}
 
 
-def _unpack(texts: Column, of: Column, layouts: Mapping[int | None, Names]) -> dict[str, Column]:
+def _unpack(texts: Values, of: Values, layouts: Layout) -> dict[str, Values]:
     """The values that `Layouts.encode` wrote, by name; None where there is none."""
-    found: dict[str, Column] = {}
+    found: dict[str, Values] = {}
     for layout, here in _by_layout(of):
         names = layouts[layout]
         own = texts if here is None else [texts[i] for i in here]
@@ -173,12 +285,13 @@ def _unpack(texts: Column, of: Column, layouts: Mapping[int | None, Names]) -> d
                 found[name] = values
                 continue
             column = found.setdefault(name, [None] * len(texts))
+            assert isinstance(column, list)
             for place, value in zip(here, values, strict=True):
                 column[place] = value
     return found
 
 
-def _by_layout(of: Column) -> Iterator[tuple[int, list[int] | None]]:
+def _by_layout(of: Values) -> Iterator[tuple[int, list[int] | None]]:
     """Each layout with the places of the trials that have it; None: all have it."""
     there = list(dict.fromkeys(of))
     if len(there) == 1 and there[0] is not None:
@@ -191,46 +304,9 @@ def _by_layout(of: Column) -> Iterator[tuple[int, list[int] | None]]:
     yield from places.items()
 
 
-def _words(values: Column) -> Any:
-    """A column of few different texts."""
-    import pandas as pd
-
-    there = list(dict.fromkeys(values))
-    codes = {word: code for code, word in enumerate(word for word in there if word is not None)}
-    places = np.fromiter(map((codes | {None: -1}).__getitem__, values), np.int32, len(values))
-    return pd.Categorical.from_codes(places, list(codes))  # type: ignore[call-overload]
-
-
-def _column(values: Column) -> Any:
-    """A column of what the values are: numbers, texts, or anything; None: missing."""
-    import pandas as pd
-
-    kinds = set(map(type, values))
-    some = kinds - {type(None)}
-    missing = len(some) < len(kinds)
-    if some <= {int, float} and float in some:
-        return np.array(values, np.float64)
-    if some == {int}:
-        try:
-            return pd.array(values, dtype="Int64") if missing else np.array(values, np.int64)
-        except OverflowError:
-            return pd.array(values, dtype=object)
-    if some == {bool}:
-        return pd.array(values, dtype="boolean") if missing else np.array(values)
-    if some == {str}:
-        there = set(values)
-        if len(there) > len(values) // 10:
-            return pd.array(values, dtype="str")
-        words = list(there)
-        codes = {word: code for code, word in enumerate(words)}
-        places = np.fromiter(map(codes.__getitem__, values), np.intp, len(values))
-        return pd.array(words, dtype="str").take(places)
-    return np.fromiter(values, object, len(values))
-
-
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without the collector of cycles: it would look through millions of new objects, many times."""
+    """Without the collector of cycles: it would look through all the new objects, many times."""
     was = gc.isenabled()
     gc.disable()
     try:

@@ -78,12 +78,11 @@ def _first_fronts(connection: Connection, search_id: int, ranking: Ranking, leas
     names = [objective.metric for objective in ranking.objectives]
     signs = [objective.score(1.0) for objective in ranking.objectives]
     where = trials.c.violation == 0
-    found = metric_columns(connection, search_id, names, where, others=(trials.c.rung,))
-    rungs = np.asarray(found.others["rung"])
+    found = metric_columns(connection, search_id, names, where)
     scores = np.stack([found.metrics[name] for name in names], axis=1) * signs
     best: list[int] = []
-    for rung in sorted(set(found.others["rung"]), reverse=True):
-        here = np.flatnonzero(rungs == rung)
+    for rung in np.unique(found.rungs)[::-1]:
+        here = np.flatnonzero(found.rungs == rung)
         taken = first_fronts(scores[here], least - len(best))
         best += found.numbers[here[taken]].tolist()
         if len(best) >= least:

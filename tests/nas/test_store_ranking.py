@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from controllers.objectives import Limit, Objective, at_most, maximize, minimize
 from controllers.ranking import fronts
+from nas import columns
 from nas.ranking import Ranking, first_fronts
 from nas.records import MEASURED, Trial
 from nas.store import Store
@@ -126,7 +127,11 @@ def test_the_best_are_found_by_an_index_and_not_by_reading_all(tmp_path: Path) -
     ]
 
 
-def test_a_frame_has_what_the_trials_have(store: Store) -> None:
+@pytest.mark.parametrize("rows", [1, 2, 3, 20_000])
+def test_a_frame_has_what_the_trials_have_however_many_rows_are_read_at_a_time(
+    store: Store, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "_ROWS", rows)
     record = store.create_search("one", _description(RANKINGS[2]))
     trials = [
         Trial(0, "a" * 16, {"x": 1, "op": "relu", "lr": 0.5}, "complete", "mutation", ("b" * 16, "c" * 16),
@@ -156,6 +161,12 @@ def test_a_frame_has_what_the_trials_have(store: Store) -> None:
     assert frame["decisions.lr"].tolist()[3] == 0.1 + 0.2
     assert list(frame["decisions.op"])[:2] == ["relu", 'a],[b", \0']
     assert frame["decisions.on"].isna().tolist() == [True, False, True, True]
+    kinds = {"x": "Int64", "lr": "float64", "on": "boolean"}
+    assert {name: str(frame[f"decisions.{name}"].dtype) for name in kinds} == kinds
+    assert list(frame.columns)[:11] == [
+        *("number", "id", "status", "origin", "parents", "score", "violation", "epochs", "seconds"),
+        *("started_at", "reason"),
+    ]
     assert frame["epochs"].isna().tolist() == [False, True, True, True]
     assert frame["reason"][2] == "exception"
     assert len(store.frame(record.id, statuses=["complete"])) == 2
