@@ -53,7 +53,7 @@ def assemble(
     given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
     data = load(problem, **{option: value for option, value in given.items() if value})
     return Search(
-        read_space(space, data.signature),
+        read_space(space, data.signature, epochs_for(len(data.train))),
         data,
         controller,
         objectives=_objectives(maximize, minimize) or None,
@@ -62,12 +62,18 @@ def assemble(
     )
 
 
-def read_space(name: str | None, signature: Signature) -> Space:
+def epochs_for(examples: int) -> int:
+    """Passes over training data that are enough to tell networks apart: fewer, the more there is of it."""
+    return min(12, max(3, round(40_000 / examples)))
+
+
+def read_space(name: str | None, signature: Signature, epochs: int = 12) -> Space:
     """A space of the catalog with a space of recipes, or the space in a JSON file.
 
     Args:
         name: of the space; None: the one that fits the signature.
         signature: what networks must serve.
+        epochs: of the recipes.
 
     Raises:
         UnknownNameError: the catalog has no such space.
@@ -83,7 +89,7 @@ def read_space(name: str | None, signature: Signature) -> Space:
     name = model_for(signature) if name is None else name
     wants = name in catalog and "signature" in inspect.signature(catalog[name]).parameters
     model = load(name, signature=signature) if wants else load(name)
-    return Space({"model": model, "recipe": recipe_for(signature)})
+    return Space({"model": model, "recipe": recipe_for(signature, epochs)})
 
 
 def read_limit(text: str) -> Limit:

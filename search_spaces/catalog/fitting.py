@@ -33,7 +33,7 @@ def model_for(signature: Signature) -> str:
     return {Image: "cnn", Sequence: "series", Tokens: "text", Vector: "mlp"}[type(kind)]
 
 
-def recipe_for(signature: Signature) -> Space:
+def recipe_for(signature: Signature, epochs: int = 12) -> Space:
     """The space of recipes for a signature: `recipe`, with what its inputs and tasks have a use for.
 
     The tasks' balancing where there are several, of the methods that take one backward pass; modality dropout
@@ -41,8 +41,9 @@ def recipe_for(signature: Signature) -> Space:
 
     Args:
         signature: what networks must serve.
+        epochs: passes over the training data; fixed.
     """
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"epochs": epochs}
     if len(signature.tasks) > 1:
         options["balancing"] = ("equal", "uncertainty", "dwa")
     if len(signature.inputs) > 1:
