@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
+from pydantic_core import from_json
 from sqlalchemy.engine import Connection
 
+from nas.column_parts import Columns, Values, as_column
 from nas.layouts import Names, read_layouts
 from nas.schema import trials
 
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
 _ROWS = 20_000  # in a turn
 
-Values = Sequence[Any]
+_WORDS = ("status", "origin", "reason")
+_LAYOUTS = ("metrics_layout", "tests_layout", "decisions_layout")
+
 Layout = Mapping[int | None, Names]
 
 
@@ -58,7 +62,8 @@ def metric_columns(
         for number, rung, texts, layout in _turns(connection, search_id, wanted, where):
             numbers.append(np.array(number, np.int64))
             rungs.append(np.array(rung, np.int64))
-            found = _unpack_numbers(texts, layout, layouts, names)
+            of = np.array([one or 0 for one in layout], np.intp)
+            found = _unpack_numbers(texts, of, layouts, names)
             nothing = np.full(len(number), np.nan)
             for name, parts in metrics.items():
                 parts.append(found.get(name, nothing))
@@ -74,46 +79,43 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
     import pandas as pd
 
     table = trials.c
-    words = {name: _Words() for name in ("status", "origin", "reason")}
     floats = ("score", "violation", "seconds", "started_at")
+    # what takes few values is fetched as one text, and looked at once for each that there is
+    array = sa.func.json_array if connection.dialect.name == "sqlite" else sa.func.json_build_array
+    kind = sa.cast(array(*(table[name] for name in (*_WORDS, *_LAYOUTS))), sa.Text)
     wanted = [
-        *(table.number, table.architecture_id, table.parents, table.epochs),
-        *(table[name] for name in (*words, *floats)),
-        *(table.metrics, table.metrics_layout, table.test_metrics, table.tests_layout),
-        *(table.decisions, table.decisions_layout),
+        *(table.number, table.architecture_id, table.parents, table.epochs, kind),
+        *(table[name] for name in floats),
+        *(table.metrics, table.test_metrics, table.decisions),
     ]
     layouts = read_layouts(connection, search_id)
-    columns = _Columns()
+    columns, kinds = Columns(), _Kinds()
     with _no_collection():
         for turn in _turns(connection, search_id, wanted, where):
-            number, id, parents, epochs, *rest = turn
-            texts, numbers, packed = rest[: len(words)], rest[len(words) : -6], rest[-6:]
-            metrics, metric_layouts, tests, test_layouts, decisions, decision_layouts = packed
+            number, id, parents, epochs, kind_of, *numbers, metrics, tests, decisions = turn
+            by_metrics, by_tests, by_decisions = kinds.add(kind_of)
             columns.begin(len(number))
             columns.add("number", np.array(number, np.int64))
             columns.add("id", pd.array(id, dtype="str"))
             columns.add("parents", pd.array([ids or "" for ids in parents], dtype="str"))
-            columns.add("epochs", _column(epochs))
-            for known, values in zip(words.values(), texts, strict=True):
-                known.add(values)
+            columns.add("epochs", as_column(epochs))
             for name, values in zip(floats, numbers, strict=True):
                 columns.add(name, np.array(values, np.float64))
-            for name, column in _unpack_numbers(metrics, metric_layouts, layouts).items():
+            for name, column in _unpack_numbers(metrics, by_metrics, layouts).items():
                 columns.add(name, column)
-            for name, column in _unpack_numbers(tests, test_layouts, layouts).items():
+            for name, column in _unpack_numbers(tests, by_tests, layouts).items():
                 columns.add(f"test_{name}", column)
-            for path, values in _unpack(decisions, decision_layouts, layouts).items():
-                columns.add(f"decisions.{path}", _column(values))
-        whole = columns.whole()
+            for path, values in _unpack(decisions, by_decisions, layouts).items():
+                columns.add(f"decisions.{path}", as_column(values))
+        whole = columns.whole() | kinds.whole()
     own = ("number", "id", "status", "origin", "parents", *floats[:2], "epochs", *floats[2:], "reason")
-    said = {name: known.whole() for name, known in words.items()}
     nothing = np.empty(0, np.int64)
-    frame = {name: said[name] if name in said else whole.pop(name, nothing) for name in own}
-    ordered = sorted(whole.items(), key=lambda column: _kind(column[0]))
+    frame = {name: whole.pop(name, nothing) for name in own}
+    ordered = sorted(whole.items(), key=lambda column: _place(column[0]))
     return pd.DataFrame(frame | dict(ordered), copy=False)
 
 
-def _kind(name: str) -> int:
+def _place(name: str) -> int:
     """Where a column stands: metrics, then those of the test split, then decisions."""
     return 2 if name.startswith("decisions.") else 1 if name.startswith("test_") else 0
 
@@ -121,7 +123,7 @@ def _kind(name: str) -> int:
 def _turns(
     connection: Connection,
     search_id: int,
-    columns: Sequence[sa.Column[Any]],
+    columns: Sequence[sa.ColumnElement[Any]],
     where: Sequence[sa.ColumnElement[bool]],
 ) -> Iterator[Sequence[Values]]:
     """Columns of the trials table as the database has them, some rows at a time."""
@@ -135,106 +137,41 @@ def _turns(
         result.close()
 
 
-class _Words:
-    """A column of few different texts."""
+class _Kinds:
+    """What trials have that takes few values: words, and the layouts of their dicts."""
 
     def __init__(self) -> None:
-        self._codes: dict[str | None, int] = {None: -1}
-        self._parts = [np.empty(0, np.int32)]
+        self._codes: dict[str, int] = {}
+        self._kinds: list[list[Any]] = []
+        self._parts = [np.empty(0, np.intp)]
 
-    def add(self, values: Values) -> None:
-        """What comes next in it."""
-        for word in dict.fromkeys(values):
-            self._codes.setdefault(word, len(self._codes) - 1)
-        self._parts.append(np.fromiter(map(self._codes.__getitem__, values), np.int32, len(values)))
-
-    def whole(self) -> Any:
-        """As pandas has it."""
-        import pandas as pd
-
-        words = [word for word in self._codes if word is not None]
-        return pd.Categorical.from_codes(np.concatenate(self._parts), words)  # type: ignore[call-overload]
-
-
-class _Columns:
-    """Columns that grow in turns; not each has values in each turn."""
-
-    def __init__(self) -> None:
-        self._sizes: list[int] = []
-        self._parts: dict[str, dict[int, Any]] = {}
-
-    def begin(self, size: int) -> None:
-        """The next turn, of so many rows."""
-        self._sizes.append(size)
-
-    def add(self, name: str, values: Any) -> None:
-        """What a column has in this turn; None: nothing."""
-        parts = self._parts.setdefault(name, {})
-        if values is not None:
-            parts[len(self._sizes) - 1] = values
+    def add(self, texts: Values) -> list[NDArray[np.intp]]:
+        """The kinds of the next trials; gives their layouts, 0 where there is none."""
+        for text in set(texts) - self._codes.keys():
+            self._codes[text] = len(self._kinds)
+            self._kinds.append(json.loads(text))
+        codes = np.fromiter(map(self._codes.__getitem__, texts), np.intp, len(texts))
+        self._parts.append(codes)
+        return [
+            np.array([kind[i] or 0 for kind in self._kinds], np.intp)[codes]
+            for i in range(len(_WORDS), len(_WORDS) + len(_LAYOUTS))
+        ]
 
     def whole(self) -> dict[str, Any]:
-        """All of them, each of one type; what is missing is so as pandas says it."""
-        return {name: self._join(parts) for name, parts in self._parts.items()}
-
-    def _join(self, parts: Mapping[int, Any]) -> Any:
+        """The words, as pandas has them."""
         import pandas as pd
 
-        kinds = {str(part.dtype) for part in parts.values()}
-        gaps = len(parts) < len(self._sizes)
-        kind: Any
-        if kinds == {"int64"} or kinds == {"bool"}:
-            if not gaps:
-                return np.concatenate(list(parts.values()))
-            kind = "Int64" if kinds == {"int64"} else "boolean"
-        elif kinds and kinds <= {"int64", "Int64"}:
-            kind = "Int64"
-        elif kinds <= {"int64", "Int64", "float64"}:
-            kind = "float64"
-        elif kinds <= {"bool", "boolean"}:
-            kind = "boolean"
-        else:
-            kind = "str" if kinds == {"str"} else "object"
-        whole = []
-        for turn, size in enumerate(self._sizes):
-            part = parts.get(turn)
-            if part is None:
-                part = pd.array([None] * size, dtype=kind)
-            whole.append(pd.Series(part, copy=False).astype(kind))
-        return pd.concat(whole, ignore_index=True).array
-
-
-def _column(values: Values) -> Any:
-    """A part of a column, of what the values are: numbers, texts, or anything; None if all are."""
-    import pandas as pd
-
-    kinds = set(map(type, values))
-    some = kinds - {type(None)}
-    missing = len(some) < len(kinds)
-    if not some:
-        return None
-    if float in some and some <= {int, float}:
-        return np.array(values, np.float64)
-    if some == {int}:
-        try:
-            return pd.array(values, dtype="Int64") if missing else np.array(values, np.int64)
-        except OverflowError:
-            return np.fromiter(values, object, len(values))
-    if some == {bool}:
-        return pd.array(values, dtype="boolean") if missing else np.array(values)
-    if some != {str}:
-        return np.fromiter(values, object, len(values))
-    words = list(dict.fromkeys(values))
-    if len(words) > len(values) // 10:
-        return pd.array(values, dtype="str")
-    codes = {word: code for code, word in enumerate(words)}
-    return pd.array(words, dtype="str").take(
-        np.fromiter(map(codes.__getitem__, values), np.intp, len(values))
-    )
+        codes, found = np.concatenate(self._parts), {}
+        for i, name in enumerate(_WORDS):
+            words: list[str] = list(dict.fromkeys(kind[i] for kind in self._kinds if kind[i] is not None))
+            of_kind = [-1 if kind[i] is None else words.index(kind[i]) for kind in self._kinds]
+            places = np.array(of_kind, np.intp)[codes]
+            found[name] = pd.Categorical.from_codes(places, pd.Index(words, dtype="str"))
+        return found
 
 
 def _unpack_numbers(
-    texts: Values, of: Values, layouts: Layout, wanted: Sequence[str] | None = None
+    texts: Values, of: NDArray[np.intp], layouts: Layout, wanted: Sequence[str] | None = None
 ) -> dict[str, NDArray[Any]]:
     """The metrics that `Layouts.encode` wrote, by name; int64 where all are whole and written so."""
     import pandas as pd
@@ -272,13 +209,13 @@ def _exact() -> dict[str, Any]:
     return {} if version >= (3, 1) else {"float_precision": "round_trip"}
 
 
-def _unpack(texts: Values, of: Values, layouts: Layout) -> dict[str, Values]:
+def _unpack(texts: Values, of: NDArray[np.intp], layouts: Layout) -> dict[str, Values]:
     """The values that `Layouts.encode` wrote, by name; None where there is none."""
     found: dict[str, Values] = {}
     for layout, here in _by_layout(of):
         names = layouts[layout]
         own = texts if here is None else [texts[i] for i in here]
-        flat = list(chain.from_iterable(json.loads(f"[{','.join(own)}]")))
+        flat = list(chain.from_iterable(_parse(f"[{','.join(own)}]")))
         for i, name in enumerate(names):
             values = flat[i :: len(names)]
             if here is None:
@@ -291,17 +228,22 @@ def _unpack(texts: Values, of: Values, layouts: Layout) -> dict[str, Values]:
     return found
 
 
-def _by_layout(of: Values) -> Iterator[tuple[int, list[int] | None]]:
+def _parse(text: str) -> Any:
+    try:
+        return from_json(text)  # three times as fast
+    except ValueError:  # it knows no halves of characters
+        return json.loads(text)
+
+
+def _by_layout(of: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp] | None]]:
     """Each layout with the places of the trials that have it; None: all have it."""
-    there = list(dict.fromkeys(of))
-    if len(there) == 1 and there[0] is not None:
+    there = np.unique(of).tolist()
+    if len(there) == 1 and there[0]:
         yield there[0], None
         return
-    places: dict[int, list[int]] = {layout: [] for layout in there if layout is not None}
-    for place, layout in enumerate(of):
-        if layout is not None:
-            places[layout].append(place)
-    yield from places.items()
+    for layout in there:
+        if layout:
+            yield layout, np.flatnonzero(of == layout)
 
 
 @contextmanager

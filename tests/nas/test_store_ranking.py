@@ -139,7 +139,7 @@ def test_a_frame_has_what_the_trials_have_however_many_rows_are_read_at_a_time(
               test_metrics={"accuracy": 1e-300}, seconds=1.5, started_at=1e9 + 0.1),
         Trial(1, "b" * 16, {"x": 2, "op": "a],[b\", \0", "lr": 1, "on": True}, "running"),
         Trial(2, "c" * 16, {}, "failed", reason="exception"),
-        Trial(3, "d" * 16, {"lr": 0.1 + 0.2, "x": 3, "op": None}, "complete", score=-0.1,
+        Trial(3, "d" * 16, {"lr": 0.1 + 0.2, "x": 3, "op": "\ud800"}, "complete", score=-0.1,
               metrics={"accuracy": 0.1, "size": 2, "flops": 2**53}),
     ]  # fmt: skip
     with store.writing(record.id) as writing:
