@@ -84,7 +84,7 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
     array = sa.func.json_array if connection.dialect.name == "sqlite" else sa.func.json_build_array
     kind = sa.cast(array(*(table[name] for name in (*_WORDS, *_LAYOUTS))), sa.Text)
     wanted = [
-        *(table.number, table.architecture_id, table.parents, table.epochs, kind),
+        *(table.number, table.architecture_id, sa.func.coalesce(table.parents, ""), table.epochs, kind),
         *(table[name] for name in floats),
         *(table.metrics, table.test_metrics, table.decisions),
     ]
@@ -97,7 +97,7 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
             columns.begin(len(number))
             columns.add("number", np.array(number, np.int64))
             columns.add("id", pd.array(id, dtype="str"))
-            columns.add("parents", pd.array([ids or "" for ids in parents], dtype="str"))
+            columns.add("parents", pd.array(parents, dtype="str"))
             columns.add("epochs", as_column(epochs))
             for name, values in zip(floats, numbers, strict=True):
                 columns.add(name, np.array(values, np.float64))
