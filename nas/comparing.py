@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.description import Description
 from nas.rebuilding import problem_of, rebuilt
-from nas.records import MEASURED, Reference, Trial
+from nas.records import Reference, Trial
 from nas.references import runs_of, train
 from nas.scores import compared_metrics, delta_m_pct, gains_pct, reference_values, values_of
 from nas.store import DEFAULT_STORE, Store, open_store
@@ -93,13 +93,13 @@ def comparisons(
         raise SearchError(f"search {record.name!r} has one task: expected several, to compare with one")
     if top < 1:
         raise SearchError(f"top: expected 1 or more, got {top}")
-    ranked = description.rank(store.trials(record.id, statuses=MEASURED))
+    ranked = store.ranked(record.id, max(top, _LINKED))
     if not ranked:
         raise StoreError(f"search {record.name!r} has no trained network yet")
     space = description.load_space() if space is None else space
     space = space if isinstance(space, Space) else Space(space)
     runs = {}
-    for place, trial in enumerate(ranked[: max(top, _LINKED)]):
+    for place, trial in enumerate(ranked):
         try:
             runs[trial.number] = runs_of(description, trial, rebuilt(space, trial))
         except NasError:

@@ -319,15 +319,16 @@ class Store:
         where: list[sa.ColumnElement[bool]] = []
         if statuses is not None:
             where.append(trials.c.status.in_(statuses))
+        few = False
         if architecture_id is not None:
             where.append(trials.c.architecture_id.startswith(architecture_id, autoescape=True))
-            if _is_hex(architecture_id):  # by the index: no digit comes after f
+            if few := _is_hex(architecture_id):  # no digit comes after f
                 where += [
                     trials.c.architecture_id >= architecture_id,
                     trials.c.architecture_id < architecture_id + "g",
                 ]
         with self._database.reading() as connection:
-            return read_trials(connection, search_id, *where)
+            return read_trials(connection, search_id, *where, few=few)
 
     def ranked(self, search_id: int, top: int | None = None) -> list[Trial]:
         """The trials of a search that have results, the best first, as its objectives and limits have it.

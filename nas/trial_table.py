@@ -27,9 +27,11 @@ def read_trials(
     *where: sa.ColumnElement[bool],
     order: Sequence[sa.ColumnElement[Any] | sa.Column[Any]] = (trials.c.number,),
     limit: int | None = None,
+    few: bool = False,
 ) -> list[Trial]:
-    """The trials of a search that fulfil all of `where`."""
-    query = sa.select(trials).where(trials.c.search_id == search_id, *where).order_by(*order).limit(limit)
+    """The trials of a search that fulfil all of `where`; ``few``: found by that, not by the search."""
+    here = (trials.c.search_id + 0 if few else trials.c.search_id) == search_id  # as SQLite takes the hint
+    query = sa.select(trials).where(here, *where).order_by(*order).limit(limit)
     layouts = read_layouts(connection, search_id)
     return [_trial(row, layouts) for row in connection.execute(query).mappings()]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -201,3 +202,25 @@ def test_trials_are_counted_by_status(store: Store) -> None:
         for number, status in enumerate(["complete", "complete", "failed"]):
             writing.add(Trial(number, "a" * 16, {}, status))  # type: ignore[arg-type]
     assert store.counts(record.id) == {"complete": 2, "failed": 1}
+
+
+def test_trials_of_an_architecture_are_found_by_an_index(tmp_path: Path) -> None:
+    plans: list[str] = []
+    with Store(tmp_path / "store.db", create=True) as store:
+        search = store.create_search("one", {})
+        with store.writing(search.id) as writing:
+            for number, id in enumerate(("ab" * 8, "abcd" * 4, "bb" * 8)):
+                writing.add(Trial(number, id, {"a": number}, "complete"))
+
+        @sa.event.listens_for(store._database._engine, "before_cursor_execute")
+        def _explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            if "FROM nas_trials" in statement:
+                cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans.extend(row[3] for row in cursor.fetchall())
+
+        assert [t.number for t in store.trials(search.id, architecture_id="ab")] == [0, 1]
+        assert [t.number for t in store.trials(search.id, architecture_id="abcd" * 4)] == [1]
+        assert store.trials(search.id, architecture_id="%") == []
+    assert [plan for plan in plans[:-1] if plan.startswith("SEARCH")] == 2 * [
+        "SEARCH nas_trials USING INDEX nas_trials_by_architecture (architecture_id>? AND architecture_id<?)"
+    ]
