@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nas.arguments import executor_of
 from nas.budget import Budget
 from nas.description import Description
-from nas.loop import training_seed
+from nas.flights import training_seed
 from nas.records import Reference, Trial
 from nas.reference_store import ReferenceStore
 from nas.running import run_jobs

@@ -13,7 +13,7 @@ from controllers.objectives import Objective
 from nas.arguments import executor_of
 from nas.costs import COSTS
 from nas.description import Description
-from nas.loop import training_seed
+from nas.flights import training_seed
 from nas.rebuilding import problem_of, rebuilt
 from nas.references import epochs_of
 from nas.reuse import Found, found_of

@@ -14,7 +14,7 @@ from benchmarks.measured import nb201
 from controllers import RegularizedEvolution, at_most, maximize
 from controllers.fidelity import Hyperband, SuccessiveHalving
 from nas import Search, leaderboard
-from nas.loop import training_seed
+from nas.flights import training_seed
 from nas.records import Trial
 from nas.store import Store
 from search_spaces import Classification, Signature, Space, Vector, integer
