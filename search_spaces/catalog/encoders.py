@@ -25,7 +25,12 @@ def encoder(kind: Input) -> Space:
     """
     if isinstance(kind, Image):
         convolutions = cnn(
-            depth=2, widths=(8, 16, 32, 64), stem_widths=(8, 16), stem_strides=(1, 2), dense_layers=0
+            depth=2,
+            widths=(16, 32, 64, 128),
+            downsampling=("stride", "max", "average"),
+            stem_widths=(16, 32),
+            stem_strides=(1, 2),
+            dense_layers=0,
         )
         return Space(
             choice(
@@ -33,7 +38,7 @@ def encoder(kind: Input) -> Space:
             )
         )
     if isinstance(kind, Sequence):
-        return series(widths=(16, 32, 64))
+        return series(widths=(32, 64, 128))
     return text(layers=2, widths=(64, 128)) if isinstance(kind, Tokens) else dense()
 
 

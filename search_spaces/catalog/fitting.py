@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from search_spaces.catalog.recipe import recipe
+from search_spaces.ranges import real
 from search_spaces.signature import (
     Classification,
     Image,
@@ -37,17 +38,21 @@ def recipe_for(signature: Signature, epochs: int = 12) -> Space:
     """The space of recipes for a signature: `recipe`, with what its inputs and tasks have a use for.
 
     The tasks' balancing where there are several, of the methods that take one backward pass; modality dropout
-    and alignment where there are several inputs; augmentation where one is an image or a series.
+    where there are several inputs; augmentation where one is an image or a series. For several of either only
+    AdamW, at rates that suit most networks.
 
     Args:
         signature: what networks must serve.
         epochs: passes over the training data; fixed.
     """
     options: dict[str, Any] = {"epochs": epochs}
+    if len(signature.tasks) > 1 or len(signature.inputs) > 1:
+        # Networks of many kinds in few epochs: plain SGD and the ends of the range leave most untrained.
+        options |= {"optimizer": "adamw", "learning_rate": real(1e-3, 1e-2, log=True), "batch_size": 32}
     if len(signature.tasks) > 1:
         options["balancing"] = ("equal", "uncertainty", "dwa")
     if len(signature.inputs) > 1:
-        options |= {"modality_dropout": (0.0, 0.2), "alignment": ("none", "infonce")}
+        options["modality_dropout"] = (0.0, 0.3)
     if not any(isinstance(kind, Image | Sequence) for kind in signature.inputs.values()):
         options["augmentation"] = "off"
     return recipe(**options)

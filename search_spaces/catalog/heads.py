@@ -17,7 +17,7 @@ def head(task: Task) -> Any:
     """
     from search_spaces.blocks import CrfHead, DenseHead, GenerationHead, Head, RetrievalHead
 
-    hidden, dropout = choice(0, 64, 128), choice(0.0, 0.2, 0.5)
+    hidden, dropout = choice(0, 128), choice(0.0, 0.3)
     if isinstance(task, Tagging):
         return choice(
             softmax=layer(Head, hidden=hidden, dropout=dropout),

@@ -16,7 +16,7 @@ def multimodal(
     links: int = 2,
     operators: Sequence[str] = OPERATORS,
     positions: Sequence[float] = POSITIONS,
-    widths: Sequence[int] = (32, 64, 128),
+    widths: Sequence[int] = (64, 128),
     poolings: Sequence[str] = ("mean", "max", "attention"),
     sharing: Sequence[str] = SHARING,
     encoders: Mapping[str, Any] | None = None,
