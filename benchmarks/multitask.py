@@ -39,9 +39,9 @@ class Budget:
 
 
 BUDGETS = {
-    "digit_pairs": Budget(trials=40, epochs=8, num_macs=2e6),
-    "omniglot": Budget(trials=40, epochs=12, num_macs=8e6),
-    "snips": Budget(trials=20, epochs=5, num_macs=8e6),
+    "digit_pairs": Budget(trials=24, epochs=8, num_macs=2e6),
+    "omniglot": Budget(trials=16, epochs=12, num_macs=15e6),
+    "snips": Budget(trials=8, epochs=5, num_macs=8e6),
 }
 """By problem."""
 
