@@ -164,13 +164,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.controller_cost", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--quick", action="store_true", help="within a minute: up to 400 results")
+    parser.add_argument("--quick", action="store_true", help="within a minute: up to 200 results")
     parser.add_argument("--results", type=int, help="largest number of results told (default 10,000)")
     options = parser.parse_args(arguments)
-    most = options.results or (400 if options.quick else 10_000)
+    most = options.results or (200 if options.quick else 10_000)
     marks = [mark for mark in (100, 1_000, 10_000, 100_000) if mark < most] + [most]
-    timed = 150 if options.quick else 1_000
-    peer_marks = [100, 400] if options.quick else [100, 1_000, 4_000]
+    timed = 100 if options.quick else 1_000
+    peer_marks = [50] if options.quick else [100, 1_000, 4_000]
 
     figures: dict[str, dict[str, float]] = {}
     targets: list[Target] = []
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 growth = times[-1] / times[own.index(1_000)]
                 targets.append(at_most(f"{name}, growth from 1,000 to {own[-1]:,}", growth, GROWTH, "x"))
     for name, make_sampler in _samplers().items():
-        times = time_optuna(make_sampler, peer_marks, timed=5 if options.quick else 20)
+        times = time_optuna(make_sampler, peer_marks, timed=2 if options.quick else 20)
         figures[name] = {str(mark): mean for mark, mean in zip(peer_marks, times, strict=True)}
 
     columns = sorted({int(mark) for row in figures.values() for mark in row})

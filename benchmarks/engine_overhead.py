@@ -169,12 +169,12 @@ ENGINES: dict[str, Callable[[int, int], float]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="within a minute: 100 trials")
+    parser.add_argument("--quick", action="store_true", help="within a minute: 30 trials")
     parser.add_argument("--trials", type=int, nargs="*", default=[1_000, 4_000, 20_000])
     parser.add_argument("--tune-trials", type=int, default=4_000, help="the most that Tune is given")
     parser.add_argument("--repeats", type=int, default=3, help="of ours and of plain actors")
     options = parser.parse_args()
-    sizes = [100] if options.quick else sorted(options.trials)
+    sizes = [30] if options.quick else sorted(options.trials)
     repeats = 1 if options.quick else options.repeats
     cluster.start_local(cpus=WORKERS + 1)
     each: dict[str, dict[int, float]] = {name: {} for name in ENGINES}  # milliseconds per trial

@@ -120,12 +120,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch, for both")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    repeats = 3 if options.quick else 9
+    repeats = 2 if options.quick else 9
     figures: dict[str, dict[str, float]] = {}
     targets: list[Target] = []
     rows = []
     for name, (model, side, bound) in _networks().items():
-        examples = 1024 if options.quick else 2048
+        examples = 512 if options.quick else 2048
         for batch_size in (64,) if options.quick else (32, 64):
             fast, slow, ratio = compare(model, side, batch_size, repeats, examples)
             label = f"{name}, batch {batch_size}"

@@ -85,7 +85,7 @@ def main() -> None:
         "--epochs", type=int, default=40, help="of a real trial, so that it takes about a second"
     )
     options = parser.parse_args()
-    seconds = 5.0 if options.quick else options.seconds
+    seconds = 2.0 if options.quick else options.seconds
     many = 4 if options.quick else SLEEPERS
     cluster.start_local(cpus=max(2, many))
     recipe = {"epochs": options.epochs, "batch_size": 64}

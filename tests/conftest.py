@@ -1,5 +1,7 @@
 """What all tests share: one local Ray for the whole run."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 
@@ -9,6 +11,16 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray's workers run at niceness 15 by default: beside other busy processes they would not start in time.
 os.environ.setdefault("RAY_worker_niceness", "0")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests (``-n``): all that use Ray go to one, for there is one Ray; the
+    other files stay whole, for what their tests share is made once."""
+    for item in items:
+        ray = "ray_cluster" in getattr(item, "fixturenames", ()) or item.get_closest_marker("cluster")
+        if item.path.name != "test_benchmarks.py":
+            item.add_marker(pytest.mark.xdist_group("ray" if ray else str(item.path)))
 
 
 @pytest.fixture(scope="session")
