@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from nas.description import Description
-from nas.leaderboards import entries
+from nas.leaderboards import Searches, entries, searches_of
 from nas.scores import SCORES, compared_metrics
 from nas.store import Store
 from search_spaces.errors import NasError
@@ -38,21 +38,19 @@ def console() -> Console:
 # -- leaderboards ------------------------------------------------------------------------------------------
 
 
-def print_leaderboard(
-    store: Store,
-    search: str | None,
-    top: int | None,
-    format: str,
-    infeasible: bool,
-    where: Sequence[str] | None = None,
-) -> None:
-    """Print a leaderboard; ``format`` is table, json, csv or markdown; ``where``: see `nas.leaderboard`."""
-    rows = entries(store, search, top=top, infeasible=infeasible, where=where)
-    record = store.search(search)
-    description = Description.from_dict(record.description)
+def print_leaderboard(store: Store, format: str, search: Searches = None, **options: Any) -> None:
+    """Print a leaderboard; ``format``: table, json, csv or markdown; ``options`` as of `nas.leaderboard`."""
+    rows = entries(store, search, **options)
+    records = searches_of(store, search, options.get("problem"))
+    record, description = records[0], Description.from_dict(records[0].description)
     title = f"{record.name} ({description.problem}, {description.controller}, {record.state})"
-    rows_of_csv = [row | {"parents": " ".join(row["parents"])} for row in rows] if format == "csv" else rows
-    print_rows(rows_of_csv, format, title, *_columns(rows, description))
+    if len(records) > 1:
+        title = f"{len(records)} searches of {description.problem}: {', '.join(one.name for one in records)}"
+    shown = [
+        {name: " ".join(value) if isinstance(value, list) else value for name, value in row.items()}
+        for row in rows
+    ]
+    print_rows(shown if format == "csv" else rows, format, title, *_columns(rows, description))
 
 
 def print_comparison(rows: Sequence[Mapping[str, Any]], format: str, title: str) -> None:
@@ -105,8 +103,9 @@ def _columns(
     """The columns that a person wants to see, as text."""
     if not rows:
         return ["rank", "id", "status"], []
+    over_seeds = "n" in rows[0]
     wanted = [objective.metric for objective in description.objectives]
-    names = ["rank", "id", "status", *wanted]
+    names = ["rank", "id", "status", "search", "n", *wanted]
     names += [f"test_{metric}" for metric in wanted]
     limited = [limit.metric for limit in description.limits]
     tasks = description.signature.tasks
@@ -115,17 +114,24 @@ def _columns(
         names += [*limited, "num_params", "epochs", "seconds", "origin"]
     else:  # all their metrics would not fit on a line
         names += compared_metrics(tasks).values() if len(tasks) <= _TASKS else ()
-        names += [score for score in SCORES if any(row[score] is not None for row in rows)]
+        names += [score for score in SCORES if any(row.get(score) is not None for row in rows)]
         names += [*limited, "num_params"]
         names += ["epochs"] if len({row["epochs"] for row in rows}) > 1 else []
-        if {row["status"] for row in rows} == {"complete"}:  # as they should be
+        if not over_seeds and {row["status"] for row in rows} == {"complete"}:  # as they should be
             names.remove("status")
+    names.append("front")
     if any(row["feasible"] is False for row in rows):
         names.append("feasible")
-    if any(row["reason"] for row in rows):
+    if any(row.get("reason") for row in rows):
         names.append("reason")
     names = [n for n in dict.fromkeys(names) if any(n in row for row in rows)]
-    return names, [[cell(row.get(name), name) for name in names] for row in rows]
+    return names, [[_spread(row, name) for name in names] for row in rows]
+
+
+def _spread(row: Mapping[str, Any], name: str) -> str:
+    """A value as text, with its deviation over seeds if there is one."""
+    std = row.get(f"{name}_std")
+    return cell(row.get(name), name) + ("" if std is None else f" ± {cell(std)}")
 
 
 def cell(value: Any, name: str = "") -> str:

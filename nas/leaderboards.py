@@ -1,15 +1,17 @@
-"""Leaderboards: the trials of a search as a pandas frame, best first."""
+"""Leaderboards: the trials of searches as a pandas frame, best first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from controllers.objectives import Limit
 from nas.description import Description
 from nas.filters import conditions, kept
-from nas.records import MEASURED, Status, Trial
+from nas.leaderboard_rows import Columns, entry, network_entry
+from nas.over_seeds import networks
+from nas.ranking import Ranking
+from nas.records import MEASURED, SearchRecord, Status, Trial
 from nas.scores import (
     SCORES,
     compared_metrics,
@@ -22,6 +24,7 @@ from nas.scores import (
     worst_task,
 )
 from nas.store import DEFAULT_STORE, Store
+from search_spaces.errors import SearchError, UnknownNameError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,84 +32,167 @@ if TYPE_CHECKING:
 UNRANKED: tuple[Status, ...] = ("failed", "running", "interrupted")
 """The statuses on a leaderboard that have no rank: networks that failed, or are being trained."""
 
+Searches = str | int | Sequence[str | int] | None
+"""A search by its name or number, several of them, or None: the latest."""
+
 
 def leaderboard(
     store: Store | str | Path = DEFAULT_STORE,
-    search: str | int | None = None,
+    search: Searches = None,
     *,
+    problem: str | None = None,
     top: int | None = None,
     infeasible: bool = False,
     where: str | Sequence[str] | None = None,
+    over_seeds: bool = False,
 ) -> pd.DataFrame:
-    """The trials of a search, best first.
+    """The trials of one search or several, best first.
 
     Ranked by the search's objectives on the validation split and by its limits; the test split plays no part.
     Several objectives: by non-dominated front, then by crowding distance. Where trials pause (a fidelity),
     those trained for more epochs come first. Trials that failed or are not over come last and have no rank.
+    Several searches, of the same data, are ranked together, by the objectives and limits of the first one.
 
     Args:
         store: where it is kept.
-        search: its name or number; left out: the latest.
+        search: its name or number, or several; left out: the latest.
+        problem: in place of ``search`` the name of a problem: all searches on the data that the latest of
+            them has, the latest first.
         top: so many rows at the most.
         infeasible: also the proposals that broke a limit before any training.
         where: only those for which this holds, or all of these: a decision (its path) or another column, an
             operator and a value, such as ``model.depth>=3``; see `nas.filters`. Ranks stay as they are.
+        over_seeds: a row for each network that was measured (and each number of epochs), not for each trial:
+            the means over all its trainings in these searches and by `nas.retrain`, how many there are in
+            ``n``, and of every metric its standard deviation in ``<metric>_std``. One good run of a network
+            is luck; the mean of several is not.
 
     Returns:
-        A frame indexed from 0 with the columns ``rank, id, status``, every validation metric and cost by its
-        name; of several tasks ``mean_rank, worst_task, delta_m_pct`` (see `nas.scores`; the last is missing
-        where `nas.compare` has no single-task runs); every test metric by its name with ``test_`` before it,
-        then ``feasible`` (whether it keeps the limits; missing where that is unknown), ``epochs, seconds,
-        number, origin, parents, reason, message``.
+        A frame indexed from 0 with the columns ``rank, id, status``, of several searches ``search``; every
+        validation metric and cost by its name; of several tasks ``mean_rank, worst_task, delta_m_pct`` (see
+        `nas.scores`; the last is missing where `nas.compare` has no single-task runs); every test metric by
+        its name with ``test_`` before it; of several objectives ``front`` (no other is better in all of them;
+        `nas.pareto_front` gives these rows and their hypervolume); then ``feasible`` (whether it keeps the
+        limits; missing where that is unknown), ``epochs, seconds, number, origin, parents, reason, message``.
+        With ``over_seeds`` ``n`` in place of ``status``, ``searches`` (names) in place of ``search, number,
+        reason`` and ``message``, and no scores over tasks.
 
     Raises:
-        StoreError, UnknownNameError: there is no such store or search.
-        SearchError: ``where`` is no condition, or names what no trial has.
+        StoreError, UnknownNameError: there is no such store, search or problem.
+        SearchError: ``where`` is no condition, or names what no trial has; or searches of several data.
     """
     import pandas as pd
 
-    rows = entries(store, search, top=top, infeasible=infeasible, where=where)
-    frame = pd.DataFrame(rows, columns=None if rows else list(_entry(0, None, [], [], [], {})))
-    kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean"}
-    kinds |= {name: "float64" for name in ("mean_rank", "delta_m_pct") if name in frame}
-    return frame.astype(kinds)
+    options: dict[str, Any] = {"problem": problem, "top": top, "infeasible": infeasible, "where": where}
+    rows = entries(store, search, over_seeds=over_seeds, **options)
+    frame = pd.DataFrame(rows, columns=None if rows else list(entry(0, None, Columns())))
+    kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean", "front": "boolean"}
+    kinds |= dict.fromkeys(("mean_rank", "delta_m_pct"), "float64")
+    return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
 
 
 def entries(
     store: Store | str | Path = DEFAULT_STORE,
-    search: str | int | None = None,
+    search: Searches = None,
     *,
+    problem: str | None = None,
     top: int | None = None,
     infeasible: bool = False,
     where: str | Sequence[str] | None = None,
+    over_seeds: bool = False,
 ) -> list[dict[str, Any]]:
     """The rows of `leaderboard` as plain dicts."""
     if not isinstance(store, Store):
+        options: dict[str, Any] = {"problem": problem, "top": top, "infeasible": infeasible, "where": where}
         with Store(store) as opened:
-            return entries(opened, search, top=top, infeasible=infeasible, where=where)
+            return entries(opened, search, over_seeds=over_seeds, **options)
     filters = conditions(where)
-    record = store.search(search)
-    description = Description.from_dict(record.description)
+    records = searches_of(store, search, problem)
+    if over_seeds:
+        return _over_seeds(store, records, top, filters)
     others = (*UNRANKED, "infeasible") if infeasible else UNRANKED
     most = None if filters else top  # what a filter leaves is known when all are there
-    ranked = store.ranked(record.id, most)
+    ranked = _ranked(store, records, most)
     if most is None or len(ranked) < most:
-        rest = store.trials(record.id, statuses=others)
-        rest.sort(key=lambda trial: others.index(trial.status))
+        rest = [
+            (record, trial)
+            for status in others
+            for record in records
+            for trial in store.trials(record.id, statuses=(status,))
+        ]
         ranked = [*ranked, *rest][:most]
-    metrics = list(dict.fromkeys(name for trial in ranked for name in trial.metrics))
-    wanted = [objective.metric for objective in description.objectives]
-    metrics = [*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)]
-    tests = list(dict.fromkeys(name for trial in ranked for name in trial.test_metrics))
-    tests.sort(key=lambda name: metrics.index(name) if name in metrics else len(metrics))
+    description = Description.from_dict(records[0].description)
+    trials = [trial for _, trial in ranked]
     several = len(description.signature.tasks) > 1
-    scores = _scores(store, record.id, description) if several else {}
-    unscored = dict.fromkeys(SCORES) if several else {}
+    scores = {record.id: _scores(store, record.id, description) if several else {} for record in records}
+    columns = Columns.of(description, trials, several=len(records) > 1)
     rows = [
-        _entry(place, trial, metrics, tests, description.limits, scores.get(trial.number, unscored))
-        for place, trial in enumerate(ranked, start=1)
+        entry(place, trial, columns, record.name, scores[record.id].get(trial.number))
+        for place, (record, trial) in enumerate(ranked, start=1)
     ]
-    return kept(rows, [trial.decisions for trial in ranked], filters)[:top] if filters else rows
+    return kept(rows, [trial.decisions for trial in trials], filters)[:top] if filters else rows
+
+
+def searches_of(store: Store, search: Searches = None, problem: str | None = None) -> list[SearchRecord]:
+    """The searches that a leaderboard is about; see `leaderboard`."""
+    if problem is not None:
+        if search is not None and search != []:
+            raise SearchError(f"expected searches or a problem, got both: {search!r} and {problem!r}")
+        every = store.searches()[::-1]
+        records = [record for record in every if _problem(record) == problem]
+        if not records:
+            raise UnknownNameError("problem", problem, dict.fromkeys(map(_problem, every)))
+        return [record for record in records if _data(record) == _data(records[0])]
+    names = list(search) if isinstance(search, Sequence) and not isinstance(search, str) else [search]
+    records = [store.search(name) for name in names or [None]]
+    records = list({record.id: record for record in records}.values())
+    for other in records[1:]:
+        if _data(other) != _data(records[0]):
+            raise SearchError(
+                f"searches {records[0].name!r} and {other.name!r} do not compare: "
+                "expected the same data, inputs and tasks"
+            )
+    return records
+
+
+def _problem(record: SearchRecord) -> str:
+    return str(record.description.get("problem", ""))
+
+
+def _data(record: SearchRecord) -> tuple[Any, ...]:
+    """By what searches compare."""
+    return tuple(record.description.get(name) for name in ("problem", "data", "signature"))
+
+
+def _ranked(
+    store: Store, records: Sequence[SearchRecord], top: int | None
+) -> list[tuple[SearchRecord, Trial]]:
+    """The measured trials of some searches, best first."""
+    if len(records) == 1:
+        return [(records[0], trial) for trial in store.ranked(records[0].id, top)]
+    ranking = Ranking.of(records[0].description)
+    # of one objective the best of all are among the best of each; a front is known when all are there
+    most = top if len(ranking.objectives) == 1 and not ranking.limits else None
+    found = [(record, trial) for record in records for trial in store.ranked(record.id, most)]
+    owners = {id(trial): record for record, trial in found}
+    return [(owners[id(trial)], trial) for trial in ranking.rank([trial for _, trial in found])][:top]
+
+
+def _over_seeds(
+    store: Store, records: Sequence[SearchRecord], top: int | None, filters: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """A row for each network, best mean first."""
+    found = networks(
+        (record, store.trials(record.id, statuses=MEASURED), store.reruns.of_search(record.id))
+        for record in records
+    )
+    of_trial = {id(network.trial): network for network in found}
+    trials = Ranking.of(records[0].description).rank([network.trial for network in found])
+    columns = Columns.of(Description.from_dict(records[0].description), trials)
+    columns.std = list(dict.fromkeys(name for network in found for name in network.std))
+    columns.test_std = list(dict.fromkeys(name for network in found for name in network.test_std))
+    rows = [network_entry(place, of_trial[id(trial)], columns) for place, trial in enumerate(trials, start=1)]
+    return kept(rows, [trial.decisions for trial in trials], filters)[:top] if filters else rows[:top]
 
 
 def _scores(store: Store, search_id: int, description: Description) -> dict[int, dict[str, Any]]:
@@ -123,38 +209,3 @@ def _scores(store: Store, search_id: int, description: Description) -> dict[int,
         row = mean_rank(own), worst, delta_m_pct(tasks, values, alone)
         scores[number] = dict(zip(SCORES, row, strict=True))
     return scores
-
-
-def _entry(
-    place: int,
-    trial: Trial | None,
-    metrics: list[str],
-    tests: list[str],
-    limits: Sequence[Limit],
-    scores: Mapping[str, Any],
-) -> dict[str, Any]:
-    """One row; of no trial: its keys."""
-    trial = trial or Trial(0, "", {}, "failed")
-    return {
-        "rank": place if trial.status in MEASURED else None,
-        "id": trial.architecture_id,
-        "status": trial.status,
-        **{name: trial.metrics.get(name) for name in metrics},
-        **scores,
-        **{f"test_{name}": trial.test_metrics.get(name) for name in tests},
-        "feasible": _feasible(trial, limits),
-        "epochs": trial.epochs,
-        "seconds": trial.seconds,
-        "number": trial.number,
-        "origin": trial.origin,
-        "parents": list(trial.parents),
-        "reason": trial.reason,
-        "message": trial.message,
-    }
-
-
-def _feasible(trial: Trial, limits: Sequence[Limit]) -> bool | None:
-    if trial.status not in (*MEASURED, "infeasible"):
-        return None
-    known = [limit for limit in limits if limit.metric in trial.metrics]
-    return all(limit.violation(trial.metrics[limit.metric]) == 0 for limit in known)

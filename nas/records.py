@@ -115,6 +115,30 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Rerun:
+    """A training of a trial's network again, with a seed of its own (see `nas.retraining`).
+
+    Attributes:
+        number: of the trial.
+        seed: of the training.
+        epochs: of it.
+        all_data: whether it was trained on the validation split too.
+        failure: why it failed, in words; None: it did not.
+        metrics, test_metrics: by name; of all data ``metrics`` are the costs alone.
+        seconds: that it took.
+    """
+
+    number: int
+    seed: int
+    epochs: int
+    all_data: bool
+    failure: str | None
+    metrics: Mapping[str, float]
+    test_metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class SearchRecord:
     """One search: what it is (see `nas.description`), where it stands, and what people say of it."""
 

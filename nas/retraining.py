@@ -15,6 +15,7 @@ from nas.costs import COSTS
 from nas.description import Description
 from nas.flights import training_seed
 from nas.rebuilding import problem_of, rebuilt
+from nas.records import Rerun
 from nas.references import epochs_of
 from nas.reuse import Found, found_of
 from nas.running import run_jobs
@@ -120,6 +121,7 @@ def retrain(
     """Train networks of a search again: for all of its epochs, with seeds that the search has not seen.
 
     A network is chosen among many, so that its metrics in the search flatter it; those of new seeds do not.
+    The store keeps each run beside its trial as soon as it has ended (`nas.leaderboard` with ``over_seeds``).
     The limits of the search on a trial's memory and silence hold, that on its time does not.
 
     Args:
@@ -178,13 +180,21 @@ def retrain(
         for run in range(seeds)
     ]
     gathered = [_Gathered(one, description.objectives[0], all_data) for one in found]
-    with executor_of(executor) as running:
+    with open_store(store) as opened, executor_of(executor) as running:
         running.open(_with_validation(data) if all_data else data)
         for event in run_jobs(running, work):
-            run = gathered[event.number // seeds].add(work[event.number], event)
+            place = event.number // seeds
+            run = gathered[place].add(work[event.number], event)
+            opened.reruns.keep(record.id, _kept(run, trials[place].number, spans[place], all_data))
             if listener is not None:
                 listener(run)
     return Retraining(one.result(span) for one, span in zip(gathered, spans, strict=True))
+
+
+def _kept(run: Run, number: int, epochs: int, all_data: bool) -> Rerun:
+    """A run as the store keeps it."""
+    done = run.metrics, run.test_metrics, run.seconds
+    return Rerun(number, run.seed, epochs, all_data, run.failure, *done)
 
 
 class _Gathered:

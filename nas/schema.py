@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 4
+VERSION = 5
 """Version of the schema: an older store is brought to it when it is opened, see `nas.migrations`."""
 
 metadata = MetaData()
@@ -167,6 +167,21 @@ starts = Table(
     Column("decisions", JSON, nullable=False),
     Column("metrics", JSON),  # None: it failed
     Column("comparable", Boolean, nullable=False),  # measured as the search measures
+)
+
+reruns = Table(
+    "nas_reruns",  # trainings of a trial's network again, see nas.records.Rerun
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("seed", BigInteger, primary_key=True, autoincrement=False),
+    Column("epochs", Integer, primary_key=True, autoincrement=False),
+    Column("all_data", Boolean, primary_key=True, autoincrement=False),  # the validation split too
+    Column("failure", Text),  # null: it ended well
+    Column("metrics", JSON, nullable=False),
+    Column("test_metrics", JSON, nullable=False),
+    Column("seconds", Float, nullable=False),
+    _of_trial(),
 )
 
 references = Table(

@@ -21,6 +21,7 @@ from nas.lease import Driver, living
 from nas.ranking import Ranking
 from nas.records import MEASURED, TRAINED, EpochReport, Leg, SearchRecord, Start, Status, Trial
 from nas.reference_store import ReferenceStore
+from nas.rerun_store import RerunStore
 from nas.schema import legs, logs, reports, searches, starts, trials, usage, weights
 from nas.trial_table import ranked_trials, read_trials
 from nas.upkeep import annotate, delete
@@ -59,6 +60,7 @@ class Store:
     Attributes:
         url: as text, without a password.
         references: single-task runs, for all searches together.
+        reruns: trainings of what was found, again with other seeds.
 
     Raises:
         StoreError: there is no store there, or it cannot be opened.
@@ -71,6 +73,7 @@ class Store:
         self.patience = patience
         self.url = self._database.url
         self.references = ReferenceStore(self._database, self._transact)
+        self.reruns = RerunStore(self._database, self._transact)
         self._rankings: dict[int, Ranking] = {}
         self._layouts: dict[int, Layouts] = {}
 

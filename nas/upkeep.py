@@ -18,6 +18,7 @@ from nas.schema import (
     logs,
     references,
     reports,
+    reruns,
     searches,
     starts,
     trials,
@@ -27,7 +28,7 @@ from nas.schema import (
 from nas.writing import storable
 from search_spaces.errors import SearchError, StoreError
 
-OF_SEARCH = (layouts, trials, legs, reports, weights, logs, usage, starts, compared)
+OF_SEARCH = (layouts, trials, legs, reports, weights, logs, usage, starts, compared, reruns)
 """The tables with what belongs to one search, each after those that it refers to."""
 
 

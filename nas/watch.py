@@ -110,7 +110,7 @@ def _again(verb: str, name: str, file: Path | None) -> str:
 def _print_end(search: Search, store: Store, file: Path | None) -> None:
     out = console()
     option = _store_option(search)
-    print_leaderboard(store, search.name, 10, "table", False)
+    print_leaderboard(store, "table", search.name, top=10)
     record = store.search(search.name)
     out.print(
         f"search {record.name} ended after {duration(record.elapsed_seconds)}: {record.reason}", markup=False

@@ -40,7 +40,12 @@ class Catalog(StrEnum):
 
 
 def leaderboard(
-    search: Annotated[str | None, typer.Argument(help="Name or number; default: the latest.")] = None,
+    search: Annotated[
+        list[str] | None, typer.Argument(help="Name or number; default: the latest. Several: together.")
+    ] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="All searches on the data that the latest search of this problem has.")
+    ] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Rows; default 10, or all as json or csv.")] = None,
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.table,
     infeasible: Annotated[bool, typer.Option(help="Also what broke a limit before training.")] = False,
@@ -48,16 +53,28 @@ def leaderboard(
         list[str] | None,
         typer.Option(help="Only those with this: model.depth>=3, num_params<50000; may be repeated."),
     ] = None,
+    over_seeds: Annotated[
+        bool, typer.Option("--over-seeds", help="A row for each network: its mean over all trainings.")
+    ] = False,
     store: StoreOption = None,
 ) -> None:
-    """Print the trials of a search, best first. It may be running."""
+    """Print the trials of a search, or of several, best first. They may be running."""
     from nas.display import print_leaderboard
     from nas.store import Store
 
     if top is None and format in (Format.table, Format.markdown):
         top = 10
     with Store(store or DEFAULT_STORE) as opened:
-        print_leaderboard(opened, search, top, format.value, infeasible, where)
+        print_leaderboard(
+            opened,
+            format.value,
+            search,
+            problem=problem,
+            top=top,
+            infeasible=infeasible,
+            where=where,
+            over_seeds=over_seeds,
+        )
 
 
 def show(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from nas import store as stores
 from nas.lease import new_driver, release
-from nas.records import EpochReport, Leg, Reference, Start, Trial
+from nas.records import EpochReport, Leg, Reference, Rerun, Start, Trial
 from nas.schema import VERSION, metadata
 from nas.store import Store
 from search_spaces.errors import SearchError, StoreError, UnknownNameError
@@ -53,6 +53,11 @@ def _fill(store: Store, name: str, seed: int = 0) -> int:
     store.references.keep(own)
     store.references.keep(shared)
     store.references.link(search, {0: {"label": own, "other": shared}, 1: {"label": shared}})
+    for rerun in (
+        Rerun(1, 2**40 + seed, 4, False, None, {"accuracy": 0.5, "loss": math.inf}, {"accuracy": 0.25}, 0.5),
+        Rerun(1, 2, 4, True, "exception: ValueError: no", {}, {}, 0.5),
+    ):
+        store.reruns.keep(search, rerun)
     store.annotate(search, tags=["one", "zwei"], notes=f"of {name}")
     return search
 
@@ -79,6 +84,7 @@ def _all(store: Store, name: str) -> Any:
             store.usage(record.id),
             store.starts(record.id),
             sorted(store.references.of_search(record.id).items()),
+            store.reruns.of_search(record.id),
             store.frame(record.id).to_csv(),
         )
     )

@@ -47,6 +47,12 @@ def _golden(url: str, version: int) -> str:
     target = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with source.connect() as here, target.begin() as there:
         tables.create_all(there)
+        if version >= 4:  # what is read of an index in SQLite has no directions
+            there.exec_driver_sql("DROP INDEX nas_trials_by_rank")
+            columns = "search_id, violation, rung DESC, score DESC, tie, number"
+            there.exec_driver_sql(
+                f"CREATE INDEX nas_trials_by_rank ON nas_trials ({columns}) WHERE violation IS NOT NULL"
+            )
         for table in tables.sorted_tables:
             if rows := [dict(row) for row in here.execute(sa.select(table)).mappings()]:
                 there.execute(table.insert(), rows)
@@ -77,6 +83,7 @@ def read(store: Store) -> dict[str, Any]:
             "legs": [asdict(leg) for leg in store.legs(record.id)],
             "kept": sorted(store.kept_weights(record.id)),
             "reports": {t.number: list(map(asdict, store.reports(record.id, t.number))) for t in trials},
+            "reruns": {n: list(map(asdict, runs)) for n, runs in store.reruns.of_search(record.id).items()},
             "starts": [asdict(start) for start in store.starts(record.id)],
             "ranks": [int(number) for number in nas.leaderboard(store, record.name)["number"]],
         }
