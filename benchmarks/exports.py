@@ -1,0 +1,147 @@
+"""The best network of a search in each space of the catalog, exported in every format, asked on test data.
+
+Each answer is compared with the network's own on the test split: the largest difference is shown. What is
+exported as `python` is asked in an interpreter of its own; `--python` names one, such as that of a virtual
+environment that holds torch alone.
+
+Run: `python -m benchmarks.exports [--quick] [--python PATH] [--trials N]`
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+import nas
+from benchmarks.common import Target, at_most, finish, markdown, show
+from benchmarks.recording import record
+from nas import Found, Search
+from nas.exporting import FORMATS
+from search_spaces import Space
+from search_spaces.catalog import catalog, load, recipe_for
+from workers.problems import Problem
+from workers.problems import load as load_problem
+
+PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "series": ("omniglot", {"inputs": ["pen"], "tasks": ["alphabet"]}),
+    "text": ("snips", {"tasks": ["intent"]}),
+    "multitask": ("snips", {}),
+    "multimodal": ("omniglot", {}),
+}
+"""By space, where that is not `digits`."""
+
+EXAMPLES = 100
+"""Of the test split, that are asked."""
+
+CHILD = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("network", sys.argv[1])
+module = sys.modules["network"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+import torch
+data = module.read_tensors(sys.argv[2])
+network = module.load()
+with torch.inference_mode():
+    answers = network({name[7:]: tensor for name, tensor in data.items() if name.startswith("inputs/")})
+ours = {"search_spaces", "workers", "controllers", "nas"}
+assert not ours & set(sys.modules), ours & set(sys.modules)
+difference = max(float((answer - data["answers/" + task]).abs().max()) for task, answer in answers.items())
+print(json.dumps(difference))
+"""
+
+Answers = dict[str, Tensor]
+
+
+def best(name: str, folder: Path, trials: int) -> tuple[Found, Problem]:
+    """The best network of a short search, and what it has learned."""
+    problem_name, options = PROBLEMS.get(name, ("digits", {}))
+    problem = load_problem(problem_name, **options)
+    signature = problem.signature
+    model = load(name, signature=signature) if name in ("multitask", "multimodal") else load(name)
+    space = Space({"model": model, "recipe": recipe_for(signature, epochs=1)})
+    store = f"sqlite:///{folder / name}.db"
+    Search(space, problem, "random", trials=trials, executor="inline", store=store, keep_weights=1).run()
+    return nas.load(store), problem
+
+
+def difference(found: Found, format: str, folder: Path, inputs: Answers, python: str) -> float:
+    """The largest difference between what an export answers and what the network answers."""
+    with torch.inference_mode():
+        wanted = found.build()(inputs)
+    found.export(folder, format)
+    if format == "python":
+        tensors = {f"inputs/{name}": tensor for name, tensor in inputs.items()}
+        tensors |= {f"answers/{task}": answer.contiguous() for task, answer in wanted.items()}
+        save_file(tensors, folder / "batch.safetensors")
+        files = [str(folder / "network.py"), str(folder / "batch.safetensors")]
+        done = subprocess.run(
+            [python, "-IB", "-c", CHILD, *files], cwd=folder, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{folder}: {done.stderr[-2000:]}")
+        return float(json.loads(done.stdout))
+    answers = _asked(found, format, folder, inputs)
+    return max(float((answers[task] - answer).abs().max()) for task, answer in wanted.items())
+
+
+def _asked(found: Found, format: str, folder: Path, inputs: Answers) -> Answers:
+    tasks = list(found.signature.tasks)
+    with torch.inference_mode():
+        if format == "safetensors":
+            return dict(nas.load(folder).build()(inputs))
+        if format == "torch-export":
+            program = torch.export.load(folder / "model.pt2").module()
+            if len(inputs) == len(tasks) == 1:
+                return {tasks[0]: program(*inputs.values())}
+            return dict(program(inputs))
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    given = {one.name: inputs[one.name].numpy() for one in session.get_inputs()}
+    return dict(zip(tasks, map(torch.from_numpy, session.run(None, given)), strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one space, one trial, two formats")
+    parser.add_argument("--trials", type=int, default=4)
+    parser.add_argument("--python", default=sys.executable, help="the interpreter for what is exported so")
+    options = parser.parse_args()
+    names = ["mlp"] if options.quick else list(catalog)
+    formats = ["safetensors", "python"] if options.quick else list(FORMATS)
+    figures: dict[str, dict[str, float]] = {}
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            found, problem = best(name, Path(folder), 1 if options.quick else options.trials)
+            inputs = problem.test.take(slice(0, EXAMPLES)).inputs
+            figures[name] = {
+                format: difference(found, format, Path(folder) / f"{name}-{format}", inputs, options.python)
+                for format in formats
+            }
+            shown = [f"{value:.1e}" for value in figures[name].values()]
+            rows.append([name, problem.name, found.architecture.id, *shown])
+            print(f"  {name}: {', '.join(shown)}", flush=True)
+    title = "Largest difference on test data between an export and the network that was found"
+    columns = ["space", "problem", "best network", *formats]
+    show(title, columns, rows)
+    targets: list[Target] = [
+        at_most(f"{format}, all spaces", max(by_format[format] for by_format in figures.values()), 1e-5)
+        for format in formats
+    ]
+    if not options.quick:
+        record(
+            "exports", "python -m benchmarks.exports --python PATH", [markdown(title, columns, rows)], targets
+        )
+    finish("exports", figures, targets)
+
+
+if __name__ == "__main__":
+    main()
