@@ -39,8 +39,8 @@ class Budget:
 
 
 BUDGETS = {
-    "digit_pairs": Budget(trials=24, epochs=8, num_macs=2e6),
-    "omniglot": Budget(trials=16, epochs=12, num_macs=15e6),
+    "digit_pairs": Budget(trials=12, epochs=6, num_macs=2e6),
+    "omniglot": Budget(trials=12, epochs=12, num_macs=15e6),
     "snips": Budget(trials=8, epochs=5, num_macs=8e6),
 }
 """By problem."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from controllers import catalog
 from controllers.base import Controller
 from controllers.fidelity import Fidelity
-from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from nas.arguments import (
     check_controller,
@@ -30,6 +29,7 @@ from nas.arguments import (
 from nas.budget import Budget
 from nas.callbacks import Callback, Callbacks, callbacks_of
 from nas.database import in_memory
+from nas.described import arguments_of
 from nas.description import Description, controller_name, fidelity_json, space_json
 from nas.extending import extended
 from nas.lease import Driver, new_driver, release
@@ -205,65 +205,10 @@ class Search:
         """
         with open_store(store) as opened:
             record = opened.search(name)
-        found = Description.from_dict(record.description)
-        found = found.with_end(trials, seconds, target)
-        from workers.problems import catalog as problems
-
-        for kind, known, came in (
-            ("problem", problems, found.problem),
-            ("controller", catalog, found.controller),
-        ):
-            if came not in known:
-                raise SearchError(
-                    f"search {record.name!r}: its {kind} {came!r} is your own: "
-                    "go on with the file that describes the search (nas resume my_search.py)"
-                )
-
-        if found.more_settings:
-            raise SearchError(
-                f"search {record.name!r}: settings of its controller were not kept "
-                f"({', '.join(found.more_settings)}): go on with the file that describes the search"
-            )
-
-        def controller(space: Space, objectives: Any, **options: Any) -> Controller:
-            return catalog[found.controller](space, objectives, **options, **found.settings)
-
-        fidelity = None
-        if found.fidelity is not None:
-            if found.fidelity["name"] not in fidelities:
-                raise SearchError(
-                    f"search {record.name!r}: its fidelity {found.fidelity['name']!r} is your own: "
-                    "go on with the file that describes the search (nas resume my_search.py)"
-                )
-            fidelity = fidelities[found.fidelity["name"]](**found.fidelity["settings"])
-
-        from workers.problems import load
-
-        return Search(
-            found.load_space(modules),
-            load(found.problem, **found.options),
-            controller,
-            objectives=found.objectives,
-            limits=found.limits,
-            trials=found.budget.trials,
-            seconds=found.budget.seconds,
-            target=found.budget.target,
-            executor=executor,
-            store=store,
-            seed=found.seed,
-            name=record.name,
-            trial_seconds=found.budget.trial_seconds,
-            epochs=found.budget.epochs,
-            keep_weights=found.keep_weights,
-            fidelity=fidelity,
-            trial_memory=found.budget.trial_memory,
-            trial_silence=found.budget.trial_silence,
-            checkpoints=found.checkpoints,
-            checkpoint_seconds=found.checkpoint_seconds,
-            callbacks=callbacks,
-            reuse_results=found.reuse_results,
-            inherit_weights=found.inherit_weights,
-        )
+        arguments = arguments_of(record, modules)
+        search = Search(**arguments, executor=executor, store=store, callbacks=callbacks)
+        search.description = search.description.with_end(trials, seconds, target)
+        return search
 
     def extend(
         self, *, trials: int | None = None, seconds: float | None = None, target: float | None = None

@@ -13,11 +13,15 @@ from nas.analysis.importance import NOTHING, importances
 from nas.analysis.learning import correlations, stopped_early
 from nas.analysis.progress import front, steps
 from nas.description import Description
-from nas.leaderboards import entries
+from nas.leaderboards import UNRANKED, entries
 from nas.records import MEASURED, TRAINED, SearchRecord, Status, Trial
 from nas.reports.columns import decision_columns, finite, label, leaderboard_columns, text_of
 from nas.store import Store
 from search_spaces.errors import FormatError, NasError
+
+MOST_ROWS = 20_000
+"""Of more trials the best so many are in the table and the plots of single trials: a page with all of a
+million would not open."""
 
 MOST_CURVES = 300
 """Of so many trials learning curves are shown: of the best half as many, the others evenly from the rest."""
@@ -48,15 +52,18 @@ def content(
     trials = store.trials(record.id)
     by_number = {trial.number: trial for trial in trials}
     # a running search may have got trials since
-    rows = [row for row in entries(store, record.id) if row["number"] in by_number]
+    rows = [row for row in entries(store, record.id, top=MOST_ROWS) if row["number"] in by_number]
     ranked = [by_number[row["number"]] for row in rows]
     places = {trial.number: place for place, trial in enumerate(ranked)}
+    counts = _counts(trials)
+    listed = sum(counts.get(status, 0) for status in (*MEASURED, *UNRANKED))
     own_front = front(trials, description.objectives, description.limits)
     several = len(description.objectives) > 1
     other = store.search(beside) if beside is not None else _random_search(store, record, description)
     return {
         "search": _search(record, description),
-        "counts": _counts(trials),
+        "counts": counts,
+        "left_out": listed - len(rows),
         "columns": leaderboard_columns(rows, description),
         "decisions": decision_columns(ranked),
         "messages": [text_of(trial.message) for trial in ranked],

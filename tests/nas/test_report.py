@@ -135,6 +135,22 @@ def test_of_many_trials_some_curves_are_shown_the_best_among_them(store: Store) 
     assert {line["row"] for line in curves["lines"]} >= set(best)
 
 
+def test_of_more_trials_than_a_page_holds_the_best_are_listed_and_all_counted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(store, 100)
+    whole = content(store)
+    monkeypatch.setattr("nas.reports.content.MOST_ROWS", 30)
+    found = content(store)
+    assert found["left_out"] == 70
+    assert whole["left_out"] == 0
+    ids = [next(column for column in one["columns"] if column["name"] == "number") for one in (whole, found)]
+    assert ids[1]["values"] == ids[0]["values"][:30]
+    assert all(line["row"] < 30 for line in found["curves"]["lines"])
+    for part in ("counts", "failures", "progress", "importance"):
+        assert found[part] == whole[part]
+
+
 def test_a_report_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "report.html"
     write(path, "one")

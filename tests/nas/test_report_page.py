@@ -147,6 +147,18 @@ def test_ten_thousand_trials_open_in_two_seconds(
     assert page.column("status")[-1] == "failed"
 
 
+def test_of_more_trials_than_a_page_holds_it_says_that_it_has_the_best(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.reports.content.MOST_ROWS", 30)
+    with Store(tmp_path / "nas.db", create=True) as store:
+        record(store, 100, objectives=[maximize("accuracy"), minimize("num_params")])
+        nas.report(store, EVIL, tmp_path / "some.html")
+    page = Page(browser, tmp_path / "some.html")
+    assert page.errors() == []
+    assert "30 trials, the best of 100" in page.find("#leaderboard").text
+
+
 def test_a_page_that_is_watched_follows_its_file_and_keeps_what_the_reader_chose(
     browser: Any, tmp_path: Path
 ) -> None:

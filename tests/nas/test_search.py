@@ -217,6 +217,15 @@ def test_a_search_of_names_goes_on_from_its_store_alone(networks: Space, tmp_pat
     assert search.controller.settings == {"population": 3, "sample": 2}
 
 
+def test_all_that_a_search_was_told_is_told_again_by_its_store(make: Any, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"trials": 2, "seconds": 60.0, "target": 2.0, "seed": 3, "keep_weights": 1}
+    options |= {"trial_seconds": 9.0, "trial_memory": 10**10, "trial_silence": 5.0, "epochs": 2}
+    options |= {"checkpoints": tmp_path / "checkpoints", "checkpoint_seconds": 7.0, "inherit_weights": True}
+    first = make(of="digits", name="mine", limits=[nas.at_most("num_params", 10**9)], **options)
+    first.run()
+    assert Search.from_store(first.store, "mine").description == first.description
+
+
 def test_a_search_with_parts_of_ones_own_asks_for_the_file_that_describes_it(make: Any) -> None:
     class Mine(RandomSearch):
         pass

@@ -110,7 +110,7 @@ function dots(drawing, xs, ys, rows, kind) {
     if (xs[i] === null || ys[i] === null) continue;
     const [px, py] = [drawing.X(xs[i]), drawing.Y(ys[i])];
     path += `M${px.toFixed(1)} ${py.toFixed(1)}h0`;
-    if (rows) drawing.points.push([px, py, rows[i]]);
+    if (rows && rows[i] !== undefined) drawing.points.push([px, py, rows[i]]);
   }
   drawing.inside.append(svg("path", { d: path, class: `dots ${kind}` }));
 }

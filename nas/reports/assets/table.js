@@ -66,7 +66,9 @@ const leaderboard = {
     const { rows, error } = filtered(this.filter.value);
     this.filter.setAttribute("aria-invalid", String(Boolean(error)));
     const all = told(trials.count, 0);
-    this.told.textContent = error || (rows.length === trials.count ? `${all} trials` : `${told(rows.length, 0)} of ${all} trials`);
+    const best = report.left_out ? `, the best of ${told(trials.count + report.left_out, 0)}` : "";
+    const shown = rows.length === trials.count ? `${all} trials` : `${told(rows.length, 0)} of ${all} trials`;
+    this.told.textContent = error || shown + best;
     this.told.classList.toggle("error", Boolean(error));
     this.page = page;
     view.show(rows);
