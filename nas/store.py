@@ -362,12 +362,19 @@ class Store:
         with self._database.reading() as connection:
             return trial_frame(connection, search_id, *where)
 
-    def metrics(self, search_id: int, names: Sequence[str]) -> MetricColumns:
-        """Some validation metrics of the trials of a search that have results, as columns."""
+    def metrics(self, search_id: int, names: Sequence[str], *, feasible: bool = False) -> MetricColumns:
+        """Some validation metrics of the trials of a search that have results, as columns.
+
+        Args:
+            search_id: of the search.
+            names: of the metrics.
+            feasible: only of those that keep the limits, and have a value for every objective.
+        """
         from nas.columns import metric_columns
 
+        which = trials.c.violation == 0 if feasible else trials.c.status.in_(MEASURED)
         with self._database.reading() as connection:
-            return metric_columns(connection, search_id, names, trials.c.status.in_(MEASURED))
+            return metric_columns(connection, search_id, names, which)
 
     def counts(self, search_id: int) -> dict[Status, int]:
         """How many trials of a search have each status; only those that some have."""

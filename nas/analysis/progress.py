@@ -12,7 +12,7 @@ from controllers.hypervolume import hypervolume
 from controllers.objectives import Limit, Objective
 from controllers.ranking import Scores, first_front
 from nas.description import Description
-from nas.ranking import outcome
+from nas.ranking import first_fronts, outcome
 from nas.records import TRAINED, Trial
 from nas.store import DEFAULT_STORE, Store, open_store
 
@@ -151,14 +151,23 @@ def pareto_front(store: Store | str | Path = DEFAULT_STORE, search: str | int | 
     Raises:
         StoreError, UnknownNameError: there is no such store or search.
     """
+    import numpy as np
+
     from nas.leaderboards import leaderboard
 
     with open_store(store) as opened:
         record = opened.search(search)
         description = Description.from_dict(record.description)
-        trials = opened.trials(record.id, statuses=TRAINED)
-        found = front(trials, description.objectives, description.limits)
-        frame = leaderboard(opened, record.id)
-    rows = frame.set_index("number", drop=False).loc[list(found.numbers)]
-    rows.attrs |= {"hypervolume": found.hypervolume, "reference": found.reference}
+        objectives = description.objectives
+        columns = opened.metrics(record.id, [o.metric for o in objectives], feasible=True)
+        signs = [objective.score(1.0) for objective in objectives]
+        scores = np.stack([columns.metrics[o.metric] for o in objectives], axis=1) * signs
+        first = np.flatnonzero(first_fronts(scores, 1))
+        first = first[np.argsort(-scores[first, 0], kind="stable")]
+        # the front comes first on a leaderboard, unless trials rank by their epochs
+        frame = leaderboard(opened, record.id, top=None if description.fidelity else len(first))
+    rows: pd.DataFrame = frame.set_index("number", drop=False).loc[columns.numbers[first].tolist()]
+    reference = scores.min(axis=0) if len(first) else np.empty(0)
+    rows.attrs["hypervolume"] = hypervolume(list(map(tuple, scores[first].tolist())), tuple(reference))
+    rows.attrs["reference"] = tuple((reference * signs[: len(reference)]).tolist())
     return rows.reset_index(drop=True)
