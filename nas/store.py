@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,17 +15,26 @@ from sqlalchemy.engine import Connection
 from nas.copying import Copied, source_of, take
 from nas.database import Database, in_memory
 from nas.environment import DEFAULT_STORE as DEFAULT_STORE
+from nas.histories import (
+    read_curves,
+    read_last_epochs,
+    read_legs,
+    read_log,
+    read_starts,
+    read_usage,
+)
 from nas.layouts import Layouts
-from nas.lease import Driver, living
+from nas.lease import Driver
 from nas.ranking import Ranking
 from nas.records import MEASURED, TRAINED, EpochReport, Leg, SearchRecord, Start, Status, Trial
 from nas.reference_store import ReferenceStore
 from nas.rerun_store import RerunStore
-from nas.schema import legs, logs, reports, searches, starts, trials, usage, weights
+from nas.schema import searches, trials, weights
+from nas.search_table import claim_search, find_search, insert_search, read_searches
 from nas.trial_table import ranked_trials, read_trials
 from nas.upkeep import annotate, delete
-from nas.writing import Writing, numbers, plain
-from search_spaces.errors import SearchError, StoreError, UnknownNameError
+from nas.writing import Writing
+from search_spaces.errors import StoreError, UnknownNameError
 from workers.executor import Usage
 
 if TYPE_CHECKING:
@@ -35,9 +43,6 @@ if TYPE_CHECKING:
     from nas.columns import MetricColumns
 
 _logger = logging.getLogger(__name__)
-
-_AT_ONCE = 1000
-"""Trials that are named in one query."""
 
 _PAUSES = 0.1, 5.0
 """Seconds between attempts to write to a database that does not answer: the first, and the longest."""
@@ -101,31 +106,16 @@ class Store:
         Raises:
             StoreError: the name is taken.
         """
-        now = time.time()
-        row: dict[str, Any] = {
-            "name": name,
-            "status": "running",
-            "created_at": now,
-            "description": description,
-        }
-        if driver is not None:
-            row |= {"driver": driver.to_json(), "heartbeat_at": now}
         try:
             with self._database.transaction() as connection:
-                made = connection.execute(searches.insert().values(**row)).inserted_primary_key
-                assert made is not None
-                if given:
-                    rows = [
-                        _start(start) | {"search_id": made[0], "place": i} for i, start in enumerate(given)
-                    ]
-                    connection.execute(starts.insert(), rows)
+                made = insert_search(connection, name, description, driver, given)
         except StoreError as error:
             if isinstance(error.__cause__, sa.exc.IntegrityError):
                 raise StoreError(
                     f"the store has a search named {name!r} already: resume it or choose another name"
                 ) from None
             raise
-        return self.search_of(made[0])
+        return self.search_of(made)
 
     def claim(self, search_id: int, driver: Driver, description: Mapping[str, Any]) -> None:
         """Let ``driver`` go on with a search that nobody drives.
@@ -133,34 +123,13 @@ class Store:
         Raises:
             SearchError: somebody does.
         """
-        here = searches.c.id == search_id
         with self._database.transaction() as connection:
-            query = sa.select(searches.c.name, searches.c.driver, searches.c.heartbeat_at).where(here)
-            row = connection.execute(query.with_for_update()).one()
-            other = living(row.driver, row.heartbeat_at)
-            if other is not None:
-                ago = max(0.0, time.time() - (row.heartbeat_at or 0.0))
-                raise SearchError(
-                    f"search {row.name!r} is being driven already, by {other.words()} "
-                    f"(last heard of {ago:.0f} s ago): stop that first"
-                )
-            connection.execute(
-                searches.update()
-                .where(here)
-                .values(
-                    status="running",
-                    reason=None,
-                    description=description,
-                    driver=driver.to_json(),
-                    heartbeat_at=time.time(),
-                )
-            )
+            claim_search(connection, search_id, driver, description)
 
     def searches(self) -> list[SearchRecord]:
         """Every search, the latest last."""
         with self._database.reading() as connection:
-            rows = connection.execute(sa.select(searches).order_by(searches.c.id)).mappings().all()
-        return [_search(row) for row in rows]
+            return read_searches(connection)
 
     def search(self, name: str | int | None = None) -> SearchRecord:
         """The search of that name or number; the latest where none is given.
@@ -170,26 +139,20 @@ class Store:
         Raises:
             UnknownNameError: there is none.
         """
-        query = sa.select(searches).order_by(searches.c.id.desc()).limit(1)
-        row = None
         with self._database.reading() as connection:
-            if name is None:
-                row = connection.execute(query).mappings().first()
-            if isinstance(name, str):
-                row = connection.execute(query.where(searches.c.name == name)).mappings().first()
-            if row is None and name is not None and (number := _number(name)) is not None:
-                row = connection.execute(query.where(searches.c.id == number)).mappings().first()
-        if row is None:
+            found = find_search(connection, name)
+        if found is None:
             if name is None:
                 raise StoreError(f"{self._database.name} holds no search yet: run one first")
             raise UnknownNameError("search", str(name), [search.name for search in self.searches()])
-        return _search(row)
+        return found
 
     def search_of(self, search_id: int) -> SearchRecord:
         """The search of that number, which is there."""
         with self._database.reading() as connection:
-            query = sa.select(searches).where(searches.c.id == search_id)
-            return _search(connection.execute(query).mappings().one())
+            found = find_search(connection, search_id)
+        assert found is not None
+        return found
 
     def free_name(self, stem: str) -> str:
         """A name that no search has yet: ``stem-1``, ``stem-2``, ..."""
@@ -415,62 +378,33 @@ class Store:
 
     def curves(self, search_id: int, trials: Sequence[int]) -> dict[int, list[EpochReport]]:
         """The epochs of several trials in order, by the trials' numbers; those without any are left out."""
-        query = sa.select(reports).order_by(reports.c.number, reports.c.epoch)
-        found: dict[int, list[EpochReport]] = {}
         with self._database.reading() as connection:
-            for start in range(0, len(trials), _AT_ONCE):
-                these = reports.c.number.in_(trials[start : start + _AT_ONCE])
-                for row in connection.execute(query.where(reports.c.search_id == search_id, these)):
-                    metrics, rate = numbers(row.metrics), row.samples_per_second
-                    report = EpochReport(row.epoch, metrics, row.train_loss, row.seconds, rate)
-                    found.setdefault(row.number, []).append(report)
-        return found
+            return read_curves(connection, search_id, trials)
 
     def legs(self, search_id: int) -> list[Leg]:
         """The legs of the trials of a search, by trial and epoch; none where trials do not pause."""
-        query = sa.select(legs).where(legs.c.search_id == search_id).order_by(legs.c.number, legs.c.until)
         with self._database.reading() as connection:
-            return [
-                Leg(
-                    row.number,
-                    row.until,
-                    row.asked_step,
-                    row.told_step,
-                    None if row.metrics is None else numbers(row.metrics),
-                )
-                for row in connection.execute(query)
-            ]
+            return read_legs(connection, search_id)
 
     def last_epochs(self, search_id: int) -> dict[int, int]:
         """By trial, the last epoch that was reported."""
-        query = sa.select(reports.c.number, sa.func.max(reports.c.epoch)).group_by(reports.c.number)
         with self._database.reading() as connection:
-            rows = connection.execute(query.where(reports.c.search_id == search_id))
-            return {row.number: row[1] for row in rows}
+            return read_last_epochs(connection, search_id)
 
     def log(self, search_id: int, number: int) -> str:
         """The end of what a trial printed."""
-        here = sa.and_(logs.c.search_id == search_id, logs.c.number == number)
         with self._database.reading() as connection:
-            return connection.scalar(sa.select(logs.c.text).where(here)) or ""
+            return read_log(connection, search_id, number)
 
     def usage(self, search_id: int) -> list[tuple[float, Usage]]:
         """How the workers' time was spent, with the seconds of the search at which that was asked."""
-        query = sa.select(usage).where(usage.c.search_id == search_id).order_by(usage.c.at, usage.c.worker)
         with self._database.reading() as connection:
-            return [
-                (row.at, Usage(row.worker, row.node, row.busy, row.idle, row.overhead))
-                for row in connection.execute(query)
-            ]
+            return read_usage(connection, search_id)
 
     def starts(self, search_id: int) -> list[Start]:
         """The older results that a search started from."""
-        query = sa.select(starts).where(starts.c.search_id == search_id).order_by(starts.c.place)
         with self._database.reading() as connection:
-            return [
-                Start(row.decisions, None if row.metrics is None else numbers(row.metrics), row.comparable)
-                for row in connection.execute(query)
-            ]
+            return read_starts(connection, search_id)
 
     def _ranking(self, search_id: int) -> Ranking:
         """By what the trials of a search are ranked: that never changes."""
@@ -502,23 +436,5 @@ def open_store(store: str | Path | Store, *, create: bool = False) -> AbstractCo
     return nullcontext(store) if isinstance(store, Store) else Store(store, create=create)
 
 
-def _search(row: Mapping[Any, Any]) -> SearchRecord:
-    said = {"tags": tuple(json.loads(row["tags"] or "[]")), "notes": row["notes"] or ""}
-    return SearchRecord(**{**row, **said})
-
-
-def _start(start: Start) -> dict[str, Any]:
-    metrics = None if start.metrics is None else plain(start.metrics)
-    return {"decisions": dict(start.decisions), "metrics": metrics, "comparable": start.comparable}
-
-
 def _is_hex(text: str) -> bool:
     return text != "" and not text.strip("0123456789abcdef")
-
-
-def _number(name: str | int) -> int | None:
-    """The number that a name may be, if a search can have it."""
-    digits = str(name)
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
-        return None
-    return number if (number := int(digits)) < 2**31 else None
