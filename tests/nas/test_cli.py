@@ -368,7 +368,7 @@ def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
         (["list", "problems"], {"torch", "ray"}),
         (["list", "spaces"], {"torch", "ray"}),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(sorted(value) if isinstance(value, set) else value),
 )
 def test_a_command_imports_nothing_heavy_that_it_does_not_need(
     there: Path, arguments: list[str], heavy: set[str]
