@@ -25,7 +25,7 @@ def test_networks_that_fail_in_every_way_are_recorded_and_the_others_trained(dri
     search = driver(
         trials=24,
         kinds=["exception", "nan", "hang", "memory"],
-        silence=6.0,
+        silence=12.0,
         memory=2_500_000_000,
         epochs=2,
         seed=3,
