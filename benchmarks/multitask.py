@@ -47,8 +47,8 @@ class Budget:
 
 
 BUDGETS = {
-    "digit_pairs": Budget(trials=24, epochs=8, num_macs=2e6, fidelity="asha"),
-    "omniglot": Budget(trials=24, epochs=12, num_macs=15e6, fidelity="asha"),
+    "digit_pairs": Budget(trials=16, epochs=8, num_macs=2e6, fidelity="asha"),
+    "omniglot": Budget(trials=16, epochs=12, num_macs=15e6, fidelity="asha"),
     "snips": Budget(trials=8, epochs=5, num_macs=8e6),
 }
 """By problem."""
