@@ -31,24 +31,16 @@ CONTROLLERS = ("random", "evolution", "reinforce")
 
 @dataclass(frozen=True)
 class Budget:
-    """What a search may spend: trials of so many epochs, of networks of at most so many multiply-adds.
-
-    With ASHA most trials are stopped before.
-    """
+    """What a search may spend: trials of so many epochs, of networks of at most so many multiply-adds."""
 
     trials: int
     epochs: int
     num_macs: float
-    fidelity: str | None = None
-
-    def __str__(self) -> str:
-        stopped = ", most of them stopped early by ASHA," if self.fidelity else ""
-        return f"{self.trials} trials{stopped} of at most {self.num_macs:,.0f} multiply-adds"
 
 
 BUDGETS = {
-    "digit_pairs": Budget(trials=16, epochs=8, num_macs=2e6, fidelity="asha"),
-    "omniglot": Budget(trials=16, epochs=12, num_macs=15e6, fidelity="asha"),
+    "digit_pairs": Budget(trials=16, epochs=8, num_macs=2e6),
+    "omniglot": Budget(trials=16, epochs=12, num_macs=15e6),
     "snips": Budget(trials=8, epochs=5, num_macs=8e6),
 }
 """By problem."""
@@ -83,7 +75,6 @@ class Runner:
             store=self.store,
             seed=seed,
             keep_weights=0,
-            fidelity=budget.fidelity,
         )
         frame = search.run()
         assert search.name is not None
@@ -179,7 +170,7 @@ def compare(runner: Runner, name: str, budget: Budget, seeds: range) -> tuple[st
     columns = ["", *metrics, "delta_m_pct", "over its own backbone"]
     title = (
         f"{name}: test scores, mean and standard deviation of {len(seeds)} seeds; {budget.epochs} epochs; "
-        f"searches of {budget}"
+        f"searches of {budget.trials} trials of at most {budget.num_macs:,.0f} multiply-adds"
     )
     show(title, columns, rows)
     found = {
