@@ -194,7 +194,12 @@ def main() -> None:
             nothing = means.pop("from nothing")
             gain = 100 * (max(means.values()) - nothing)
             targets.append(at_least(f"gain over training from nothing, {few} drawings, points", gain, 0))
-        record("transfer", "python -m benchmarks.transfer", [markdown(title, columns, rows)], targets)
+        record(
+            "transfer",
+            f"python -m benchmarks.transfer --trials {trials}",
+            [markdown(title, columns, rows)],
+            targets,
+        )
     finish("transfer", figures, targets)
 
 
