@@ -83,7 +83,10 @@ def _network(trial: Trial, runs: Sequence[_Training], searches: tuple[str, ...])
 def _spread(runs: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
     """Of each metric that all have, the mean; of more than one run also the standard deviation."""
     names = [name for name in runs[0] if all(name in run for run in runs)]
-    means = {name: statistics.fmean(run[name] for run in runs) for name in names}
+    means = {
+        name: runs[0][name] if name in COSTS else statistics.fmean(run[name] for run in runs)
+        for name in names
+    }
     if len(runs) == 1:
         return means, {}
     return means, {name: statistics.stdev([run[name] for run in runs]) for name in names if name not in COSTS}

@@ -89,6 +89,7 @@ def test_a_network_counts_by_the_mean_over_its_seeds(store: Path) -> None:
     assert len(values) == 4
     assert full.loc[best, "accuracy"] == pytest.approx(statistics.fmean(values))
     assert full.loc[best, "accuracy_std"] == pytest.approx(statistics.stdev(values))
+    assert board["num_params"].dtype == int
     assert full.loc[best, "searches"] == ["a", "same", "b"]
     assert list(board["rank"]) == list(range(1, len(board) + 1))
     assert (board["accuracy"].diff().dropna() <= 0).all()
