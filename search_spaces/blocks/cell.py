@@ -72,11 +72,12 @@ class Reduction(nn.Module):
     pooling and a 1 x 1 convolution. Odd heights and widths are rounded up.
 
     Args:
-        in_channels, out_channels: channels of the maps that come and go.
+        in_channels, out_channels: channels of the maps that come and go; None: twice as many as come.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int | None = None) -> None:
         super().__init__()
+        out_channels = 2 * in_channels if out_channels is None else out_channels
         self.body = nn.Sequential(
             _relu_conv_norm(in_channels, out_channels, 3, stride=2),
             _relu_conv_norm(out_channels, out_channels, 3),

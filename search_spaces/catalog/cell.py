@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from search_spaces.catalog.options import one_of
 from search_spaces.errors import SpaceError
 from search_spaces.holes import choice
-from search_spaces.nodes import Layer, layer, sequential
+from search_spaces.nodes import layer, repeat, sequential
 from search_spaces.space import Space
 
 
 def cell(
     *,
-    channels: int = 16,
-    cells: int = 5,
+    channels: int | Sequence[int] = 16,
+    cells: int | Sequence[int] = 5,
     nodes: int = 4,
     operations: Sequence[str] = (
         "none",
@@ -30,33 +31,42 @@ def cell(
     decisions are named as the edges: ``"1<-0"`` says what is on the edge from node 0 to node 1.
 
     Args:
-        channels: of the first stage.
-        cells: in each stage.
+        channels: of the first stage; or several, to choose from.
+        cells: in each stage; likewise.
         nodes: of a cell, input and output included.
         operations: what an edge may be.
 
     Raises:
-        SpaceError: a number below its least.
+        SpaceError: a number below its least, or an option without values.
     """
     from torch import nn
 
     from search_spaces.blocks import Cell, ConvNormActivation, Reduction
     from search_spaces.blocks.cell_identity import edge_names
 
-    for name, number, least in (("channels", channels, 1), ("cells", cells, 1), ("nodes", nodes, 2)):
-        if not isinstance(number, int) or number < least:
-            raise SpaceError(f"cell({name}=...): expected a whole number >= {least}, got {number!r}")
+    widths, depths = _numbers("channels", channels, 1), _numbers("cells", cells, 1)
+    (nodes,) = _numbers("nodes", nodes, 2)
     edges = {name: choice(*operations, name=name) for name in edge_names(nodes)}
-    body: list[Layer] = []
-    for stage in range(3):
-        if stage:
-            body.append(layer(Reduction, out_channels=channels * 2**stage))
-        body += [layer(Cell, edges=edges, nodes=nodes)] * cells
+    depth = depths[0] if len(depths) == 1 else choice(*depths, name="cells")
+    stage = repeat(layer(Cell, edges=edges, nodes=nodes), depth)
     return Space(
         sequential(
-            layer(ConvNormActivation, out_channels=channels, activation=None),
-            *body,
+            layer(ConvNormActivation, out_channels=one_of("channels", widths), activation=None),
+            stage,
+            layer(Reduction),
+            stage,
+            layer(Reduction),
+            stage,
             layer(nn.BatchNorm2d),
             layer(nn.ReLU),
         )
     )
+
+
+def _numbers(name: str, given: int | Sequence[int], least: int) -> Sequence[int]:
+    """The whole numbers of an option that is one of them or several."""
+    numbers = given if isinstance(given, Sequence) and given else [given]
+    for number in numbers:
+        if not isinstance(number, int) or number < least:
+            raise SpaceError(f"cell({name}=...): expected whole numbers >= {least}, got {given!r}")
+    return numbers  # type: ignore[return-value]

@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Names
+from typing import Any
+
+from search_spaces.catalog.cell import cell
 from search_spaces.catalog.cnn import cnn
-from search_spaces.catalog.options import up_to
+from search_spaces.catalog.options import of_kind, up_to
 from search_spaces.catalog.series import series
 from search_spaces.catalog.text import text
 from search_spaces.catalog.vit import vit
 from search_spaces.holes import choice
 from search_spaces.nodes import layer, repeat, sequential
-from search_spaces.signature import Image, Input, Sequence, Tokens
+from search_spaces.signature import Image, Input, Sequence, Vector
 from search_spaces.space import Space
 
 
-def encoder(kind: Input) -> Space:
+def encoder(kind: Input, kinds: Names[str] | None = None) -> Space:
     """Encoders for one input: layers that keep its kind, as the streams of a backbone need them.
 
-    Images: convolutional networks without dense layers, or vision transformers, both giving maps. Series and
-    texts: what `series` and `text` have, giving series. Vectors: dense layers. All of a size that trains in
-    minutes on a laptop, several times over as some patterns of sharing want it; give larger ones yourself.
+    Images: convolutional networks without dense layers, vision transformers, or the cell of NAS-Bench-201,
+    all giving maps. Series and texts: what `series` and `text` have, giving series. Vectors: dense layers.
+    All of a size that trains in minutes on a laptop, several times over as some patterns of sharing want it;
+    give larger ones yourself.
 
     Args:
         kind: of the input.
+        kinds: of encoders: ``cnn``, ``vit``, ``cell``; those of `series`; those of `text`; ``dense``. None:
+            all, but of images no cell, whose maps are large.
+
+    Raises:
+        SpaceError: no kinds, or one that is not known.
     """
     if isinstance(kind, Image):
-        convolutions = cnn(
-            depth=2,
-            widths=(16, 32, 64, 128),
-            downsampling=("stride", "max", "average"),
-            stem_widths=(16, 32),
-            stem_strides=(1, 2),
-            dense_layers=0,
-        )
-        return Space(
-            choice(
-                cnn=convolutions.value, vit=vit(layers=3, widths=(32, 64), patch_sizes=_patches(kind)).value
-            )
-        )
+        return Space(of_kind("kinds", ("cnn", "vit") if kinds is None else kinds, _of_images(kind)))
+    if isinstance(kind, Vector):
+        return Space(of_kind("kinds", ("dense",) if kinds is None else kinds, {"dense": dense().value}))
+    own: dict[str, Any] = {} if kinds is None else {"kinds": kinds}
     if isinstance(kind, Sequence):
-        return series(widths=(32, 64, 128))
-    return text(layers=2, widths=(64, 128)) if isinstance(kind, Tokens) else dense()
+        return series(widths=(32, 64, 128), **own)
+    return text(layers=2, widths=(64, 128), **own)
+
+
+def _of_images(image: Image) -> dict[str, Any]:
+    convolutions = cnn(
+        depth=2,
+        widths=(16, 32, 64, 128),
+        downsampling=("stride", "max", "average"),
+        stem_widths=(16, 32),
+        stem_strides=(1, 2),
+        dense_layers=0,
+    )
+    transformers = vit(layers=3, widths=(32, 64), patch_sizes=_patches(image))
+    cells = cell(channels=(8, 16), cells=(1, 2))
+    return {"cnn": convolutions.value, "vit": transformers.value, "cell": cells.value}
 
 
 def dense(*, layers: int = 3) -> Space:

@@ -9,11 +9,12 @@ from search_spaces.nodes import layer
 from search_spaces.signature import DenseMap, Generation, Retrieval, Tagging, Task
 
 
-def head(task: Task) -> Any:
+def head(task: Task, *, positions: bool = True) -> Any:
     """Heads for a task: how features are pooled, a hidden layer or none, dropout; for tags also a CRF.
 
     Args:
         task: of the signature.
+        positions: whether features come with positions, so that there is something to pool.
     """
     from search_spaces.blocks import CrfHead, DenseHead, GenerationHead, Head, RetrievalHead
 
@@ -29,4 +30,5 @@ def head(task: Task) -> Any:
         return layer(GenerationHead, hidden=choice(64, 128), dropout=dropout)
     if isinstance(task, DenseMap):
         return layer(DenseHead, hidden=hidden, dropout=dropout)
-    return layer(Head, pooling=choice("mean", "max", "attention"), hidden=hidden, dropout=dropout)
+    pooling = {"pooling": choice("mean", "max", "attention")} if positions else {}
+    return layer(Head, **pooling, hidden=hidden, dropout=dropout)

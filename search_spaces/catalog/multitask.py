@@ -11,7 +11,7 @@ from search_spaces.catalog.options import of_kind, one_of, up_to
 from search_spaces.errors import SpaceError
 from search_spaces.holes import choice
 from search_spaces.nodes import layer, repeat
-from search_spaces.signature import Signature
+from search_spaces.signature import DenseMap, Input, Signature, Tagging, Vector
 from search_spaces.space import Space
 
 SHARING = ("hard", "soft", "stitch", "mask", "tree", "private", "routed")
@@ -46,7 +46,8 @@ def multitask(
     Args:
         signature: the inputs and tasks.
         sharing: the patterns to choose from.
-        encoders: for some inputs a space of encoders in place of the catalog's (`encoder`).
+        encoders: for some inputs a space of encoders in place of the catalog's, or kinds of those, such as
+            ``["cnn", "cell"]``; see `encoder`.
         levels: where on the way the tasks of a tree may part: so many places, the first before all stages.
         experts: how many there may be in each stage, with ``routed``.
         task_attention: whether tasks look at each other's features.
@@ -66,9 +67,7 @@ def multitask(
                 raise SpaceError(f"{what}: expected names from {', '.join(there)}, got {name!r}")
     tasks = list(signature.tasks)
     arguments: dict[str, Any] = {
-        "streams": {
-            name: given[name] if name in given else encoder(kind) for name, kind in signature.inputs.items()
-        },
+        "streams": {name: _encoder(given.get(name), kind) for name, kind in signature.inputs.items()},
         "tasks": needs(signature),
     }
     if len(tasks) > 1:
@@ -80,17 +79,34 @@ def multitask(
             "taps": {name: _tap(positions, links > 1) for name in signature.inputs},
             "operator": of_kind("operators", operators, {operator: operator for operator in OPERATORS}),
             "width": one_of("widths", widths),
-            "pooling": one_of("poolings", poolings),
         }
+        if not all(isinstance(kind, Vector) for kind in signature.inputs.values()):
+            link["pooling"] = one_of("poolings", poolings)
         arguments["links"] = repeat(link, up_to("links", links))
+    pooled = _pooled(signature)
     return Space(
         {
             "body": layer(Backbone, **arguments),
             "heads": {
-                name: own[name] if name in own else head(task) for name, task in signature.tasks.items()
+                name: own[name] if name in own else head(task, positions=pooled)
+                for name, task in signature.tasks.items()
             },
         }
     )
+
+
+def _pooled(signature: Signature) -> bool:
+    """Whether heads may get positions: links give vectors, unless a task needs positions."""
+    if len(signature.inputs) == 1:
+        (kind,) = signature.inputs.values()
+        return not isinstance(kind, Vector)
+    return any(isinstance(task, Tagging | DenseMap) for task in signature.tasks.values())
+
+
+def _encoder(given: Any, kind: Input) -> Any:
+    """A space of encoders as it was given, or the catalog's."""
+    named = isinstance(given, list | tuple) and all(isinstance(one, str) for one in given)
+    return encoder(kind, given) if given is None or named else given
 
 
 def _tap(positions: Sequence[float], optional: bool) -> Any:

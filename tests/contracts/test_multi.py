@@ -29,8 +29,9 @@ from search_spaces import (
 from search_spaces.blocks import CrfHead, Head
 from search_spaces.blocks.links import OPERATORS
 from search_spaces.blocks.patterns import PATTERNS
-from search_spaces.catalog import cnn, multimodal, multitask, series, text, vit
+from search_spaces.catalog import cell, cnn, encoder, multimodal, multitask, series, text, vit
 from search_spaces.catalog.encoders import dense
+from search_spaces.errors import SpaceError
 from search_spaces.network import Network
 from search_spaces.nodes import layer
 from search_spaces.signature import Task
@@ -40,6 +41,7 @@ COUNT = 5
 IMAGES = {
     "cnn": cnn(stages=2, depth=1, widths=(4, 6), dense_layers=0),
     "vit": vit(layers=2, widths=(8,), patch_sizes=(2, 4), heads=(2,)),
+    "cell": cell(channels=4, cells=(1, 2)),
 }
 SERIES = {kind: series(kinds=(kind,), stages=2, widths=(4, 6)) for kind in ("conv", "lstm", "gru")}
 TEXTS = {
@@ -250,3 +252,30 @@ def test_every_two_decisions_meet_in_networks_that_build_answer_and_learn(case: 
             raise
         seen.update(_pairs(row))
     assert set(seen) == _every_pair(decisions)
+
+
+def test_kinds_of_encoders_are_told_by_name() -> None:
+    space = multimodal(TWO, encoders={"image": ["cell"], "pen": ["gru", "conv"]})
+    assert "1<-0" in space.holes()
+    assert not any("lstm" in path or "vit" in path for path in space.holes())
+    with pytest.raises(SpaceError, match="kinds: expected kinds from cnn, vit, cell, got 'resnet'"):
+        multimodal(TWO, encoders={"image": ["resnet"]})
+    with pytest.raises(SpaceError, match="kinds: expected at least one option"):
+        encoder(Vector(3), [])
+
+
+def test_nothing_is_chosen_where_it_would_change_nothing() -> None:
+    """Links give vectors, in which there is nothing to pool: each choice would be the same network twice."""
+
+    def pools(signature: Signature) -> list[str]:
+        heads = [path for path in multimodal(signature).holes() if path.startswith("heads")]
+        return [path for path in heads if path.endswith("pooling")]
+
+    facts = {"a": Vector(3), "b": Vector(4)}
+    tasks = {"kind": Classification(3), "size": Regression(2)}
+    assert pools(TWO) == []
+    assert pools(Signature(facts, tasks)) == pools(Signature({"a": Vector(3)}, tasks)) == []
+    assert not any("pooling" in path for path in multimodal(Signature(facts, tasks)).holes())
+    assert len(pools(THREE)) == 3
+    # who needs no positions goes along with a task that does
+    assert len(pools(Signature({**TEXT.inputs, **facts}, {"slots": Tagging(4, input="words"), **tasks}))) == 2
