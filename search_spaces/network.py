@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from search_spaces.blocks import passing
 from search_spaces.blocks.graph import Encoding
+from search_spaces.errors import ProblemError
 from search_spaces.signature import Signature
 
 
@@ -27,8 +28,8 @@ class Chain(nn.Sequential):
 class Network(nn.Module):
     """A body (the searched model) and one head for each task.
 
-    A mapping of inputs by name gives a mapping of answers by task. A lone tensor, for a network of one input,
-    gives a lone tensor where there is one task.
+    A mapping of inputs by name gives a mapping of answers by task; an input left out is missing. A lone
+    tensor, for a network of one input, gives a lone tensor where there is one task.
 
     Attributes:
         body: a `Chain`, or a `Graph` for several inputs or features of the tasks' own.
@@ -48,21 +49,31 @@ class Network(nn.Module):
         """What the body makes of the inputs, before any head.
 
         Args:
-            inputs: by name; or the only one.
+            inputs: by name, one left out being missing in all examples; or the only one.
             present: by input bool ``(N,)``: the examples that have it; of one left out, all.
+
+        Raises:
+            ProblemError: no inputs, others than the signature's, or a lone tensor for several.
         """
+        inputs = self._by_name(inputs)
         if not isinstance(self.body, Chain):
-            if isinstance(inputs, Tensor):
-                inputs = {next(iter(self.signature.inputs)): inputs}
             encoding: Encoding = cast(Any, self.body).encode(inputs, present)
             return encoding
-        if not isinstance(inputs, Tensor):
-            (name,) = self.signature.inputs
-            inputs = inputs[name]
-        features, mask = passing.call(self.body, inputs, passing.mask_of(inputs))
+        (lone,) = inputs.values()
+        features, mask = passing.call(self.body, lone, passing.mask_of(lone))
         return Encoding(
             dict.fromkeys(self.signature.tasks, features), dict.fromkeys(self.signature.tasks, mask), {}
         )
+
+    def _by_name(self, inputs: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        names = self.signature.inputs
+        if isinstance(inputs, Tensor):
+            if len(names) > 1:
+                raise ProblemError(f"expected inputs by name from {', '.join(names)}, got a lone tensor")
+            return dict.fromkeys(names, inputs)
+        if not inputs or not names.keys() >= inputs.keys():
+            raise ProblemError(f"expected inputs from {', '.join(names)}, got {', '.join(inputs) or 'none'}")
+        return inputs
 
     def head(self, task: str) -> nn.Module:
         """The head of a task, by its name."""

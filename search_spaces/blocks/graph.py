@@ -84,6 +84,8 @@ class Graph(nn.Module):
             if part not in parts or not sources:
                 raise ValueError(f"call {name!r}: expected a part and its sources, got {[part, *sources]}")
         used = {part for part, _ in self.calls.values()}
+        known = (source for _, sources in self.calls.values() for source in sources)
+        self.inputs = tuple(dict.fromkeys(source for source in known if source not in self.calls))
         self.parts = nn.ModuleDict({name: part for name, part in parts.items() if name in used})
         self._asked = {*beside, *(name for names in self.outputs.values() for name in names)}
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -97,7 +99,7 @@ class Graph(nn.Module):
         """Run all calls.
 
         Args:
-            inputs: by name, ``(N, ...)``.
+            inputs: by name, ``(N, ...)``; one left out is missing in all examples.
             present: by name bool ``(N,)``: the examples that have this input; of one left out, all.
         """
         # not len(), which would fix the number of examples in an exported network
@@ -106,6 +108,9 @@ class Graph(nn.Module):
         for name, value in inputs.items():
             taps[name] = self._input(value, None if present is None else present.get(name))
             self._remember(name, value)
+        for name in self.inputs:
+            if name not in taps:
+                taps[name] = _Tap(None, None, next(iter(inputs.values())).new_zeros(0, dtype=torch.long))
         for name, (part, sources) in self.calls.items():
             given = [taps[source] for source in sources]
             taps[name] = self._call(self.parts[part], name, given, sources, count)

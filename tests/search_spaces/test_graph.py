@@ -16,7 +16,7 @@ from search_spaces.blocks.graph import Graph, in_order
 from search_spaces.blocks.links import Concat, Sum
 from search_spaces.blocks.masks import shortened
 from search_spaces.blocks.sharing import Pool
-from search_spaces.errors import BuildError
+from search_spaces.errors import BuildError, ProblemError
 from search_spaces.network import Chain, Network
 
 PRESENT = torch.tensor([True, False, True, True, False])
@@ -300,6 +300,28 @@ def test_a_built_network_knows_the_shape_of_what_it_never_saw() -> None:
     for one in (network, copy.deepcopy(network)):
         answer = one(inputs, {"y": torch.zeros(2, dtype=torch.bool)})["task"]
         assert answer.isfinite().all()
+
+
+def test_an_input_left_out_is_missing_in_all_examples() -> None:
+    signature = Signature({"x": Vector(3), "y": Series(6, 2)}, {"task": Classification(2)})
+    streams = {"x": layer(nn.Linear, out_features=4), "y": layer(nn.Linear, out_features=5)}
+    inputs = {"x": torch.randn(2, 3), "y": torch.randn(2, 6, 2)}
+    for operator in ("sum", "concat", "gate", "attend", "lowrank"):
+        links = [{"taps": {"x": 1.0, "y": 1.0}, "operator": operator, "width": 4}]
+        space = Space(layer(Backbone, streams=streams, tasks={"task": None}, links=links))
+        network = space.architecture({}).build(signature).eval()
+        for name in inputs:
+            others = {other: value for other, value in inputs.items() if other != name}
+            expected = network(inputs, {name: torch.zeros(2, dtype=torch.bool)})["task"]
+            torch.testing.assert_close(network(others)["task"], expected)
+    wrong: dict[str, Any] = {
+        "a lone tensor": inputs["x"],
+        "none": {},
+        "x, z": {"x": inputs["x"], "z": inputs["y"]},
+    }
+    for said, given in wrong.items():
+        with pytest.raises(ProblemError, match=f"from x, y, got {said}"):
+            network(given)
 
 
 def test_what_some_lack_is_joined_in_half_precision_too() -> None:
