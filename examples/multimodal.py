@@ -44,7 +44,8 @@ space = Space(
         "recipe": recipe_for(problem.signature),
     }
 )
-search = Search(space, problem, "evolution", trials=20, epochs=10)
+# The first network is the plain one: dense layers, hard sharing, late fusion, equal weights.
+search = Search(space, problem, "evolution", trials=20, epochs=10, first=[{}])
 
 if __name__ == "__main__":
     print(search.run().head())

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from nas.costs import COSTS
 from nas.description import Description
-from search_spaces.errors import SearchError, UnknownNameError
+from search_spaces.architecture import Architecture
+from search_spaces.errors import DecisionError, SearchError, UnknownNameError
+from search_spaces.holes import Value
 from search_spaces.space import Space
 
 if TYPE_CHECKING:
@@ -62,6 +64,21 @@ def limits_of(limits: Limit | Sequence[Limit] | None, controller: object) -> tup
     if not all(isinstance(limit, Limit) for limit in found):
         raise SearchError(f"limits: expected such as at_most('num_params', 100_000), got {limits!r}")
     return found
+
+
+def first_of(first: object, space: Space) -> tuple[dict[str, Value], ...]:
+    """The decisions of the networks that a search begins with, each different from those before it."""
+    if isinstance(first, Mapping | str) or not isinstance(first, Iterable):
+        raise SearchError(f"first: expected a list of architectures or of their decisions, got {first!r:.80}")
+    found: dict[str, dict[str, Value]] = {}
+    for place, given in enumerate(first):
+        decisions = given.decisions if isinstance(given, Architecture) else given
+        try:
+            architecture = space.plain(decisions)
+        except DecisionError as error:
+            raise SearchError(f"first[{place}]: {error}") from error
+        found.setdefault(architecture.id, dict(architecture.decisions))
+    return tuple(found.values())
 
 
 def name_of(name: object) -> str | None:

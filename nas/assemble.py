@@ -32,6 +32,7 @@ def assemble(
     folder: Path | None,
     inputs: Sequence[str] = (),
     tasks: Sequence[str] = (),
+    plain: bool = True,
     **options: Any,
 ) -> Search:
     """A search from names.
@@ -43,6 +44,7 @@ def assemble(
         limits: such as ``num_params<=100000``.
         folder: where the problem's files are.
         inputs, tasks: those of the problem's to keep; none: all.
+        plain: whether to begin with the plain network of the space.
         options: more arguments of `Search`.
 
     Raises:
@@ -58,6 +60,7 @@ def assemble(
         controller,
         objectives=_objectives(maximize, minimize) or None,
         limits=[read_limit(text) for text in limits],
+        first=[{}] if plain else [],
         **options,
     )
 

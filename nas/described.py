@@ -73,4 +73,5 @@ def arguments_of(record: SearchRecord, modules: Iterable[Callable[..., Any]] | N
         "checkpoint_seconds": found.checkpoint_seconds,
         "reuse_results": found.reuse_results,
         "inherit_weights": found.inherit_weights,
+        "first": found.first,
     }

@@ -41,6 +41,7 @@ class Description:
         checkpoint_seconds: of training between them.
         reuse_results: whether results that other searches of the store have are taken over.
         inherit_weights: whether children begin from their parents' weights.
+        first: decisions of the networks that are tried before the controller is asked.
     """
 
     space: str | None
@@ -62,6 +63,7 @@ class Description:
     checkpoint_seconds: float = 60.0
     reuse_results: bool = False
     inherit_weights: bool = False
+    first: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -96,6 +98,7 @@ class Description:
                 checkpoint_seconds=data.get("checkpoint_seconds", 60.0),
                 reuse_results=data.get("reuse_results", False),
                 inherit_weights=data.get("inherit_weights", False),
+                first=tuple(data.get("first", ())),
             )
         except (KeyError, TypeError, NasError) as error:
             raise FormatError(f"not the description of a search: {error!r}") from error
@@ -157,6 +160,7 @@ _SAME = (
     "more_settings",
     "fidelity",
     "inherit_weights",
+    "first",
 )  # what may not change while a search goes on
 
 

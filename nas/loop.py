@@ -10,6 +10,7 @@ from dataclasses import replace
 from controllers.base import Controller, Proposal
 from controllers.fidelity import Fidelity
 from controllers.planner import Planner
+from controllers.replay import ask_again
 from controllers.warm_start import warm_start
 from nas.answers import Answers
 from nas.callbacks import Callbacks
@@ -84,7 +85,7 @@ class Loop:
         self._flights = Flights()
         self._checkpoints = Checkpoints(description, record.name)
         self._outcomes = Outcomes(self.planner, self.standing, self._checkpoints, self.callbacks)
-        self._given: deque[Proposal] = deque()  # from older results, to be begun first
+        self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
         self._usage = UsageRecorder()
         self._jobs: list[Job] = []  # to be started after the commit
@@ -96,16 +97,27 @@ class Loop:
 
     # -- the beginning -------------------------------------------------------------------------------------
 
+    def begin_with(self, architectures: Sequence[Architecture]) -> None:
+        """Try these networks first; the plain one of the space is said to be that."""
+        plain = self.controller.space.plain().id if architectures else None
+        for architecture in architectures:
+            origin = "plain" if architecture.id == plain else "given"
+            proposal = Proposal(self.controller.num_asked, architecture, origin=origin)
+            ask_again(self.controller, proposal)
+            self._given.append(proposal)
+        self._num_given = len(self._given)
+
     def start_from(self, starts: Sequence[Start]) -> None:
-        """Let the controller begin from older results, before anything else.
+        """Let the controller begin from older results, before it is asked for anything.
 
         Those that compare are told; of the others, as of those that fit the space in part only, the best are
         tried first.
         """
+        given = len(self._given)
         for comparable in (True, False):
             results = [(start.decisions, start.metrics) for start in starts if start.comparable is comparable]
             if results:
-                most = _GIVEN - len(self._given)
+                most = _GIVEN + given - len(self._given)
                 self._given += warm_start(self.controller, results, propose=most, tell=comparable).proposals
         self._num_given = len(self._given)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from nas.arguments import (
     executor_of,
     fidelity_of,
     fingerprint,
+    first_of,
     limits_of,
     name_of,
     objectives_of,
@@ -85,6 +86,9 @@ class Search:
         start_from: older searches to start from: names or numbers in the same store, or pairs ``(store,
             search)``. The controller learns from their results where the problem, the data and the epochs are
             the same; else networks like the best of them are tried first.
+        first: networks to try before the controller is asked, in this order: each an `Architecture` or its
+            decisions (path -> value); those that are left out are the plain ones (`Space.plain`), so that
+            ``first=[{}]`` begins with the plain network of the space.
         callbacks: who hears of the search while it runs: each a `nas.callbacks.Callback`.
         reuse_results: take results over that other searches of the store have: of the same network and recipe
             on the same data, with the same epochs and seed (see `nas.answers`). They count as trials, took no
@@ -130,6 +134,7 @@ class Search:
         checkpoints: str | Path | None = None,
         checkpoint_seconds: float = 60.0,
         start_from: Source | list[Source] | None = None,
+        first: Sequence[Architecture | Mapping[str, Any]] = (),
         callbacks: Sequence[Callback] = (),
         reuse_results: bool = False,
         inherit_weights: bool = False,
@@ -174,6 +179,7 @@ class Search:
             checkpoint_seconds=checkpoint_seconds,
             reuse_results=reuse_results,
             inherit_weights=inherit_weights,
+            first=first_of(first, self.space),
         )
         check_metrics(self.description)
         executor_of(executor)  # an unknown name is said now, not after the problem is loaded
@@ -281,6 +287,7 @@ class Search:
 
     def _drive(self, loop: Loop, resume: bool) -> str:
         """Search; gives why it ended."""
+        loop.begin_with([self.space.architecture(decisions) for decisions in self.description.first])
         loop.start_from(loop.store.starts(loop.record.id))
         if resume:
             loop.restore(self._rebuild)

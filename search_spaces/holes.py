@@ -76,6 +76,11 @@ class Hole(ABC):
     def from_unit(self, unit: float) -> Value:
         """The value nearest to ``unit`` in [0, 1]; the inverse of `to_unit`."""
 
+    @property
+    def plainest(self) -> Value:
+        """Where one would begin: the middle of numbers; of other options the first."""
+        return self.from_unit(0.5)
+
     @abstractmethod
     def sample(self, rng: Rng) -> Value:
         """A value at random: uniform, on the hole's scale."""
@@ -158,6 +163,13 @@ class Choice(Hole):
     def from_unit(self, unit: float) -> Value:
         return self.labels[round(min(max(unit, 0.0), 1.0) * (len(self.labels) - 1))]
 
+    @property
+    def plainest(self) -> Value:
+        numbers = [label for label in self.labels if isinstance(label, int | float)]
+        if len(numbers) < len(self.labels) or any(isinstance(label, bool) for label in numbers):
+            return self.labels[0]
+        return sorted(numbers)[(len(numbers) - 1) // 2]
+
     def sample(self, rng: Rng) -> Value:
         return self.labels[int(rng.random() * len(self.labels))]
 
@@ -178,6 +190,8 @@ def choice(*options: Any, name: str | None = None, **labelled: Any) -> Choice:
         options: anything: plain values, layers, dicts and lists, with more holes inside.
         name: decide once for every hole of this name.
         labelled: more options, each with its label.
+
+    The plainest option comes first: `Space.plain` begins with it.
 
     Example:
         >>> choice(16, 32, 64)

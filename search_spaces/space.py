@@ -78,15 +78,30 @@ class Space(Wrapper):
         Raises:
             DecisionError: a decision is missing, has a wrong value, or belongs to no active hole.
         """
+
+        def missing(path: str, hole: Hole) -> Value:
+            raise DecisionError(path, hole.expected, MISSING)
+
+        return self._decided(decisions, missing)
+
+    def plain(self, decisions: Mapping[str, Value] | None = None) -> Architecture:
+        """The architecture with which one would begin: the middle of all numbers, the first of other options.
+
+        Args:
+            decisions: those that are to be otherwise (path -> value).
+
+        Raises:
+            DecisionError: a decision has a wrong value, or belongs to no active hole.
+        """
+        return self._decided({} if decisions is None else decisions, lambda path, hole: hole.plainest)
+
+    def _decided(self, decisions: Mapping[str, Value], other: Pick) -> Architecture:
+        """The architecture of these decisions, and where there is none of what ``other`` picks."""
         if not isinstance(decisions, Mapping):
             raise DecisionError("", "a mapping from paths to values", decisions)
-
-        def pick(path: str, hole: Hole) -> Value:
-            if path not in decisions:
-                raise DecisionError(path, hole.expected, MISSING)
-            return decisions[path]
-
-        architecture = self.fill(pick)
+        architecture = self.fill(
+            lambda path, hole: decisions[path] if path in decisions else other(path, hole)
+        )
         for path in decisions:
             if path not in architecture.decisions:
                 known = path in self._holes

@@ -41,7 +41,7 @@ EXECUTORS = ("pool", "inline", "tune")
 _OF_THE_FILE = (
     "problem", "folder", "input_", "task", "space", "controller", "maximize", "minimize", "limit", "seed",
     "epochs", "trial_seconds", "trial_silence", "trial_memory", "checkpoints", "start_from", "reuse",
-    "inherit_weights", "keep_weights", "fidelity", "min_epochs",
+    "without_plain", "inherit_weights", "keep_weights", "fidelity", "min_epochs",
 )  # fmt: skip
 
 
@@ -75,6 +75,10 @@ def search(
     reuse: Annotated[
         bool | None,
         typer.Option("--reuse", help="Take results over that the store has of the same training."),
+    ] = None,
+    without_plain: Annotated[
+        bool | None,
+        typer.Option("--without-plain", help="Do not begin with the plain network of the space."),
     ] = None,
     inherit_weights: Annotated[
         bool | None,
@@ -136,6 +140,7 @@ def search(
             trial_memory=None if trial_memory is None else int(trial_memory * 1e9),
             checkpoints=checkpoints,
             start_from=start_from or None,
+            plain=not without_plain,
             reuse_results=bool(reuse),
             inherit_weights=bool(inherit_weights),
             keep_weights=5 if keep_weights is None else keep_weights,

@@ -17,6 +17,7 @@ import pytest
 
 import nas
 from nas import Search, cli
+from nas.description import Description
 from nas.store import Store
 from search_spaces import Space
 from workers.problems import Problem
@@ -216,6 +217,16 @@ def test_a_search_of_several_objectives_in_a_space_from_a_file(run: Run, there: 
     with Store("nas.db") as store:
         record = store.search("two")
     assert [o["metric"] for o in record.description["objectives"]] == ["accuracy", "num_params"]
+
+
+def test_a_search_begins_with_the_plain_network_unless_it_is_told_not_to(run: Run, there: Path) -> None:
+    for name, options in (("with", []), ("without", ["--without-plain"])):
+        assert run("search", *SMALL, "--name", name, *options)[0] == 0
+    with Store("nas.db") as store:
+        (plain,), (other,) = store.trials(store.search("with").id), store.trials(store.search("without").id)
+        description = Description.from_dict(store.search("with").description)
+    assert (plain.origin, other.origin) == ("plain", "random")
+    assert plain.architecture_id == description.load_space().plain().id
 
 
 # -- what is wrong -----------------------------------------------------------------------------------------

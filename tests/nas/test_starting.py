@@ -110,3 +110,54 @@ def test_what_to_start_from_is_checked_before_anything_is_made(make: Any) -> Non
         make(start_from=[3.5])
     with pytest.raises(UnknownNameError, match="nothing-like-it"):
         make(start_from="nothing-like-it").run()
+
+
+# -- networks that are tried first -------------------------------------------------------------------------
+
+
+def test_networks_that_are_given_are_tried_first_and_learned_from(make: Any) -> None:
+    space = Space({"a": integer(0, 99), "op": choice("x", "y", "z")})
+    given = [{}, {"a": 7}, space.architecture({"a": 3, "op": "z"}), {"op": "x", "a": 7}]
+    search = make("evolution", on=space, trials=20, first=given)
+    search.run()
+    found = _trials(search)
+    first = [{"a": 50, "op": "x"}, {"a": 7, "op": "x"}, {"a": 3, "op": "z"}]  # the last is the second again
+    assert [trial.decisions for trial in found[:3]] == first
+    assert [trial.origin for trial in found[:4]] == ["plain", "given", "given", "random"]
+    assert search.controller.num_told == 20
+    assert len({trial.architecture_id for trial in found}) == 20
+
+
+@pytest.mark.parametrize("controller", ["random", "evolution", "reinforce", "local", "optuna"])
+def test_a_search_with_given_networks_goes_on_as_if_it_had_not_ended(make: Any, controller: str) -> None:
+    options: dict[str, Any] = {"first": [{}, {"a": 5}], "name": "given"}
+    for trials in (1, 6):
+        search = make(controller, trials=trials, **options)
+        if trials == 1:
+            search.run()
+        else:
+            search.extend(trials=5).run(resume=True)
+    whole = make(controller, trials=6, **options | {"name": "whole"})
+    whole.run()
+    assert decisions(search) == decisions(whole)
+
+
+def test_given_networks_come_before_those_like_older_ones(make: Any) -> None:
+    make("random", trials=30, name="older", epochs=1).run()
+    newer = make("random", trials=15, name="newer", epochs=2, start_from=["older"], first=[{"a": 501}])
+    newer.run()
+    assert [trial.origin for trial in _trials(newer)] == ["given"] + ["warm start"] * 10 + ["random"] * 4
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ({"a": 1}, "first: expected a list of architectures"),
+        ([{"c": 1}], r"first\[0\]: decision 'c': expected nothing \(the space has no such hole\)"),
+        ([{}, {"a": -1}], r"first\[1\]: decision 'a': expected a whole number from 0"),
+        ([3], r"first\[0\]: .*expected a mapping"),
+    ],
+)
+def test_what_fits_no_network_is_told_before_anything_runs(make: Any, first: Any, said: str) -> None:
+    with pytest.raises(SearchError, match=said):
+        make("random", first=first)

@@ -167,3 +167,31 @@ def test_deep_nesting_is_no_trouble() -> None:
         value = {"in": [value]}
     sample = Space(value).sample(random.Random(0))
     assert type(sample).from_json(sample.to_json()).id == sample.id
+
+
+# -- where one would begin ---------------------------------------------------------------------------------
+
+
+def test_the_plain_architecture_has_the_middle_of_numbers_and_the_first_of_other_options() -> None:
+    space = Space(
+        {
+            "kind": choice("cnn", "vit"),
+            "width": choice(64, 16, 32, 128),
+            "residual": choice(False, True),
+            "tap": choice(None, 0.5, 1.0),
+            "depth": integer(1, 9),
+            "rate": real(1e-4, 1e-2, log=True),
+            "more": choice(none=None, some={"size": choice(3, 5, 7)}),
+        }
+    )
+    plain = space.plain()
+    assert plain.decisions["rate"] == pytest.approx(1e-3)
+    others = {path: value for path, value in plain.decisions.items() if path != "rate"}
+    expected = {"kind": "cnn", "width": 32, "residual": False, "tap": None, "depth": 5, "more": "none"}
+    assert others == expected
+    some = space.plain({"more": "some", "depth": 2})
+    assert some.decisions == {**plain.decisions, "more": "some", "depth": 2, "more.some.size": 5}
+    with pytest.raises(DecisionError, match=r"decision 'more.some.size': expected nothing \(not active"):
+        space.plain({"more.some.size": 3})
+    with pytest.raises(DecisionError, match="a whole number from 1 to 9, got 10"):
+        space.plain({"depth": 10})
