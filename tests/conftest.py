@@ -15,10 +15,10 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests (``-n``): all that use Ray go to one, for there is one Ray; the
-    other files stay whole, for what their tests share is made once."""
+    """Where several processes share the tests (``-n``): all that use the one Ray go to one of them; the other
+    files stay whole, for what their tests share, maybe a cluster of their own, is made once."""
     for item in items:
-        ray = "ray_cluster" in getattr(item, "fixturenames", ()) or item.get_closest_marker("cluster")
+        ray = "ray_cluster" in getattr(item, "fixturenames", ())
         if item.path.name != "test_benchmarks.py":
             item.add_marker(pytest.mark.xdist_group("ray" if ray else str(item.path)))
 

@@ -116,11 +116,12 @@ class Driver:
             time.sleep(0.05)
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that train for this search, on whatever node."""
-        found = []
-        for process in psutil.process_iter(["name", "cmdline"]):
+        """The processes that train for this search, on whatever node of its cluster."""
+        address, found = f"--gcs-address={self.given['address']}", []
+        for process in psutil.process_iter(["cmdline"]):
             words = " ".join(process.info["cmdline"] or [])
-            if words.startswith("ray::") and "Worker" in words:
+            node = process.parent() if words.startswith("ray::") and "Worker" in words else None
+            if node is not None and address in node.cmdline():
                 found.append(process)
         return found
 
