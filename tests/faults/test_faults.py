@@ -75,7 +75,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(driver: Make
 
 
 def test_a_search_outlives_a_node_and_uses_one_that_joins(driver: Make, nodes: Cluster) -> None:
-    search = driver(trials=60, seconds=0.05)
+    search = driver(trials=36, seconds=0.15)  # what is slow leaves a node the time to come
 
     def used(count: int) -> Callable[[Any], bool]:
         def is_so(trials: Any) -> bool:
@@ -91,7 +91,7 @@ def test_a_search_outlives_a_node_and_uses_one_that_joins(driver: Make, nodes: C
     nodes.add_node(num_cpus=1, object_store_memory=CAPACITY["object_store_memory"])
     search.wait_for(used(4))
     trials = search.end()
-    check(trials, 60)
+    check(trials, 36)
     assert {trial.status for trial in trials} == {"complete"}
 
 
