@@ -91,7 +91,7 @@ class StoreSource:
 @contextmanager
 def source_of(database: Database, search_id: int | None) -> Iterator[StoreSource]:
     """A store to take searches from, as it is at this moment."""
-    with database.snapshot() as connection:
+    with database.reading() as connection:
         yield StoreSource(connection, search_id)
 
 

@@ -117,14 +117,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection to read with: all that it reads is of one moment."""
+        """A connection to read with: all that it ever reads is of one moment."""
         with self._turn, self._mapped(), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A connection to read with for long: all that it ever reads is of one moment."""
-        with self.reading() as connection:
             if not self._sqlite:  # there each statement would have a moment of its own
                 connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection

@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from nas.records import EpochReport, Trial
+from nas.schema import layouts
 from nas.store import Store
+from nas.trial_table import read_trials
 
 WRITERS, TRIALS = 8, 200
 """Of each: by hand it was done with 2,000 trials too (see benchmarks/RESULTS.md)."""
@@ -54,6 +56,20 @@ def check(url: str, trials: int) -> None:
         assert all(trial.decisions == {"a": trial.number, str(trial.number // trials): 1} for trial in shared)
 
 
+def test_what_is_read_together_is_of_one_moment_whoever_writes_meanwhile(url: str) -> None:
+    """A trial is read with the names of its metrics: another process may write both in between."""
+    with Store(url, create=True) as store, Store(url) as other:
+        search = store.create_search("one", {})
+        count = sa.select(sa.func.count()).select_from(layouts)
+        with other._database.reading() as connection:
+            assert connection.scalar(count) == 0
+            with store.writing(search.id) as writing:
+                writing.add(Trial(0, f"{0:016x}", {"a": 1}, "running"))
+            assert connection.scalar(count) == 0
+            assert read_trials(connection, search.id) == []
+        assert [trial.decisions for trial in other.trials(search.id)] == [{"a": 1}]
+
+
 def test_eight_processes_that_write_one_store_at_once_lose_nothing(url: str) -> None:
     with Store(url, create=True) as store:
         store.create_search("shared", {})
@@ -70,7 +86,9 @@ def test_eight_processes_that_write_one_store_at_once_lose_nothing(url: str) -> 
 WRITER = """
 import sys
 from nas.records import EpochReport, Trial
+from nas.schema import layouts
 from nas.store import Store
+from nas.trial_table import read_trials
 
 with Store(sys.argv[1]) as store:
     search = store.search("one").id
