@@ -115,7 +115,7 @@ def _columns(
     else:  # all their metrics would not fit on a line
         names += compared_metrics(tasks).values() if len(tasks) <= _TASKS else ()
         names += [score for score in SCORES if any(row.get(score) is not None for row in rows)]
-        names += [*limited, "num_params"]
+        names += [*limited, "num_params", "origin"]
         names += ["epochs"] if len({row["epochs"] for row in rows}) > 1 else []
         if not over_seeds and {row["status"] for row in rows} == {"complete"}:  # as they should be
             names.remove("status")
