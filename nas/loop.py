@@ -10,7 +10,6 @@ from dataclasses import replace
 from controllers.base import Controller, Proposal
 from controllers.fidelity import Fidelity
 from controllers.planner import Planner
-from controllers.replay import ask_again
 from controllers.warm_start import warm_start
 from nas.answers import Answers
 from nas.callbacks import Callbacks
@@ -103,7 +102,7 @@ class Loop:
         for architecture in architectures:
             origin = "plain" if architecture.id == plain else "given"
             proposal = Proposal(self.controller.num_asked, architecture, origin=origin)
-            ask_again(self.controller, proposal)
+            self.planner.repeat(proposal)
             self._given.append(proposal)
         self._num_given = len(self._given)
 
