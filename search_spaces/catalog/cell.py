@@ -44,8 +44,11 @@ def cell(
     from search_spaces.blocks import Cell, ConvNormActivation, Reduction
     from search_spaces.blocks.cell_identity import edge_names
 
-    widths, depths = _numbers("channels", channels, 1), _numbers("cells", cells, 1)
-    (nodes,) = _numbers("nodes", nodes, 2)
+    widths, depths = (one if isinstance(one, Sequence) else (one,) for one in (channels, cells))
+    for name, numbers, least in (("channels", widths, 1), ("cells", depths, 1), ("nodes", (nodes,), 2)):
+        for number in numbers:
+            if not isinstance(number, int) or number < least:
+                raise SpaceError(f"cell({name}=...): expected whole numbers >= {least}, got {number!r}")
     edges = {name: choice(*operations, name=name) for name in edge_names(nodes)}
     depth = depths[0] if len(depths) == 1 else choice(*depths, name="cells")
     stage = repeat(layer(Cell, edges=edges, nodes=nodes), depth)
@@ -61,12 +64,3 @@ def cell(
             layer(nn.ReLU),
         )
     )
-
-
-def _numbers(name: str, given: int | Sequence[int], least: int) -> Sequence[int]:
-    """The whole numbers of an option that is one of them or several."""
-    numbers = given if isinstance(given, Sequence) and given else [given]
-    for number in numbers:
-        if not isinstance(number, int) or number < least:
-            raise SpaceError(f"cell({name}=...): expected whole numbers >= {least}, got {given!r}")
-    return numbers  # type: ignore[return-value]
