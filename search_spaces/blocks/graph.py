@@ -103,14 +103,15 @@ class Graph(nn.Module):
             present: by name bool ``(N,)``: the examples that have this input; of one left out, all.
         """
         # not len(), which would fix the number of examples in an exported network
-        count = next(iter(inputs.values())).shape[0]
+        some = next(iter(inputs.values()))
+        count = some.shape[0]
         taps: dict[str, _Tap] = {}
         for name, value in inputs.items():
             taps[name] = self._input(value, None if present is None else present.get(name))
             self._remember(name, value)
         for name in self.inputs:
             if name not in taps:
-                taps[name] = _Tap(None, None, next(iter(inputs.values())).new_zeros(0, dtype=torch.long))
+                taps[name] = _Tap(None, None, some.new_zeros(0, dtype=torch.long))
         for name, (part, sources) in self.calls.items():
             given = [taps[source] for source in sources]
             taps[name] = self._call(self.parts[part], name, given, sources, count)

@@ -131,12 +131,9 @@ def test_networks_that_are_given_are_tried_first_and_learned_from(make: Any) -> 
 @pytest.mark.parametrize("controller", ["random", "evolution", "reinforce", "local", "optuna"])
 def test_a_search_with_given_networks_goes_on_as_if_it_had_not_ended(make: Any, controller: str) -> None:
     options: dict[str, Any] = {"first": [{}, {"a": 5}], "name": "given"}
-    for trials in (1, 6):
-        search = make(controller, trials=trials, **options)
-        if trials == 1:
-            search.run()
-        else:
-            search.extend(trials=5).run(resume=True)
+    make(controller, trials=1, **options).run()
+    search = make(controller, trials=1, **options).extend(trials=5)
+    search.run(resume=True)
     whole = make(controller, trials=6, **options | {"name": "whole"})
     whole.run()
     assert decisions(search) == decisions(whole)

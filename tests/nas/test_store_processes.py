@@ -86,9 +86,7 @@ def test_eight_processes_that_write_one_store_at_once_lose_nothing(url: str) -> 
 WRITER = """
 import sys
 from nas.records import EpochReport, Trial
-from nas.schema import layouts
 from nas.store import Store
-from nas.trial_table import read_trials
 
 with Store(sys.argv[1]) as store:
     search = store.search("one").id
