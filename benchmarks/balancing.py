@@ -19,7 +19,7 @@ from benchmarks.common import Target, at_most, finish, show
 from search_spaces import Classification, Image, Signature, Space, layer, sequential
 from workers.problems.problem import Problem
 from workers.recipe import GradientMethod, LossMethod, Recipe
-from workers.training import train
+from workers.training.training import train
 
 SIDE = 8
 

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from benchmarks.common import Target, at_least, at_most, finish, show
-from nas.assemble import assemble
-from nas.commands.searching import DEFAULT_SECONDS
+from nas.commands.assemble import assemble
+from nas.commands.search import DEFAULT_SECONDS
 
 LIMIT = 200_000
 

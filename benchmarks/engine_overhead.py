@@ -28,7 +28,8 @@ import ray
 
 from benchmarks.common import Target, at_least, at_most, finish, show
 from search_spaces import Architecture, Classification, Signature, Space, Vector, real
-from workers import Pool, cluster
+from workers import Pool
+from workers.remote import cluster
 from workers.tabular import Answer, Table
 
 WORKERS = 2
@@ -49,7 +50,7 @@ def table() -> Table:
 def ours(trials: int, seed: int) -> float:
     """Seconds of a search on our pool."""
     from nas import Search
-    from nas.callbacks import OnTurn
+    from nas.search.callbacks import OnTurn
 
     problem = table()
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ import nas
 from benchmarks.common import Target, at_most, finish, markdown, show
 from benchmarks.recording import record
 from nas import Found, Search
-from nas.exporting import FORMATS
+from nas.reuse.export import FORMATS
 from search_spaces import Space
 from search_spaces.catalog import catalog, load, recipe_for
 from workers.problems import Problem

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from controllers.hypervolume import hypervolume
+from controllers.ranking import hypervolume
 
 Point = tuple[float, float]
 

@@ -14,8 +14,8 @@ import torch
 
 from benchmarks.common import at_most, finish, show
 from nas import Search
-from nas.callbacks import OnTurn
-from nas.progress import Progress
+from nas.search.callbacks import OnTurn
+from nas.search.progress import Progress
 from search_spaces import Space, choice, integer
 from workers.executor import Executor
 from workers.job import Event, Finished, HeldWeights, Job, Report, Reported

@@ -17,14 +17,14 @@ from benchmarks.common import Target, at_least, finish, markdown, show
 from benchmarks.multitask_baselines import baseline, joined_splits
 from benchmarks.recording import record
 from nas import Search, at_most
-from nas.scores import delta_m_pct, values_of
+from nas.results.scores import delta_m_pct, values_of
 from search_spaces import Space
 from search_spaces.catalog import load, model_for, recipe_for
 from workers.job import Failed, Finished, Job
-from workers.measures import main_metric
-from workers.pool import Pool
+from workers.pool.pool import Pool
 from workers.problems import Problem
 from workers.problems import load as load_problem
+from workers.problems.measures import main_metric
 
 CONTROLLERS = ("random", "evolution", "reinforce")
 

@@ -16,7 +16,7 @@ from search_spaces.blocks import (
     Stage,
     TokenEmbedding,
 )
-from search_spaces.blocks.backbone import needs
+from search_spaces.blocks.backbone.backbone import needs
 from search_spaces.signature import Image, Input, Sequence, Tagging, Task
 from workers.problems import Problem
 from workers.problems.split import Split

@@ -25,7 +25,7 @@ from controllers.objectives import maximize, minimize
 from nas.lease import new_driver, release
 from nas.ranking import first_fronts
 from nas.records import EpochReport, Trial
-from nas.store import Store
+from nas.store.store import Store
 
 _DECISIONS: dict[str, Callable[[random.Random], Any]] = {
     "model/depth": lambda rng: rng.randint(1, 8),

@@ -20,7 +20,7 @@ from benchmarks.common import Target, at_least, finish, show
 from search_spaces import Classification, Image, Signature, Space, layer, sequential
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
-from workers.training import train
+from workers.training.training import train
 
 
 def _convolution(channels: int) -> list[object]:

@@ -22,15 +22,15 @@ from nas import Found, Search, at_most
 from search_spaces import Signature, Space
 from search_spaces.catalog import load, model_for, recipe_for
 from search_spaces.signature import Classification
-from workers.criterion import adapt
 from workers.job import Report
-from workers.metrics import evaluate
-from workers.pool import Pool
+from workers.pool.pool import Pool
 from workers.problems import Problem
 from workers.problems import load as load_problem
 from workers.problems.split import Split
 from workers.recipe import Recipe
-from workers.training import train
+from workers.training.criterion import adapt
+from workers.training.metrics import evaluate
+from workers.training.training import train
 
 OLD, NEW = range(5), range(5, 8)
 """Alphabets that are searched on, and those that are learned afterwards."""

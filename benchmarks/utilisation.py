@@ -26,12 +26,13 @@ import ray
 
 from benchmarks.common import at_least, finish, show
 from nas import Search
-from nas.callbacks import OnTurn
-from nas.progress import Progress
+from nas.search.callbacks import OnTurn
+from nas.search.progress import Progress
 from search_spaces import Architecture, Classification, Signature, Space, Vector, integer, real
 from search_spaces.catalog import load
-from workers import Pool, cluster
+from workers import Pool
 from workers.executor import Usage
+from workers.remote import cluster
 from workers.tabular import Answer, Table
 
 SLEEPERS = 64

@@ -11,10 +11,10 @@ from controllers.local_search import LocalSearch
 from controllers.nsga2 import NSGA2
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
 from controllers.optuna_controller import OptunaController
-from controllers.predictor import PredictorEvolution
+from controllers.predictor.predictor import PredictorEvolution
 from controllers.random_search import RandomSearch
 from controllers.records import Draft, Outcome, Proposal
-from controllers.reinforce import Reinforce
+from controllers.reinforce.reinforce import Reinforce
 from controllers.replay import replay
 from controllers.warm_start import WarmStart, warm_start
 

@@ -12,8 +12,8 @@ from ray.tune.schedulers import ASHAScheduler
 
 from controllers import RegularizedEvolution, maximize
 from search_spaces.catalog import mlp
-from workers import cluster
-from workers.tune_search import as_searcher, trainable
+from workers.remote import cluster
+from workers.tune import as_searcher, trainable
 
 
 def main(trials: int = 12, epochs: int = 8) -> None:

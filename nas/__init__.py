@@ -8,50 +8,51 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from controllers.objectives import at_least, at_most, maximize, minimize
-    from nas.analysis.importance import importance
-    from nas.analysis.learning import curves, rank_correlation
-    from nas.analysis.progress import best_so_far, pareto_front
-    from nas.callbacks import Callback
-    from nas.comparing import compare
-    from nas.ensembles import Ensemble, ensemble
-    from nas.fine_tuning import fine_tune, stages
-    from nas.leaderboards import leaderboard
+    from nas.integrations.optuna_study import to_optuna
     from nas.reports.watching import report
-    from nas.retraining import Retraining, retrain
-    from nas.reuse import Found, load
-    from nas.search import Search
-    from nas.store import Store
-    from nas.studies import to_optuna
+    from nas.results.best_so_far import best_so_far, pareto_front
+    from nas.results.importance import importance
+    from nas.results.leaderboard import leaderboard
+    from nas.results.learning_curves import curves, rank_correlation
+    from nas.reuse.compare import compare
+    from nas.reuse.ensemble import Ensemble, ensemble
+    from nas.reuse.found import Found
+    from nas.reuse.load import load
+    from nas.reuse.retrain import Retraining, retrain
+    from nas.search.callbacks import Callback
+    from nas.search.search import Search
+    from nas.store.store import Store
     from search_spaces.errors import NasError
+    from workers.training.fine_tuning import fine_tune, stages
 
-__version__ = "0.1.0"
+from nas.version import __version__ as __version__
 
 _HOMES = {
-    "Callback": "nas.callbacks",
-    "Ensemble": "nas.ensembles",
-    "Found": "nas.reuse",
+    "Callback": "nas.search.callbacks",
+    "Ensemble": "nas.reuse.ensemble",
+    "Found": "nas.reuse.found",
     "NasError": "search_spaces.errors",
-    "Retraining": "nas.retraining",
-    "Search": "nas.search",
-    "Store": "nas.store",
+    "Retraining": "nas.reuse.retrain",
+    "Search": "nas.search.search",
+    "Store": "nas.store.store",
     "at_least": "controllers.objectives",
     "at_most": "controllers.objectives",
-    "best_so_far": "nas.analysis.progress",
-    "compare": "nas.comparing",
-    "curves": "nas.analysis.learning",
-    "ensemble": "nas.ensembles",
-    "fine_tune": "nas.fine_tuning",
-    "importance": "nas.analysis.importance",
-    "leaderboard": "nas.leaderboards",
-    "load": "nas.reuse",
+    "best_so_far": "nas.results.best_so_far",
+    "compare": "nas.reuse.compare",
+    "curves": "nas.results.learning_curves",
+    "ensemble": "nas.reuse.ensemble",
+    "fine_tune": "workers.training.fine_tuning",
+    "importance": "nas.results.importance",
+    "leaderboard": "nas.results.leaderboard",
+    "load": "nas.reuse.load",
     "maximize": "controllers.objectives",
     "minimize": "controllers.objectives",
-    "pareto_front": "nas.analysis.progress",
-    "rank_correlation": "nas.analysis.learning",
+    "pareto_front": "nas.results.best_so_far",
+    "rank_correlation": "nas.results.learning_curves",
     "report": "nas.reports.watching",
-    "retrain": "nas.retraining",
-    "stages": "nas.fine_tuning",
-    "to_optuna": "nas.studies",
+    "retrain": "nas.reuse.retrain",
+    "stages": "workers.training.fine_tuning",
+    "to_optuna": "nas.integrations.optuna_study",
 }
 
 __all__ = [

@@ -9,14 +9,14 @@ from typing import NoReturn
 
 import typer
 
-from nas.commands.comparing import compare
+from nas.commands.compare import compare
 from nas.commands.jobs import logs, status, stop, submit
-from nas.commands.reporting import report
+from nas.commands.report import report
 from nas.commands.results import export, leaderboard, list_, show
-from nas.commands.resuming import extend, resume
-from nas.commands.reusing import ensemble, retrain
-from nas.commands.searching import interrupt, search
-from nas.commands.storing import app as store
+from nas.commands.resume import extend, resume
+from nas.commands.retrain import ensemble, retrain
+from nas.commands.search import interrupt, search
+from nas.commands.store import app as store
 from search_spaces.errors import NasError
 
 app = typer.Typer(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -10,10 +12,17 @@ from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
-from nas.budget import Budget
+from nas.lease import living
 from nas.ranking import rank
 from nas.records import Trial
-from search_spaces.errors import FormatError, NasError, SpaceError, StoreError, UnknownNameError
+from search_spaces.errors import (
+    FormatError,
+    NasError,
+    SearchError,
+    SpaceError,
+    StoreError,
+    UnknownNameError,
+)
 from search_spaces.signature import Signature
 from search_spaces.space import Space
 
@@ -211,3 +220,77 @@ def controller_name(controller: Controller) -> str:
         if known is kind:
             return name
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a search ends: at the first of these that is reached. None means without that end.
+
+    Attributes:
+        trials: networks trained, failed ones and repeats answered from the record included.
+        seconds: wall-clock time of the search's drivers together.
+        target: value of the first objective.
+        trial_seconds: time for one trial; a longer one fails with reason ``timeout``.
+        epochs: for every trial, in place of its recipe's.
+        trial_memory: bytes that a worker may hold while it runs a trial; more fails it (``out_of_memory``).
+        trial_silence: seconds that a trial may take without a report; more fails it (``silent``).
+
+    Raises:
+        SearchError: a value that is no such number.
+    """
+
+    trials: int | None = None
+    seconds: float | None = None
+    target: float | None = None
+    trial_seconds: float | None = None
+    epochs: int | None = None
+    trial_memory: int | None = None
+    trial_silence: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("trials", "epochs", "trial_memory"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise SearchError(f"{name}: expected a whole number above 0, got {value!r}")
+        for name in ("seconds", "trial_seconds", "trial_silence", "target"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            wanted = "a number" if name == "target" else "a number above 0"
+            number = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+            if not number or (name != "target" and value <= 0):
+                raise SearchError(f"{name}: expected {wanted}, got {value!r}")
+
+
+def training_seed(seed: int, architecture_id: str) -> int:
+    """The seed of a training: the same whenever and wherever this network is trained in this search."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {architecture_id}".encode()).digest()[:4])
+
+
+COSTS = frozenset({"num_params", "num_macs", "activation_bytes"})
+"""The metrics that are costs."""
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """One search: what it is (see `nas.description`), where it stands, and what people say of it."""
+
+    id: int
+    name: str
+    status: str
+    reason: str | None
+    created_at: float
+    elapsed_seconds: float
+    driver: str | None
+    heartbeat_at: float | None
+    written: str | None
+    description: Mapping[str, Any]
+    tags: Sequence[str] = ()
+    notes: str = ""
+
+    @property
+    def state(self) -> str:
+        """The status as it is: a search whose driver was killed still has the status ``running``."""
+        if self.status == "running" and living(self.driver, self.heartbeat_at) is None:
+            return "killed"
+        return self.status

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
-
-from nas.lease import living
 
 Status = Literal["running", "complete", "paused", "failed", "infeasible", "repeated", "interrupted"]
 """Of a trial.
@@ -82,7 +80,7 @@ class Reference:
     """A single-task run: what networks of several tasks are compared with in this task.
 
     Attributes:
-        data: names the data, and what a network for this task alone must serve (see `nas.references`).
+        data: names the data, and what a network for this task alone must serve (see `nas.reuse.single_task`).
         task: its name.
         architecture_id: of the network as it is built for the task alone.
         epochs: of its recipe: its learning rate's schedule spans them.
@@ -116,7 +114,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Rerun:
-    """A training of a trial's network again, with a seed of its own (see `nas.retraining`).
+    """A training of a trial's network again, with a seed of its own (see `nas.reuse.retrain`).
 
     Attributes:
         number: of the trial.
@@ -136,31 +134,6 @@ class Rerun:
     metrics: Mapping[str, float]
     test_metrics: Mapping[str, float]
     seconds: float
-
-
-@dataclass(frozen=True)
-class SearchRecord:
-    """One search: what it is (see `nas.description`), where it stands, and what people say of it."""
-
-    id: int
-    name: str
-    status: str
-    reason: str | None
-    created_at: float
-    elapsed_seconds: float
-    driver: str | None
-    heartbeat_at: float | None
-    written: str | None
-    description: Mapping[str, Any]
-    tags: Sequence[str] = ()
-    notes: str = ""
-
-    @property
-    def state(self) -> str:
-        """The status as it is: a search whose driver was killed still has the status ``running``."""
-        if self.status == "running" and living(self.driver, self.heartbeat_at) is None:
-            return "killed"
-        return self.status
 
 
 @dataclass(frozen=True)

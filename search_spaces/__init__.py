@@ -4,7 +4,7 @@ The ground of the house: it knows nothing of searching. Importing it does not im
 """
 
 from search_spaces.architecture import Architecture
-from search_spaces.cost import Cost
+from search_spaces.building.cost import Cost
 from search_spaces.holes import choice
 from search_spaces.nodes import layer, repeat, sequential, size
 from search_spaces.ranges import integer, real

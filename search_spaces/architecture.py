@@ -15,8 +15,8 @@ from search_spaces.holes import Hole, Value, is_plain
 from search_spaces.nodes import Model, as_model
 
 if TYPE_CHECKING:
-    from search_spaces.cost import Cost
-    from search_spaces.network import Network
+    from search_spaces.building.cost import Cost
+    from search_spaces.building.network import Network
     from search_spaces.signature import Signature
 
 
@@ -87,7 +87,7 @@ class Architecture:
         Raises:
             BuildError: it does not fit; the message says which layer, and what came in.
         """
-        from search_spaces.build import build
+        from search_spaces.building.build import build
 
         return build(self.model, signature)
 
@@ -97,7 +97,7 @@ class Architecture:
         Raises:
             BuildError: the network does not fit the signature.
         """
-        from search_spaces.cost import measure
+        from search_spaces.building.cost import measure
 
         if signature not in self._costs:
             self._costs[signature] = measure(self.model, signature)
@@ -107,12 +107,12 @@ class Architecture:
         """The identity of the network that `build` makes for a signature, with its recipe.
 
         Architectures that differ in what other tasks or inputs need alone have one: a composite (see
-        `search_spaces.composite`) counts as what it expands to, and heads of other tasks do not count.
+        `search_spaces.nodes`) counts as what it expands to, and heads of other tasks do not count.
 
         Raises:
             BuildError: it does not fit the signature.
         """
-        from search_spaces.build import expanded
+        from search_spaces.building.build import expanded
 
         model = self.model
         heads = {task: head for task, head in model.heads.items() if task in signature.tasks}
@@ -122,9 +122,14 @@ class Architecture:
 
     def draw(self, signature: Signature | None = None) -> str:
         """A picture in text; with a signature also the shapes and parameters of every layer."""
-        from search_spaces.drawing import draw
+        from search_spaces.building.drawing import draw, draw_value
 
-        return draw(self, signature)
+        title = f"architecture {self.id}"
+        try:
+            model = self.model
+        except BuildError:
+            return draw_value(title, self.value)
+        return draw(title, model, self.recipe, signature, None if signature is None else self.cost(signature))
 
     def _repr_html_(self) -> str:
         """What notebooks show: the picture in text."""

@@ -27,8 +27,8 @@ from typing import Any
 
 from search_spaces.errors import SpaceError
 from search_spaces.holes import is_plain, plain
-from search_spaces.nodes import Layer, Model, Sequential, Size, as_model, constructor
-from search_spaces.registry import is_module_class, reference
+from search_spaces.nodes import Layer, Model, Sequential, Size, as_model, constructor, is_module_class
+from search_spaces.registry import reference
 
 _PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_size", "output_padding"})
 _NO_EFFECT = frozenset({"inplace", "device"})

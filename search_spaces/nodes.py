@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,7 +12,8 @@ from typing import Any
 from search_spaces.errors import SpaceError
 from search_spaces.holes import Choice, Hole, is_plain, plain
 from search_spaces.ranges import Integer
-from search_spaces.registry import is_module_class, reference, register
+from search_spaces.registry import reference, register
+from search_spaces.signature import Signature
 
 MOST_TIMES = 10_000
 """The largest number of times of a `repeat`: its holes are listed, so a slip must not fill the memory."""
@@ -51,6 +53,24 @@ class Layer:
     def reference(self) -> str:
         """The name by which JSON knows the factory."""
         return reference(self.factory)
+
+
+class Composite(ABC):
+    """A class for `layer` that is no module itself: a model is described with it in few words.
+
+    Made of its arguments when the network is built, it says which layer they stand for.
+    """
+
+    @abstractmethod
+    def expand(self, signature: Signature | None = None) -> Layer:
+        """The layer that is built instead.
+
+        Args:
+            signature: what the network must serve; None: all that it can.
+
+        Raises:
+            ValueError: the arguments make no network for it.
+        """
 
 
 @dataclass(frozen=True)
@@ -243,3 +263,11 @@ def _as_body(value: Any) -> Any:
 def join(path: str, step: str | int) -> str:
     """A path one step longer."""
     return f"{path}.{step}" if path else str(step)
+
+
+def is_module_class(thing: object) -> bool:
+    """Whether ``thing`` is a class of modules (without importing torch to find out) or a `Composite`."""
+    return isinstance(thing, type) and any(
+        base is Composite or (base.__module__ == "torch.nn.modules.module" and base.__name__ == "Module")
+        for base in thing.__mro__
+    )

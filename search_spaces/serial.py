@@ -8,9 +8,9 @@ from typing import Any
 
 from search_spaces.errors import FormatError, SpaceError
 from search_spaces.holes import Choice, is_plain, plain
-from search_spaces.nodes import Layer, Repeat, Sequential, Size, Wrapper, repeat
+from search_spaces.nodes import Layer, Repeat, Sequential, Size, Wrapper, is_module_class, repeat
 from search_spaces.ranges import Integer, Real
-from search_spaces.registry import is_module_class, reference, register, register_all, resolve
+from search_spaces.registry import OURS, TORCH, reference, register, used
 
 SPACE_FORMAT = "nasforge-space/1"
 ARCHITECTURE_FORMAT = "nasforge-architecture/1"
@@ -129,3 +129,32 @@ def _decode(data: Any) -> Any:
         return _DECODERS[tag](data)
     except (KeyError, TypeError, ValueError, AttributeError, SpaceError) as error:
         raise FormatError(f"broken {tag!r} in JSON: {error!r}") from None
+
+
+def resolve(name: str) -> Callable[..., Any]:
+    """The module class that ``name`` stands for.
+
+    Raises:
+        FormatError: the table has no such class.
+    """
+    if name in used:
+        return used[name]
+    found: Any = None
+    if isinstance(name, str) and name.startswith(TORCH):
+        import torch.nn
+
+        found = getattr(torch.nn, name.removeprefix(TORCH), None)
+    elif isinstance(name, str) and name.startswith(OURS):
+        import search_spaces.blocks
+
+        found = getattr(search_spaces.blocks, name.removeprefix(OURS), None)
+    if not is_module_class(found):
+        raise FormatError(
+            f"unknown layer {name!r}: import the code that defines it and pass the class in modules=[...]"
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def register_all(modules: Iterable[Callable[..., Any]] | None) -> None:
+    """`register` for an optional ``modules=`` argument."""
+    register(*(modules or ()))

@@ -8,11 +8,11 @@ from typing import Any
 
 from search_spaces import serial
 from search_spaces.architecture import Architecture
-from search_spaces.counting import count
 from search_spaces.errors import MISSING, DecisionError, SpaceError
 from search_spaces.holes import Choice, Hole, Rng, Value
 from search_spaces.nodes import Layer, Repeat, Sequential, Wrapper, children, flat, join
 from search_spaces.ranges import Real
+from search_spaces.space_size import count
 
 Pick = Callable[[str, Hole], Value]
 """Answers a hole: ``pick(path, hole) -> value``."""

@@ -29,7 +29,7 @@ def ray_cluster() -> Iterator[None]:
     import faulty_networks
     import ray
 
-    from workers import cluster
+    from workers.remote import cluster
 
     # Ray's workers cannot import what lies among the tests.
     ray.cloudpickle.register_pickle_by_value(faulty_networks)

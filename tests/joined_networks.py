@@ -19,7 +19,7 @@ from search_spaces import (
     sequential,
 )
 from search_spaces.blocks import Recurrent
-from search_spaces.blocks.backbone import Backbone, needs
+from search_spaces.blocks.backbone.backbone import Backbone, needs
 from workers.problems.problem import Problem
 
 SIGNATURE = Signature(
@@ -61,7 +61,7 @@ def architecture(signature: Signature, sharing: str = "hard", **recipe: Any) -> 
 
     Args:
         signature: of the problem, with all of its inputs or one, and some of its tasks.
-        sharing: a name of `search_spaces.blocks.patterns.PATTERNS`.
+        sharing: a name of `search_spaces.blocks.backbone.patterns.PATTERNS`.
         recipe: fields of the recipe.
     """
     streams = {

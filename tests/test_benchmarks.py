@@ -45,7 +45,7 @@ def test_a_benchmark_ends_with_one_line_of_json(name: str) -> None:
 
 def test_hypervolume_of_a_staircase_is_its_area() -> None:
     from benchmarks.hypervolume import share_of_front
-    from controllers.hypervolume import hypervolume
+    from controllers.ranking import hypervolume
 
     assert hypervolume([(1, 2), (2, 1), (0.5, 0.5)], (0, 0)) == 3
     everything = [(0.0, 3.0), (1.0, 2.0), (3.0, 0.0), (0.5, 0.5)]

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from workers.executor import Executor
     from workers.inline import Inline
     from workers.job import Checkpoint, Event, Failed, Finished, Job, Report, Reported, Weights
-    from workers.pool import Pool
+    from workers.pool.pool import Pool
     from workers.problems.problem import Problem
     from workers.problems.split import Split
     from workers.recipe import Recipe
-    from workers.training import train
-    from workers.tune import Tune
+    from workers.training.training import train
+    from workers.tune.tune import Tune
 
 _HOMES = {
     "Checkpoint": "workers.job",
@@ -27,15 +27,15 @@ _HOMES = {
     "Finished": "workers.job",
     "Inline": "workers.inline",
     "Job": "workers.job",
-    "Pool": "workers.pool",
+    "Pool": "workers.pool.pool",
     "Problem": "workers.problems.problem",
     "Recipe": "workers.recipe",
     "Report": "workers.job",
     "Reported": "workers.job",
     "Split": "workers.problems.split",
-    "Tune": "workers.tune",
+    "Tune": "workers.tune.tune",
     "Weights": "workers.job",
-    "train": "workers.training",
+    "train": "workers.training.training",
 }
 
 __all__ = [

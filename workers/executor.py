@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from workers.job import Event, Job
+from workers.job import Event, Failed, Finished, Job, Reported
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
@@ -113,3 +115,27 @@ class Executor(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+_WAIT = 0.5  # seconds for which Ctrl-C may have to wait
+
+
+def run_jobs(executor: Executor, jobs: Iterable[Job]) -> Iterator[Finished | Failed]:
+    """How each job ended, as soon as it has; no more are in flight than the executor wants.
+
+    Args:
+        executor: open.
+        jobs: in the order in which they are begun; each has a number of its own.
+
+    Raises:
+        ExecutorError: nothing can be run at all.
+    """
+    waiting, flying = deque(jobs), 0
+    while waiting or flying:
+        while waiting and flying < max(1, executor.slots):
+            executor.start(waiting.popleft())
+            flying += 1
+        for event in executor.events(timeout=_WAIT):
+            if not isinstance(event, Reported):
+                flying -= 1
+                yield event

@@ -5,7 +5,7 @@ import traceback
 import torch
 
 from search_spaces.errors import BuildError, RecipeError, TrainingFailure
-from workers.stopping import TrialStopped
+from workers.job import TrialStopped
 
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
 """How torch's allocators word it where they raise a plain RuntimeError."""

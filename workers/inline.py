@@ -84,7 +84,7 @@ class Inline(Executor):
     def _run(self, job: Job, data: Problem | Table) -> Iterator[Event]:
         if isinstance(data, Table):
             return perform(data, job, check=lambda: None)
-        from workers import trial
+        from workers.trial import trial
 
         return trial.run(job, data, device=self._device)
 

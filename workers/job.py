@@ -36,7 +36,7 @@ class HeldWeights(Weights):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a trial paused: all that it takes to go on, on any worker (see `workers.checkpoint`).
+    """Where a trial paused: all that it takes to go on, on any worker (see `workers.trial.checkpoint`).
 
     Attributes:
         epoch: the last one trained.
@@ -65,7 +65,7 @@ class Job:
             are the same, only later.
         folder: fsspec URI of this trial's own checkpoints (``/shared/x``, ``s3://bucket/x``): a trial that
             was lost goes on from the latest one that is whole. A path is the worker's. The caller removes it
-            in the end (`workers.checkpoints.Folder`).
+            in the end (`workers.trial.checkpoints.Folder`).
         save_seconds: between checkpoints in the folder; they are saved when an epoch ends, and at a pause.
         memory: bytes that the worker's process may hold (resident, without what it shares with others) while
             the trial runs; more fails it with ``out_of_memory``.
@@ -109,7 +109,7 @@ class Report:
 
     Attributes:
         epoch: counted from 1.
-        metrics: on the validation split, by name (see `workers.metrics`).
+        metrics: on the validation split, by name (see `workers.training.metrics`).
         train_loss: mean over the epoch's examples, while they were learnt from.
         seconds: of the epoch's training, without validation.
         samples_per_second: examples trained on, in those seconds.
@@ -141,7 +141,7 @@ class Finished:
         seconds: of the whole job: build, training, validation, test. Where it went on from the job's folder,
             those of the earlier attempt count, as far as it was saved; so they do for the job's limit.
         weights: after the last epoch.
-        costs: of the network, by name (see `search_spaces.cost.Cost`).
+        costs: of the network, by name (see `search_spaces.building.cost.Cost`).
         attempts: times that the job was begun; above 1 when a worker was lost.
         checkpoint: where the trial has paused; None: it has come to its end.
         log: the end of what the trial printed, and what became of its checkpoints; 64 KiB at most.
@@ -188,3 +188,7 @@ class Failed:
 
 
 Event = Reported | Finished | Failed
+
+
+class TrialStopped(Exception):  # noqa: N818 - no error: somebody asked for it
+    """A trial was told to stop."""

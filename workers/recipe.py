@@ -41,23 +41,23 @@ class Recipe(BaseModel):
             et al. 2019).
         epochs: passes over the training split.
         precision: of the arithmetic on a GPU: ``float32`` or ``bfloat16`` (autocast). A CPU uses float32.
-        balancing: of several tasks. Of their losses (see `workers.balancing`): ``equal``, the sum;
+        balancing: of several tasks. Of their losses (see `workers.training.balancing`): ``equal``, the sum;
             ``static``, by ``task_weights``; ``uncertainty``, by learned variances (Kendall et al. 2018);
             ``dwa``, by how fast they fall (Liu et al. 2019); ``random`` (Lin et al. 2022). Or of their
-            gradients on what they share (see `workers.gradient_balancing`), at a backward pass for each task:
-            ``pcgrad`` (Yu et al. 2020), ``cagrad`` (Liu et al. 2021), ``mgda`` (Sener & Koltun 2018),
-            ``nash`` (Navon et al. 2022), ``upgrad`` (Quinton & Rey 2024) or ``aligned`` (Senushkin et al.
-            2023). A lone task has nothing to be balanced with.
+            gradients on what they share (see `workers.training.gradient_balancing`), at a backward pass for
+            each task: ``pcgrad`` (Yu et al. 2020), ``cagrad`` (Liu et al. 2021), ``mgda`` (Sener & Koltun
+            2018), ``nash`` (Navon et al. 2022), ``upgrad`` (Quinton & Rey 2024) or ``aligned`` (Senushkin et
+            al. 2023). A lone task has nothing to be balanced with.
         task_weights: by task, for ``static`` alone; 1 for a task that is left out.
-        sampling: of examples that come from several domains; see `workers.sampling.Sampler`.
+        sampling: of examples that come from several domains; see `workers.training.sampling.Sampler`.
         modality_dropout: the share of an example's modalities that are left out while training, at random in
             each step; one of those that it has always stays (Neverova et al. 2016).
         tie: weight of the squared distance between copies of a stage that are shared softly (Duong et al.
             2015); of no effect in other networks.
         alignment: of the embeddings of one example's modalities, in networks that have embeddings of two or
-            more; see `workers.alignment`: ``contrastive`` (with a margin; Hadsell et al. 2006), ``infonce``
-            (van den Oord et al. 2018; Radford et al. 2021), ``mmd`` (Gretton et al. 2012; Long et al. 2015)
-            or ``adversarial`` (Ganin et al. 2016).
+            more; see `workers.training.alignment`: ``contrastive`` (with a margin; Hadsell et al. 2006),
+            ``infonce`` (van den Oord et al. 2018; Radford et al. 2021), ``mmd`` (Gretton et al. 2012; Long et
+            al. 2015) or ``adversarial`` (Ganin et al. 2016).
         alignment_weight: of its loss beside those of the tasks.
         orthogonality: weight of the penalty on what private features have in common with shared ones, and of
             the domains' confusion in the shared ones where there are several (Liu, Qiu & Huang 2017); of no

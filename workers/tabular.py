@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from search_spaces.errors import ExecutorError
 from search_spaces.space import Space
 from workers.executor import Executor
-from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported
-from workers.stopping import TrialStopped
+from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported, TrialStopped
 
 if TYPE_CHECKING:
     from search_spaces.architecture import Architecture

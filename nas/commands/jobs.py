@@ -16,11 +16,11 @@ from nas.commands.options import (
     WorkingDir,
     with_options_of,
 )
-from nas.commands.searching import check_told_once, search
+from nas.commands.search import check_told_once, search
 from search_spaces.errors import ExecutorError
 
 if TYPE_CHECKING:
-    from nas.jobs import Jobs
+    from nas.cluster.dashboard import Jobs
 
 
 @with_options_of(search)
@@ -55,7 +55,7 @@ def status(
     store: StoreOption = None,
 ) -> None:
     """Tell how a search stands: its job on the cluster, and its trials in the store."""
-    from nas.status import print_status
+    from nas.commands.status import print_status
 
     print_status(name, None if address is None else _jobs(address), store, workers=workers)
 
@@ -79,7 +79,7 @@ def logs(
 
 def stop(name: JobArgument = None, address: Dashboard = None) -> None:
     """Stop a job; its search can go on later."""
-    from nas.submit import AGAIN, SEARCH
+    from nas.cluster.job import AGAIN, SEARCH
 
     jobs = _jobs(address)
     job = jobs.find(name)
@@ -93,9 +93,9 @@ def stop(name: JobArgument = None, address: Dashboard = None) -> None:
 
 
 def send(verb: str, subject: str | None, options: dict[str, Any], address: str | None, **more: Any) -> None:
-    """Submit a search, and say what can be done with it then; ``more``: of `nas.submit.job`."""
-    from nas.shipping import megabytes, size_of
-    from nas.submit import job
+    """Submit a search, and say what can be done with it then; ``more``: of `nas.cluster.job.job`."""
+    from nas.cluster.files import megabytes, size_of
+    from nas.cluster.job import job
 
     made = job(verb, subject, options, **more)
     jobs = _jobs(address)
@@ -114,7 +114,7 @@ def send(verb: str, subject: str | None, options: dict[str, Any], address: str |
 
 
 def _jobs(address: str | None) -> Jobs:
-    from nas.jobs import Jobs
+    from nas.cluster.dashboard import Jobs
 
     if address is None:
         raise ExecutorError("--address is missing: the cluster's dashboard, such as http://head:8265")

@@ -22,7 +22,7 @@ class Format(StrEnum):
 
 
 class ExportFormat(StrEnum):
-    """In what a network is exported; see `nas.exporting.FORMATS`."""
+    """In what a network is exported; see `nas.reuse.export.FORMATS`."""
 
     safetensors = "safetensors"
     torch_export = "torch-export"
@@ -59,8 +59,8 @@ def leaderboard(
     store: StoreOption = None,
 ) -> None:
     """Print the trials of a search, or of several, best first. They may be running."""
-    from nas.display import print_leaderboard
-    from nas.store import Store
+    from nas.commands.display import print_leaderboard
+    from nas.store.store import Store
 
     if top is None and format in (Format.table, Format.markdown):
         top = 10
@@ -85,9 +85,9 @@ def show(
     store: StoreOption = None,
 ) -> None:
     """Show one architecture: drawing, decisions, costs, learning curve."""
-    from nas.display import print_found, print_trial
-    from nas.reuse import load
-    from nas.store import Store
+    from nas.commands.display import print_found, print_trial
+    from nas.reuse.load import load
+    from nas.store.store import Store
 
     _know(file)
     if Path(id).is_dir():
@@ -108,9 +108,9 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Write a network with its weights and a model card to a folder, tried before it is done."""
-    from nas.exporting import FORMATS
-    from nas.reuse import load
-    from nas.store import Store
+    from nas.reuse.export import FORMATS
+    from nas.reuse.load import load
+    from nas.store.store import Store
 
     _know(file)
     if Path(id).is_dir():
@@ -125,7 +125,7 @@ def export(
 
 def list_(what: Annotated[Catalog, typer.Argument(help="What to list.")], store: StoreOption = None) -> None:
     """List what there is to choose from, or the searches in a store."""
-    from nas.display import print_catalog
+    from nas.commands.display import print_catalog
 
     print_catalog(what.value, store or DEFAULT_STORE)
 
@@ -133,6 +133,6 @@ def list_(what: Annotated[Catalog, typer.Argument(help="What to list.")], store:
 def _know(file: Path | None) -> None:
     """Get to know the modules in a user's own file."""
     if file is not None:
-        from nas.assemble import run_file
+        from nas.commands.assemble import run_file
 
         run_file(file)

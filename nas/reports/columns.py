@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.analysis.importance import is_number
 from nas.description import Description
 from nas.records import Trial
+from nas.results.importance import is_number
 
 MOST_TEXT = 2000
 """Characters of a message or a text in a decision."""

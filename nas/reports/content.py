@@ -7,16 +7,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import nas.usage as usages
+import nas.results.usage as usages
 from controllers.objectives import Objective
-from nas.analysis.importance import NOTHING, importances
-from nas.analysis.learning import correlations, stopped_early
-from nas.analysis.progress import front, steps
-from nas.description import Description
-from nas.leaderboards import UNRANKED, entries
-from nas.records import MEASURED, TRAINED, SearchRecord, Status, Trial
+from nas.description import Description, SearchRecord
+from nas.records import MEASURED, TRAINED, Status, Trial
 from nas.reports.columns import decision_columns, finite, label, leaderboard_columns, text_of
-from nas.store import Store
+from nas.results.best_so_far import front, steps
+from nas.results.importance import NOTHING, importances
+from nas.results.leaderboard import UNRANKED, entries
+from nas.results.learning_curves import correlations, stopped_early
+from nas.store.store import Store
 from search_spaces.errors import FormatError, NasError
 
 MOST_ROWS = 20_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nas.reports.content import content
 from nas.reports.page import page, write
-from nas.store import DEFAULT_STORE, Store, open_store
+from nas.store.store import DEFAULT_STORE, Store, open_store
 
 _SHARE = 0.2
 """Of its time at the most that a watcher spends on writing: a large search is looked at less often."""

@@ -1,7 +1,17 @@
 """Modules that spaces are made of, beside those of torch."""
 
 from search_spaces.blocks.attention import SelfAttention, TransformerLayer
-from search_spaces.blocks.backbone import Backbone
+from search_spaces.blocks.backbone.backbone import Backbone
+from search_spaces.blocks.backbone.links import Attend, Concat, Gate, LowRank, Sum
+from search_spaces.blocks.backbone.sharing import (
+    Average,
+    Beside,
+    Pool,
+    Route,
+    Stitch,
+    TaskAttention,
+    TaskMask,
+)
 from search_spaces.blocks.cell import Cell, Reduction
 from search_spaces.blocks.convolution import (
     Bottleneck,
@@ -13,16 +23,14 @@ from search_spaces.blocks.convolution import (
 from search_spaces.blocks.dense import Dense
 from search_spaces.blocks.entry import ToVector
 from search_spaces.blocks.graph import Graph
-from search_spaces.blocks.heads import DenseHead, Head, default_head
-from search_spaces.blocks.heads_generation import GenerationHead
-from search_spaces.blocks.heads_retrieval import RetrievalHead
-from search_spaces.blocks.heads_tagging import CrfHead
+from search_spaces.blocks.heads.generation import GenerationHead
+from search_spaces.blocks.heads.heads import DenseHead, Head, default_head
+from search_spaces.blocks.heads.retrieval import RetrievalHead
+from search_spaces.blocks.heads.tagging import CrfHead
 from search_spaces.blocks.hugging_face import HuggingFaceEncoder
-from search_spaces.blocks.links import Attend, Concat, Gate, LowRank, Sum
 from search_spaces.blocks.parallel import Parallel
 from search_spaces.blocks.recurrent import Recurrent
 from search_spaces.blocks.sequence_convolution import PyramidBlock, SequenceConvolution
-from search_spaces.blocks.sharing import Average, Beside, Pool, Route, Stitch, TaskAttention, TaskMask
 from search_spaces.blocks.text import TokenEmbedding
 from search_spaces.blocks.vision import MapNorm, MapTransformerLayer, PatchEmbedding
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from search_spaces.blocks import passing
+from search_spaces.blocks import masks
 from search_spaces.canonical import canonical
 
 Calls = Mapping[str, Sequence[str]]
@@ -125,7 +125,7 @@ class Graph(nn.Module):
         return Encoding(features, positions, whole)
 
     def _input(self, value: Tensor, there: Tensor | None) -> _Tap:
-        mask = passing.mask_of(value)
+        mask = masks.mask_of(value)
         if there is None or bool(there.all()):
             return _Tap(value, mask, None)
         rows = there.nonzero().squeeze(1)
@@ -141,7 +141,7 @@ class Graph(nn.Module):
         if together and given[0].value is None:
             return given[0]
         if len(given) == 1:
-            value, mask = passing.call(part, given[0].value, given[0].mask)  # type: ignore[arg-type]
+            value, mask = masks.call(part, given[0].value, given[0].mask)  # type: ignore[arg-type]
             self._remember(name, value)
             return _Tap(value, mask, rows)
         if together:
@@ -154,13 +154,13 @@ class Graph(nn.Module):
             positions = [self._mask(tap, count) for tap in given]
             present = [self._there(tap, count) for tap in given]
         options: dict[str, Any] = {}
-        if passing.takes(part, "masks"):
+        if masks.takes(part, "masks"):
             options["masks"] = positions
-        if passing.takes(part, "present"):
+        if masks.takes(part, "present"):
             options["present"] = present
         value = part(*values, **options)
         self._remember(name, value)
-        return _Tap(value, passing.along(positions[0], value), rows)
+        return _Tap(value, masks.along(positions[0], value), rows)
 
     def _remember(self, name: str, value: Tensor) -> None:
         if name not in self.shapes:

@@ -15,9 +15,9 @@ from search_spaces.signature import DenseMap, Input, Signature, Tagging, Vector
 from search_spaces.space import Space
 
 SHARING = ("hard", "soft", "stitch", "mask", "tree", "private", "routed")
-"""The patterns of sharing that are searched; see `search_spaces.blocks.patterns`."""
+"""The patterns of sharing that are searched; see `search_spaces.blocks.backbone.patterns`."""
 OPERATORS = ("sum", "concat", "gate", "attend", "lowrank")
-"""The operators of links; see `search_spaces.blocks.links`."""
+"""The operators of links; see `search_spaces.blocks.backbone.links`."""
 POSITIONS = (0.25, 0.5, 0.75, 1.0)
 """How far along a stream a link may tap it."""
 
@@ -57,8 +57,8 @@ def multitask(
     Raises:
         SpaceError: an option without values, another pattern or operator, or a name not in the signature.
     """
-    from search_spaces.blocks.backbone import Backbone, needs
-    from search_spaces.blocks.patterns import PATTERNS
+    from search_spaces.blocks.backbone.backbone import Backbone, needs
+    from search_spaces.blocks.backbone.patterns import PATTERNS
 
     given, own = encoders or {}, heads or {}
     for what, names, there in (("encoders", given, signature.inputs), ("heads", own, signature.tasks)):

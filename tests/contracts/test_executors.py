@@ -16,15 +16,15 @@ from torch import nn
 
 from search_spaces import Architecture, Space, layer, sequential
 from search_spaces.errors import ExecutorError
-from workers import trial
-from workers.criterion import adapt
 from workers.executor import Executor
 from workers.inline import Inline
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Reported, Weights
-from workers.metrics import evaluate
-from workers.pool import Pool
+from workers.pool.pool import Pool
 from workers.problems.problem import Problem
-from workers.tune import Tune
+from workers.training.criterion import adapt
+from workers.training.metrics import evaluate
+from workers.trial import trial
+from workers.tune.tune import Tune
 
 GRACE = 1.5
 EXECUTORS = ["inline", "pool", "tune"]

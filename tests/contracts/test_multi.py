@@ -27,15 +27,15 @@ from search_spaces import (
     Vector,
 )
 from search_spaces.blocks import CrfHead, Head
-from search_spaces.blocks.links import OPERATORS
-from search_spaces.blocks.patterns import PATTERNS
+from search_spaces.blocks.backbone.links import OPERATORS
+from search_spaces.blocks.backbone.patterns import PATTERNS
+from search_spaces.building.network import Network
 from search_spaces.catalog import cell, cnn, encoder, multimodal, multitask, series, text, vit
 from search_spaces.catalog.encoders import dense
 from search_spaces.errors import SpaceError
-from search_spaces.network import Network
 from search_spaces.nodes import layer
 from search_spaces.signature import Task
-from workers.metrics import task_loss
+from workers.training.metrics import task_loss
 
 COUNT = 5
 IMAGES = {

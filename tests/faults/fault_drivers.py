@@ -21,8 +21,9 @@ from pgserver._commands import pg_ctl
 from ray._private import ray_constants
 from ray.cluster_utils import Cluster
 
-from nas.records import SearchRecord, Trial
-from nas.store import Store
+from nas.description import SearchRecord
+from nas.records import Trial
+from nas.store.store import Store
 from search_spaces.errors import NasError
 
 SCRIPT = Path(__file__).parent / "scripts" / "search.py"

@@ -13,7 +13,7 @@ import pytest
 
 from nas import Search
 from nas.records import Trial
-from nas.store import Store
+from nas.store.store import Store
 from search_spaces import Architecture, Classification, Signature, Space, Vector, choice, integer
 from search_spaces.errors import NasError
 from workers.tabular import Answer, Table

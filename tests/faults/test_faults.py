@@ -14,7 +14,7 @@ import pytest
 from fault_drivers import CAPACITY, PATIENCE, Driver, check, complete
 from ray.cluster_utils import Cluster
 
-from nas.store import Store
+from nas.store.store import Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.end_to_end]
 

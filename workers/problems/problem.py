@@ -11,7 +11,6 @@ import torch
 
 from search_spaces.errors import ProblemError
 from search_spaces.signature import Signature
-from workers.measures import default_objective, metric_names
 from workers.problems.checks import check_split
 from workers.problems.dropping import (
     check_share,
@@ -21,6 +20,7 @@ from workers.problems.dropping import (
     without_modalities,
 )
 from workers.problems.joining import joined, joined_signature
+from workers.problems.measures import default_objective, metric_names
 from workers.problems.missing import check_train
 from workers.problems.reading import Arrays, divided, inferred, named, read, split_of
 from workers.problems.split import Split
@@ -71,7 +71,7 @@ class Problem:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The names of what is measured; see `workers.metrics`."""
+        """The names of what is measured; see `workers.training.metrics`."""
         return metric_names(self.signature.tasks)
 
     @property

@@ -9,7 +9,7 @@ from torch import nn
 
 from nas import Search
 from search_spaces import Space, choice, integer, layer, sequential
-from workers.pool import Pool
+from workers.pool.pool import Pool
 from workers.problems import Problem
 
 GIVEN = json.loads(os.environ["FAULTS"])

@@ -1,0 +1,80 @@
+"""Evolution on a surrogate: candidates bred for what a model thinks of them, at no training's cost."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controllers.predictor.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling
+from controllers.predictor.features import Genomes
+from controllers.predictor.surrogate import Surrogate
+from controllers.records import Outcome
+from search_spaces import Architecture, Space
+
+Floats = NDArray[np.float64]
+
+FOUNDERS = 100  # random genomes, and as many mutants of the best results
+BEST = 20  # results that are mutated
+SETTLING = 0.5  # how often expected improvement is asked rather than Thompson sampling
+SETTLING_TOGETHER = 0.9  # with others in flight, whose believed results keep new ones away already
+ROUNDS, PARENTS, CHILDREN = 4, 10, 50  # of breeding from the most promising candidates
+
+
+class Evolver:
+    """Learns from results, and finds what to try next.
+
+    Parameters
+    ----------
+    space: to search.
+    num_objectives: how many scores an outcome has.
+    results: how many results the model is given at most.
+    seed: of the choice among results when there are more.
+    """
+
+    def __init__(self, space: Space, num_objectives: int, results: int, seed: int) -> None:
+        self.genomes = Genomes(space)
+        self.surrogate = Surrogate(self.genomes, num_objectives, results, np.random.default_rng(seed % 2**64))
+        self._told: set[bytes] = set()
+
+    def learn(self, architecture: Architecture, outcome: Outcome) -> None:
+        """Take a result in."""
+        genome = self.genomes.encode(architecture)
+        self._told.add(genome.tobytes())
+        self.surrogate.add(genome, outcome)
+
+    def candidates(self, in_flight: Sequence[Architecture], seed: int) -> Floats:
+        """Untried genomes, the most promising first; none when all that were bred are known."""
+        rng = np.random.default_rng(seed)
+        beliefs = self.surrogate.beliefs()
+        flying = np.array([self.genomes.encode(architecture) for architecture in in_flight])
+        if in_flight:
+            beliefs = beliefs.believing(self.genomes.features(flying))
+        settling = SETTLING_TOGETHER if in_flight else SETTLING
+        kind = ExpectedImprovement if rng.random() < settling else ThompsonSampling
+        return self._evolve(kind(beliefs, rng), {genome.tobytes() for genome in flying}, rng)
+
+    def _evolve(self, acquisition: Acquisition, flying: set[bytes], rng: np.random.Generator) -> Floats:
+        best = self.surrogate.best(BEST)
+        parents = best[rng.integers(len(best), size=FOUNDERS)]
+        founders = [self.genomes.sample(FOUNDERS, rng), self.genomes.mutate(parents, rng)]
+        pool = distinct(np.concatenate(founders), self._told, flying)
+        values = acquisition(self.genomes.features(pool), rng) if len(pool) else np.empty(0)
+        bred = {genome.tobytes() for genome in pool}
+        for _ in range(ROUNDS if len(pool) else 0):
+            parents = pool[np.argsort(-values, kind="stable")[:PARENTS]]
+            children = self.genomes.mutate(parents[rng.integers(len(parents), size=CHILDREN)], rng)
+            children = distinct(children, self._told, flying, bred)
+            if len(children):
+                bred.update(genome.tobytes() for genome in children)
+                pool = np.concatenate([pool, children])
+                values = np.concatenate([values, acquisition(self.genomes.features(children), rng)])
+        ranked: Floats = pool[np.argsort(-values, kind="stable")]
+        return ranked
+
+
+def distinct(genomes: Floats, *known: set[bytes]) -> Floats:
+    """The genomes without repeats, and without those known."""
+    first: dict[bytes, int] = {}
+    for index, genome in enumerate(genomes):
+        first.setdefault(genome.tobytes(), index)
+    return genomes[[index for key, index in first.items() if not any(key in keys for keys in known)]]

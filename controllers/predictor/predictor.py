@@ -1,0 +1,94 @@
+"""Model-guided evolution: a Gaussian process says which of many mutants are worth a training."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from controllers.base import Controller, Draft, Outcome, Proposal
+from controllers.objectives import Limit, Objective
+from search_spaces.errors import ControllerError
+
+IN_FLIGHT = 64  # how many of the latest in flight the model is told to expect
+LOOKED_AT = 50  # candidates looked through for one that is untried
+REMEMBERED = 20_000  # ids of candidates that were not: genomes may differ where their networks do not
+
+
+class PredictorEvolution(Controller):
+    """Evolution on a surrogate, for trainings that cost much more than the milliseconds it thinks.
+
+    In the line of C. White, W. Neiswanger and Y. Savani, "BANANAS: Bayesian Optimization with Neural
+    Architectures for Neural Architecture Search", AAAI 2021, with a Gaussian process over the decisions in
+    place of the ensemble of networks. After a few random results, each ask
+    1. has the model expect of what is in flight that it turns out as predicted (kriging believer);
+    2. tosses a coin for the acquisition: expected improvement, which settles, or independent Thompson
+       sampling, which keeps looking elsewhere (rarely when others in flight do that already); several
+       objectives are joined in a random direction;
+    3. evolves candidates on it, from random ones and mutants of the best results;
+    4. proposes the best of them that is untried.
+
+    Limits and failures are learnt too: where they are likely, little is proposed. Architectures of
+    conditional spaces are compared over all holes; see `Genomes.features`.
+
+    Parameters
+    ----------
+    initial: how many random results to start from. None: 8, and one more for every two holes, up to 24.
+    results: how many results the model is given at most: half of them the best, the others the latest and
+        random ones. The time of an ask grows with its square.
+
+    Raises ControllerError for a parameter out of its range.
+    """
+
+    retries = 1  # `_propose` looks for an untried one itself
+
+    def __init__(
+        self,
+        space: Any,
+        objectives: Objective | Sequence[Objective],
+        *,
+        initial: int | None = None,
+        results: int = 300,
+        limits: Limit | Sequence[Limit] = (),
+        seed: int = 0,
+        repeats: bool = False,
+    ) -> None:
+        super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
+        for name, given, least in (("initial", initial, 2), ("results", results, 20)):
+            if name == "initial" and given is None:
+                continue
+            if isinstance(given, bool) or not isinstance(given, int) or given < least:
+                raise ControllerError(f"{name}: expected an integer of at least {least}, got {given!r}")
+        # here, so that `import controllers` stays free of numpy and scipy
+        from controllers.predictor.evolver import Evolver
+
+        self._evolver = Evolver(self.space, len(self.objectives), results, seed)
+        self._ids: dict[bytes, str] = {}
+        num_holes = self._evolver.genomes.num_genes
+        self.initial = min(8 + num_holes // 2, 24) if initial is None else initial
+
+    def _propose(self) -> Draft:
+        if self._starting():
+            return Draft(self.space.sample(self.rng), origin="random")
+        flying = [proposal.architecture for proposal in self.in_flight[-IN_FLIGHT:]]
+        genomes = self._evolver.candidates(flying, self.rng.getrandbits(64))
+        for genome in genomes[:LOOKED_AT]:
+            key = genome.tobytes()
+            if not self.repeats and self._guard.tried(self._ids.get(key, "")):
+                continue
+            architecture = self._evolver.genomes.decode(genome)
+            if self.repeats or not self._guard.tried(architecture.id):
+                return Draft(architecture, origin="model")
+            if len(self._ids) == REMEMBERED:
+                self._ids.clear()
+            self._ids[key] = architecture.id
+        # all tried: the guard looks around the most promising
+        promising = self._evolver.genomes.decode(genomes[0]) if len(genomes) else self.space.sample(self.rng)
+        return Draft(promising, origin="model")
+
+    def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
+        self._evolver.learn(proposal.architecture, outcome)
+
+    def _starting(self) -> bool:
+        """Whether too little is known or on its way. Where most fail, what there is must do after a while."""
+        scored, coming = self._evolver.surrogate.num_scored, self.num_in_flight
+        if not self._evolver.genomes.num_genes or scored < 2:
+            return True
+        return scored + coming < self.initial and self.num_told + coming < 3 * self.initial

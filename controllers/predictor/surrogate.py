@@ -1,0 +1,163 @@
+"""From results to beliefs: Gaussian processes of the scores and of what keeps the limits."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from controllers.predictor.acquisition import Belief, Beliefs
+from controllers.predictor.archive import Archive, Result, choose
+from controllers.predictor.features import Genomes
+from controllers.predictor.gaussian_process import GaussianProcess, WeightPrior
+from controllers.ranking import order
+from controllers.records import Outcome
+
+Floats = NDArray[np.float64]
+
+ARCHIVE = 1000  # results remembered, at least
+STEPS = 15  # of L-BFGS in a fit
+MOST_FITTED = 200  # results that a fit sees: hyper-parameters need no more of them
+GROWTH, MOST_BETWEEN_FITS = 0.1, 50  # results between fits: a share of those told, up to so many
+NUMBER_WEIGHT = 4.0  # of a number beside an option: a function may rise and fall within a number's range
+EXPECTED_DISTANCE = 2.0  # r^2 at first between two architectures that differ in every option, times 1/2
+SPREAD_OF_ALL, SPREAD_OF_HOLE, SPREAD_OF_OPTION = 0.5, 0.7, 1.0  # of the logarithms of the weights
+
+
+class Model:
+    """One Gaussian process, its fits spaced out: each at a tenth more results than the one before."""
+
+    def __init__(self, weights: WeightPrior) -> None:
+        self._process = GaussianProcess(weights)
+        self._next_fit = 0
+
+    def learn(self, inputs: Floats, targets: Floats, num_told: int) -> Belief:
+        """What these targets say; `num_told` results were told so far, these among them."""
+        mean = float(targets.mean())
+        if num_told >= self._next_fit:
+            thinned = slice(None, None, -(-len(inputs) // MOST_FITTED))
+            self._process.fit(inputs[thinned], targets[thinned] - mean, STEPS)
+            self._next_fit = num_told + min(max(1, int(GROWTH * num_told)), MOST_BETWEEN_FITS)
+        return Belief(self._process.condition(inputs, targets - mean), mean)
+
+
+class Surrogate:
+    """Learns from results what to believe of the architectures not tried yet.
+
+    Targets are the normal scores of the ranks among the results that the model is given, so nothing depends
+    on a metric's unit or on how far away the worst lie (the Gaussian copula of D. Salinas, H. Shen and
+    V. Perrone, "A Quantile-based Approach for Hyperparameter Transfer Learning", ICML 2020). Limits are
+    learnt as one more function, see `feasibility_targets`.
+
+    Parameters
+    ----------
+    genomes: of the space.
+    num_objectives: how many scores an outcome has.
+    results: how many results each Gaussian process is given at most.
+    rng: for choosing among results.
+    """
+
+    def __init__(self, genomes: Genomes, num_objectives: int, results: int, rng: np.random.Generator) -> None:
+        self._genomes = genomes
+        self._results = results
+        self._rng = rng
+        self._archive = Archive(max(ARCHIVE, 2 * results), rng)
+        self._num_told = 0
+        prior = weight_prior(genomes)
+        self._objectives = [Model(prior) for _ in range(num_objectives)]
+        self._feasibility = Model(prior)
+        self._beliefs: Beliefs | None = None
+        self._best: Floats | None = None
+
+    @property
+    def num_scored(self) -> int:
+        """How many results with scores there are to learn from."""
+        return self._archive.num_scored
+
+    def add(self, genome: Floats, outcome: Outcome) -> None:
+        """Take a result in."""
+        self._archive.add(genome, outcome)
+        self._num_told += 1
+        self._beliefs = self._best = None
+
+    def best(self, count: int) -> Floats:
+        """Genomes of the best results, the best first, shape (count or fewer, num_genes)."""
+        if self._best is None:
+            ranked = order([result.outcome for result in self._archive.results])
+            self._best = np.array([self._archive.results[index].genome for index in ranked[:count]])
+        return self._best
+
+    def beliefs(self) -> Beliefs:
+        """What the results say. At least one must have scores."""
+        if self._beliefs is None:
+            scored = self._selected([r for r in self._archive.results if r.outcome.scores])
+            inputs = self._inputs(scored)
+            objectives = [
+                model.learn(inputs, normal_scores(scores), self._num_told)
+                for model, scores in zip(
+                    self._objectives, np.array([r.outcome.scores for r in scored]).T, strict=True
+                )
+            ]
+            feasibility = None
+            if not all(result.outcome.feasible for result in self._archive.results):
+                chosen = self._selected(self._archive.results)
+                targets = feasibility_targets([result.outcome for result in chosen])
+                feasibility = self._feasibility.learn(self._inputs(chosen), targets, self._num_told)
+            feasible = np.array([result.outcome.feasible for result in scored])
+            self._beliefs = Beliefs(objectives, feasibility, feasible)
+        return self._beliefs
+
+    def _selected(self, results: Sequence[Result]) -> list[Result]:
+        chosen = choose([result.outcome for result in results], self._results, self._rng)
+        return [results[index] for index in chosen]
+
+    def _inputs(self, results: Sequence[Result]) -> Floats:
+        return self._genomes.features(np.array([result.genome for result in results]))
+
+
+def weight_prior(genomes: Genomes) -> WeightPrior:
+    """Weights learnt at three levels: how fast the function varies at all, with a hole, and with an option.
+
+    Two options of a hole lie apart by the sum of their weights; where there are but two, the hole's level
+    says it all.
+    """
+    size, holes = genomes.num_features, genomes.num_genes
+    by_hole = np.zeros((size, holes))
+    for gene, columns in enumerate(genomes.columns):
+        by_hole[columns, gene] = 1.0
+    several = [
+        column
+        for gene, columns in enumerate(genomes.columns)
+        if genomes.options[gene] > 2
+        for column in range(columns.start, columns.stop)
+    ]
+    levels: list[tuple[Floats, Floats, float]] = [
+        (np.ones((size, 1)), np.full(1, math.log(EXPECTED_DISTANCE / max(1, holes))), SPREAD_OF_ALL),
+        (by_hole, np.where(genomes.options == 0, math.log(NUMBER_WEIGHT), 0.0), SPREAD_OF_HOLE),
+        (np.eye(size)[:, several], np.zeros(len(several)), SPREAD_OF_OPTION),
+    ]
+    return WeightPrior(
+        np.concatenate([effects for effects, _, _ in levels], axis=1),
+        np.concatenate([means for _, means, _ in levels]),
+        np.concatenate([np.full(len(means), spread) for _, means, spread in levels]),
+    )
+
+
+def normal_scores(values: Floats) -> Floats:
+    """Quantiles of the normal distribution in place of values: (r - 1/2) / n for the rank r among n."""
+    return np.asarray(special.ndtri((stats.rankdata(values) - 0.5) / len(values)))
+
+
+def feasibility_targets(outcomes: Sequence[Outcome]) -> Floats:
+    """1 for the feasible, -1 for failures; for the infeasible minus violation over its median, down to -2."""
+    violations = [outcome.violation for outcome in outcomes if not outcome.feasible and not outcome.failed]
+    median = float(np.median(violations)) if violations else 1.0
+    scale = median if 0.0 < median < math.inf else 1.0
+
+    def target(outcome: Outcome) -> float:
+        if outcome.feasible or outcome.failed:
+            return 1.0 if outcome.feasible else -1.0
+        return -min(outcome.violation / scale, 2.0)
+
+    return np.array([target(outcome) for outcome in outcomes])

@@ -1,0 +1,330 @@
+"""The policies of REINFORCE and PPO: how likely each decision is, and how that is improved.
+
+Decisions are drawn one at a time with numpy, on the very memory of the torch parameters (no copy to keep in
+step), because torch takes several times as long for operations this small. Log-likelihoods and gradients are
+torch's, for a whole batch at once.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from controllers.reinforce.encoding import Step
+
+Floats = NDArray[np.float32]
+
+# spread of a continuous decision, in units of its range: from a hundredth to practically uniform
+NARROWEST, WIDEST = 0.01, 2.0
+# the logit at which a policy starts, near the wide end (standard deviation 1.2)
+_START = 2.2
+_NORMAL = NormalDist()
+
+
+class Learner:
+    """A policy, drawn from by `rollout` and improved by `update`.
+
+    `sizes` has the number of options of each hole, 0 for a continuous one. A hole owns one row of the tables
+    per option; a continuous one owns two (mean, spread). With `clip` an update is PPO's, in `passes` steps.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        recurrent: bool,
+        hidden: int,
+        embedding: int,
+        learning_rate: float,
+        entropy: float,
+        seed: int,
+        clip: float | None = None,
+        passes: int = 1,
+    ) -> None:
+        self.clip = clip
+        self.passes = passes
+        self.sizes = np.array(sizes, dtype=np.int64)
+        rows = np.where(self.sizes > 0, self.sizes, 2)
+        self.first_rows = np.concatenate([[0], np.cumsum(rows)[:-1]]).astype(np.int64)
+        self.num_rows = max(int(rows.sum()), 1)
+        self.entropy = entropy
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            self.network: IndependentPolicy | RecurrentPolicy = (
+                RecurrentPolicy(self, hidden, embedding, generator) if recurrent else IndependentPolicy(self)
+            )
+        parameters = [parameter.requires_grad_() for parameter in self.network.parameters()]
+        self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+
+    def rollout(self) -> "Rollout":
+        """Begin a new architecture."""
+        return Rollout(self)
+
+    def log_likelihood(self, episodes: Sequence[Sequence[Step]]) -> tuple[Tensor, Tensor]:
+        """Per episode the log-likelihood and the summed entropy of its decisions, in nats, both (B,)."""
+        likelihood, entropy, owner = self._by_decision(episodes)
+        totals = torch.zeros(2, len(episodes))
+        totals = totals.index_add(1, owner, torch.stack([likelihood, entropy]))
+        return totals[0], totals[1]
+
+    def _by_decision(self, episodes: Sequence[Sequence[Step]]) -> tuple[Tensor, Tensor, Tensor]:
+        """Of all N decisions of all episodes: log-likelihood, entropy, index of the episode; each (N,)."""
+        lengths = [len(steps) for steps in episodes]
+        flat = [step for steps in episodes for step in steps]
+        hole = np.array([step.hole for step in flat])
+        option = np.array([step.option for step in flat])
+        unit = np.array([step.unit for step in flat], dtype=np.float32)
+        episode = np.repeat(np.arange(len(episodes)), lengths)
+        time = np.concatenate([np.arange(length) for length in lengths])
+        features = self.network.features(hole, option, unit, episode, time, len(episodes))
+        likelihood = torch.zeros(len(flat))
+        entropy = torch.zeros(len(flat))
+        discrete = self.sizes[hole] > 0
+        for kind, density in ((discrete, self._categorical), (~discrete, self._continuous)):
+            if kind.any():
+                index = torch.from_numpy(np.flatnonzero(kind))
+                part = None if features is None else features[index]
+                found = density(hole[kind], option[kind], torch.from_numpy(unit[kind]), part)
+                likelihood = likelihood.index_put((index,), found[0])
+                entropy = entropy.index_put((index,), found[1])
+        return likelihood, entropy, torch.from_numpy(episode)
+
+    def update(self, results: Sequence[tuple[Sequence[Step], float]]) -> None:
+        """Learn from a batch of (decisions, advantage).
+
+        Without `clip`: one step of Adam that ascends  mean_b( A_b * sum_t log p(a_t | a_<t) + entropy * sum_t
+        H_t )  (Williams 1992; Zoph & Le 2017, eq. 3).
+
+        With it: `passes` steps on the same batch that ascend  mean_b( sum_t min(r_t A_b, clip(r_t, 1 - clip,
+        1 + clip) A_b) + entropy * sum_t H_t ),  r_t being the probability of the decision now, relative to
+        that before the first step (Schulman et al. 2017, eq. 7 and 9, without a value function). So the
+        policy is kept near the one that the update began with; results of older policies, and results from
+        elsewhere, have no other.
+        """
+        episodes = [steps for steps, _ in results]
+        advantages = torch.tensor([weight for _, weight in results], dtype=torch.float32)
+        before: Tensor | None = None
+        with _one_thread(), torch.enable_grad():
+            for _ in range(self.passes):
+                likelihood, entropy, owner = self._by_decision(episodes)
+                weights = advantages[owner]
+                if self.clip is None:
+                    gain = weights * likelihood
+                else:
+                    before = likelihood.detach() if before is None else before
+                    ratio = (likelihood - before).exp()
+                    clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip)
+                    gain = torch.minimum(ratio * weights, clipped * weights)
+                loss = -(gain + self.entropy * entropy).sum() / len(episodes)
+                self.optimizer.zero_grad(set_to_none=True)
+                torch.autograd.backward(loss)
+                self.optimizer.step()
+
+    def _categorical(
+        self, hole: NDArray[np.int64], option: NDArray[np.int64], unit: Tensor, features: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        sizes = self.sizes[hole]
+        columns = np.arange(sizes.max())
+        valid = columns < sizes[:, None]
+        rows = torch.from_numpy(np.where(valid, self.first_rows[hole][:, None] + columns, 0))
+        logits = self.network.logits(rows, features).masked_fill(torch.from_numpy(~valid), -1e9)
+        log_p = functional.log_softmax(logits, dim=1)
+        chosen = log_p.gather(1, torch.from_numpy(option)[:, None])[:, 0]
+        return chosen, -(log_p.exp() * log_p).sum(dim=1)
+
+    def _continuous(
+        self, hole: NDArray[np.int64], option: NDArray[np.int64], unit: Tensor, features: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(self.first_rows[hole][:, None] + np.arange(2))
+        logits = self.network.logits(rows, features)
+        # a normal distribution cut to [0, 1]: a proper density, edges included
+        mean, log_spread = _mean(logits[:, 0]), _log_spread(logits[:, 1])
+        spread = log_spread.exp()
+        low, high = -mean / spread, (1.0 - mean) / spread
+        mass = torch.special.ndtr(high) - torch.special.ndtr(low)
+        log_scale = log_spread + mass.log() + 0.5 * math.log(2.0 * math.pi)
+        log_p = -0.5 * ((unit - mean) / spread).square() - log_scale
+        bell = [torch.exp(-0.5 * end.square()) / math.sqrt(2.0 * math.pi) for end in (low, high)]
+        entropy = log_scale + 0.5 + (low * bell[0] - high * bell[1]) / (2.0 * mass)
+        return log_p, entropy
+
+
+class IndependentPolicy(nn.Module):
+    """One distribution per hole, whatever was decided before."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(learner.num_rows, dtype=torch.float32))
+        self._table = _shared(self.table)
+
+    def features(self, *_: Any) -> None:
+        """Nothing: decisions do not depend on each other."""
+        return
+
+    def logits(self, rows: Tensor, features: Tensor | None) -> Tensor:
+        """(N, M) logits for rows (N, M) of the table."""
+        return self.table[rows]
+
+    def start(self) -> None:
+        """No state."""
+        return
+
+    def decide(self, state: None, hole: int, rows: slice) -> tuple[None, Floats]:
+        """The logits of a hole."""
+        return None, self._table[rows]
+
+    def decided(self, state: None, row: int, slope: float | None) -> None:
+        """Nothing depends on it."""
+        return
+
+
+class RecurrentPolicy(nn.Module):
+    """An LSTM that reads the last decision and the next hole, with an embedding and a head per hole."""
+
+    def __init__(self, learner: Learner, hidden: int, embedding: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self._first_rows = learner.first_rows
+        self._discrete = learner.sizes > 0
+        self._hidden = hidden
+        f32 = torch.float32
+
+        def drawn(*shape: int, spread: float) -> nn.Parameter:
+            return nn.Parameter(spread * torch.randn(*shape, generator=generator, dtype=f32))
+
+        self.decision_embedding = drawn(learner.num_rows, embedding, spread=0.5)
+        self.hole_embedding = drawn(max(len(learner.sizes), 1), embedding, spread=0.5)
+        # by way of the meta device: the constructor would draw from the global generator
+        self.lstm = nn.LSTM(embedding, hidden, batch_first=True, dtype=f32, device="meta")
+        self.lstm.to_empty(device="cpu")
+        for parameter in self.lstm.parameters():
+            parameter.uniform_(-1.0, 1.0, generator=generator).mul_(hidden**-0.5)
+        # zero heads: every decision starts uniform
+        self.head = nn.Parameter(torch.zeros(learner.num_rows, hidden, dtype=f32))
+        self.bias = nn.Parameter(torch.zeros(learner.num_rows, dtype=f32))
+        self._np = {name: _shared(parameter) for name, parameter in self.named_parameters()}
+
+    def features(
+        self,
+        hole: NDArray[np.int64],
+        option: NDArray[np.int64],
+        unit: Floats,
+        episode: NDArray[np.int64],
+        time: NDArray[np.int64],
+        episodes: int,
+    ) -> Tensor:
+        """(N, hidden): the LSTM's state at each of the N decisions of all episodes."""
+        first = self._first_rows[hole]
+        row, slope = first + option, np.where(self._discrete[hole], 0.0, 2.0 * unit - 1.0).astype(np.float32)
+        told = self.decision_embedding[torch.from_numpy(row)]
+        continuous = np.flatnonzero(~self._discrete[hole])
+        if len(continuous):
+            more = self.decision_embedding[torch.from_numpy(first + 1)] * torch.from_numpy(slope)[:, None]
+            told = told + more
+        inputs = torch.zeros(episodes, int(time.max()) + 1, told.shape[1])
+        # each decision is read together with the hole that comes after it
+        after = np.flatnonzero(time > 0)
+        asked = self.hole_embedding[torch.from_numpy(hole)]
+        asked = asked.index_add(0, torch.from_numpy(after), told[torch.from_numpy(after - 1)])
+        where = (torch.from_numpy(episode), torch.from_numpy(time))
+        states, _ = self.lstm(inputs.index_put(where, asked))
+        return states[where]  # type: ignore[no-any-return]
+
+    def logits(self, rows: Tensor, features: Tensor | None) -> Tensor:
+        """(N, M) logits for rows (N, M) of the heads, at features (N, hidden)."""
+        assert features is not None
+        heads = functional.embedding(rows, self.head)
+        return (heads @ features[:, :, None])[:, :, 0] + self.bias[rows]
+
+    def start(self) -> list[Any]:
+        """The state before the first decision: output, cell, embedding of the last decision."""
+        zero = np.zeros(self._hidden, dtype=np.float32)
+        return [zero, zero, None]
+
+    def decide(self, state: list[Any], hole: int, rows: slice) -> tuple[list[Any], Floats]:
+        """The state at a hole and the logits there."""
+        output, cell, last = state
+        weights = self._np
+        inputs = weights["hole_embedding"][hole]
+        if last is not None:
+            inputs = inputs + last
+        gates = weights["lstm.weight_ih_l0"] @ inputs + weights["lstm.weight_hh_l0"] @ output
+        gates += weights["lstm.bias_ih_l0"]
+        gates += weights["lstm.bias_hh_l0"]
+        size = self._hidden
+        # sigmoid(x) = (1 + tanh(x / 2)) / 2 cannot overflow; torch's order of gates is i, f, g, o
+        soft = 0.5 * np.tanh(0.5 * gates) + 0.5
+        cell = soft[size : 2 * size] * cell + soft[:size] * np.tanh(gates[2 * size : 3 * size])
+        output = soft[3 * size :] * np.tanh(cell)
+        return [output, cell, last], weights["head"][rows] @ output + weights["bias"][rows]
+
+    def decided(self, state: list[Any], row: int, slope: float | None) -> None:
+        """Take in the decision made: its row and, if continuous, its place from -1 to 1."""
+        embedding = self._np["decision_embedding"]
+        state[2] = embedding[row]
+        if slope is not None:
+            state[2] = state[2] + np.float32(slope) * embedding[row + 1]
+
+
+class Rollout:
+    """One architecture being decided by a policy, hole after hole."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+        self._state: Any = learner.network.start()
+
+    def decide(self, hole: int, rng: random.Random) -> Step:
+        """Draw a decision for this hole."""
+        first, size = int(self._learner.first_rows[hole]), int(self._learner.sizes[hole])
+        network = self._learner.network
+        self._state, logits = network.decide(self._state, hole, slice(first, first + (size or 2)))
+        if size:
+            weights = np.exp(logits - logits.max()).cumsum()
+            option = int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))
+            step = Step(hole, min(option, size - 1), 0.0)
+            network.decided(self._state, first + step.option, None)
+        else:
+            step = Step(hole, 0, _draw_cut_normal(float(logits[0]), float(logits[1]), rng.random()))
+            network.decided(self._state, first, 2.0 * step.unit - 1.0)
+        return step
+
+
+def _mean(logit: Tensor) -> Tensor:
+    return torch.sigmoid(logit)
+
+
+def _log_spread(logit: Tensor) -> Tensor:
+    return math.log(NARROWEST) + math.log(WIDEST / NARROWEST) * torch.sigmoid(logit + _START)
+
+
+def _draw_cut_normal(mean_logit: float, spread_logit: float, uniform: float) -> float:
+    """A number in [0, 1] by the inverse of the distribution function."""
+    mean = 1.0 / (1.0 + math.exp(-min(max(mean_logit, -60.0), 60.0)))
+    share = 1.0 / (1.0 + math.exp(-min(max(spread_logit + _START, -60.0), 60.0)))
+    spread = NARROWEST * math.pow(WIDEST / NARROWEST, share)
+    low, high = _NORMAL.cdf(-mean / spread), _NORMAL.cdf((1.0 - mean) / spread)
+    place = min(max(low + uniform * (high - low), 1e-12), 1.0 - 1e-12)
+    return min(max(mean + spread * _NORMAL.inv_cdf(place), 0.0), 1.0)
+
+
+def _shared(parameter: nn.Parameter) -> Floats:
+    """A view in numpy on the parameter's own memory: it follows every step of the optimizer."""
+    return parameter.detach().numpy()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """These networks are too small for more, and the sums of several threads may differ in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

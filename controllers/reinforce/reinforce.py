@@ -1,0 +1,136 @@
+"""REINFORCE and PPO: a policy over decisions, made likelier to do again what did better than expected."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+from controllers.base import Controller, Draft, Outcome, Proposal
+from controllers.objectives import Limit, Objective
+from controllers.reinforce.advantage import AdvantageKind, advantage_for
+from controllers.reinforce.encoding import HoleTable, Step
+from search_spaces.errors import ControllerError
+from search_spaces.holes import Hole, Value
+
+PolicyKind = Literal["lstm", "independent"]
+UpdateKind = Literal["reinforce", "ppo"]
+
+
+class Reinforce(Controller):
+    """Policy gradient, after R. J. Williams, "Simple Statistical Gradient-Following Algorithms for
+    Connectionist Reinforcement Learning", 1992, and B. Zoph and Q. V. Le, "Neural Architecture Search with
+    Reinforcement Learning", ICLR 2017.
+
+    `policy="lstm"` decides one hole after another and sees what it decided before; it takes any space.
+    `policy="independent"` has one distribution per hole. Choices are categorical; `real` holes and integers
+    with more than 32 values have a normal distribution cut to the range. Both start uniform (nearly so for
+    the continuous). Results that were not asked for are learnt from by the likelihood of their decisions.
+
+    Parameters
+    ----------
+    learning_rate: of Adam. None: 0.01 for the LSTM, 0.1 for the independent policy.
+    update: "reinforce" makes one step of the optimizer with each batch; "ppo" makes `passes` steps, as far as
+        they change the probability of a decision by no more than a share of `clip` (J. Schulman et al.,
+        "Proximal Policy Optimization Algorithms", 2017).
+    batch: how many results make one update. None: 5, and 10 with "ppo".
+    advantage: "rank" weighs a result by its place among the latest `window`; "scaled" by its distance from
+        the moving average in standard deviations; "raw" by that distance itself. The first two do not depend
+        on the metric's unit. Several objectives need "rank".
+    baseline: decay of the moving averages of "scaled" and "raw".
+    window: how many results "rank" compares with.
+    entropy: weight of the entropy of each decision (in nats), against settling too early.
+    hidden, embedding: sizes of the LSTM's state and of its input.
+    clip, passes: of "ppo".
+
+    The published setting on NAS-Bench-201 is `policy="independent", learning_rate=0.01, batch=1,
+    advantage="raw", baseline=0.9, entropy=0.0, repeats=True`.
+
+    Raises ControllerError for a parameter out of its range.
+    """
+
+    retries = 3  # a policy that repeats itself will do so again; the guard then looks next to what it wants
+
+    def __init__(
+        self,
+        space: Any,
+        objectives: Objective | Sequence[Objective],
+        *,
+        policy: PolicyKind = "lstm",
+        update: UpdateKind = "reinforce",
+        learning_rate: float | None = None,
+        batch: int | None = None,
+        advantage: AdvantageKind = "rank",
+        baseline: float = 0.9,
+        window: int = 64,
+        entropy: float = 0.1,
+        hidden: int = 64,
+        embedding: int = 32,
+        clip: float = 0.2,
+        passes: int = 4,
+        limits: Limit | Sequence[Limit] = (),
+        seed: int = 0,
+        repeats: bool = False,
+    ) -> None:
+        super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
+        if policy not in get_args(PolicyKind):
+            raise ControllerError(f"policy: expected one of {get_args(PolicyKind)}, got {policy!r}")
+        if update not in get_args(UpdateKind):
+            raise ControllerError(f"update: expected one of {get_args(UpdateKind)}, got {update!r}")
+        if advantage not in get_args(AdvantageKind):
+            raise ControllerError(f"advantage: expected one of {get_args(AdvantageKind)}, got {advantage!r}")
+        if advantage != "rank" and len(self.objectives) > 1:
+            raise ControllerError(f"advantage: several objectives need 'rank', got {advantage!r}")
+        if learning_rate is None:
+            learning_rate = 0.01 if policy == "lstm" else 0.1
+        if batch is None:
+            batch = 5 if update == "reinforce" else 10
+        counts = {"batch": (batch, 1), "window": (window, 2), "hidden": (hidden, 1), "passes": (passes, 1)}
+        for name, (number, least) in counts.items():
+            if number < least:
+                raise ControllerError(f"{name}: expected at least {least}, got {number!r}")
+        if not 0.0 <= baseline < 1.0 or learning_rate <= 0.0 or entropy < 0.0:
+            raise ControllerError(
+                "expected 0 <= baseline < 1, learning_rate > 0 and entropy >= 0,"
+                f" got {baseline!r}, {learning_rate!r} and {entropy!r}"
+            )
+        if not 0.0 < clip < 1.0:
+            raise ControllerError(f"clip: expected a share between 0 and 1, got {clip!r}")
+        self.batch = batch
+        self._table = HoleTable(self.space)
+        self._advantage = advantage_for(
+            advantage, decay=baseline, window=window, objectives=len(self.objectives)
+        )
+        self._results: list[tuple[list[Step], float]] = []
+        # here, so that `import controllers` stays free of torch
+        from controllers.reinforce.policy import Learner
+
+        self._learner = Learner(
+            self._table.sizes,
+            recurrent=policy == "lstm",
+            hidden=hidden,
+            embedding=embedding,
+            learning_rate=learning_rate,
+            entropy=entropy,
+            seed=seed,
+            clip=clip if update == "ppo" else None,
+            passes=passes if update == "ppo" else 1,
+        )
+
+    def _propose(self) -> Draft:
+        rollout = self._learner.rollout()
+        paths = self._table.paths
+
+        def pick(path: str, hole: Hole) -> Value:
+            index = paths.get(path)
+            if index is None:  # nothing to decide
+                return hole.sample(self.rng)
+            return self._table.value(rollout.decide(index, self.rng))
+
+        return Draft(self.space.fill(pick), origin="policy")
+
+    def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
+        weight = self._advantage(outcome)
+        steps = self._table.encode(proposal.architecture)
+        if steps:
+            self._results.append((steps, weight))
+        if len(self._results) >= self.batch:
+            self._learner.update(self._results)
+            self._results = []

@@ -1,0 +1,202 @@
+"""A search from what a person wrote on the command line, or in a file."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from controllers.fidelity import Fidelity
+from controllers.fidelity import catalog as fidelities
+from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
+from nas.search.options import name_of
+from nas.search.search import Search
+from search_spaces.errors import FormatError, NasError, SearchError, UnknownNameError
+from search_spaces.signature import Signature
+from search_spaces.space import Space
+
+
+def assemble(
+    problem: str,
+    space: str | None,
+    controller: str,
+    *,
+    maximize: Sequence[str],
+    minimize: Sequence[str],
+    limits: Sequence[str],
+    folder: Path | None,
+    inputs: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    plain: bool = True,
+    **options: Any,
+) -> Search:
+    """A search from names.
+
+    Args:
+        problem, space, controller: names of the catalogs; ``space`` may be a JSON file too, and None is what
+            fits the problem.
+        maximize, minimize: metrics; none of either: the problem's own objective.
+        limits: such as ``num_params<=100000``.
+        folder: where the problem's files are.
+        inputs, tasks: those of the problem's to keep; none: all.
+        plain: whether to begin with the plain network of the space.
+        options: more arguments of `Search`.
+
+    Raises:
+        NasError: a name that does not exist, or text that cannot be read.
+    """
+    from workers.problems import load
+
+    given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
+    data = load(problem, **{option: value for option, value in given.items() if value})
+    return Search(
+        read_space(space, data.signature, epochs_for(len(data.train))),
+        data,
+        controller,
+        objectives=_objectives(maximize, minimize) or None,
+        limits=[read_limit(text) for text in limits],
+        first=[{}] if plain else [],
+        **options,
+    )
+
+
+def epochs_for(examples: int) -> int:
+    """Passes over training data that are enough to tell networks apart: fewer, the more there is of it."""
+    return min(12, max(3, round(40_000 / examples)))
+
+
+def read_space(name: str | None, signature: Signature, epochs: int = 12) -> Space:
+    """A space of the catalog with a space of recipes, or the space in a JSON file.
+
+    Args:
+        name: of the space; None: the one that fits the signature.
+        signature: what networks must serve.
+        epochs: of the recipes.
+
+    Raises:
+        UnknownNameError: the catalog has no such space.
+        FormatError: the file holds no space.
+    """
+    if name is not None and name.endswith(".json"):
+        try:
+            return Space.from_json(Path(name).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, FormatError) as error:
+            raise FormatError(f"space {name}: {error}") from error
+    from search_spaces.catalog import catalog, load, model_for, recipe_for
+
+    name = model_for(signature) if name is None else name
+    wants = name in catalog and "signature" in inspect.signature(catalog[name]).parameters
+    model = load(name, signature=signature) if wants else load(name)
+    return Space({"model": model, "recipe": recipe_for(signature, epochs)})
+
+
+def read_limit(text: str) -> Limit:
+    """The limit that ``metric<=number`` or ``metric>=number`` says.
+
+    Raises:
+        SearchError: it says neither.
+    """
+    match = re.fullmatch(r"\s*([\w.]+)\s*(<=|>=)\s*([-+\d._eE]+)\s*", text)
+    try:
+        if match is None:
+            raise ValueError
+        bound = float(match[3])
+    except ValueError:
+        raise SearchError(f"limit {text!r}: expected something like 'num_params<=100000'") from None
+    return at_most(match[1], bound) if match[2] == "<=" else at_least(match[1], bound)
+
+
+def read_fidelity(name: str | None, epochs: int | None, min_epochs: int | None) -> Fidelity | None:
+    """The fidelity of that name, with the epochs that were given.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        SearchError: epochs before a pause, and nothing that pauses.
+        ControllerError: epochs that do not go together.
+    """
+    if min_epochs is not None and name in (None, "full"):
+        raise SearchError(f"--min-epochs {min_epochs}: without --fidelity asha or hyperband no trial pauses")
+    if name is None:
+        return None
+    if name not in fidelities:
+        raise UnknownNameError("fidelity", name, fidelities)
+    given = {"max_epochs": epochs, "min_epochs": min_epochs}
+    return fidelities[name](**{key: value for key, value in given.items() if value is not None})
+
+
+def from_file(
+    file: Path,
+    *,
+    store: str | None,
+    executor: Any,
+    name: str | None,
+    trials: int | None,
+    seconds: float | None,
+    target: float | None,
+) -> Search:
+    """The search that a Python file describes as ``search = Search(...)``; the other arguments override it.
+
+    Raises:
+        SearchError: there is no such file, it fails, or it describes no search.
+    """
+    module = run_file(file)
+    search = getattr(module, "search", None)
+    if not isinstance(search, Search):
+        raise SearchError(f"{file}: expected a line like `search = Search(...)`, found no such search")
+    search.store = search.store if store is None else store
+    search.executor = search.executor if executor is None else executor
+    search.name = search.name if name is None else name_of(name)
+    search.description = search.description.with_end(trials, seconds, target)
+    return search
+
+
+def run_file(file: Path) -> ModuleType:
+    """Run a Python file of the user's, as a module: afterwards the classes in it can be named in JSON.
+
+    Raises:
+        SearchError: there is no such file, or it fails.
+    """
+    if not file.is_file() or file.suffix != ".py":
+        raise SearchError(f"{file}: expected a Python file")
+    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    there = sys.modules.get(file.stem)
+    if there is not None and getattr(there, "__file__", None) != str(file.resolve()):
+        raise SearchError(f"{file}: there is a module {file.stem!r} already: give the file another name")
+    before = set(sys.modules)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    sys.path.insert(0, str(file.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[file.stem]
+        kind = "" if isinstance(error, NasError) else f"{type(error).__name__}: "
+        raise SearchError(f"{file}: {kind}{error}") from error
+    _ship([module, *(sys.modules[name] for name in set(sys.modules) - before)], file.parent.resolve())
+    return module
+
+
+def _ship(modules: Iterable[ModuleType], folder: Path) -> None:
+    """Let what these modules define travel to the workers whole, not by name: only this process knows them.
+
+    Those beside the file only; what is installed is there on the workers too.
+    """
+    from ray import cloudpickle
+
+    for module in modules:
+        origin = getattr(module, "__file__", None)
+        if origin is None or "site-packages" in origin:
+            continue
+        if Path(origin).resolve().is_relative_to(folder):
+            cloudpickle.register_pickle_by_value(module)
+
+
+def _objectives(up: Sequence[str], down: Sequence[str]) -> list[Objective]:
+    return [*map(maximize, up), *map(minimize, down)]

@@ -1,0 +1,113 @@
+"""The commands that go on with a search, here or on a cluster: ``resume`` and ``extend``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nas.commands.jobs import send
+from nas.commands.options import (
+    Cpus,
+    ExecutorOption,
+    Gpus,
+    Requirements,
+    Seconds,
+    StoreOption,
+    Target,
+    Track,
+    Trials,
+    WithPackage,
+    Workers,
+    WorkingDir,
+    with_options_of,
+)
+from nas.commands.search import executor_of, is_dashboard, run, trackers_of
+from nas.environment import DEFAULT_STORE
+from search_spaces.errors import SearchError
+
+_OF_THE_JOB = ("workers", "cpus_per_trial", "gpus_per_trial", "executor", "track")
+
+
+def resume(
+    search: Annotated[str | None, typer.Argument(help="A search, or the file that describes it.")] = None,
+    trials: Trials = None,
+    seconds: Seconds = None,
+    target: Target = None,
+    name: Annotated[str | None, typer.Option(help="Of the search, when a file describes it.")] = None,
+    workers: Workers = None,
+    cpus_per_trial: Cpus = None,
+    gpus_per_trial: Gpus = None,
+    executor: ExecutorOption = None,
+    address: Annotated[
+        str | None, typer.Option(help="As in nas search; or of a dashboard, as in nas submit.")
+    ] = None,
+    working_dir: WorkingDir = None,
+    requirements: Requirements = None,
+    with_package: WithPackage = False,
+    track: Track = None,
+    store: StoreOption = None,
+) -> None:
+    """Go on with a search that was stopped or killed, or further with one that ended.
+
+    Nothing that was trained is trained again; what was being trained begins again.
+    """
+    _go_on("resume", search, {"trials": trials, "seconds": seconds, "target": target}, locals())
+
+
+@with_options_of(resume)
+def extend(
+    trials: Annotated[int | None, typer.Option(help="So many networks more: +50.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="So many seconds more: +600.")] = None,
+    **options: Any,
+) -> None:
+    """Go on with a search for longer: so many trials or seconds beyond its own end.
+
+    Or beyond where it stands, if it came to another end before or had none of that kind; ends that it has
+    reached fall away, and a target takes the place of its own.
+    """
+    end = {"trials": trials, "seconds": seconds, "target": options["target"]}
+    if all(value is None for value in end.values()):
+        raise SearchError("say how much further the search should go: --trials +50, or --seconds +600")
+    _go_on("extend", options["search"], end, options)
+
+
+def _go_on(
+    verb: Literal["resume", "extend"], search: str | None, end: dict[str, Any], options: Mapping[str, Any]
+) -> None:
+    """Resume a search, or extend it, here or as a job."""
+    name, store, address = options["name"], options["store"], options["address"]
+    if is_dashboard(address):
+        _send(
+            verb, search, end | {option: options[option] for option in _OF_THE_JOB}, address, name=name,
+            store=store, working_dir=options["working_dir"], requirements=options["requirements"],
+            package=options["with_package"],
+        )  # fmt: skip
+        return
+    if options["working_dir"] is not None or options["requirements"] is not None or options["with_package"]:
+        raise SearchError("nothing is shipped without --address of a cluster's dashboard: http://head:8265")
+    where = executor_of(
+        options["executor"], options["workers"], options["cpus_per_trial"], options["gpus_per_trial"], address
+    )
+    from nas.commands.assemble import from_file
+    from nas.search.search import Search
+
+    trackers = trackers_of(options["track"])
+    other = end if verb == "resume" else dict.fromkeys(end)
+    file = Path(search) if search is not None and search.endswith(".py") else None
+    if file is not None:
+        found = from_file(file, store=store, executor=where, name=name, **other)
+    else:
+        found = Search.from_store(store or DEFAULT_STORE, search, executor=where or "pool", **other)
+    if verb == "extend":
+        found.extend(**end)
+    found.callbacks += trackers
+    run(found, resume=True, file=file)
+
+
+def _send(verb: str, search: str | None, options: dict[str, Any], address: str, **job: Any) -> None:
+    if search is None or (search.endswith(".py") and job["name"] is None):
+        raise SearchError("say which search is to go on: its name, or its file and --name")
+    send(verb, search, options, address, **job)

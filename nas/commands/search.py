@@ -1,0 +1,278 @@
+"""The commands that run a search here: ``search`` and ``resume``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeGuard
+
+import typer
+
+from nas.commands.options import (
+    ClusterOption,
+    Cpus,
+    ExecutorOption,
+    Gpus,
+    Processes,
+    Seconds,
+    StoreOption,
+    Target,
+    Track,
+    Trials,
+    Workers,
+)
+from nas.environment import DEFAULT_STORE, in_job, without_password
+from search_spaces.errors import SearchError, UnknownNameError
+
+if TYPE_CHECKING:
+    from nas.search.callbacks import Callback
+    from nas.search.search import Search
+
+DEFAULT_SECONDS = 150.0
+"""Budget of a search that was given none: it ends within three minutes on two cores."""
+
+FIRST_NODE_SECONDS = 900
+"""How long a job waits for a node with room for a worker: it may be sent while the cluster comes up."""
+
+EXECUTORS = ("pool", "inline", "tune")
+
+_OF_THE_FILE = (
+    "problem", "folder", "input_", "task", "space", "controller", "maximize", "minimize", "limit", "seed",
+    "epochs", "trial_seconds", "trial_silence", "trial_memory", "checkpoints", "start_from", "reuse",
+    "without_plain", "inherit_weights", "keep_weights", "fidelity", "min_epochs",
+)  # fmt: skip
+
+
+def search(
+    file: Annotated[Path | None, typer.Argument(help="A Python file with `search = Search(...)`.")] = None,
+    problem: Annotated[str | None, typer.Option(help="What to learn: see nas list problems.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(help="nas list spaces, or a JSON file; default: what fits."),
+    ] = None,
+    controller: Annotated[str | None, typer.Option(help="Who proposes: see nas list controllers.")] = None,
+    maximize: Annotated[list[str] | None, typer.Option(help="A metric to maximize; may be repeated.")] = None,
+    minimize: Annotated[list[str] | None, typer.Option(help="A metric to minimize; may be repeated.")] = None,
+    limit: Annotated[list[str] | None, typer.Option(help="'num_params<=100000'; may be repeated.")] = None,
+    trials: Trials = None,
+    seconds: Seconds = None,
+    target: Target = None,
+    trial_seconds: Annotated[float | None, typer.Option(help="Time limit of one trial.")] = None,
+    trial_silence: Annotated[
+        float | None, typer.Option(help="Seconds that a trial may take without a report.")
+    ] = None,
+    trial_memory: Annotated[
+        float | None, typer.Option(help="GB that a worker may hold while it runs a trial.")
+    ] = None,
+    checkpoints: Annotated[
+        str | None, typer.Option(help="Where trials in training are saved: a shared folder or a URI.")
+    ] = None,
+    start_from: Annotated[
+        list[str] | None, typer.Option("--from", help="An older search to learn from; may be repeated.")
+    ] = None,
+    reuse: Annotated[
+        bool | None,
+        typer.Option("--reuse", help="Take results over that the store has of the same training."),
+    ] = None,
+    without_plain: Annotated[
+        bool | None,
+        typer.Option("--without-plain", help="Do not begin with the plain network of the space."),
+    ] = None,
+    inherit_weights: Annotated[
+        bool | None,
+        typer.Option("--inherit-weights", help="Let children begin from their parents' weights, if kept."),
+    ] = None,
+    keep_weights: Annotated[
+        int | None, typer.Option(help="Of how many of the best to keep the weights; default 5.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of every trial that is not stopped.")] = None,
+    fidelity: Annotated[str | None, typer.Option(help="Let the best go on: asha or hyperband.")] = None,
+    min_epochs: Annotated[int | None, typer.Option(help="With --fidelity: before a first pause.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder of the problem's files.")] = None,
+    input_: Annotated[
+        list[str] | None, typer.Option("--input", help="Only this input of the problem; may be repeated.")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="Only this task of the problem; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the controller and every training; default 0.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the search in the store.")] = None,
+    workers: Workers = None,
+    cpus_per_trial: Cpus = None,
+    gpus_per_trial: Gpus = None,
+    processes_per_trial: Processes = None,
+    executor: ExecutorOption = None,
+    address: ClusterOption = None,
+    track: Track = None,
+    store: StoreOption = None,
+) -> None:
+    """Search, and print the leaderboard.
+
+    Without arguments: convolutional networks for scikit-learn's digits, by evolution, for 150 seconds.
+    """
+    where = executor_of(
+        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
+    )
+    from nas.commands.assemble import assemble, from_file, read_fidelity
+
+    trackers = trackers_of(track)
+    end: dict[str, Any] = {"trials": trials, "seconds": seconds, "target": target}
+    if file is not None:
+        check_told_once(file, locals())
+        found = from_file(file, store=store, executor=where, name=name, **end)
+    else:
+        if all(value is None for value in end.values()):
+            end["seconds"] = DEFAULT_SECONDS
+        found = assemble(
+            problem or "digits",
+            space,
+            controller or "evolution",
+            maximize=maximize or [],
+            minimize=minimize or [],
+            limits=limit or [],
+            folder=folder,
+            inputs=input_ or [],
+            tasks=task or [],
+            trial_seconds=trial_seconds,
+            trial_silence=trial_silence,
+            trial_memory=None if trial_memory is None else int(trial_memory * 1e9),
+            checkpoints=checkpoints,
+            start_from=start_from or None,
+            plain=not without_plain,
+            reuse_results=bool(reuse),
+            inherit_weights=bool(inherit_weights),
+            keep_weights=5 if keep_weights is None else keep_weights,
+            epochs=epochs,
+            fidelity=read_fidelity(fidelity, epochs, min_epochs),
+            seed=0 if seed is None else seed,
+            name=name,
+            executor=where or "pool",
+            store=store or DEFAULT_STORE,
+            **end,
+        )
+    found.callbacks += trackers
+    run(found, resume=False, file=file)
+
+
+def trackers_of(track: list[str] | None) -> list[Callback]:
+    """The trackers that ``--track`` names.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        SearchError: what one needs is not installed.
+    """
+    if not track:
+        return []
+    from nas.integrations import tracker_of
+
+    return [tracker_of(text) for text in track]
+
+
+def check_told_once(file: Path, options: Mapping[str, Any]) -> None:
+    """What a file says of its search cannot be said beside it.
+
+    Raises:
+        SearchError: it is.
+    """
+    told = [
+        f"--{name.rstrip('_').replace('_', '-')}" for name in _OF_THE_FILE if options.get(name) is not None
+    ]
+    if told:
+        raise SearchError(f"{', '.join(told)}: say it in {file}, where the search is described")
+
+
+def executor_of(
+    name: str | None,
+    workers: int | None,
+    cpus: int | None = None,
+    gpus: float | None = None,
+    address: str | None = None,
+    *,
+    processes: int | None = None,
+) -> Any:
+    """The executor that the options describe; None where they say nothing.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        SearchError: options that do not go together.
+        ExecutorError: numbers that no worker can have.
+    """
+    if name not in (None, *EXECUTORS):
+        raise UnknownNameError("executor", name, EXECUTORS)
+    if is_dashboard(address):
+        raise SearchError(f"--address {without_password(address)}: a search is sent there by nas submit")
+    options = {
+        "--cpus-per-trial": cpus,
+        "--gpus-per-trial": gpus,
+        "--processes-per-trial": processes,
+        "--address": address,
+    }
+    told = [f"{option} {value}" for option, value in options.items() if value is not None]
+    if name == "inline":
+        if workers not in (None, 1):
+            told.insert(0, f"--workers {workers}")
+        if told:
+            raise SearchError(f"{', '.join(told)}: the inline executor is one worker, in this process")
+        return "inline"
+    if workers is None and not told and (name is None or not in_job()):
+        return name
+    cpus, gpus = 1 if cpus is None else cpus, gpus or 0
+    if name == "tune":
+        if processes is not None:
+            raise SearchError(f"--processes-per-trial {processes}: Ray Tune's trials have one process")
+        from workers.tune.tune import Tune
+
+        return Tune(workers, cpus, gpus, address)
+    from workers.pool.pool import Pool
+
+    wait = FIRST_NODE_SECONDS if in_job() else 0
+    return Pool(workers, cpus, gpus, address, processes=processes or 1, wait=wait)
+
+
+def executor_options(
+    workers: Workers = None,
+    cpus_per_trial: Cpus = None,
+    gpus_per_trial: Gpus = None,
+    processes_per_trial: Processes = None,
+    executor: ExecutorOption = None,
+    address: ClusterOption = None,
+) -> Any:
+    """The executor that the options of a command describe; see `executor_of`."""
+    return executor_of(
+        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
+    )
+
+
+def is_dashboard(address: str | None) -> TypeGuard[str]:
+    """Whether an address is that of a cluster's dashboard, to which jobs are sent."""
+    return address is not None and address.startswith(("http://", "https://"))
+
+
+def interrupt(*_: Any) -> NoReturn:
+    """End as Ctrl-C does: what SIGTERM is to do."""
+    raise KeyboardInterrupt
+
+
+def run(search: Search, resume: bool, file: Path | None = None) -> None:
+    """Run a search under the eyes of a person."""
+    from nas.commands.watch import print_end, print_stopped, watching
+    from nas.search.callbacks import OnTurn
+
+    if in_job():
+        from nas.cluster.job import check_stays
+
+        check_stays(search.store)
+        if search.executor == "pool":
+            search.executor = executor_of("pool", None)
+    try:
+        with watching() as watcher:
+            # Ray puts a handler of its own in place when it starts
+            keeper = OnTurn(lambda progress: signal.signal(signal.SIGTERM, interrupt))
+            search.callbacks += [keeper, watcher]
+            search.run(resume=resume)
+    except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM while it starts
+        print_stopped(search, file)
+        sys.exit(130)
+    print_end(search, file)

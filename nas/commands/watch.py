@@ -1,0 +1,128 @@
+"""What a person sees of a search from the command line: how it goes, how it ended, how to go on."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from nas.commands.display import console, print_leaderboard
+from nas.environment import DEFAULT_STORE, in_job, without_password
+from nas.results.leaderboard import entries
+from nas.results.text import duration
+from nas.search.callbacks import OnTurn
+from nas.store.store import Store
+from search_spaces.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.search.progress import Progress
+    from nas.search.search import Search
+
+_LINE_EVERY = 10.0  # seconds between lines of progress where there is no terminal
+
+
+@contextmanager
+def watching() -> Iterator[OnTurn]:
+    """A callback that shows progress: one live line in a terminal, a line now and then elsewhere."""
+    out = console()
+    if sys.stdout.isatty():
+        with out.status("starting the workers ...") as status:
+
+            def update(progress: Progress) -> None:
+                for message in progress.messages:
+                    out.print(f"[dim]{escape(_short(message))}[/dim]")
+                status.update(escape(progress_line(progress)))
+
+            yield OnTurn(update)
+        return
+    last = [time.monotonic()]
+
+    def write(progress: Progress) -> None:
+        for message in progress.messages:
+            print(_short(message), flush=True)
+        if time.monotonic() - last[0] >= _LINE_EVERY:
+            last[0] = time.monotonic()
+            print(progress_line(progress), flush=True)
+
+    yield OnTurn(write)
+
+
+def progress_line(progress: Progress) -> str:
+    """Where a search stands, in one line."""
+    wanted = f"/{progress.budget.trials}" if progress.budget.trials is not None else ""
+    parts = [f"{progress.name}: {progress.trials}{wanted} trials"]
+    if progress.best is not None:
+        parts.append(f"best {progress.objective} {progress.best[0]:.4f} ({progress.best[1][:8]})")
+    parts.append(f"{progress.running} running")
+    parts.append(f"{progress.failed} failed")
+    if progress.infeasible:
+        parts.append(f"{progress.infeasible} over a limit")
+    if progress.trials_here:
+        parts.append(f"{progress.trials_per_minute:.0f}/min")
+    left = progress.seconds_left
+    if left is not None:
+        parts.append(f"{duration(left)} left")
+    return ", ".join(parts)
+
+
+def print_stopped(search: Search, file: Path | None) -> None:
+    """How to go on with a search that was stopped."""
+    try:
+        with _store_of(search) as store:
+            name = store.search(search.name).name if search.name is not None else None
+            option = _store_option(search)
+    except NasError:
+        name = None
+    if name is None:
+        print("stopped before anything was recorded")
+        return
+    print("stopped; what was trained is kept")
+    print(f"go on with: {_again('resume', name, file)}{option}")
+
+
+def print_end(search: Search, file: Path | None) -> None:
+    """What a person needs after a search: its leaderboard, and what to do with it."""
+    with _store_of(search) as store:
+        _print_end(search, store, file)
+
+
+def _store_of(search: Search) -> AbstractContextManager[Store]:
+    return nullcontext(search.store) if isinstance(search.store, Store) else Store(search.store)
+
+
+def _store_option(search: Search) -> str:
+    """What names the store of a search on the command line; nothing for the default one."""
+    store = search.store.url if isinstance(search.store, Store) else str(search.store)
+    return "" if store == DEFAULT_STORE else f" --store {shlex.quote(without_password(store))}"
+
+
+def _again(verb: str, name: str, file: Path | None) -> str:
+    described = "" if file is None else f"{shlex.quote(str(file))} --name "
+    where = " --address ..." if in_job() else ""
+    return f"nas {verb} {described}{shlex.quote(name)}{where}"
+
+
+def _print_end(search: Search, store: Store, file: Path | None) -> None:
+    out = console()
+    option = _store_option(search)
+    print_leaderboard(store, "table", search.name, top=10)
+    record = store.search(search.name)
+    out.print(
+        f"search {record.name} ended after {duration(record.elapsed_seconds)}: {record.reason}", markup=False
+    )
+    best = next((row["id"] for row in entries(store, record.name, top=1) if row["rank"]), None)
+    if best is not None:
+        out.print(f"look at the best: nas show {best[:8]}{option}", markup=False)
+        out.print(f"take it with you: nas export {best[:8]} --to best{option}", markup=False)
+    out.print(f"search on:        {_again('extend', record.name, file)}{option} --trials +50", markup=False)
+
+
+def _short(message: str) -> str:
+    line = message.splitlines()[0] if message else ""
+    return line if len(line) <= 160 else line[:157] + "..."

@@ -1,0 +1,115 @@
+"""Searches in MLflow: an experiment per search, a run per network."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from typing import TYPE_CHECKING, Any, final
+
+from nas.integrations.common import library, of_epoch, of_trial, title
+from nas.records import TRAINED
+from nas.search.callbacks import Callback
+
+if TYPE_CHECKING:
+    from nas.description import Description, SearchRecord
+    from nas.records import EpochReport, Trial
+
+_STATUS = {"complete": "FINISHED", "failed": "FAILED", "paused": "SCHEDULED"}
+_BATCH = 100  # parameters in one call, as MLflow allows; and tags
+_LONGEST = 500  # characters of a parameter that every version of MLflow takes
+
+
+@final
+class MLflow(Callback):
+    """Writes to MLflow's tracking store: look at it with ``mlflow ui --backend-store-uri sqlite:///mlflow.db``.
+
+    The experiment has the name of the search. A run's parameters are the decisions, its metrics those of the
+    epochs and at the end costs and ``test_`` metrics, its tags where the network came from and why it failed.
+    Searches that go on add to the same experiment and to the runs of their paused trials.
+
+    Args:
+        uri: of the tracking store: ``sqlite:///file.db``, or the address of a server.
+
+    Raises:
+        SearchError: mlflow is not installed.
+    """
+
+    def __init__(self, uri: str = "sqlite:///mlflow.db") -> None:
+        self._library = library("mlflow", "mlflow")
+        self._uri = uri
+        self._runs: dict[int, str] = {}  # ids, by trial: of those in training, and of those that have paused
+        self._open: set[int] = set()  # of them, those in training
+
+    def on_search_begin(self, search: SearchRecord, description: Description) -> None:
+        self._client = self._library.MlflowClient(self._uri)
+        self._search = search.name
+        # stores may have searches of the same name
+        self._key = hashlib.sha256(f"{search.name} {search.created_at}".encode()).hexdigest()[:16]
+        self._runs.clear()
+        self._open.clear()
+        there = self._client.get_experiment_by_name(search.name)
+        self._looks = there is not None and search.elapsed_seconds > 0  # for runs of an earlier driver
+        self._experiment = there.experiment_id if there else self._client.create_experiment(search.name)
+
+    def on_report(self, trial: Trial, report: EpochReport) -> None:
+        self._log(self._run(trial), of_epoch(report), report.epoch)
+
+    def on_trial_end(self, trial: Trial) -> None:
+        if trial.status not in TRAINED:
+            return
+        run = self._run(trial)
+        self._log(run, of_trial(trial), trial.epochs or 0)
+        if trial.status == "failed":
+            self._client.set_tag(run, "nas.reason", trial.reason)
+            self._client.set_tag(run, "nas.message", (trial.message or "")[:_LONGEST])
+        self._client.set_terminated(run, _STATUS[trial.status])
+        self._open.discard(trial.number)
+        if trial.status != "paused":
+            del self._runs[trial.number]
+
+    def on_search_end(self, status: str, reason: str) -> None:
+        for number in self._open:
+            self._client.set_terminated(self._runs[number], "KILLED")
+
+    def _run(self, trial: Trial) -> str:
+        """The id of a trial's run, which is open; a new one if there is none."""
+        number = trial.number
+        if number not in self._open:
+            run = self._runs.get(number) or (self._earlier(number) if self._looks else None)
+            if run is not None:
+                self._client.update_run(run, "RUNNING")
+            self._runs[number] = run or self._new(trial)
+            self._open.add(number)
+        return self._runs[number]
+
+    def _earlier(self, number: int) -> str | None:
+        wanted = f"tags.`nas.key` = '{self._key}' AND tags.`nas.number` = '{number}'"
+        found = self._client.search_runs([self._experiment], wanted, max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def _new(self, trial: Trial) -> str:
+        tags = {
+            "nas.search": self._search, "nas.key": self._key, "nas.number": str(trial.number),
+            "nas.id": trial.architecture_id, "nas.origin": trial.origin,
+            "nas.parents": " ".join(trial.parents),
+        }  # fmt: skip
+        started = None if trial.started_at is None else int(1000 * trial.started_at)
+        made = self._client.create_run(self._experiment, started, tags, run_name=title(trial))
+        run = str(made.info.run_id)
+        param = self._library.entities.Param
+        params = [param(_key(path), str(value)[:_LONGEST]) for path, value in trial.decisions.items()]
+        for start in range(0, len(params), _BATCH):
+            self._client.log_batch(run, params=params[start : start + _BATCH])
+        return run
+
+    def _log(self, run: str, values: dict[str, float], step: int) -> None:
+        now = int(1000 * time.time())
+        metric: Any = self._library.entities.Metric
+        metrics = [metric(_key(name), value, now, step) for name, value in values.items()]
+        self._client.log_batch(run, metrics=metrics)
+
+
+def _key(name: str) -> str:
+    """A name with the characters that MLflow allows."""
+    return re.sub(r"[^\w\-. /]", "_", name)

@@ -1,0 +1,97 @@
+"""Searches in TensorBoard: a curve per network, the decisions as hyperparameters, the best so far."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+from urllib.parse import quote
+
+from nas.integrations.common import library, of_epoch, of_trial, title
+from nas.records import MEASURED, TRAINED
+from nas.search.callbacks import Callback
+
+if TYPE_CHECKING:
+    from nas.description import Description, SearchRecord
+    from nas.records import EpochReport, Trial
+    from nas.search.progress import Progress
+
+
+@final
+class TensorBoard(Callback):
+    """Writes event files: look at them with ``tensorboard --logdir runs``.
+
+    ``<folder>/<search>`` has every result by the number of its trial (``trials/...``) and the best value of
+    the first objective by how many trials there had been (``best/...``). ``<folder>/<search>/<trial>`` has
+    the epochs of a trial, and its decisions and results for the tab HPARAMS. A search that goes on adds to
+    the same folders.
+
+    Args:
+        folder: where; made if it is not there.
+
+    Raises:
+        SearchError: tensorboardX is not installed.
+    """
+
+    def __init__(self, folder: str | Path = "runs") -> None:
+        self._library = library("tensorboardX", "tensorboard")
+        self._folder = Path(folder)
+        self._writers: dict[int | None, Any] = {}  # by trial; None: of the search
+        self._best: tuple[float, str] | None = None
+
+    def on_search_begin(self, search: SearchRecord, description: Description) -> None:
+        self._here = self._folder / quote(search.name, safe=" ")
+        self._best = None
+
+    def on_report(self, trial: Trial, report: EpochReport) -> None:
+        writer = self._writer(trial)
+        for name, value in of_epoch(report).items():
+            writer.add_scalar(name, value, report.epoch)
+
+    def on_trial_end(self, trial: Trial) -> None:
+        if trial.status not in TRAINED:
+            return
+        values = of_trial(trial)
+        if trial.status != "paused":
+            self._write_decisions(trial, values)
+            self._writers.pop(trial.number).close()
+        if trial.status not in MEASURED:
+            return
+        whole = self._writer(None)
+        for name, value in values.items():
+            whole.add_scalar(f"trials/{name}", value, trial.number)
+
+    def on_turn(self, progress: Progress) -> None:
+        if progress.best is not None and progress.best != self._best:
+            self._best = progress.best
+            self._writer(None).add_scalar(f"best/{progress.objective}", progress.best[0], progress.trials)
+
+    def on_search_end(self, status: str, reason: str) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+
+    def _writer(self, trial: Trial | None) -> Any:
+        number = None if trial is None else trial.number
+        if number not in self._writers:
+            folder = self._here if trial is None else self._here / title(trial)
+            # without it a writer of the same second would overwrite the file
+            suffix = f".{time.time_ns()}"
+            self._writers[number] = self._library.SummaryWriter(
+                str(folder), flush_secs=10, filename_suffix=suffix
+            )
+        return self._writers[number]
+
+    def _write_decisions(self, trial: Trial, values: dict[str, float]) -> None:
+        """The decisions and what came of them; `SummaryWriter.add_hparams` would make a folder of its own."""
+        decisions = {
+            path: value if isinstance(value, bool | int | float | str) else str(value)
+            for path, value in trial.decisions.items()
+        }
+        decisions |= {"status": trial.status, "origin": trial.origin}
+        writer = self._writer(trial)
+        summaries = library("tensorboardX.summary", "tensorboard")
+        for summary in summaries.hparams(decisions, values):
+            writer.file_writer.add_summary(summary)
+        for name, value in values.items():
+            writer.add_scalar(f"result/{name}", value, trial.epochs)

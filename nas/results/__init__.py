@@ -1,0 +1,1 @@
+"""Results: leaderboards, curves, importance and plots, as pandas frames and as text."""

@@ -1,0 +1,172 @@
+"""Best so far: how good the best network of a search was after so many trials and seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controllers.objectives import Limit, Objective
+from controllers.ranking import Scores, first_front, hypervolume
+from nas.description import Description
+from nas.ranking import first_fronts, outcome
+from nas.records import TRAINED, Trial
+from nas.store.store import DEFAULT_STORE, Store, open_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a search stood when a trial was over.
+
+    Attributes:
+        trial: the trial.
+        trials: how many had been trained by then, failed ones included.
+        seconds: of training, of all these trials together. Not of the clock: so searches compare that had
+            other numbers of workers, or were stopped in between.
+        value: of the objective; None where it failed or broke a limit.
+        best: the best value so far; None as long as there is none.
+    """
+
+    trial: Trial
+    trials: int
+    seconds: float
+    value: float | None
+    best: float | None
+
+
+def steps(trials: Iterable[Trial], objective: Objective, limits: Sequence[Limit]) -> list[Step]:
+    """Where a search stood after each of its trials, in the order in which they ended.
+
+    Args:
+        trials: of one search; those that no worker has had are left out.
+        objective: what counts.
+        limits: what breaks one of them does not count.
+    """
+    ended = [trial for trial in trials if trial.status in TRAINED]
+    ended.sort(key=lambda trial: math.inf if trial.told_step is None else trial.told_step)
+    found: list[Step] = []
+    best, seconds = -math.inf, 0.0
+    for count, trial in enumerate(ended, start=1):
+        seconds += trial.seconds or 0.0
+        came = outcome(trial, [objective], limits)
+        value = trial.metrics[objective.metric] if came.feasible else None
+        if value is not None:
+            best = max(best, objective.score(value))
+        shown = None if math.isinf(best) else objective.score(best)
+        found.append(Step(trial, count, seconds, value, shown))
+    return found
+
+
+@dataclass(frozen=True)
+class Front:
+    """The networks that no other is better than in every objective.
+
+    Attributes:
+        numbers: of their trials, the best in the first objective first.
+        hypervolume: what they dominate.
+        reference: the point above which that is measured, in the objectives' own units.
+    """
+
+    numbers: tuple[int, ...]
+    hypervolume: float
+    reference: tuple[float, ...]
+
+
+def front(trials: Iterable[Trial], objectives: Sequence[Objective], limits: Sequence[Limit]) -> Front:
+    """The non-dominated trials among those that keep the limits.
+
+    The reference point of the hypervolume has the worst value of each objective among these trials, so that
+    it grows as a search goes on but is not to be compared between searches.
+    """
+    judged = [(trial, outcome(trial, objectives, limits)) for trial in trials if trial.status in TRAINED]
+    kept = [(trial, came.scores) for trial, came in judged if came.feasible]
+    if not kept:
+        return Front((), 0.0, ())
+    scores: list[Scores] = [score for _, score in kept]
+    first = first_front(scores)
+    reference = tuple(map(min, zip(*scores, strict=True)))
+    return Front(
+        tuple(kept[i][0].number for i in first),
+        hypervolume([scores[i] for i in first], reference),
+        tuple(o.score(value) for o, value in zip(objectives, reference, strict=True)),
+    )
+
+
+def best_so_far(
+    store: Store | str | Path = DEFAULT_STORE,
+    searches: str | int | Sequence[str | int] | None = None,
+    *,
+    metric: str | None = None,
+) -> pd.DataFrame:
+    """How good the best network of each search was after so many trials and seconds of training.
+
+    Args:
+        store: where they are kept.
+        searches: names or numbers; left out: the latest.
+        metric: one of the objectives; left out: the first.
+
+    Returns:
+        A frame with a row for each trial that was trained, in the order in which they ended: ``search,
+        trials, seconds, number, id, value, best``. ``value`` and ``best`` are missing where nothing counts.
+
+    Raises:
+        StoreError, UnknownNameError: there is no such store, search or objective.
+    """
+    import pandas as pd
+
+    names = [searches] if searches is None or isinstance(searches, (str, int)) else list(searches)
+    rows = []
+    with open_store(store) as opened:
+        for name in names:
+            record = opened.search(name)
+            description = Description.from_dict(record.description)
+            objective = description.objective(metric)
+            for step in steps(opened.trials(record.id, statuses=TRAINED), objective, description.limits):
+                trial = step.trial
+                ids = trial.number, trial.architecture_id
+                rows.append([record.name, step.trials, step.seconds, *ids, step.value, step.best])
+    columns = ["search", "trials", "seconds", "number", "id", "value", "best"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.astype({"value": "float64", "best": "float64"})
+
+
+def pareto_front(store: Store | str | Path = DEFAULT_STORE, search: str | int | None = None) -> pd.DataFrame:
+    """The rows of the leaderboard of those networks that no other is better than in every objective.
+
+    Args:
+        store: where it is kept.
+        search: its name or number; left out: the latest.
+
+    Returns:
+        A frame with the columns of `nas.leaderboard`, the best in the first objective first; in its ``attrs``
+        ``hypervolume`` (what the front dominates) and ``reference`` (the point above which that is measured:
+        the worst value of each objective among all feasible networks of the search).
+
+    Raises:
+        StoreError, UnknownNameError: there is no such store or search.
+    """
+    import numpy as np
+
+    from nas.results.leaderboard import leaderboard
+
+    with open_store(store) as opened:
+        record = opened.search(search)
+        description = Description.from_dict(record.description)
+        objectives = description.objectives
+        columns = opened.metrics(record.id, [o.metric for o in objectives], feasible=True)
+        signs = [objective.score(1.0) for objective in objectives]
+        scores = np.stack([columns.metrics[o.metric] for o in objectives], axis=1) * signs
+        first = np.flatnonzero(first_fronts(scores, 1))
+        first = first[np.argsort(-scores[first, 0], kind="stable")]
+        # the front comes first on a leaderboard, unless trials rank by their epochs
+        frame = leaderboard(opened, record.id, top=None if description.fidelity else len(first))
+    rows: pd.DataFrame = frame.set_index("number", drop=False).loc[columns.numbers[first].tolist()]
+    reference = scores.min(axis=0) if len(first) else np.empty(0)
+    rows.attrs["hypervolume"] = hypervolume(list(map(tuple, scores[first].tolist())), tuple(reference))
+    rows.attrs["reference"] = tuple((reference * signs[: len(reference)]).tolist())
+    return rows.reset_index(drop=True)

@@ -1,0 +1,212 @@
+"""Leaderboards: the trials of searches as a pandas frame, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.description import Description, SearchRecord
+from nas.ranking import Ranking
+from nas.records import MEASURED, Status, Trial
+from nas.results.filters import conditions, kept
+from nas.results.rows import Columns, entry, network_entry
+from nas.results.scores import (
+    SCORES,
+    compared_metrics,
+    delta_m_pct,
+    gains_pct,
+    mean_rank,
+    ranks,
+    reference_values,
+    values_of,
+    worst_task,
+)
+from nas.results.seeds import networks
+from nas.store.store import DEFAULT_STORE, Store
+from search_spaces.errors import SearchError, UnknownNameError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNRANKED: tuple[Status, ...] = ("failed", "running", "interrupted")
+"""The statuses on a leaderboard that have no rank: networks that failed, or are being trained."""
+
+Searches = str | int | Sequence[str | int] | None
+"""A search by its name or number, several of them, or None: the latest."""
+
+
+def leaderboard(
+    store: Store | str | Path = DEFAULT_STORE,
+    search: Searches = None,
+    *,
+    problem: str | None = None,
+    top: int | None = None,
+    infeasible: bool = False,
+    where: str | Sequence[str] | None = None,
+    over_seeds: bool = False,
+) -> pd.DataFrame:
+    """The trials of one search or several, best first.
+
+    Ranked by the search's objectives on the validation split and by its limits; the test split plays no part.
+    Several objectives: by non-dominated front, then by crowding distance. Where trials pause (a fidelity),
+    those trained for more epochs come first. Trials that failed or are not over come last and have no rank.
+    Several searches, of the same data, are ranked together, by the objectives and limits of the first one.
+
+    Args:
+        store: where it is kept.
+        search: its name or number, or several; left out: the latest.
+        problem: in place of ``search`` the name of a problem: all searches on the data that the latest of
+            them has, the latest first.
+        top: so many rows at the most.
+        infeasible: also the proposals that broke a limit before any training.
+        where: only those for which this holds, or all of these: a decision (its path) or another column, an
+            operator and a value, such as ``model.depth>=3``; see `nas.results.filters`. Ranks stay as they
+            are.
+        over_seeds: a row for each network that was measured (and each number of epochs), not for each trial:
+            the means over all its trainings in these searches and by `nas.retrain`, how many there are in
+            ``n``, and of every metric its standard deviation in ``<metric>_std``. One good run of a network
+            is luck; the mean of several is not.
+
+    Returns:
+        A frame indexed from 0 with the columns ``rank, id, status``, of several searches ``search``; every
+        validation metric and cost by its name; of several tasks ``mean_rank, worst_task, delta_m_pct`` (see
+        `nas.results.scores`; the last is missing where `nas.compare` has no single-task runs); every test
+        metric by its name with ``test_`` before it; of several objectives ``front`` (no other is better in
+        all of them; `nas.pareto_front` gives these rows and their hypervolume); then ``feasible`` (whether it
+        keeps the limits; missing where that is unknown), ``epochs, seconds, number, origin, parents, reason,
+        message``. With ``over_seeds`` ``n`` in place of ``status``, ``searches`` (names) in place of
+        ``search, number, reason`` and ``message``, and no scores over tasks.
+
+    Raises:
+        StoreError, UnknownNameError: there is no such store, search or problem.
+        SearchError: ``where`` is no condition, or names what no trial has; or searches of several data.
+    """
+    import pandas as pd
+
+    options: dict[str, Any] = {"problem": problem, "top": top, "infeasible": infeasible, "where": where}
+    rows = entries(store, search, over_seeds=over_seeds, **options)
+    frame = pd.DataFrame(rows, columns=None if rows else list(entry(0, None, Columns())))
+    kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean", "front": "boolean"}
+    kinds |= dict.fromkeys(("mean_rank", "delta_m_pct"), "float64")
+    return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
+
+
+def entries(
+    store: Store | str | Path = DEFAULT_STORE,
+    search: Searches = None,
+    *,
+    problem: str | None = None,
+    top: int | None = None,
+    infeasible: bool = False,
+    where: str | Sequence[str] | None = None,
+    over_seeds: bool = False,
+) -> list[dict[str, Any]]:
+    """The rows of `leaderboard` as plain dicts."""
+    if not isinstance(store, Store):
+        options: dict[str, Any] = {"problem": problem, "top": top, "infeasible": infeasible, "where": where}
+        with Store(store) as opened:
+            return entries(opened, search, over_seeds=over_seeds, **options)
+    filters = conditions(where)
+    records = searches_of(store, search, problem)
+    if over_seeds:
+        return _over_seeds(store, records, top, filters)
+    others = (*UNRANKED, "infeasible") if infeasible else UNRANKED
+    most = None if filters else top  # what a filter leaves is known when all are there
+    ranked = _ranked(store, records, most)
+    if most is None or len(ranked) < most:
+        rest = [
+            (record, trial)
+            for status in others
+            for record in records
+            for trial in store.trials(record.id, statuses=(status,))
+        ]
+        ranked = [*ranked, *rest][:most]
+    description = Description.from_dict(records[0].description)
+    trials = [trial for _, trial in ranked]
+    several = len(description.signature.tasks) > 1
+    scores = {record.id: _scores(store, record.id, description) if several else {} for record in records}
+    columns = Columns.of(description, trials, several=len(records) > 1)
+    rows = [
+        entry(place, trial, columns, record.name, scores[record.id].get(trial.number))
+        for place, (record, trial) in enumerate(ranked, start=1)
+    ]
+    return kept(rows, [trial.decisions for trial in trials], filters)[:top] if filters else rows
+
+
+def searches_of(store: Store, search: Searches = None, problem: str | None = None) -> list[SearchRecord]:
+    """The searches that a leaderboard is about; see `leaderboard`."""
+    if problem is not None:
+        if search is not None and search != []:
+            raise SearchError(f"expected searches or a problem, got both: {search!r} and {problem!r}")
+        every = store.searches()[::-1]
+        records = [record for record in every if _problem(record) == problem]
+        if not records:
+            raise UnknownNameError("problem", problem, dict.fromkeys(map(_problem, every)))
+        return [record for record in records if _data(record) == _data(records[0])]
+    names = list(search) if isinstance(search, Sequence) and not isinstance(search, str) else [search]
+    records = [store.search(name) for name in names or [None]]
+    records = list({record.id: record for record in records}.values())
+    for other in records[1:]:
+        if _data(other) != _data(records[0]):
+            raise SearchError(
+                f"searches {records[0].name!r} and {other.name!r} do not compare: "
+                "expected the same data, inputs and tasks"
+            )
+    return records
+
+
+def _problem(record: SearchRecord) -> str:
+    return str(record.description.get("problem", ""))
+
+
+def _data(record: SearchRecord) -> tuple[Any, ...]:
+    """By what searches compare."""
+    return tuple(record.description.get(name) for name in ("problem", "data", "signature"))
+
+
+def _ranked(
+    store: Store, records: Sequence[SearchRecord], top: int | None
+) -> list[tuple[SearchRecord, Trial]]:
+    """The measured trials of some searches, best first."""
+    if len(records) == 1:
+        return [(records[0], trial) for trial in store.ranked(records[0].id, top)]
+    ranking = Ranking.of(records[0].description)
+    # of one objective the best of all are among the best of each; a front is known when all are there
+    most = top if len(ranking.objectives) == 1 and not ranking.limits else None
+    found = [(record, trial) for record in records for trial in store.ranked(record.id, most)]
+    owners = {id(trial): record for record, trial in found}
+    return [(owners[id(trial)], trial) for trial in ranking.rank([trial for _, trial in found])][:top]
+
+
+def _over_seeds(
+    store: Store, records: Sequence[SearchRecord], top: int | None, filters: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """A row for each network, best mean first."""
+    found = networks(
+        (record, store.trials(record.id, statuses=MEASURED), store.reruns.of_search(record.id))
+        for record in records
+    )
+    of_trial = {id(network.trial): network for network in found}
+    trials = Ranking.of(records[0].description).rank([network.trial for network in found])
+    columns = Columns.of(Description.from_dict(records[0].description), trials)
+    columns.std = list(dict.fromkeys(name for network in found for name in network.std))
+    columns.test_std = list(dict.fromkeys(name for network in found for name in network.test_std))
+    rows = [network_entry(place, of_trial[id(trial)], columns) for place, trial in enumerate(trials, start=1)]
+    return kept(rows, [trial.decisions for trial in trials], filters)[:top] if filters else rows[:top]
+
+
+def _scores(store: Store, search_id: int, description: Description) -> dict[int, dict[str, Any]]:
+    """The scores over tasks of the trials that have results, by their numbers."""
+    tasks, references = description.signature.tasks, store.references.of_search(search_id)
+    names = compared_metrics(tasks)
+    columns = store.metrics(search_id, list(names.values()))
+    rows = zip(*(columns.metrics[name].tolist() for name in names.values()), strict=True)
+    found = [values_of(tasks, dict(zip(names.values(), row, strict=True))) for row in rows]
+    scores = {}
+    for number, values, own in zip(columns.numbers.tolist(), found, ranks(tasks, found), strict=True):
+        alone = reference_values(tasks, references.get(number, {}))
+        worst = worst_task(own, gains_pct(tasks, values, alone))
+        row = mean_rank(own), worst, delta_m_pct(tasks, values, alone)
+        scores[number] = dict(zip(SCORES, row, strict=True))
+    return scores

@@ -1,0 +1,90 @@
+"""Networks over the seeds that they were trained with: in several searches, or again."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nas.description import COSTS, Description, SearchRecord, training_seed
+from nas.records import MEASURED, Rerun, Trial
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network, trained for so many epochs with one or more seeds.
+
+    Attributes:
+        trial: its first trial, with the means over the seeds as its metrics and seconds.
+        n: how many seeds.
+        std, test_std: of the sample, by metric; empty of one seed. Costs have none.
+        searches: the names of those that have tried it.
+    """
+
+    trial: Trial
+    n: int
+    std: Mapping[str, float]
+    test_std: Mapping[str, float]
+    searches: tuple[str, ...]
+
+
+@dataclass
+class _Training:
+    metrics: Mapping[str, float]
+    test_metrics: Mapping[str, float]
+    seconds: float
+
+
+def networks(
+    searches: Iterable[tuple[SearchRecord, Sequence[Trial], Mapping[int, Sequence[Rerun]]]],
+) -> list[Network]:
+    """The networks of some searches, each with all of its trainings; a training counts once.
+
+    Trainings of other numbers of epochs are networks of their own. Those on all data are left out: they have
+    nothing to be compared by.
+
+    Args:
+        searches: of the same data, each with its trials and their reruns by number.
+    """
+    firsts: dict[tuple[str, int | None], Trial] = {}
+    trainings: dict[tuple[str, int | None], dict[int, _Training]] = {}
+    names: dict[tuple[str, int | None], dict[str, None]] = {}
+    for record, trials, reruns in searches:
+        seed = Description.from_dict(record.description).seed
+        for trial in trials:
+            if trial.status not in MEASURED:
+                continue
+            id = trial.architecture_id
+            own = _Training(trial.metrics, trial.test_metrics, trial.seconds or 0.0)
+            found = [(trial.epochs, training_seed(seed, id), own)]
+            found += [
+                (run.epochs, run.seed, _Training(run.metrics, run.test_metrics, run.seconds))
+                for run in reruns.get(trial.number, ())
+                if run.failure is None and not run.all_data
+            ]
+            for epochs, of_training, training in found:
+                key = id, epochs
+                firsts.setdefault(key, replace(trial, epochs=epochs))
+                names.setdefault(key, {})[record.name] = None
+                trainings.setdefault(key, {}).setdefault(of_training, training)
+    return [_network(firsts[key], [*runs.values()], tuple(names[key])) for key, runs in trainings.items()]
+
+
+def _network(trial: Trial, runs: Sequence[_Training], searches: tuple[str, ...]) -> Network:
+    means, std = _spread([run.metrics for run in runs])
+    test_means, test_std = _spread([run.test_metrics for run in runs])
+    seconds = statistics.fmean(run.seconds for run in runs)
+    mean = replace(trial, metrics=means, test_metrics=test_means, seconds=seconds)
+    return Network(mean, len(runs), std, test_std, searches)
+
+
+def _spread(runs: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Of each metric that all have, the mean; of more than one run also the standard deviation."""
+    names = [name for name in runs[0] if all(name in run for run in runs)]
+    means = {
+        name: runs[0][name] if name in COSTS else statistics.fmean(run[name] for run in runs)
+        for name in names
+    }
+    if len(runs) == 1:
+        return means, {}
+    return means, {name: statistics.stdev([run[name] for run in runs]) for name in names if name not in COSTS}

@@ -1,0 +1,38 @@
+"""Values, curves and times as short text, for tables and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+def cell(value: Any, name: str = "") -> str:
+    """A value as text; ``name``: of its column."""
+    if value is None:
+        return ""
+    if name.endswith("_pct") and not isinstance(value, str):
+        return f"{value:+.2f}"
+    if name == "mean_rank":
+        return f"{value:.2f}"
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def spark(values: Sequence[float], low: float | None = None, high: float | None = None) -> str:
+    """A curve in one line of text, from ``low`` to ``high``: left out, from its least to its most."""
+    low = min(values) if low is None else low
+    span = ((max(values) if high is None else high) - low) or 1.0
+    return "".join("▁▂▃▄▅▆▇█"[round(7 * (value - low) / span)] for value in values)
+
+
+def duration(seconds: float) -> str:
+    """A time for people, such as ``2 min 5 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,249 @@
+"""Ensembles: the best networks of a search answer together, those that do well together chosen greedily.
+
+Caruana et al., Ensemble Selection from Libraries of Models, 2004: forward selection with replacement on the
+validation split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.description import Description
+from nas.reuse.found import Found
+from nas.reuse.load import found_of, kept_trials
+from nas.reuse.rebuild import problem_of, rebuilt
+from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.errors import SearchError, StoreError
+from search_spaces.signature import DenseMap, Generation, Regression, Retrieval, Signature, Task
+from search_spaces.space import Space
+from workers.problems.measures import direction
+from workers.training.metrics import Scores, evaluate
+
+if TYPE_CHECKING:
+    from workers.problems import Problem
+    from workers.problems.split import Split
+
+ROUNDS = 20
+"""Members of an ensemble at the most, repetitions counted."""
+
+_BATCH = 256
+"""Examples that a network answers at once."""
+
+
+class Average(nn.Module):
+    """Networks for one signature that answer together.
+
+    Classes, tags and discrete maps: the logarithm of the mean of their probabilities. Numbers: the mean.
+    Retrieval: their embeddings side by side, so that two items are as alike as they are in the mean.
+
+    Args:
+        networks: of one signature without a task of generation.
+        counts: how often each counts.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], counts: Sequence[int], signature: Signature) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.counts, self.signature = tuple(counts), signature
+
+    def forward(
+        self, inputs: Tensor | Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None
+    ) -> Any:
+        """As a `Network`: inputs by name to answers by task, or where each is one a tensor to a tensor."""
+        given = {next(iter(self.signature.inputs)): inputs} if isinstance(inputs, Tensor) else inputs
+        answers = [network(given, present) for network in self.networks]
+        joined = {
+            name: averaged(task, [plain(task, answer[name]) for answer in answers], self.counts)
+            for name, task in self.signature.tasks.items()
+        }
+        return next(iter(joined.values())) if isinstance(inputs, Tensor) and len(joined) == 1 else joined
+
+
+def plain(task: Task, answer: Tensor) -> Tensor:
+    """An answer in the form in which it is averaged: probabilities, or numbers as they are."""
+    if _is_number(task) or isinstance(task, Retrieval):
+        return answer
+    return answer.softmax(1 if isinstance(task, DenseMap) else -1)
+
+
+def averaged(task: Task, answers: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
+    """The answer of several networks together; see `Average`.
+
+    Args:
+        task: that is answered.
+        answers: ``(N, ...)``, of each network, as `plain` gives them.
+        counts: how often each counts; 0: not at all.
+    """
+    weighed = [(answer, count / sum(counts)) for answer, count in zip(answers, counts, strict=True) if count]
+    if isinstance(task, Retrieval):
+        return torch.cat([answer * weight**0.5 for answer, weight in weighed], 2)
+    whole = torch.zeros_like(answers[0])
+    for answer, weight in weighed:
+        whole += answer * weight
+    return whole if _is_number(task) else whole.clamp(min=torch.finfo(whole.dtype).tiny).log()
+
+
+def _is_number(task: Task) -> bool:
+    return isinstance(task, Regression) or (isinstance(task, DenseMap) and not task.discrete)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Networks of a search that answer together. Call it as a network: ``ensemble(inputs)``.
+
+    Attributes:
+        members: the networks, each once.
+        counts: how often each was chosen; its weight is its share of them.
+        metric: that it was chosen by, on the validation split.
+        metrics, test_metrics: of the ensemble, by name.
+        best: by the same metric the best network alone.
+        network: the members as one module, in evaluation mode.
+    """
+
+    members: tuple[Found, ...]
+    counts: tuple[int, ...]
+    metric: str
+    metrics: Mapping[str, float]
+    test_metrics: Mapping[str, float]
+    best: Found
+    network: Average = field(repr=False, compare=False)
+
+    def __call__(self, inputs: Tensor | Mapping[str, Tensor]) -> Any:
+        """Their answer together, without gradients; see `Average`."""
+        with torch.inference_mode():
+            return self.network(inputs)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What there is to show: the ensemble, then each member with its share and its own metrics."""
+        total = sum(self.counts)
+        shown = [("ensemble", 1.0, self.metrics, self.test_metrics)]
+        shown += [
+            (one.architecture.id, count / total, one.metrics, one.test_metrics)
+            for one, count in zip(self.members, self.counts, strict=True)
+        ]
+        return [
+            {
+                "id": id,
+                "share": share,
+                **{name: metrics.get(name) for name in self.metrics},
+                **{f"test_{name}": test.get(name) for name in self.test_metrics},
+            }
+            for id, share, metrics, test in shown
+        ]
+
+
+def ensemble(
+    store: Store | str | Path = DEFAULT_STORE,
+    search: str | int | None = None,
+    *,
+    top: int = 10,
+    metric: str | None = None,
+    rounds: int = ROUNDS,
+    problem: Problem | None = None,
+    space: Any = None,
+) -> Ensemble:
+    """The best networks of a search that do best together.
+
+    Beginning with the best one, the network is added, as often as that helps, with which the validation
+    metric of all together is best; it ends after the round where it was best. The test split plays no part
+    in that. Networks whose weights were not kept are left out.
+
+    Args:
+        store: where the search is kept.
+        search: its name or number; left out: the latest.
+        top: of so many of its best networks.
+        metric: to choose by; left out: the search's first objective if it is a metric of answers, or else the
+            problem's own.
+        rounds: members at the most, repetitions counted.
+        problem: the search's, where it is not one of the catalog.
+        space: the search's, where it holds modules of your own.
+
+    Raises:
+        StoreError, UnknownNameError: there is no such store or search, or no weights were kept.
+        SearchError: the problem or the space is needed, or is another one's; a metric that there is not; a
+            task of generation, whose answers have no average.
+    """
+    for name, number in (("top", top), ("rounds", rounds)):
+        if number < 1:
+            raise SearchError(f"{name}: expected 1 or more, got {number}")
+    with open_store(store) as opened:
+        record = opened.search(search)
+        description = Description.from_dict(record.description)
+        for task, kind in description.signature.tasks.items():
+            if isinstance(kind, Generation):
+                raise SearchError(f"task {task!r}: texts that several networks write have no average")
+        trials = kept_trials(opened, record.id)[:top]
+        if not trials:
+            raise StoreError(
+                f"search {record.name!r}: no weights were kept; a search keeps those of its best networks "
+                "(keep_weights=)"
+            )
+        space = description.load_space() if space is None else space
+        space = space if isinstance(space, Space) else Space(space)
+        found = [
+            found_of(record, trial, rebuilt(space, trial), opened.weights(record.id, trial.number))
+            for trial in trials
+        ]
+    data = problem_of(description, record.name, problem)
+    if metric is None:
+        first = description.objectives[0].metric
+        metric = first if first in data.metrics else data.objective[0]
+    elif metric not in data.metrics:
+        raise SearchError(f"metric: expected one of {', '.join(data.metrics)}, got {metric!r}")
+    return _selected(found, data, metric, rounds)
+
+
+def _selected(found: Sequence[Found], data: Problem, metric: str, rounds: int) -> Ensemble:
+    """The ensemble of some of these networks."""
+    tasks, validation = data.signature.tasks, data.validation
+    networks = [one.build() for one in found]
+    answers = [_answers(network, validation, tasks) for network in networks]
+
+    def score(counts: Sequence[int]) -> tuple[float, float]:
+        """The metric, then the loss, which tells apart what is equal on a small split; more is better."""
+        scores = Scores(tasks, validation.device)
+        scores.add(
+            {name: averaged(task, [one[name] for one in answers], counts) for name, task in tasks.items()},
+            validation,
+        )
+        values = scores.result()
+        value = values[metric]
+        return (value if direction(metric) == "maximize" else -value), -values["loss"]
+
+    counts, begun = [0] * len(found), 0
+    best: tuple[tuple[float, float], list[int]] | None = None
+    for _ in range(rounds):
+        candidates = [[n + (i == added) for i, n in enumerate(counts)] for added in range(len(found))]
+        scored = [score(candidate) for candidate in candidates]
+        added = scored.index(max(scored))
+        counts = candidates[added]
+        if best is None:
+            begun = added
+        if best is None or scored[added] > best[0]:
+            best = scored[added], counts
+    assert best is not None
+    places = [place for place, count in enumerate(best[1]) if count]
+    members, shares = [found[place] for place in places], [best[1][place] for place in places]
+    network = Average([networks[place] for place in places], shares, data.signature).eval()
+    metrics, test_metrics = (
+        evaluate(lambda batch: network(batch.inputs, batch.present), network, split, tasks)
+        for split in (validation, data.test)
+    )
+    return Ensemble(tuple(members), tuple(shares), metric, metrics, test_metrics, found[begun], network)
+
+
+def _answers(network: nn.Module, split: Split, tasks: Mapping[str, Task]) -> dict[str, Tensor]:
+    """What a network answers to a split, in the form in which that is averaged."""
+    pieces: dict[str, list[Tensor]] = {name: [] for name in tasks}
+    with torch.inference_mode():
+        for start in range(0, len(split), _BATCH):
+            batch = split.take(slice(start, start + _BATCH))
+            for name, answer in network(batch.inputs, batch.present).items():
+                pieces[name].append(plain(tasks[name], answer))
+    return {name: torch.cat(parts) for name, parts in pieces.items()}

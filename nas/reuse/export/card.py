@@ -1,0 +1,181 @@
+"""The model card that goes with an exported network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nas.description import COSTS
+from workers.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nas.reuse.export.exportable import Exportable
+
+_UNITS = {
+    "num_params": ("parameters", ""),
+    "num_macs": ("multiply-adds for one example", ""),
+    "activation_bytes": ("activations of one example in training", " bytes"),
+}
+"""Of each cost what it is, and its unit."""
+
+
+def card(found: Exportable, format: str = "safetensors", several: bool = True) -> str:
+    """What the network is, on which data and how it was found and trained, and how it does, in Markdown.
+
+    Args:
+        found: the network.
+        format: that it was exported in.
+        several: whether the export takes any number of examples, not one alone.
+    """
+    came = found.provenance
+    costs = {name: value for name, value in found.metrics.items() if name in COSTS}
+    measured = {name: value for name, value in found.metrics.items() if name not in COSTS}
+    parts = [
+        f"# Network {found.architecture.id}",
+        f"Found by a neural architecture search for the problem **{came.get('problem', '?')}**.",
+        "## Data",
+        *_data(found),
+        "## Metrics",
+        _table(("", "validation", "test"), _metrics(measured, found.test_metrics)),
+        "The network was chosen by its validation metrics; the test metrics were not looked at. "
+        + _runs(came),
+        f"Objectives: {', '.join(came.get('objectives', [])) or 'none'}. "
+        f"Limits: {', '.join(came.get('limits', [])) or 'none'}.",
+        "## Costs",
+        _table(("cost", "value"), _costs(costs)) if costs else "Not measured.",
+        "## Architecture",
+        f"```\n{found.architecture.draw(found.signature)}\n```",
+        "## Training",
+        f"{came.get('epochs', '?')} epochs in {came.get('seconds') or 0:.1f} s, by this recipe:",
+        _table(("setting", "value"), _recipe(found)),
+        "## Provenance",
+        _table(("what", "value"), [*_provenance(came), ("exported by", _versions())]),
+        "## Use",
+        _use(found, format, several),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _data(found: Exportable) -> list[str]:
+    came = found.provenance
+    about = [f"**{came.get('problem', '?')}**: {_origin(came)}."]
+    rows = [("input", name, _kind(kind)) for name, kind in found.signature.inputs.items()]
+    rows += [("task", name, _kind(kind)) for name, kind in found.signature.tasks.items()]
+    return [*about, _table(("", "name", "kind"), rows)]
+
+
+def _origin(came: Mapping[str, Any]) -> str:
+    """Where the data come from, as far as that is known."""
+    from workers.problems import catalog
+
+    name, options = came.get("problem"), came.get("problem_options") or {}
+    if name not in catalog:
+        return "data of the user's own"
+    said = " ".join((catalog[name].__doc__ or "").split("\n\n")[0].split()).rstrip(".")
+    given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+    return f"{said}" + (f" (loaded with {given})" if given else "")
+
+
+def _kind(kind: object) -> str:
+    return f"`{kind!r:.200}`"
+
+
+def _metrics(found: Mapping[str, float], test: Mapping[str, float]) -> Iterable[tuple[str, ...]]:
+    for name in dict.fromkeys([*found, *test]):
+        if name not in COSTS:
+            yield name, _number(found.get(name)), _number(test.get(name))
+
+
+def _runs(came: Mapping[str, Any]) -> str:
+    """How sure the metrics are."""
+    retrained = came.get("retrained")
+    if not retrained:
+        return "They are of one training: another seed gives others."
+    means = ", ".join(
+        f"{name} {entry['mean']:.4f}" + ("" if entry["std"] is None else f" ± {entry['std']:.4f}")
+        for name, entry in retrained["test_metrics"].items()
+    )
+    data = "training and validation data" if retrained["all_data"] else "the training data"
+    return (
+        f"It was trained again on {data} with {retrained['runs']} seeds, of which this is one; "
+        f"on the test data, mean and standard deviation: {means}."
+    )
+
+
+def _costs(costs: Mapping[str, float]) -> Iterable[tuple[str, ...]]:
+    for name, value in costs.items():
+        what, unit = _UNITS[name]
+        yield what, f"{value:,.0f}{unit}"
+
+
+def _recipe(found: Exportable) -> Iterable[tuple[str, ...]]:
+    """The settings, those left at their defaults too."""
+    own = found.architecture.recipe or {}
+    for name, value in Recipe.of(found.architecture).model_dump().items():
+        if name != "epochs":  # a search may train for others
+            yield name, f"{value}" + ("" if name in own else " (default)")
+
+
+def _provenance(came: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
+    told = {"problem", "problem_options", "objectives", "limits", "epochs", "seconds", "retrained"}
+    for name, value in came.items():
+        if name not in told and value not in (None, [], {}):
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield name.replace("_", " "), shown
+
+
+def _versions() -> str:
+    import platform
+
+    import torch
+
+    from nas.version import __version__
+
+    return f"nasforge {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
+
+
+def _use(found: Exportable, format: str, several: bool) -> str:
+    from nas.reuse.export.graphs import is_lone, output_names
+
+    lone = is_lone(found.signature)
+    inputs = ", ".join(f'"{name}": {name}' for name in found.signature.inputs)
+    given = next(iter(found.signature.inputs)) if lone else f"{{{inputs}}}"
+    answer = "answer" if lone else "answers"
+    notes = []
+    if not several:
+        notes.append("It takes one example at a time: the network's own code fixes that number.")
+    if format in ("torch-export", "onnx") and len(found.signature.inputs) > 1:
+        notes.append("Every example must have all inputs: of missing ones only the network itself knows.")
+    note = "".join(f"\n\n{one}" for one in notes)
+    if format == "torch-export":
+        code = (
+            f'import torch\n\nnetwork = torch.export.load("model.pt2").module()\n{answer} = network({given})'
+        )
+    elif format == "onnx":
+        names = ", ".join(output_names(found.signature).values())
+        code = (
+            "import onnxruntime\n\n"
+            'session = onnxruntime.InferenceSession("model.onnx")\n'
+            f"answers = session.run(None, {{{inputs}}})  # NumPy arrays; answers: {names}"
+        )
+    elif format == "python":
+        code = (
+            "from network import load  # the file beside this one: plain torch\n\n"
+            f"network = load()  # a torch.nn.Module, in evaluation mode\n{answer} = network({given})"
+        )
+    else:
+        code = (
+            "import nas\n\n"
+            'network = nas.load("this folder").build()  # a torch.nn.Module, in evaluation mode\n'
+            f"{answer} = network({given})"
+        )
+    return f"```python\n{code}\n```{note}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

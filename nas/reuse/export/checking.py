@@ -1,0 +1,142 @@
+"""Whether what was exported answers as the network does, on random inputs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.reuse.export.modules import OURS
+from search_spaces.errors import ExportError
+from search_spaces.signature import Signature, Tokens
+
+if TYPE_CHECKING:
+    from nas.reuse.export.exportable import Exportable
+
+TOLERANCE = 1e-5
+"""By how much an answer may differ: so much, and so much of its size."""
+
+SIZES = (1, 5)
+"""Of the batches that are tried."""
+
+Answers = Mapping[str, Tensor]
+
+_SECONDS = 600
+
+_CHILD = f"""
+import importlib.util, sys
+for name in sys.argv[3].split(","):
+    sys.modules[name] = None  # as where they are not installed
+spec = importlib.util.spec_from_file_location("exported", sys.argv[1])
+exported = importlib.util.module_from_spec(spec)
+sys.modules["exported"] = exported
+spec.loader.exec_module(exported)
+import torch
+network, batches = exported.load(), {{}}
+for name, tensor in exported.read_tensors(sys.argv[2]).items():
+    batch, part, key = name.split("/", 2)
+    batches.setdefault(batch, {{"inputs": {{}}, "answers": {{}}}})[part][key] = tensor
+for batch in batches.values():
+    with torch.inference_mode():
+        answers = network(batch["inputs"])
+    assert answers.keys() == batch["answers"].keys(), f"tasks {{list(answers)}}"
+    for task, wanted in batch["answers"].items():
+        torch.testing.assert_close(
+            answers[task], wanted, rtol={TOLERANCE}, atol={TOLERANCE}, equal_nan=True
+        )
+"""
+
+
+def random_inputs(signature: Signature, examples: int, seed: int = 0) -> dict[str, Tensor]:
+    """A batch of random numbers for each input; texts are of different lengths."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = {}
+    for name, kind in signature.inputs.items():
+        if isinstance(kind, Tokens):
+            tokens = torch.randint(1, max(2, kind.vocabulary), (examples, kind.length), generator=generator)
+            lengths = torch.randint(1, kind.length + 1, (examples, 1), generator=generator)
+            real = torch.arange(kind.length) < lengths
+            inputs[name] = tokens.clamp(max=kind.vocabulary - 1) * real
+        else:
+            inputs[name] = torch.randn(examples, *kind.shape, generator=generator)
+    return inputs
+
+
+def check(
+    what: str,
+    network: nn.Module,
+    signature: Signature,
+    exported: Callable[[dict[str, Tensor]], Answers],
+    sizes: Iterable[int] = SIZES,
+) -> None:
+    """Hold what was exported against the network.
+
+    Args:
+        what: was exported, for the message.
+        network: in evaluation mode.
+        signature: that it serves.
+        exported: inputs by name to answers by task.
+        sizes: of the batches.
+
+    Raises:
+        ExportError: another answer, or none.
+    """
+    for size in sizes:
+        inputs = random_inputs(signature, size, seed=size)
+        with torch.inference_mode():
+            wanted = network(inputs)
+        try:
+            with torch.inference_mode():
+                answers = exported(inputs)
+            if answers.keys() != wanted.keys():
+                raise AssertionError(f"tasks {list(answers)}")
+            for task, answer in wanted.items():
+                torch.testing.assert_close(
+                    answers[task], answer, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
+                )
+        except Exception as error:  # each format has its own
+            raise ExportError(f"{what} does not answer as the network does: {error!s:.400}") from error
+
+
+def check_python(file: Path, network: nn.Module, found: Exportable, modules: Iterable[str]) -> None:
+    """Hold a Python file against the network, in a process that has neither us nor the user's modules.
+
+    Args:
+        file: with its weights beside it.
+        network: in evaluation mode.
+        found: what it was found as.
+        modules: whose source is in the file.
+
+    Raises:
+        ExportError: another answer, or none.
+    """
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Tensor] = {}
+    for size in SIZES:
+        inputs = random_inputs(found.signature, size, seed=size)
+        with torch.inference_mode():
+            answers = network(inputs)
+        tensors |= {f"{size}/inputs/{name}": tensor for name, tensor in inputs.items()}
+        tensors |= {f"{size}/answers/{task}": answer.contiguous() for task, answer in answers.items()}
+    blocked = OURS | {module.partition(".")[0] for module in modules} - {"__main__"}
+    with tempfile.TemporaryDirectory() as folder:
+        batches = Path(folder) / "batches.safetensors"
+        save_file(tensors, batches)
+        command: list[Any] = [sys.executable, "-IB", "-c", _CHILD, file.resolve(), batches]
+        command.append(",".join(sorted(blocked)))
+        try:
+            run = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ExportError(f"{file.name} has not answered within {_SECONDS} s") from error
+    if run.returncode:
+        said = " ".join(run.stderr.strip().splitlines()[-6:])
+        raise ExportError(f"{file.name} does not answer as the network does: {said[-400:]}")

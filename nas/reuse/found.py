@@ -1,0 +1,156 @@
+"""Reuse of what was found: load it with its weights, export it to a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.results import html
+from nas.results.text import cell
+from nas.reuse.export.folder import export
+from search_spaces.architecture import Architecture
+from search_spaces.errors import BuildError, FormatError, StoreError
+from search_spaces.signature import Signature
+
+if TYPE_CHECKING:
+    from search_spaces.building.network import Network
+    from search_spaces.building.transfer import FeatureExtractor
+    from search_spaces.nodes import Layer
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network that a search has trained.
+
+    Attributes:
+        architecture: what it is.
+        signature: what it serves.
+        weights: its trained weights as safetensors; None where they were not kept.
+        metrics, test_metrics: how it did, by name.
+        provenance: where it comes from: search, problem, controller, seed, ...
+    """
+
+    architecture: Architecture
+    signature: Signature
+    weights: bytes | None = field(repr=False)
+    metrics: Mapping[str, float]
+    test_metrics: Mapping[str, float]
+    provenance: Mapping[str, Any]
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        came = {key: self.provenance.get(key) for key in ("search", "problem", "controller")}
+        rows = [
+            [name, cell(value), cell(self.test_metrics.get(name))] for name, value in self.metrics.items()
+        ]
+        return (
+            html.heading("Network", self.architecture.id)
+            + html.pairs(came)
+            + html.preformatted(self.architecture.draw(self.signature))
+            + html.table(["metric", "validation", "test"], rows)
+        )
+
+    def build(self) -> Network:
+        """The network with its trained weights, ready to answer (in evaluation mode).
+
+        Raises:
+            StoreError: the weights were not kept.
+            FormatError: they are not the weights of this network.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load as load_tensors
+
+        if self.weights is None:
+            raise StoreError(
+                f"the weights of {self.architecture.id} were not kept: "
+                "a search keeps those of its best networks only (keep_weights=)"
+            )
+        network = self.architecture.build(self.signature)
+        try:
+            network.load_state_dict(load_tensors(self.weights))
+        except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            what = " ".join(str(error).split())
+            raise FormatError(f"not the weights of {self.architecture.id}: {what:.300}") from error
+        return network.eval()
+
+    def features(self, pooled: bool = True) -> FeatureExtractor:
+        """The network without its heads, frozen: from inputs to what the head of each task receives.
+
+        Args:
+            pooled: whether sequences and maps become vectors, the means over their positions.
+
+        Raises:
+            StoreError, FormatError: as `build`.
+        """
+        from search_spaces.building.transfer import FeatureExtractor
+
+        return FeatureExtractor(self.build(), pooled)
+
+    def for_signature(
+        self,
+        signature: Signature,
+        *,
+        like: Mapping[str, str] | None = None,
+        heads: Mapping[str, Layer] | None = None,
+    ) -> Network:
+        """The network with its trained body and heads for other tasks, to be fine-tuned.
+
+        A task that it serves already, of the same name and kind, keeps its trained head; the others have new
+        ones, initialised from torch's global random state. With fewer inputs, what joined them begins anew
+        where its shape is another one.
+
+        Args:
+            signature: the inputs, those of the network or some of them, and the new tasks.
+            like: by new task the old one whose features its head receives; left out: one of the same kind,
+                or else the first one that fits.
+            heads: by new task the layer that makes its head; left out: the default.
+
+        Example:
+            >>> network = nas.load("best").for_signature(problem.signature)
+            >>> for report in nas.fine_tune(network, problem, Recipe(epochs=6), seed=0):
+            ...     print(report.metrics)
+
+        Raises:
+            BuildError: an input that the network does not have, or a task that no features of it suit.
+            UnknownNameError: ``like`` names a task that the network does not serve.
+            StoreError, FormatError: as `build`.
+        """
+        from search_spaces.building.transfer import take_over, with_heads
+        from workers.problems.missing import needed
+
+        network = self.build()
+        for name, kind in signature.inputs.items():
+            if self.signature.inputs.get(name) != kind:
+                there = ", ".join(f"{name}: {kind}" for name, kind in self.signature.inputs.items())
+                raise BuildError(f"expected inputs out of {there}, got {name}: {kind}")
+        if signature.inputs.keys() != self.signature.inputs.keys():
+            own = self.signature
+            left = [task for task in own.tasks if signature.inputs.keys() >= set(needed(own, task))]
+            if not left:
+                raise BuildError("expected inputs that one of the network's own tasks can do with, got none")
+            weights = network.state_dict()
+            network = self.architecture.build(own.only(signature.inputs, left)).eval()
+            take_over(network, weights)
+        return with_heads(network, signature, like=like, heads=heads)
+
+    def export(self, folder: str | Path, format: str = "safetensors") -> Path:
+        """Write ``architecture.json``, ``weights.safetensors`` and a model card; `load` reads them back.
+
+        What is written answers as the network does, within 1e-5 on random inputs: that is tried first, and
+        where it fails nothing is written.
+
+        Args:
+            folder: made if it is not there; files of these names in it are replaced.
+            format: one of `nas.reuse.export.FORMATS`. More than ``safetensors`` write one file more:
+                ``torch-export`` writes ``model.pt2`` (`torch.export.load`), ``onnx`` writes ``model.onnx``,
+                ``python`` writes ``network.py``, a file of plain torch that needs nothing of this project.
+
+        Raises:
+            StoreError: the weights were not kept, or the folder cannot be written.
+            UnknownNameError: there is no such format.
+            ExportError: the network cannot be written in that format, a library that it takes is missing, or
+                what was written does not answer as the network does.
+        """
+        return export(self, folder, format)

@@ -1,0 +1,114 @@
+"""What a search has found, loaded from a store or from the folder of an export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from nas.description import Description, SearchRecord
+from nas.records import Trial
+from nas.reuse.export.folder import ARCHITECTURE_FILE, read
+from nas.reuse.found import Found
+from nas.store.store import DEFAULT_STORE, Store
+from search_spaces.architecture import Architecture
+from search_spaces.errors import StoreError
+
+_LOOKED_AT = 10_000
+"""So many of the best trials are looked at for those whose weights were kept, which are of the very best."""
+
+
+def load(
+    source: str | Path | Store = DEFAULT_STORE,
+    id: str | None = None,
+    *,
+    search: str | int | None = None,
+    modules: Iterable[Callable[..., Any]] | None = None,
+) -> Found:
+    """What a search has found, from the folder that it was exported to or from a store.
+
+    Args:
+        source: a folder, or a store (URL, path or `Store`).
+        id: of the architecture, or its beginning; left out: the best of the search. Not for a folder.
+        search: its name or number; left out: the latest that has this id.
+        modules: classes of your own that the architecture uses.
+
+    Example:
+        >>> network = nas.load("best").build()
+        >>> network = nas.load("sqlite:///nas.db", "3fa9").build()
+
+    Raises:
+        StoreError, UnknownNameError: there is no such folder, store, search or id.
+        FormatError: the files are not what they should be.
+    """
+    if not isinstance(source, Store) and "://" not in str(source):
+        folder = Path(source)
+        if folder.name == ARCHITECTURE_FILE:
+            folder = folder.parent
+        if folder.is_dir():
+            if id is not None:
+                raise StoreError(f"{folder} is an exported network: expected no id beside it, got {id!r}")
+            return Found(**read(folder, modules))
+    if isinstance(source, Store):
+        return _from_store(source, id, search, modules)
+    with Store(source) as store:
+        return _from_store(store, id, search, modules)
+
+
+def _from_store(
+    store: Store, id: str | None, search: str | int | None, modules: Iterable[Callable[..., Any]] | None
+) -> Found:
+    if id is None:
+        record = store.search(search)
+        trial = _best(store, record)
+    else:
+        record, trial = store.find_trial(id, search)
+    architecture = Description.from_dict(record.description).load_space(modules).architecture(trial.decisions)
+    return found_of(record, trial, architecture, store.weights(record.id, trial.number))
+
+
+def found_of(record: SearchRecord, trial: Trial, architecture: Architecture, weights: bytes | None) -> Found:
+    """A network of a search.
+
+    Args:
+        record, trial: the search, and what it has recorded of the network.
+        architecture: of the trial.
+        weights: that were kept.
+    """
+    description = Description.from_dict(record.description)
+    return Found(
+        architecture,
+        description.signature,
+        weights,
+        trial.metrics,
+        trial.test_metrics,
+        {
+            "search": record.name,
+            "trial": trial.number,
+            "problem": description.problem,
+            "problem_options": dict(description.options),
+            "data": description.data,
+            "controller": description.controller,
+            "objectives": [str(objective) for objective in description.objectives],
+            "limits": [str(limit) for limit in description.limits],
+            "seed": description.seed,
+            "epochs": trial.epochs,
+            "seconds": trial.seconds,
+            "origin": trial.origin,
+            "parents": list(trial.parents),
+        },
+    )
+
+
+def kept_trials(store: Store, search_id: int) -> list[Trial]:
+    """The trials of a search whose weights were kept, the best first."""
+    kept = store.kept_weights(search_id)
+    return [trial for trial in store.ranked(search_id, _LOOKED_AT) if trial.number in kept]
+
+
+def _best(store: Store, record: SearchRecord) -> Trial:
+    """The best trial whose weights were kept; the best at all if none were."""
+    best = kept_trials(store, record.id) or store.ranked(record.id, 1)
+    if not best:
+        raise StoreError(f"search {record.name!r} has no trained network yet")
+    return best[0]

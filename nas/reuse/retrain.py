@@ -1,0 +1,289 @@
+"""Networks that were found, trained again: in full, with several seeds, on all the data if wanted."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from controllers.objectives import Objective
+from nas.description import COSTS, Description, training_seed
+from nas.records import Rerun
+from nas.reuse.found import Found
+from nas.reuse.load import found_of
+from nas.reuse.rebuild import problem_of, rebuilt
+from nas.reuse.single_task import epochs_of
+from nas.search.options import executor_of
+from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.errors import SearchError, StoreError
+from search_spaces.space import Space
+from workers.executor import run_jobs
+from workers.job import Failed, Finished, Job
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workers.executor import Executor
+    from workers.problems import Problem
+    from workers.problems.split import Split
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a network.
+
+    Attributes:
+        id: of the architecture.
+        seed: of the training.
+        metrics, test_metrics: by name; empty where it failed. ``metrics`` are on the validation split, or
+            none but the costs where that was trained on too.
+        seconds: that it took.
+        failure: why it failed, in words; None: it did not.
+    """
+
+    id: str
+    seed: int
+    metrics: dict[str, float]
+    test_metrics: dict[str, float]
+    seconds: float
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A network that was trained again.
+
+    Attributes:
+        id: of the architecture.
+        epochs: of each run.
+        runs: one for each seed, in their order.
+        best: the run that is best on the validation split, with its weights; where that was trained on too,
+            the first that did not fail. None: all have failed.
+    """
+
+    id: str
+    epochs: int
+    runs: tuple[Run, ...]
+    best: Found | None
+
+
+class Retraining(Sequence[Retrained]):
+    """What a retraining gave, a `Retrained` for each network, the best of the search first."""
+
+    def __init__(self, networks: Iterable[Retrained]) -> None:
+        self._networks = list(networks)
+
+    def __len__(self) -> int:
+        return len(self._networks)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._networks[place]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of `frame` as plain dicts."""
+        return [_row(one) for one in self._networks]
+
+    def frame(self) -> pd.DataFrame:
+        """The networks as a pandas frame.
+
+        Returns:
+            A frame with the columns ``id``, ``n`` (runs that did not fail), ``failed``, ``epochs``,
+            ``seconds`` (mean of a run); of every metric ``<metric>_mean`` and ``<metric>_std`` (of the
+            sample; missing of one run), on the test split with ``test_`` before them; ``message``, why a run
+            failed.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def _repr_html_(self) -> str:
+        return str(self.frame().to_html(index=False))
+
+
+def retrain(
+    store: Store | str | Path = DEFAULT_STORE,
+    id: str | None = None,
+    *,
+    search: str | int | None = None,
+    top: int | None = None,
+    epochs: int | None = None,
+    seeds: int = 3,
+    all_data: bool = False,
+    executor: str | Executor = "pool",
+    problem: Problem | None = None,
+    space: Any = None,
+    listener: Callable[[Run], None] | None = None,
+) -> Retraining:
+    """Train networks of a search again: for all of its epochs, with seeds that the search has not seen.
+
+    A network is chosen among many, so that its metrics in the search flatter it; those of new seeds do not.
+    The store keeps each run beside its trial as soon as it has ended (`nas.leaderboard` with ``over_seeds``).
+    The limits of the search on a trial's memory and silence hold, that on its time does not.
+
+    Args:
+        store: where the search is kept.
+        id: of one network, or its beginning.
+        search: its name or number; left out: the latest (that has this id).
+        top: in place of ``id`` how many of the best; 1 if neither is given.
+        epochs: of each run; left out: what the search trains its networks for in full.
+        seeds: runs of each network.
+        all_data: train on the validation split too. Then nothing is left to choose the best run by: it is the
+            first.
+        executor: where, as in `nas.Search`.
+        problem: the search's, where it is not one of the catalog.
+        space: the search's, where it holds modules of your own.
+        listener: called with each run that has ended.
+
+    Raises:
+        StoreError, UnknownNameError: there is no such store, search or id, or nothing is trained yet.
+        SearchError: the problem or the space is needed, or is another one's; or a number out of range.
+        ExecutorError: nothing can be trained at all.
+    """
+    if id is not None and top is not None:
+        raise SearchError(f"expected an id or top, got both: {id!r} and {top}")
+    for name, number in (("top", top), ("epochs", epochs), ("seeds", seeds)):
+        if number is not None and number < 1:
+            raise SearchError(f"{name}: expected 1 or more, got {number}")
+    with open_store(store) as opened:
+        if id is not None:
+            record, trial = opened.find_trial(id, search)
+            trials = [trial]
+        else:
+            record = opened.search(search)
+            trials = opened.ranked(record.id, top or 1)
+        if not trials:
+            raise StoreError(f"search {record.name!r} has no trained network yet")
+        description = Description.from_dict(record.description)
+        space = description.load_space() if space is None else space
+        space = space if isinstance(space, Space) else Space(space)
+        found = [found_of(record, trial, rebuilt(space, trial), None) for trial in trials]
+    data = problem_of(description, record.name, problem)
+    spans = [
+        epochs or epochs_of(description, trial, one.architecture)[0]
+        for trial, one in zip(trials, found, strict=True)
+    ]
+    work = [
+        Job(
+            number=place * seeds + run,
+            architecture=one.architecture,
+            # the first seed after the search's own: with that the network was chosen
+            seed=training_seed(description.seed + 1 + run, one.architecture.id),
+            epochs=span,
+            memory=description.budget.trial_memory,
+            silence=description.budget.trial_silence,
+        )
+        for place, (one, span) in enumerate(zip(found, spans, strict=True))
+        for run in range(seeds)
+    ]
+    gathered = [_Gathered(one, description.objectives[0], all_data) for one in found]
+    with open_store(store) as opened, executor_of(executor) as running:
+        running.open(_with_validation(data) if all_data else data)
+        for event in run_jobs(running, work):
+            place = event.number // seeds
+            run = gathered[place].add(work[event.number], event)
+            opened.reruns.keep(record.id, _kept(run, trials[place].number, spans[place], all_data))
+            if listener is not None:
+                listener(run)
+    return Retraining(one.result(span) for one, span in zip(gathered, spans, strict=True))
+
+
+def _kept(run: Run, number: int, epochs: int, all_data: bool) -> Rerun:
+    """A run as the store keeps it."""
+    done = run.metrics, run.test_metrics, run.seconds
+    return Rerun(number, run.seed, epochs, all_data, run.failure, *done)
+
+
+class _Gathered:
+    """The runs of a network so far, and the best of them.
+
+    Args:
+        found: the network.
+        objective: by which the best is told.
+        all_data: whether the validation split is trained on.
+    """
+
+    def __init__(self, found: Found, objective: Objective, all_data: bool) -> None:
+        self._found, self._objective, self._all_data = found, objective, all_data
+        self._runs: dict[int, Run] = {}
+        self._best: tuple[tuple[float, int], Run, bytes] | None = None
+
+    def add(self, job: Job, event: Finished | Failed) -> Run:
+        """Take in how a run has ended."""
+        id = self._found.architecture.id
+        if isinstance(event, Failed):
+            why = f"{event.reason}: {event.message}"
+            self._runs[job.number] = run = Run(id, job.seed, {}, {}, event.seconds, why)
+            return run
+        known = {} if self._all_data else event.metrics
+        run = Run(id, job.seed, {**known, **event.costs}, event.test_metrics, event.seconds)
+        self._runs[job.number] = run
+        score = -math.inf
+        if self._objective.metric in known:
+            score = self._objective.score(known[self._objective.metric])
+        # of equal ones the first: runs end in any order
+        place = score, -job.number
+        if self._best is None or place > self._best[0]:
+            self._best = place, run, event.weights.read()  # now: a pool's weights go with the pool
+        return run
+
+    def result(self, epochs: int) -> Retrained:
+        """What came of all runs."""
+        found = self._found
+        runs = tuple(self._runs[number] for number in sorted(self._runs))
+        best: Found | None = None
+        if self._best is not None:
+            _, run, weights = self._best
+            done = [one for one in runs if one.failure is None]
+            retrained = {
+                "runs": len(done),
+                "all_data": self._all_data,
+                "metrics": _spread([one.metrics for one in done]),
+                "test_metrics": _spread([one.test_metrics for one in done]),
+            }
+            came = {"epochs": epochs, "seconds": run.seconds, "training_seed": run.seed}
+            best = replace(
+                found,
+                weights=weights,
+                metrics=run.metrics,
+                test_metrics=run.test_metrics,
+                provenance={**found.provenance, **came, "retrained": retrained},
+            )
+        return Retrained(found.architecture.id, epochs, runs, best)
+
+
+def _spread(metrics: Sequence[dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    """Of each metric, over runs, the mean and the standard deviation of the sample (None of one run)."""
+    spread: dict[str, dict[str, float | None]] = {}
+    for name in dict.fromkeys(name for one in metrics for name in one if name not in COSTS):
+        values = [one[name] for one in metrics if name in one]
+        std = statistics.stdev(values) if len(values) > 1 else None
+        spread[name] = {"mean": statistics.fmean(values), "std": std}
+    return spread
+
+
+def _row(one: Retrained) -> dict[str, Any]:
+    done = [run for run in one.runs if run.failure is None]
+    failures = [run.failure for run in one.runs if run.failure is not None]
+    row: dict[str, Any] = {"id": one.id, "n": len(done), "failed": len(failures), "epochs": one.epochs}
+    row["seconds"] = statistics.fmean(run.seconds for run in done) if done else None
+    for before, metrics in (("", [run.metrics for run in done]), ("test_", [r.test_metrics for r in done])):
+        for name, spread in _spread(metrics).items():
+            row |= {f"{before}{name}_{what}": value for what, value in spread.items()}
+    row["message"] = failures[0] if failures else None
+    return row
+
+
+def _with_validation(problem: Problem) -> Problem:
+    """The problem with its validation examples among those to train on; its validation split stays."""
+    return replace(problem, train=_together(problem.train, problem.validation))
+
+
+def _together(first: Split, second: Split) -> Split:
+    """The examples of two splits of one problem."""
+    from workers.problems.joining import joined
+
+    both = joined([first, second], [0, 0])  # of the same domains
+    return replace(both, domain=None) if first.domain is second.domain is None else both

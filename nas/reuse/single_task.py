@@ -1,0 +1,143 @@
+"""Single-task runs of what a search has found: which they are, and how they are trained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nas.description import Budget, Description, training_seed
+from nas.records import Reference, Trial
+from nas.search.options import executor_of
+from nas.store.runs import ReferenceStore
+from search_spaces.architecture import Architecture
+from workers.executor import run_jobs
+from workers.job import Failed, Finished, Job
+from workers.recipe import Recipe
+
+if TYPE_CHECKING:
+    from workers.executor import Executor
+    from workers.problems import Problem
+
+_OF_SEVERAL = frozenset({"balancing", "task_weights"})
+"""Of a recipe what is without effect where there is one task."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A reference to be trained.
+
+    Attributes:
+        reference: which run it is.
+        architecture: the network, as for several tasks; built for one it has only what that needs.
+    """
+
+    reference: Reference
+    architecture: Architecture
+
+
+def runs_of(description: Description, trial: Trial, architecture: Architecture) -> dict[str, Run]:
+    """For each task of a search the single-task run with which a trial of it is compared.
+
+    The same backbone and the same budget: the trial's decisions, built for the one task (what is shared falls
+    away), trained by the same recipe for the same epochs. Many networks of several tasks have the same one.
+
+    Raises:
+        BuildError: the architecture makes no network for one of the tasks.
+    """
+    value = architecture.value
+    if architecture.recipe is not None:
+        recipe = {name: set_to for name, set_to in architecture.recipe.items() if name not in _OF_SEVERAL}
+        architecture = Architecture({**value, "recipe": recipe}, architecture.decisions)
+    epochs, until = epochs_of(description, trial, architecture)
+    runs = {}
+    for task in description.signature.tasks:
+        signature = description.signature.only(tasks=[task])
+        id = architecture.id_for(signature)
+        data = json.dumps([description.data, description.options, signature.to_dict()], sort_keys=True)
+        reference = Reference(
+            data=hashlib.sha256(data.encode()).hexdigest()[:16],
+            task=task,
+            architecture_id=id,
+            epochs=epochs,
+            until=until,
+            seed=training_seed(description.seed, id),
+        )
+        runs[task] = Run(reference, architecture)
+    return runs
+
+
+def epochs_of(description: Description, trial: Trial, architecture: Architecture) -> tuple[int, int]:
+    """Of a trial the epochs that its schedule spans, and those that it was trained for."""
+    fidelity = description.fidelity or {"settings": {}}
+    spanned = fidelity["settings"].get("max_epochs") or description.budget.epochs
+    spanned = int(spanned or Recipe.of(architecture).epochs)
+    return spanned, min(spanned, trial.epochs or spanned)
+
+
+def train(
+    runs: Sequence[Run],
+    problem: Problem,
+    *,
+    budget: Budget,
+    executor: str | Executor,
+    store: ReferenceStore,
+    listener: Callable[[Reference], None],
+) -> None:
+    """Train references, one task after the other, and keep each in the store as soon as it has ended.
+
+    Args:
+        runs: those that are to be trained.
+        problem: of the search; the executor gets what is left of it for each task.
+        budget: of the search: its limits on a trial hold for a reference too.
+        executor: where; it is opened and closed for each task.
+        store: that keeps them.
+        listener: called with each that has ended.
+
+    Raises:
+        ExecutorError: nothing can be trained at all.
+    """
+    for task in dict.fromkeys(run.reference.task for run in runs):
+        # as if it had been loaded so: what was dropped from the problem stays dropped
+        alone = replace(problem, options={}).only(tasks=[task])
+        own = [run for run in runs if run.reference.task == task]
+        with executor_of(executor) as opened:
+            opened.open(alone)
+            for event in run_jobs(opened, (_job(number, run, budget) for number, run in enumerate(own))):
+                ended = _ended(own[event.number].reference, event)
+                store.keep(ended)
+                listener(ended)
+
+
+def _job(number: int, run: Run, budget: Budget) -> Job:
+    reference = run.reference
+    return Job(
+        number=number,
+        architecture=run.architecture,
+        seed=reference.seed,
+        epochs=reference.epochs,
+        seconds=budget.trial_seconds,
+        until=reference.until,
+        memory=budget.trial_memory,
+        silence=budget.trial_silence,
+    )
+
+
+def _ended(reference: Reference, event: Finished | Failed) -> Reference:
+    if isinstance(event, Failed):
+        return replace(
+            reference,
+            status="failed",
+            reason=event.reason,
+            message=event.message,
+            seconds=event.seconds,
+        )
+    return replace(
+        reference,
+        status="complete",
+        metrics=event.metrics,
+        test_metrics=event.test_metrics,
+        seconds=event.seconds,
+    )

@@ -1,0 +1,121 @@
+"""Whether a search is at its end, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from nas.description import Budget, Description, SearchRecord
+from nas.records import MEASURED, Status
+from nas.search.progress import Progress
+from nas.search.standings import Standing
+from nas.store.store import Store
+from search_spaces.errors import SearchError
+
+MAX_REJECTED = 2000
+"""Proposals in a row that break a limit before a search gives up."""
+
+
+@dataclass(frozen=True)
+class End:
+    """Why nothing more is begun.
+
+    Attributes:
+        words: for people.
+        waits: whether what is running is waited for.
+        fails: whether the search was in vain.
+    """
+
+    words: str
+    waits: bool
+    fails: bool = False
+
+
+def end_of(
+    description: Description, progress: Progress, *, begun: int, rejected: int, exhausted: bool
+) -> End | None:
+    """Why a search should begin nothing more; None if it should.
+
+    Args:
+        description: of the search.
+        progress: where it stands.
+        begun: trials that are over or on their way.
+        rejected: proposals in a row that broke a limit.
+        exhausted: whether every network has been proposed.
+    """
+    budget, objective = description.budget, description.objectives[0]
+    if budget.seconds is not None and progress.elapsed >= budget.seconds:
+        return End(f"{budget.seconds:g} seconds are over", waits=False)
+    if budget.target is not None and progress.best is not None:
+        best = progress.best[0]
+        if objective.score(best) >= objective.score(budget.target):
+            return End(f"{objective.metric} {best:.4g} reached the target", waits=False)
+    if budget.trials is not None and begun >= budget.trials:
+        return End(f"{budget.trials} trials are done", waits=True)
+    if exhausted:
+        return End("every network of the space has been tried", waits=True)
+    if rejected >= MAX_REJECTED:
+        limits = ", ".join(map(str, description.limits))
+        words = f"the last {MAX_REJECTED} proposals all broke a limit ({limits})"
+        if not begun:
+            return End(f"{words}: the space may hold no network within it", waits=False, fails=True)
+        return End(words, waits=True)
+    return None
+
+
+_COUNTED: tuple[Status, ...] = (*MEASURED, "failed", "repeated")
+
+Number = TypeVar("Number", int, float)
+
+
+def extended(
+    store: Store,
+    record: SearchRecord,
+    trials: int | None = None,
+    seconds: float | None = None,
+    target: float | None = None,
+) -> Budget:
+    """The budget of a search with its end moved out.
+
+    So many trials or seconds more than its own end; or than where it stands, if it came to another end before
+    or has none of that kind. Its other ends stay, but those that it has reached fall away: they would end it
+    at once.
+
+    Args:
+        store: that knows it.
+        record: the search in it.
+        trials, seconds: how many more.
+        target: in place of its own.
+
+    Raises:
+        SearchError: nothing is to be moved, or not by a number above 0.
+    """
+    if trials is None and seconds is None and target is None:
+        raise SearchError("say how much further the search should go: trials, seconds or a target")
+    Budget(trials, seconds, target)  # each a number that can be one
+    description = Description.from_dict(record.description)
+    own, objective = description.budget, description.objectives[0]
+    progress = Progress(record.name, own, objective.metric)
+    standing = Standing(description, progress)
+    for trial in store.trials(record.id, statuses=_COUNTED):
+        standing.count(trial)
+    reached = (
+        own.target is not None
+        and progress.best is not None
+        and objective.score(progress.best[0]) >= objective.score(own.target)
+    )
+    over = record.status == "finished"
+    return replace(
+        own,
+        trials=_moved(own.trials, progress.trials, trials, over),
+        seconds=_moved(own.seconds, record.elapsed_seconds, seconds, over),
+        target=target if target is not None else None if reached else own.target,
+    )
+
+
+def _moved(end: Number | None, stands: Number, more: Number | None, over: bool) -> Number | None:
+    """One end of a search that stands somewhere, ``more`` further out; ``over``: it has ended at some end."""
+    reached = end is not None and stands >= end
+    if more is None:
+        return None if reached else end
+    return (stands if end is None or (over and not reached) else end) + more

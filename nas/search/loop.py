@@ -1,0 +1,381 @@
+"""The loop of a search: ask, train, store, tell."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from controllers.base import Controller, Proposal
+from controllers.fidelity import Fidelity
+from controllers.planner import Planner
+from controllers.warm_start import warm_start
+from nas.description import Description, SearchRecord
+from nas.lease import HEARTBEAT_SECONDS, Driver
+from nas.records import Leg, Start, Trial
+from nas.results.usage import UsageRecorder
+from nas.search.callbacks import Callbacks
+from nas.search.checkpoints import Checkpoints
+from nas.search.cost_limits import CostCheck
+from nas.search.end import End, end_of
+from nas.search.flights import Flight, Flights, job_for
+from nas.search.outcomes import Outcomes
+from nas.search.progress import Progress
+from nas.search.replay import Restoring
+from nas.search.reused_results import Answers
+from nas.search.standings import Standing
+from nas.store.store import Store
+from nas.store.transaction import Writing
+from search_spaces.architecture import Architecture
+from search_spaces.errors import BuildError, SearchError
+from workers.executor import Executor
+from workers.job import Checkpoint, Event, Failed, Job, Reported
+
+_WAIT = 0.5  # seconds between looks at the clock while nothing happens
+_BATCH = 64  # asks in one transaction at the most
+_GIVEN = 10  # networks like the best older ones that are tried first, at the most
+
+
+class Loop:
+    """One driver of one search.
+
+    Each turn takes what happened at the workers, tells the controller and asks for as many proposals as there
+    is room for, result by result in their order; records all of it in one transaction; and only then starts
+    the new jobs. So whatever was started is in the store, what is in the store is all there is to know
+    (`restore` brings a new driver to the same place), and the proposals depend on the order in which results
+    come, never on how fast they do.
+
+    Args:
+        store: where everything is recorded.
+        record: the search in it.
+        description: of the search.
+        controller: who proposes, not asked or told anything of this search yet.
+        fidelity: how long trials train, new.
+        driver: this process, as the store knows it.
+        callbacks: told what happens, as soon as the store has it; None: nobody.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        record: SearchRecord,
+        description: Description,
+        controller: Controller,
+        fidelity: Fidelity | None,
+        driver: Driver,
+        callbacks: Callbacks | None = None,
+    ) -> None:
+        self.store, self.record, self.description = store, record, description
+        self.planner, self.driver = Planner(controller, fidelity), driver
+        self.callbacks = callbacks or Callbacks([])
+        self.progress = Progress(
+            record.name, description.budget, description.objectives[0].metric, elapsed=record.elapsed_seconds
+        )
+        self.standing = Standing(description, self.progress)
+        self._now: Callable[[], float] = time.monotonic  # the executor's clock, as soon as there is one
+        self._began = self._now()
+        self._elapsed_before = record.elapsed_seconds
+        self._heartbeat = 0.0  # when the store was last told that we live (monotonic)
+        self._rejected = 0  # proposals in a row that broke a limit
+        self._costs = CostCheck(description)
+        self._answers = Answers(store, record, description) if description.reuse_results else None
+        self._flights = Flights()
+        self._checkpoints = Checkpoints(description, record.name)
+        self._outcomes = Outcomes(self.planner, self.standing, self._checkpoints, self.callbacks)
+        self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
+        self._num_given = 0
+        self._usage = UsageRecorder()
+        self._jobs: list[Job] = []  # to be started after the commit
+
+    @property
+    def controller(self) -> Controller:
+        """Who proposes."""
+        return self.planner.controller
+
+    # -- the beginning -------------------------------------------------------------------------------------
+
+    def begin_with(self, architectures: Sequence[Architecture]) -> None:
+        """Try these networks first; the plain one of the space is said to be that."""
+        plain = self.controller.space.plain().id if architectures else None
+        for architecture in architectures:
+            origin = "plain" if architecture.id == plain else "given"
+            proposal = Proposal(self.controller.num_asked, architecture, origin=origin)
+            self.planner.repeat(proposal)
+            self._given.append(proposal)
+        self._num_given = len(self._given)
+
+    def start_from(self, starts: Sequence[Start]) -> None:
+        """Let the controller begin from older results, before it is asked for anything.
+
+        Those that compare are told; of the others, as of those that fit the space in part only, the best are
+        tried first.
+        """
+        given = len(self._given)
+        for comparable in (True, False):
+            results = [(start.decisions, start.metrics) for start in starts if start.comparable is comparable]
+            if results:
+                most = _GIVEN + given - len(self._given)
+                self._given += warm_start(self.controller, results, propose=most, tell=comparable).proposals
+        self._num_given = len(self._given)
+
+    def restore(self, rebuild: Callable[[Trial], Architecture]) -> None:
+        """Come to where the last driver of this search was; see `nas.search.replay`.
+
+        Trials that were in flight are begun again, in their order and before anything new.
+
+        Args:
+            rebuild: the architecture of a trial from its decisions.
+
+        Raises:
+            SearchError: a trial's decisions now give another network: the space has changed.
+        """
+        restoring = Restoring(self.store, self.record, self.planner, self.standing, asked=self._num_given)
+        past = restoring.run(rebuild)
+        self._outcomes.step = past.step
+        self._flights.interrupted, self._flights.paused = past.interrupted, past.paused
+        self._given = deque(proposal for proposal in self._given if proposal.number not in past.numbers)
+        if past.interrupted:
+            with self.store.writing(self.record.id, self.driver) as writing:
+                writing.beat(self._clock())
+                for flight in past.interrupted:
+                    writing.update(flight.trial)
+
+    # -- the turn ------------------------------------------------------------------------------------------
+
+    def over(self) -> End | None:
+        """Why nothing more is to be begun, if so."""
+        self._clock()
+        spent = not self.controller.repeats and self.controller.exhausted
+        return end_of(
+            self.description,
+            self.progress,
+            begun=self.progress.trials + self._flights.begun,
+            rejected=self._rejected,
+            exhausted=spent and not self._flights.interrupted,
+        )
+
+    def done(self) -> End | None:
+        """Why there is nothing left to do, not even for trials that have paused, if so."""
+        end = self.over()
+        if end is None or not end.waits:
+            return end
+        return None if self._flights.paused_before or self.planner.next_leg(last=True) else end
+
+    def run(self, executor: Executor) -> str:
+        """Turn until the search ends; gives the reason in words.
+
+        Args:
+            executor: where networks are trained; it is open.
+
+        Raises:
+            SearchError: no network was found that respects the limits.
+        """
+        self._elapsed_before, self._now = self._clock(), executor.clock
+        self._began = self._now()
+        events: list[Event] = []
+        while True:
+            end = self._turn(events, executor)
+            self._show()
+            if end is not None and end.fails:
+                raise SearchError(end.words)
+            if end is not None and not (end.waits and self._flights.running):
+                return end.words
+            # with room left for another proposal, results can wait: see the class
+            room = end is None and len(self._flights.running) < self._slots(executor)
+            events = [] if room else executor.events(timeout=self._patience())
+
+    def leave(self, status: str, reason: str) -> None:
+        """Record how the search stands and that nobody drives it now.
+
+        What is running is given up: it is trained again when the search goes on.
+
+        Raises:
+            SearchError: another process has taken the search over.
+        """
+        self._checkpoints.close()
+        with self.store.writing(self.record.id, self.driver) as writing:
+            writing.interrupt()
+            writing.search(status=status, reason=reason, driver=None, elapsed_seconds=self._clock())
+
+    def _turn(self, events: list[Event], executor: Executor) -> End | None:
+        with self.store.writing(self.record.id, self.driver) as writing:
+            for event in events:
+                if self._take(event, writing):
+                    self._fill(writing, self._slots(executor))
+            end = self._fill(writing, self._slots(executor))
+            if end is not None and not end.waits:
+                writing.interrupt()
+                self._flights.running.clear()
+                self._jobs.clear()
+            if self._usage.due(self._now()) or (end is not None and not self._flights.running):
+                self._usage.write(executor.usage(), writing, self._now(), self._clock())
+            if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
+                writing.beat(self._clock())
+                self._heartbeat = time.monotonic()
+        self.standing.new_weights.clear()
+        self._checkpoints.sweep()
+        if self._jobs:
+            executor.start(*self._jobs)
+            self._jobs.clear()
+        return end
+
+    def _slots(self, executor: Executor) -> int:
+        return max(1, executor.slots)
+
+    def _patience(self) -> float:
+        budget = self.description.budget.seconds
+        return _WAIT if budget is None else min(_WAIT, max(0.01, budget - self._clock()))
+
+    def _clock(self) -> float:
+        self.progress.seconds_here = self._now() - self._began
+        self.progress.elapsed = self._elapsed_before + self.progress.seconds_here
+        return self.progress.elapsed
+
+    def _show(self) -> None:
+        self._clock()
+        self.progress.running = len(self._flights.running)
+        self.progress.messages += self._checkpoints.messages
+        self._checkpoints.messages.clear()
+        self.callbacks.tell_noted()
+        self.callbacks.tell(lambda callback: callback.on_turn(self.progress))
+        self.progress.messages.clear()
+
+    # -- asking --------------------------------------------------------------------------------------------
+
+    def _fill(self, writing: Writing, slots: int) -> End | None:
+        """Begin trials while there is room; gives why there are to be no more, if so."""
+        for _ in range(_BATCH):
+            end = self.over()
+            if (end is not None and not end.waits) or len(self._flights.running) >= slots:
+                return end
+            again = self._flights.interrupted if end is None else self._flights.paused_before
+            if again:
+                self._begin_again(again[0], writing)
+            elif self._go_on(writing, last=end is not None and not self._flights.running):
+                pass
+            elif end is None:
+                self._ask(writing)
+            else:
+                return end
+        return None
+
+    def _go_on(self, writing: Writing, *, last: bool) -> bool:
+        """Let a trial that has paused go on, if one should; ``last``: nothing else is left to do."""
+        found = self.planner.next_leg(last=last)
+        if found is None:
+            return False
+        number, until = found
+        self.planner.resume(number, until)
+        paused = self._flights.paused.pop(number)
+        trial = replace(paused.trial, status="running")
+        leg = Leg(number, until, self._outcomes.next_step())
+        self.standing.go_on(trial)
+        writing.update(trial)
+        writing.begin_leg(leg)
+        state = self._checkpoints.take(paused.trial)
+        self._send(Flight(trial, paused.proposal, leg), state)
+        return True
+
+    def _begin_again(self, flight: Flight, writing: Writing) -> None:
+        self._flights.interrupted.remove(flight)
+        if flight.trial.told_step is None:
+            self._begin(flight.trial, flight.proposal, writing, flight.leg)
+            return
+        trial = replace(flight.trial, status="running")
+        writing.update(trial)
+        self._send(replace(flight, trial=trial), None)
+
+    def _ask(self, writing: Writing) -> None:
+        """One more proposal."""
+        proposal = self._given.popleft() if self._given else self.planner.ask()
+        architecture = proposal.architecture
+        trial = Trial(
+            number=proposal.number,
+            architecture_id=architecture.id,
+            decisions=dict(architecture.decisions),
+            status="running",
+            origin=proposal.origin,
+            parents=proposal.parents,
+            asked_step=self._outcomes.next_step(),
+        )
+        writing.add(trial)
+        self._begin(trial, proposal, writing)
+
+    def _begin(self, trial: Trial, proposal: Proposal, writing: Writing, leg: Leg | None = None) -> None:
+        """A trial to a worker, or answered at once from a limit or from the record."""
+        trial = replace(trial, status="running", started_at=time.time())
+        if trial.architecture_id in self.standing.known:
+            self._outcomes.repeat(trial, proposal, writing)
+            return
+        if not self._flights.wait(trial, proposal):
+            if self._costs.needed:
+                checked = self._check_costs(trial, proposal, writing)
+                if checked is None:
+                    return
+                trial = checked
+            answer = None if self._answers is None else self._answers.find(proposal.architecture)
+            if answer is not None:
+                self._outcomes.take_over(trial, proposal, answer, writing)
+                return
+            if leg is None and (until := self.planner.begin(proposal)) is not None:
+                leg = Leg(trial.number, until, self._outcomes.next_step())
+                writing.begin_leg(leg)
+            trial, initial = self._inherit(trial, proposal)
+            self._send(Flight(trial, proposal, leg), None, initial)
+        writing.update(trial)
+
+    def _inherit(self, trial: Trial, proposal: Proposal) -> tuple[Trial, bytes | None]:
+        """The weights that a trial begins from, and the trial, which says whose; None: from nothing."""
+        if self.description.inherit_weights:
+            kept = {one.architecture_id: one.number for one in self.standing.kept.values()}
+            for parent in proposal.parents:
+                number = kept.get(parent, -1)
+                data = self.standing.new_weights.get(number) or self.store.weights(self.record.id, number)
+                if data is not None:
+                    return replace(trial, message=f"began from the weights of trial {number}"), data
+        return replace(trial, message=None), None
+
+    def _send(self, flight: Flight, checkpoint: Checkpoint | None, initial: bytes | None = None) -> None:
+        """Have a trial trained after the commit, from its checkpoint or from another's weights if given."""
+        self._flights.run(flight)
+        epochs, folder = self.planner.fidelity.max_epochs, self._checkpoints.folder(flight.trial)
+        self._jobs.append(job_for(self.description, flight, epochs, folder, checkpoint, initial))
+
+    def _check_costs(self, trial: Trial, proposal: Proposal, writing: Writing) -> Trial | None:
+        """The trial with its costs; None if they break a limit, or are not to be had: then it is over."""
+        try:
+            costs = self._costs.costs(proposal.architecture)
+        except BuildError as error:
+            self._outcomes.not_built(trial, proposal, str(error), writing)
+            return None
+        trial = replace(trial, metrics=costs)
+        broken = self._costs.broken(costs)
+        if broken is not None:
+            self._rejected += 1
+            self._outcomes.turn_down(trial, proposal, broken, writing)
+            return None
+        self._rejected = 0
+        return trial
+
+    # -- taking --------------------------------------------------------------------------------------------
+
+    def _take(self, event: Event, writing: Writing) -> bool:
+        """Take an event in; gives whether a job has ended with it."""
+        if event.number not in self._flights.running:
+            return False  # of a job that was given up
+        if isinstance(event, Reported):
+            flight = self._flights.running[event.number]
+            trial = self._outcomes.epoch(event, flight.trial, writing)
+            self._flights.running[event.number] = replace(flight, trial=trial)
+            return False
+        flight = self._flights.land(event.number)
+        if event.log:
+            writing.log(event.number, event.log)
+        if isinstance(event, Failed):
+            self._outcomes.fail(event, flight, writing)
+        elif (paused := self._outcomes.finish(event, flight, writing)) is not None:
+            self._flights.paused[event.number] = paused
+        for trial, proposal in self._flights.waited(flight.trial.architecture_id):
+            self._outcomes.repeat(trial, proposal, writing)
+        return True

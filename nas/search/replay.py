@@ -1,0 +1,118 @@
+"""Bringing a new driver to where the last one of a search was, from the store alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from controllers.base import Proposal
+from controllers.planner import Planner
+from nas.description import SearchRecord
+from nas.records import TRAINED, Leg, Trial
+from nas.search.flights import Flight, tell
+from nas.search.standings import Standing
+from nas.store.store import Store
+from search_spaces.architecture import Architecture
+from search_spaces.errors import SearchError
+
+
+@dataclass
+class Past:
+    """What the store says of a search's drivers before this one.
+
+    Attributes:
+        step: calls of the controller so far.
+        numbers: of the trials that were asked for.
+        interrupted: what was in flight, in the order in which it was begun.
+        paused: trials that have paused, by number.
+    """
+
+    step: int = 0
+    numbers: set[int] = field(default_factory=set)
+    interrupted: list[Flight] = field(default_factory=list)
+    paused: dict[int, Flight] = field(default_factory=dict)
+
+
+class Restoring:
+    """Replays the calls that a search's controller and fidelity got.
+
+    Args:
+        store: that knows them.
+        record: the search in it.
+        planner: new.
+        standing: new; it comes to know the trials that are over.
+        asked: how many proposals were asked for already, of those that a search starts from.
+    """
+
+    def __init__(
+        self, store: Store, record: SearchRecord, planner: Planner, standing: Standing, asked: int
+    ) -> None:
+        self.store, self.record, self.planner, self.standing = store, record, planner, standing
+        self._asked = asked
+        self._past = Past()
+        self._calls: list[tuple[int, Callable[[], object]]] = []
+
+    def run(self, rebuild: Callable[[Trial], Architecture]) -> Past:
+        """Do it.
+
+        Args:
+            rebuild: the architecture of a trial from its decisions.
+
+        Raises:
+            SearchError: a trial's decisions now give another network: the space has changed.
+        """
+        search = self.record.id
+        epochs = self.store.last_epochs(search)
+        legs: dict[int, list[Leg]] = {}
+        for leg in self.store.legs(search):
+            legs.setdefault(leg.number, []).append(leg)
+        trials = {trial.number: trial for trial in self.store.trials(search)}
+        for number, trial in trials.items():
+            architecture = rebuild(trial)
+            if architecture.id != trial.architecture_id:
+                raise SearchError(
+                    f"search {self.record.name!r} cannot go on: trial {number} was the network "
+                    f"{trial.architecture_id}, its decisions now give {architecture.id}"
+                )
+            proposal = Proposal(number, architecture, trial.parents, trial.origin)
+            if number >= self._asked:
+                self._calls.append((trial.asked_step, partial(self.planner.repeat, proposal)))
+            self._restore(trial, proposal, legs.get(number, []), epochs.get(number))
+        self._calls.sort(key=lambda call: call[0])
+        for _, call in self._calls:
+            call()
+        past = self._past
+        past.numbers = set(trials)
+        past.step = max(
+            [*(step for step, _ in self._calls), *(it.asked_step for it in trials.values())], default=0
+        )
+        past.interrupted.sort(key=lambda flight: flight.asked_step)
+        self.standing.kept = {number: trials[number] for number in self.store.kept_weights(search)}
+        return past
+
+    def _restore(self, trial: Trial, proposal: Proposal, legs: list[Leg], epochs: int | None) -> None:
+        """What was called for a trial after it was asked for, and where it stands."""
+        for leg in legs:
+            first = leg is legs[0]
+            begin = partial(self.planner.begin, proposal)
+            go_on = partial(self.planner.resume, leg.number, leg.until)
+            self._calls.append((leg.asked_step, begin if first else go_on))
+            if leg.told_step is not None:
+                last = leg is legs[-1] and trial.status in TRAINED
+                then = trial if last else replace(trial, status="paused", metrics=leg.metrics or {})
+                self._call_tell(leg.told_step, Flight(then, proposal, leg))
+        cut = legs[-1] if legs and legs[-1].told_step is None else None
+        if cut is not None or trial.told_step is None:
+            # what was reported stays: the same epochs are not reported again
+            interrupted = replace(trial, status="interrupted", epochs=epochs)
+            self._past.interrupted.append(Flight(interrupted, proposal, cut))
+            return
+        if not legs:
+            self._call_tell(trial.told_step, Flight(trial, proposal))
+        self.standing.count(trial)
+        if trial.status == "paused":
+            self._past.paused[trial.number] = Flight(trial, proposal, legs[-1] if legs else None)
+
+    def _call_tell(self, step: int, flight: Flight) -> None:
+        self._calls.append((step, partial(tell, self.planner, flight)))

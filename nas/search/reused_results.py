@@ -1,0 +1,87 @@
+"""Answering the trials of a search from results that other searches of its store have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nas.description import Description, SearchRecord
+from nas.records import EpochReport, Trial
+from search_spaces.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.store.store import Store
+    from search_spaces.architecture import Architecture
+
+REUSED = "reused"
+"""The reason of trials that were answered so: they are complete, and took no seconds."""
+
+_SAME = ("data", "signature", "metrics", "seed", "inherit_weights")
+"""What must be the same of two searches, for the same network to train in the same way.
+
+Where children inherit weights their results depend on their parents: none is taken over from there, for a
+search that inherits takes none over at all (see `nas.search.Search`).
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result that another search has.
+
+    Attributes:
+        search: its name.
+        trial: its trial.
+        reports: the epochs of that.
+        weights: if they are kept (safetensors).
+    """
+
+    search: str
+    trial: Trial
+    reports: list[EpochReport]
+    weights: bytes | None
+
+
+class Answers:
+    """The results of other searches that are those which a search would come to itself.
+
+    Of the same network and recipe, on the same data, trained to its end, with the same epochs and seed. That
+    gives the same metrics on the same kind of device; on which one is not looked at.
+
+    Args:
+        store: of the search.
+        record: the search in it.
+        description: of the search.
+    """
+
+    def __init__(self, store: Store, record: SearchRecord, description: Description) -> None:
+        self._store, self._epochs = store, description.budget.epochs
+        self._searches = [
+            (other.id, other.name)
+            for other in store.searches()
+            if other.id != record.id and _alike(Description.from_dict(other.description), description)
+        ]
+
+    def find(self, architecture: Architecture) -> Answer | None:
+        """The result of this network, of the first search that has one."""
+        for search, name in self._searches:
+            found = self._store.trials(search, statuses=("complete",), architecture_id=architecture.id)
+            for trial in found[:1]:
+                if trial.epochs == self._epochs_of(architecture):
+                    reports = self._store.reports(search, trial.number)
+                    return Answer(name, trial, reports, self._store.weights(search, trial.number))
+        return None
+
+    def _epochs_of(self, architecture: Architecture) -> int | None:
+        """For how many epochs the search would train it."""
+        if self._epochs is not None:
+            return self._epochs
+        from workers.recipe import Recipe
+
+        try:
+            return Recipe.of(architecture).epochs
+        except NasError:
+            return None
+
+
+def _alike(other: Description, description: Description) -> bool:
+    return all(getattr(other, name) == getattr(description, name) for name in _SAME)

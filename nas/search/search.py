@@ -1,0 +1,406 @@
+"""Search: a space, a problem and a controller joined into one search."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from controllers import catalog
+from controllers.base import Controller
+from controllers.fidelity import Fidelity
+from controllers.objectives import Limit, Objective
+from nas.description import Budget, Description, SearchRecord, controller_name, fidelity_json, space_json
+from nas.lease import Driver, new_driver, release
+from nas.records import Trial
+from nas.results import html
+from nas.results.leaderboard import entries
+from nas.results.text import cell
+from nas.search.callbacks import Callback, Callbacks, callbacks_of
+from nas.search.end import extended
+from nas.search.loop import Loop
+from nas.search.options import (
+    arguments_of,
+    check_controller,
+    check_metrics,
+    executor_of,
+    fidelity_of,
+    fingerprint,
+    first_of,
+    limits_of,
+    name_of,
+    objectives_of,
+    problem_of,
+    settings_of,
+    uri_of,
+)
+from nas.search.sources import Source, sources_of, starts_of
+from nas.store.database import in_memory
+from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.architecture import Architecture
+from search_spaces.errors import DecisionError, NasError, SearchError, StoreError, UnknownNameError
+from search_spaces.space import Space
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workers.executor import Executor
+    from workers.problems import Problem
+    from workers.tabular import Table
+
+DEFAULT_TRIALS = 100
+
+_SHOWN = 5
+"""Rows of the leaderboard that notebooks show of a search."""
+
+
+class Search:
+    """A search for the best network of a space on a problem.
+
+    Args:
+        space: what networks there are: a `Space`, or anything that `Space()` takes.
+        problem: what they must learn: a `workers.problems.Problem`, or the name of one of the catalog; for
+            `workers.tabular.Simulated`, a `workers.tabular.Table`.
+        controller: who proposes: a name of the catalog, a class (or any callable that takes
+            ``(space, objectives, limits=, seed=)``), or a controller made for the same space.
+        objectives: what to improve, the most important first; left out: the controller's if it was made
+            already, else the problem's own.
+        limits: bounds on metrics; left out: the controller's. Those on costs (``num_params``, ``num_macs``,
+            ``activation_bytes``) are checked before any training.
+        trials: networks to train, failed ones included (default 100, where no other end is given).
+        seconds: wall-clock time.
+        target: value of the first objective that is good enough.
+        executor: where networks are trained: ``"pool"`` (Ray actors), ``"tune"`` (Ray Tune), ``"inline"``
+            (this process), or an `Executor`.
+        store: where results are kept: an SQLAlchemy URL, a path, or a `Store`.
+        seed: of the controller and of every training.
+        name: of the search in the store; left out: one that is free.
+        trial_seconds: time for one trial; a longer one fails.
+        epochs: for every trial, in place of its recipe's.
+        keep_weights: of how many of the best networks to keep the weights.
+        fidelity: how long trials train: ``"asha"`` or ``"hyperband"`` (trials pause, the best go on), or a
+            `controllers.fidelity.Fidelity`; left out: each in full. By name, ``epochs`` are those of a trial
+            that is never stopped.
+        trial_memory: bytes that a worker may hold while it runs a trial; more fails it.
+        trial_silence: seconds that a trial may take without a report (an epoch, at least); more fails it.
+        checkpoints: where trials in training are saved, so that one that is interrupted goes on where it was:
+            a path that all machines share, or a URI as fsspec knows it (``s3://bucket/folder``).
+        start_from: older searches to start from: names or numbers in the same store, or pairs ``(store,
+            search)``. The controller learns from their results where the problem, the data and the epochs are
+            the same; else networks like the best of them are tried first.
+        first: networks to try before the controller is asked, in this order: each an `Architecture` or its
+            decisions (path -> value); those that are left out are the plain ones (`Space.plain`), so that
+            ``first=[{}]`` begins with the plain network of the space.
+        callbacks: who hears of the search while it runs: each a `nas.search.callbacks.Callback`.
+        reuse_results: take results over that other searches of the store have: of the same network and recipe
+            on the same data, with the same epochs and seed (see `nas.search.reused_results`). They count as
+            trials, took no seconds, and have the reason ``reused``. Not with a fidelity.
+        inherit_weights: a network that a controller made from others begins from the weights of the first of
+            them whose weights are kept (``keep_weights`` says how many are), where names and shapes match.
+            What is measured then depends on them: ``inherited_tensors`` says how many it got. Not with a
+            fidelity, nor with ``reuse_results``.
+
+    Attributes:
+        callbacks: as given, to be added to.
+
+    Example:
+        >>> search = Search(cnn(), "digits", "evolution", limits=[at_most("num_params", 100_000)], trials=40)
+        >>> search.run().head()
+
+    Raises:
+        SearchError: an argument that is not what it should be.
+        UnknownNameError: a problem, controller or metric that does not exist.
+    """
+
+    def __init__(
+        self,
+        space: Any,
+        problem: Problem | Table | str,
+        controller: str | Controller | Callable[..., Controller] = "evolution",
+        *,
+        objectives: Objective | Sequence[Objective] | None = None,
+        limits: Limit | Sequence[Limit] | None = None,
+        trials: int | None = None,
+        seconds: float | None = None,
+        target: float | None = None,
+        executor: str | Executor = "pool",
+        store: str | Path | Store = DEFAULT_STORE,
+        seed: int = 0,
+        name: str | None = None,
+        trial_seconds: float | None = None,
+        epochs: int | None = None,
+        keep_weights: int = 5,
+        fidelity: str | Fidelity | None = None,
+        trial_memory: int | None = None,
+        trial_silence: float | None = None,
+        checkpoints: str | Path | None = None,
+        checkpoint_seconds: float = 60.0,
+        start_from: Source | list[Source] | None = None,
+        first: Sequence[Architecture | Mapping[str, Any]] = (),
+        callbacks: Sequence[Callback] = (),
+        reuse_results: bool = False,
+        inherit_weights: bool = False,
+    ) -> None:
+        self.space = space if isinstance(space, Space) else Space(space)
+        self.problem: Any = problem_of(problem)
+        # a store in memory ends with its object: it stays open as long as the search is there
+        self.store = store if isinstance(store, Store) or not in_memory(store) else Store(store, create=True)
+        self.executor = executor
+        self.callbacks = callbacks_of(callbacks)
+        self._sources = sources_of(start_from)
+        self.name = name_of(name)
+        self.seed = seed
+        self._objectives = objectives_of(objectives, controller, self.problem)
+        self._limits = limits_of(limits, controller)
+        self._controller = controller
+        if trials is None and seconds is None and target is None:
+            trials = DEFAULT_TRIALS
+        if isinstance(keep_weights, bool) or not isinstance(keep_weights, int) or keep_weights < 0:
+            raise SearchError(f"keep_weights: expected a whole number >= 0, got {keep_weights!r}")
+        self._fidelity = fidelity_of(fidelity, epochs)
+        _check_together(reuse_results, inherit_weights, self._fidelity)
+        self.controller = self._new_controller()
+        settings, more_settings = settings_of(self.controller)
+        self.description = Description(
+            space=space_json(self.space),
+            problem=self.problem.name,
+            options=json.loads(json.dumps(dict(self.problem.options), default=str)),
+            signature=self.problem.signature,
+            controller=controller_name(self.controller),
+            settings=settings,
+            more_settings=more_settings,
+            data=fingerprint(self.problem),
+            objectives=self._objectives,
+            limits=self._limits,
+            budget=Budget(trials, seconds, target, trial_seconds, epochs, trial_memory, trial_silence),
+            seed=seed,
+            keep_weights=keep_weights,
+            metrics=tuple(self.problem.metrics),
+            fidelity=fidelity_json(self._fidelity),
+            checkpoints=uri_of(checkpoints),
+            checkpoint_seconds=checkpoint_seconds,
+            reuse_results=reuse_results,
+            inherit_weights=inherit_weights,
+            first=first_of(first, self.space),
+        )
+        check_metrics(self.description)
+        executor_of(executor)  # an unknown name is said now, not after the problem is loaded
+
+    @staticmethod
+    def from_store(
+        store: str | Path | Store = DEFAULT_STORE,
+        name: str | int | None = None,
+        *,
+        executor: str | Executor = "pool",
+        modules: Iterable[Callable[..., Any]] | None = None,
+        trials: int | None = None,
+        seconds: float | None = None,
+        target: float | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Search:
+        """The search that a store describes, ready to `run` with ``resume=True``.
+
+        Args:
+            store: where it is kept.
+            name: of the search, or its number; left out: the latest.
+            executor: as in `Search`.
+            modules: classes of your own that its space uses.
+            trials, seconds, target: another end in place of its own, counted from its beginning.
+            callbacks: as in `Search`.
+
+        Raises:
+            SearchError: its problem or controller is not of the catalog: run your script again instead.
+        """
+        with open_store(store) as opened:
+            record = opened.search(name)
+        arguments = arguments_of(record, modules)
+        search = Search(**arguments, executor=executor, store=store, callbacks=callbacks)
+        search.description = search.description.with_end(trials, seconds, target)
+        return search
+
+    def extend(
+        self, *, trials: int | None = None, seconds: float | None = None, target: float | None = None
+    ) -> Search:
+        """Move the end of this search, as its store knows it, further out: ``run(resume=True)`` goes there.
+
+        Where one trial was in training at a time, the proposals are those of a search that was as long from
+        the beginning. Of several, it waited for the last ones, so that it knows more when it asks again.
+
+        Args:
+            trials, seconds: how many more; see `nas.search.end.extended`.
+            target: in place of its own.
+
+        Returns:
+            This search.
+
+        Raises:
+            UnknownNameError, StoreError: the store has no such search.
+            SearchError: nothing is to be moved, or the search in the store is another one.
+
+        Example:
+            >>> Search.from_store("sqlite:///nas.db").extend(trials=50).run(resume=True)
+        """
+        with open_store(self.store) as store:
+            record = self._find(store)
+            budget = extended(store, record, trials, seconds, target)
+        self.name = record.name
+        self.description = self.description.with_end(budget.trials, budget.seconds, budget.target)
+        return self
+
+    def run(self, *, resume: bool = False) -> pd.DataFrame:
+        """Search until the end; gives the leaderboard, best first (see `nas.leaderboard`).
+
+        Ctrl-C ends it cleanly: what was trained stays, what was being trained begins again on ``resume``.
+
+        Args:
+            resume: go on with the search of this name in the store, where the last driver left it.
+
+        Raises:
+            StoreError: the name is taken (without ``resume``), or the store cannot be used.
+            SearchError: no proposal respects the limits; or, on ``resume``, another space or problem.
+            ExecutorError: nothing can be trained at all.
+        """
+        from nas.results.leaderboard import leaderboard
+
+        self.controller = self._new_controller()
+        with open_store(self.store, create=True) as store, _driving() as driver:
+            record = self._enter(store, resume, driver)
+            self.name = record.name
+            fidelity = copy.deepcopy(self._fidelity)
+            callbacks = Callbacks(self.callbacks)
+            loop = Loop(store, record, self.description, self.controller, fidelity, driver, callbacks)
+            ended = ("stopped", "an error")
+            try:
+                callbacks.tell(lambda callback: callback.on_search_begin(record, self.description))
+                self.reason = self._drive(loop, resume)
+                ended = ("finished", self.reason)
+            except (KeyboardInterrupt, SystemExit):  # SIGTERM while Ray starts is the latter
+                ended = ("stopped", "interrupted")
+                raise
+            except BaseException as error:
+                ended = ("stopped", f"{type(error).__name__}: {error}")
+                raise
+            finally:
+                try:
+                    loop.leave(*ended)
+                finally:
+                    callbacks.tell(lambda callback: callback.on_search_end(*ended))
+            return leaderboard(store, record.name)
+
+    def _drive(self, loop: Loop, resume: bool) -> str:
+        """Search; gives why it ended."""
+        loop.begin_with([self.space.architecture(decisions) for decisions in self.description.first])
+        loop.start_from(loop.store.starts(loop.record.id))
+        if resume:
+            loop.restore(self._rebuild)
+            end = loop.done()
+            if end is not None:
+                return end.words  # no worker is needed to see that
+        with executor_of(self.executor) as executor:
+            executor.open(self.problem)
+            return loop.run(executor)
+
+    def _rebuild(self, trial: Trial) -> Architecture:
+        try:
+            return self.space.architecture(trial.decisions)
+        except DecisionError as error:
+            raise SearchError(f"the space is not that of trial {trial.number} any more: {error}") from error
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        described = self.description
+        facts: dict[str, Any] = {
+            "problem": described.problem,
+            "controller": described.controller,
+            "objectives": ", ".join(map(str, described.objectives)),
+            "limits": ", ".join(map(str, described.limits)),
+            "state": "not begun",
+        }
+        rows: list[dict[str, Any]] = []
+        if self.name is not None:
+            with suppress(NasError), open_store(self.store) as store:
+                record = store.search(self.name)
+                rows = entries(store, record.id, top=_SHOWN)
+                facts |= {"state": record.state, "trained": store.count_trials(record.id)}
+        names = ["rank", "id", "status", *(one.metric for one in described.objectives), "num_params"]
+        names = [name for name in names if any(name in row for row in rows)]
+        cells = [[cell(row.get(name), name) for name in names] for row in rows]
+        return html.heading("Search", self.name or "") + html.pairs(facts) + html.table(names, cells)
+
+    def leaderboard(self, top: int | None = None) -> pd.DataFrame:
+        """The trials so far, best first; see `nas.results.leaderboard.leaderboard`."""
+        from nas.results.leaderboard import leaderboard
+
+        with open_store(self.store) as store:
+            return leaderboard(store, self.name, top=top)
+
+    def _enter(self, store: Store, resume: bool, driver: Driver) -> SearchRecord:
+        """The record of this search in the store: a new one, or the one to go on with; driven by us now."""
+        described = self.description.to_dict()
+        if resume:
+            record = self._find(store)
+            store.claim(record.id, driver, described)
+            return store.search_of(record.id)
+        given = starts_of(store, self._sources, self.description)
+        if self.name is not None:
+            return store.create_search(self.name, described, driver, given)
+        stem = f"{self.problem.name}-{self.description.controller.split('.')[-1]}"
+        while True:
+            name = store.free_name(stem)
+            try:
+                return store.create_search(name, described, driver, given)
+            except StoreError:
+                if name not in {search.name for search in store.searches()}:
+                    raise  # else another process was faster: the next name
+
+    def _find(self, store: Store) -> SearchRecord:
+        """The search of this name to go on with; without a name the latest that is described as this one."""
+        if self.name is not None:
+            record = store.search(self.name)
+        else:
+            searches = store.searches()[::-1]
+            same = (r for r in searches if self._difference(r) is None)
+            record = next(same, None) or store.search()
+        difference = self._difference(record)
+        if difference is not None:
+            raise SearchError(f"search {record.name!r} cannot go on: {difference}")
+        return record
+
+    def _difference(self, record: SearchRecord) -> str | None:
+        return Description.from_dict(record.description).difference(self.description)
+
+    def _new_controller(self) -> Controller:
+        """A controller as it was given: a run may have to begin again from nothing."""
+        given = self._controller
+        if isinstance(given, Controller):
+            return copy.deepcopy(check_controller(given, self.space, self._objectives, self._limits))
+        if isinstance(given, str):
+            if given not in catalog:
+                raise UnknownNameError("controller", given, catalog)
+            given = catalog[given]
+        made = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
+        return check_controller(made, self.space, self._objectives, self._limits)
+
+
+def _check_together(reuse_results: bool, inherit_weights: bool, fidelity: Fidelity | None) -> None:
+    """Raises SearchError where these do not go together."""
+    if reuse_results and fidelity is not None:
+        raise SearchError("reuse_results: not with a fidelity: only whole trainings can be taken over")
+    if inherit_weights and fidelity is not None:
+        raise SearchError("inherit_weights: not with a fidelity: it compares networks after the same epochs")
+    if inherit_weights and reuse_results:
+        raise SearchError(
+            "inherit_weights: not with reuse_results: what is measured depends on the parents, too"
+        )
+
+
+@contextmanager
+def _driving() -> Iterator[Driver]:
+    driver = new_driver()
+    try:
+        yield driver
+    finally:
+        release(driver)

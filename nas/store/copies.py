@@ -1,0 +1,160 @@
+"""Searches taken from one store to another, of whichever kind, with all that belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nas.store.database import Database
+from nas.store.schema import compared, references, searches, trials, weights
+from nas.store.searches import OF_SEARCH
+from search_spaces.errors import StoreError
+
+ROWS = 1000
+"""Rows that are in memory at a time."""
+
+Row = Mapping[Any, Any]
+
+
+@dataclass
+class Copied:
+    """What became of the searches that were to be copied.
+
+    Attributes:
+        copied: names of those that are there now.
+        known: names of those that were there already, with as many trials.
+    """
+
+    copied: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """Where searches are taken from, as rows of the tables of `nas.store.schema`."""
+
+    def searches(self) -> Sequence[Row]:
+        """Those that are to be taken."""
+        ...
+
+    def rows(self, table: sa.Table, search_id: int) -> Iterator[Sequence[Row]]:
+        """What a table has of a search, some rows at a time."""
+        ...
+
+    def references(self) -> Sequence[Row]:
+        """Single-task runs to be taken along."""
+        ...
+
+    def count(self, search_id: int) -> int:
+        """How many trials a search has."""
+        ...
+
+
+class StoreSource:
+    """A store to take searches from.
+
+    Args:
+        connection: to its database; what it reads is of one moment.
+        search_id: the one that is to be taken; None: all.
+    """
+
+    def __init__(self, connection: Connection, search_id: int | None) -> None:
+        self._connection, self._search = connection, search_id
+
+    def searches(self) -> Sequence[Row]:
+        query = sa.select(searches).order_by(searches.c.id)
+        if self._search is not None:
+            query = query.where(searches.c.id == self._search)
+        return self._connection.execute(query).mappings().all()
+
+    def rows(self, table: sa.Table, search_id: int) -> Iterator[Sequence[Row]]:
+        query = sa.select(table).where(table.c.search_id == search_id).order_by(*table.primary_key)
+        size = 1 if table is weights else ROWS  # each is as large as a network
+        result = self._connection.execution_options(yield_per=size).execute(query)
+        yield from result.mappings().partitions(size)
+
+    def references(self) -> Sequence[Row]:
+        query = sa.select(references)
+        if self._search is not None:
+            linked = sa.select(compared.c.reference).where(compared.c.search_id == self._search)
+            query = query.where(references.c.key.in_(linked))
+        return self._connection.execute(query).mappings().all()
+
+    def count(self, search_id: int) -> int:
+        return _count(self._connection, search_id)
+
+
+@contextmanager
+def source_of(database: Database, search_id: int | None) -> Iterator[StoreSource]:
+    """A store to take searches from, as it is at this moment."""
+    with database.reading() as connection:
+        yield StoreSource(connection, search_id)
+
+
+def take(source: Source, database: Database) -> Copied:
+    """Take the searches of a source into a store.
+
+    Each is there in whole or not at all, with a number of its own. What is there already is left out, so that
+    it can be done again after an interruption.
+
+    Raises:
+        StoreError: the store has another search of that name.
+    """
+    done = Copied()
+    missing = []
+    with database.reading() as connection:
+        for row in source.searches():
+            if _is_there(connection, row, source):
+                done.known.append(row["name"])
+            else:
+                missing.append(row)
+    with database.transaction() as connection:
+        _take_references(connection, source.references())
+    for row in missing:
+        with database.transaction() as connection:
+            _take_search(connection, row, source)
+        done.copied.append(row["name"])
+    return done
+
+
+def _take_search(connection: Connection, row: Row, source: Source) -> None:
+    nobody = {"driver": None, "heartbeat_at": None, "written": None}
+    values = {name: value for name, value in row.items() if name != "id"} | nobody
+    made = connection.execute(searches.insert().values(**values)).inserted_primary_key
+    assert made is not None
+    for table in OF_SEARCH:
+        for rows in source.rows(table, row["id"]):
+            connection.execute(table.insert(), [{**one, "search_id": made[0]} for one in rows])
+
+
+def _take_references(connection: Connection, rows: Sequence[Row]) -> None:
+    """Those that are not there, or not well ended."""
+    query = sa.select(references.c.key).where(references.c.status == "complete")
+    there = set(connection.scalars(query))
+    new = [dict(row) for row in rows if row["key"] not in there]
+    if new:
+        old = references.delete().where(references.c.key == sa.bindparam("the_key"))
+        connection.execute(old, [{"the_key": row["key"]} for row in new])
+        connection.execute(references.insert(), new)
+
+
+def _is_there(connection: Connection, row: Row, source: Source) -> bool:
+    query = sa.select(searches).where(searches.c.name == row["name"])
+    there = connection.execute(query).mappings().first()
+    if there is None:
+        return False
+    same = all(there[name] == row[name] for name in ("created_at", "description"))
+    if not same or _count(connection, there["id"]) != source.count(row["id"]):
+        raise StoreError(
+            f"the store has another search named {row['name']!r} already: delete that, or copy others"
+        )
+    return True
+
+
+def _count(connection: Connection, search_id: int) -> int:
+    query = sa.select(sa.func.count()).where(trials.c.search_id == search_id)
+    return int(connection.scalar(query) or 0)

@@ -1,0 +1,198 @@
+"""A database of SQLAlchemy's: opened, with its errors in our words and its transactions where we say."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, make_url
+
+from nas.store.migrations import migrate
+from nas.store.schema import VERSION, meta, metadata
+from search_spaces.errors import StoreError
+
+
+class Database:
+    """The database of a store: it is there, and it has our tables, brought to this version.
+
+    Args:
+        url: as in `nas.store.Store`.
+        create: make the tables, and the file, if there are none.
+
+    Attributes:
+        name: for messages, without a password.
+        url: as text, without a password.
+
+    Raises:
+        StoreError: there is none, it cannot be opened, or it is something else.
+    """
+
+    def __init__(self, url: str | Path, create: bool) -> None:
+        self._url = _url(url)
+        self.url = self._url.render_as_string(hide_password=True)
+        self._sqlite = self._url.get_backend_name() == "sqlite"
+        shared = in_memory(url)
+        file = Path(str(self._url.database)) if self._sqlite and not shared else None
+        self.name = str(file or self.url)
+        # a database in memory has one connection: its users take turns
+        self._turn: AbstractContextManager[Any] = threading.RLock() if shared else nullcontext()
+        if file is not None and not file.parent.is_dir():
+            raise StoreError(f"store {file}: there is no folder {file.parent}")
+        new = file is not None and not file.exists()
+        if new and not create:
+            raise StoreError(f"no store at {file}: run a search first, or name another with --store")
+        with self._mapped():
+            self._engine = self._make_engine(shared, new)
+            if create:
+                self._create()
+            self._check_version()
+
+    def _make_engine(self, shared: bool, new: bool) -> sa.Engine:
+        if not self._sqlite:
+            return sa.create_engine(self._url, pool_pre_ping=True)
+        options: dict[str, Any] = {}
+        if shared:
+            options = {"poolclass": sa.pool.StaticPool, "connect_args": {"check_same_thread": False}}
+        engine = sa.create_engine(self._url, **options)
+        pragmas = ["synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"]
+        if new:
+            pragmas.append("journal_mode=WAL")  # stays with the file; those of others are left as they are
+
+        def prepare(connection: Any, _: Any) -> None:
+            connection.isolation_level = None  # transactions begin where we say
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+
+        sa.event.listen(engine, "connect", prepare)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _create(self) -> None:
+        """The tables, all or none, if they are not there."""
+        with self.transaction() as connection:
+            self._lock(connection)  # two who begin at once must not make them twice
+            if not sa.inspect(connection).has_table(meta.name):
+                metadata.create_all(connection)
+                connection.execute(meta.insert().values(key="version", value=str(VERSION)))
+
+    def _check_version(self) -> None:
+        with self.reading() as connection:
+            if not sa.inspect(connection).has_table(meta.name):
+                raise StoreError(f"{self.name} is no result store: run a search first, or name another one")
+            version = _version(connection)
+        if version != str(VERSION):
+            self._migrate()
+
+    def _migrate(self) -> None:
+        """Bring the tables to this version, in one transaction; others wait for it, or find it done."""
+        with self._turn, self._mapped(), self._engine.connect() as connection:
+            if self._sqlite:  # tables are made anew: what refers to them must not be deleted meanwhile
+                connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+            connection.execution_options(nas_writes=True)
+            try:
+                with connection.begin():
+                    self._lock(connection)
+                    version = _version(connection)
+                    if version == str(VERSION):
+                        return
+                    migrate(connection, self.name, version, str(VERSION))
+                    if self._sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                        raise StoreError(f"{self.name}: some of its records belong to no trial")
+            finally:
+                connection.detach()  # with its settings; the next one is new
+
+    def _lock(self, connection: Connection) -> None:
+        """In PostgreSQL: nobody else makes or changes tables at the same time."""
+        if not self._sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7301)))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with: all that it ever reads is of one moment."""
+        with self._turn, self._mapped(), self._engine.connect() as connection:
+            if not self._sqlite:  # there each statement would have a moment of its own
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    def vacuum(self) -> None:
+        """Give back the room of what was deleted. A server does that by itself."""
+        if self._sqlite:
+            with self._turn, self._mapped(), self._engine.connect() as connection:
+                cursor = connection.connection.cursor()
+                cursor.execute("VACUUM")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection to write with, committed when the block is left well.
+
+        In SQLite it has the lock from its start, so that it waits for others and does not fail.
+        """
+        with self._turn, self._mapped(), self._engine.connect() as connection:
+            connection.execution_options(nas_writes=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """Errors of the database as ours, with where it happened."""
+        try:
+            yield
+        except sa.exc.NoSuchModuleError as error:
+            raise StoreError(f"store {self.name}: no such kind of database ({error})") from error
+        except sa.exc.DBAPIError as error:
+            raise StoreError(f"store {self.name}: {_first_line(error.orig)}") from error
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, ValueError) as error:
+            raise StoreError(f"store {self.name}: {_first_line(error)}") from error
+        except ModuleNotFoundError as error:
+            missing = f"needs the package {error.name!r} (pip install {error.name})"
+            raise StoreError(f"store {self.name}: {missing}") from error
+
+
+def in_memory(url: str | Path) -> bool:
+    """Whether a store of this URL ends with the object that opened it."""
+    found = _url(url)
+    return found.get_backend_name() == "sqlite" and found.database in (None, "", ":memory:")
+
+
+def sqlite_file(url: str | Path) -> Path | None:
+    """The file of a store, as its URL names it; None for a server. One in memory has a relative path."""
+    found = _url(url)
+    return Path(str(found.database)) if found.get_backend_name() == "sqlite" else None
+
+
+def _url(url: str | Path) -> sa.URL:
+    text = str(url)
+    if "://" not in text:
+        return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
+    try:
+        found = make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        raise StoreError(
+            f"store {text!r}: expected a URL like sqlite:///nas.db or postgresql://host/name"
+        ) from None
+    if found.drivername in ("postgresql", "postgres"):
+        return found.set(drivername="postgresql+psycopg")
+    return found
+
+
+def _version(connection: Connection) -> str:
+    return str(connection.scalar(sa.select(meta.c.value).where(meta.c.key == "version")))
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("nas_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _first_line(error: BaseException | None) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

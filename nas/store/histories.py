@@ -1,0 +1,77 @@
+"""How the trials of a search went: their epochs and legs, the workers' time, what it started from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nas.records import EpochReport, Leg, Start
+from nas.store.encoding import numbers
+from nas.store.schema import legs, logs, reports, starts, usage
+from workers.executor import Usage
+
+_AT_ONCE = 1000
+"""Trials that are named in one query."""
+
+
+def read_curves(
+    connection: Connection, search_id: int, trials: Sequence[int]
+) -> dict[int, list[EpochReport]]:
+    """The epochs of several trials in order, by the trials' numbers; those without any are left out."""
+    query = sa.select(reports).order_by(reports.c.number, reports.c.epoch)
+    found: dict[int, list[EpochReport]] = {}
+    for start in range(0, len(trials), _AT_ONCE):
+        these = reports.c.number.in_(trials[start : start + _AT_ONCE])
+        for row in connection.execute(query.where(reports.c.search_id == search_id, these)):
+            metrics, rate = numbers(row.metrics), row.samples_per_second
+            report = EpochReport(row.epoch, metrics, row.train_loss, row.seconds, rate)
+            found.setdefault(row.number, []).append(report)
+    return found
+
+
+def read_last_epochs(connection: Connection, search_id: int) -> dict[int, int]:
+    """By trial, the last epoch that was reported."""
+    query = sa.select(reports.c.number, sa.func.max(reports.c.epoch)).group_by(reports.c.number)
+    rows = connection.execute(query.where(reports.c.search_id == search_id))
+    return {row.number: row[1] for row in rows}
+
+
+def read_legs(connection: Connection, search_id: int) -> list[Leg]:
+    """The legs of the trials of a search, by trial and epoch."""
+    query = sa.select(legs).where(legs.c.search_id == search_id).order_by(legs.c.number, legs.c.until)
+    return [
+        Leg(
+            row.number,
+            row.until,
+            row.asked_step,
+            row.told_step,
+            None if row.metrics is None else numbers(row.metrics),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def read_log(connection: Connection, search_id: int, number: int) -> str:
+    """The end of what a trial printed."""
+    here = sa.and_(logs.c.search_id == search_id, logs.c.number == number)
+    return connection.scalar(sa.select(logs.c.text).where(here)) or ""
+
+
+def read_usage(connection: Connection, search_id: int) -> list[tuple[float, Usage]]:
+    """How the workers' time was spent, with the seconds of the search at which that was asked."""
+    query = sa.select(usage).where(usage.c.search_id == search_id).order_by(usage.c.at, usage.c.worker)
+    return [
+        (row.at, Usage(row.worker, row.node, row.busy, row.idle, row.overhead))
+        for row in connection.execute(query)
+    ]
+
+
+def read_starts(connection: Connection, search_id: int) -> list[Start]:
+    """The older results that a search started from."""
+    query = sa.select(starts).where(starts.c.search_id == search_id).order_by(starts.c.place)
+    return [
+        Start(row.decisions, None if row.metrics is None else numbers(row.metrics), row.comparable)
+        for row in connection.execute(query)
+    ]

@@ -1,0 +1,147 @@
+"""In the store: runs outside of a search: networks trained again, single-task runs to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nas.records import Reference, Rerun
+from nas.store.database import Database
+from nas.store.encoding import numbers, plain, storable
+from nas.store.schema import compared, references, reruns
+
+Transact = Callable[[Callable[[Connection, bool], None]], None]
+"""Does something in one transaction, patiently; see `nas.store.Store`."""
+
+
+class RerunStore:
+    """The reruns of a store, each of a trial.
+
+    Args:
+        database: of the store.
+        transact: writes to it.
+    """
+
+    def __init__(self, database: Database, transact: Transact) -> None:
+        self._database, self._transact = database, transact
+
+    def keep(self, search_id: int, rerun: Rerun) -> None:
+        """Record how a rerun has ended, in place of an earlier one of the same seed, epochs and data."""
+        key = {
+            "search_id": search_id,
+            "number": rerun.number,
+            "seed": rerun.seed,
+            "epochs": rerun.epochs,
+            "all_data": rerun.all_data,
+        }
+        row = {
+            **key,
+            "failure": storable(rerun.failure),
+            "metrics": plain(rerun.metrics),
+            "test_metrics": plain(rerun.test_metrics),
+            "seconds": rerun.seconds,
+        }
+        same = sa.and_(*(reruns.c[name] == value for name, value in key.items()))
+
+        def write(connection: Connection, again: bool) -> None:
+            connection.execute(reruns.delete().where(same))
+            connection.execute(reruns.insert().values(**row))
+
+        self._transact(write)
+
+    def of_search(self, search_id: int) -> dict[int, list[Rerun]]:
+        """The reruns of a search's trials, well ended or failed, by the trials' numbers."""
+        query = sa.select(reruns).where(reruns.c.search_id == search_id).order_by(*reruns.primary_key)
+        found: dict[int, list[Rerun]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(query):
+                rerun = Rerun(
+                    number=row.number,
+                    seed=row.seed,
+                    epochs=row.epochs,
+                    all_data=row.all_data,
+                    failure=row.failure,
+                    metrics=numbers(row.metrics),
+                    test_metrics=numbers(row.test_metrics),
+                    seconds=row.seconds,
+                )
+                found.setdefault(row.number, []).append(rerun)
+        return found
+
+
+class ReferenceStore:
+    """The references of a store. They belong to no search: what one has trained all can use.
+
+    Args:
+        database: of the store.
+        transact: writes to it.
+    """
+
+    def __init__(self, database: Database, transact: Transact) -> None:
+        self._database, self._transact = database, transact
+
+    def keep(self, reference: Reference) -> None:
+        """Record how a run has ended, in place of an earlier attempt."""
+        row = {
+            "key": reference.key,
+            "data": reference.data,
+            "task": reference.task,
+            "architecture_id": reference.architecture_id,
+            "epochs": reference.epochs,
+            "until": reference.until,
+            "seed": reference.seed,
+            "status": reference.status,
+            "reason": storable(reference.reason),
+            "message": storable(reference.message),
+            "metrics": plain(reference.metrics),
+            "test_metrics": plain(reference.test_metrics),
+            "seconds": reference.seconds,
+        }
+
+        def write(connection: Connection, again: bool) -> None:
+            connection.execute(references.delete().where(references.c.key == reference.key))
+            connection.execute(references.insert().values(**row))
+
+        self._transact(write)
+
+    def link(self, search_id: int, runs: Mapping[int, Mapping[str, Reference]]) -> None:
+        """Note with which runs trials of a search are compared.
+
+        Args:
+            search_id: of the search.
+            runs: by the trial's number and by task.
+        """
+        here = {"search_id": search_id}
+        rows = [
+            here | {"number": number, "task": task, "reference": run.key}
+            for number, by_task in runs.items()
+            for task, run in by_task.items()
+        ]
+        old = compared.delete().where(
+            compared.c.search_id == search_id, compared.c.number == sa.bindparam("trial")
+        )
+
+        def write(connection: Connection, again: bool) -> None:
+            if rows:
+                connection.execute(old, [{"trial": number} for number in runs])
+                connection.execute(compared.insert(), rows)
+
+        self._transact(write)
+
+    def of_search(self, search_id: int) -> dict[int, dict[str, Reference]]:
+        """The runs, well ended or failed, that trials of a search are compared with, by number and task."""
+        query = (
+            sa.select(references, compared.c.number)
+            .join(compared, compared.c.reference == references.c.key)
+            .where(compared.c.search_id == search_id)
+        )
+        found: dict[int, dict[str, Reference]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(query).mappings():
+                values = {name: value for name, value in row.items() if name not in ("key", "number")}
+                values["metrics"] = numbers(row["metrics"])
+                values["test_metrics"] = numbers(row["test_metrics"])
+                found.setdefault(row["number"], {})[row["task"]] = Reference(**values)
+        return found

@@ -1,0 +1,213 @@
+"""The tables of the result store, the same for SQLite and PostgreSQL."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+VERSION = 5
+"""Version of the schema: an older store is brought to it when it is opened, see `nas.store.migrations`."""
+
+metadata = MetaData()
+
+meta = Table(
+    "nas_meta",
+    metadata,
+    Column("key", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+searches = Table(
+    "nas_searches",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("status", String(20), nullable=False),  # running, finished, stopped
+    Column("reason", Text),  # why it ended
+    Column("created_at", Float, nullable=False),  # seconds since 1970, UTC
+    Column("elapsed_seconds", Float, nullable=False, default=0.0),  # of its drivers together
+    Column("driver", Text),  # the process that drives it now, see nas.lease
+    Column("heartbeat_at", Float),  # when that was last heard of; seconds since 1970, UTC
+    Column("written", String(32)),  # names the last writing of its driver, see nas.store
+    Column("description", JSON, nullable=False),  # see nas.description
+    Column("tags", Text),  # a JSON list of words
+    Column("notes", Text),
+    sqlite_autoincrement=True,  # a number is never given twice, also not after its search is deleted
+)
+
+layouts = Table(
+    "nas_layouts",  # of dicts in trials, see nas.store.layouts
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),  # from 1
+    Column("names", Text, nullable=False),  # a JSON list
+)
+
+trials = Table(
+    "nas_trials",
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # order of asking, from 0
+    Column("architecture_id", String(16), nullable=False),
+    Column("status", String(12), nullable=False),  # see nas.records.Status
+    Column("reason", Text),  # of a failure, in one word
+    Column("message", Text),
+    Column("traceback", Text),
+    Column("origin", Text, nullable=False),  # how the controller came to it
+    Column("parents", Text),  # architecture ids, separated by spaces
+    Column("decisions", Text),  # a JSON list of values; their names are those of the layout
+    Column("decisions_layout", Integer),
+    Column("asked_step", Integer, nullable=False),  # place among the controller's calls
+    Column("told_step", Integer),
+    Column("score", Float),  # first objective, higher is better; null unless measured
+    Column("violation", Float),  # by how much it breaks the limits; null: nothing to rank by
+    Column("rung", Integer),  # the epochs by which it ranks: 0 unless the trials of its search may pause
+    Column("tie", Float),  # validation loss, lower is better; infinite where there is none
+    Column("metrics", Text),  # validation metrics and costs, as the decisions are
+    Column("metrics_layout", Integer),
+    Column("test_metrics", Text),
+    Column("tests_layout", Integer),
+    Column("epochs", Integer),
+    Column("seconds", Float),
+    Column("started_at", Float),  # seconds since 1970, UTC
+    Index(
+        "nas_trials_by_rank",
+        "search_id",
+        "violation",
+        text("rung DESC"),
+        text("score DESC"),
+        "tie",
+        "number",
+        sqlite_where=text("violation IS NOT NULL"),
+        postgresql_where=text("violation IS NOT NULL"),
+    ),
+    Index("nas_trials_by_architecture", "architecture_id"),
+)
+
+
+def _of_trial() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["search_id", "number"], ["nas_trials.search_id", "nas_trials.number"], ondelete="CASCADE"
+    )
+
+
+legs = Table(
+    "nas_legs",  # of trials that may pause; see nas.records.Leg
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("until", Integer, primary_key=True, autoincrement=False),
+    Column("asked_step", Integer, nullable=False),  # steps are those of the trials
+    Column("told_step", Integer),
+    Column("metrics", JSON),
+    _of_trial(),
+)
+
+reports = Table(
+    "nas_reports",
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),  # from 1
+    Column("metrics", JSON, nullable=False),
+    Column("train_loss", Float),
+    Column("seconds", Float, nullable=False),  # of this epoch's training
+    Column("samples_per_second", Float),
+    _of_trial(),
+)
+
+weights = Table(
+    "nas_weights",
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),  # safetensors
+    _of_trial(),
+)
+
+logs = Table(
+    "nas_logs",
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),  # the end of what the trial printed
+    _of_trial(),
+)
+
+usage = Table(
+    "nas_usage",  # how the workers' time was spent, see workers.executor.Usage
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Float, primary_key=True),  # seconds of the search, all its drivers together
+    Column("worker", String(80), primary_key=True),
+    Column("node", String(80), nullable=False),
+    Column("busy", Float, nullable=False),  # seconds since the worker began
+    Column("idle", Float, nullable=False),
+    Column("overhead", Float, nullable=False),
+)
+
+starts = Table(
+    "nas_starts",  # older results that a search started from
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # order of telling
+    Column("decisions", JSON, nullable=False),
+    Column("metrics", JSON),  # None: it failed
+    Column("comparable", Boolean, nullable=False),  # measured as the search measures
+)
+
+reruns = Table(
+    "nas_reruns",  # trainings of a trial's network again, see nas.records.Rerun
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("seed", BigInteger, primary_key=True, autoincrement=False),
+    Column("epochs", Integer, primary_key=True, autoincrement=False),
+    Column("all_data", Boolean, primary_key=True, autoincrement=False),  # the validation split too
+    Column("failure", Text),  # null: it ended well
+    Column("metrics", JSON, nullable=False),
+    Column("test_metrics", JSON, nullable=False),
+    Column("seconds", Float, nullable=False),
+    _of_trial(),
+)
+
+references = Table(
+    "nas_references",  # single-task runs, see nas.records.Reference; of no search, so that all can use them
+    metadata,
+    Column("key", String(16), primary_key=True),
+    Column("data", String(16), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("architecture_id", String(16), nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("until", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("status", String(12), nullable=False),  # complete, failed
+    Column("reason", Text),
+    Column("message", Text),
+    Column("metrics", JSON),
+    Column("test_metrics", JSON),
+    Column("seconds", Float),
+)
+
+compared = Table(
+    "nas_compared",  # with which runs a trial is compared; they need not be there yet
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("task", Text, primary_key=True),
+    Column("reference", String(16), nullable=False),  # its key
+    _of_trial(),
+)

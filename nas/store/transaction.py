@@ -1,0 +1,277 @@
+"""What a turn of a search has to record, gathered and written in one transaction."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nas.ranking import Ranking
+from nas.records import EpochReport, Leg, Trial
+from nas.store.encoding import _finite, plain, storable
+from nas.store.layouts import Layouts
+from nas.store.schema import legs, logs, reports, searches, trials, usage, weights
+from search_spaces.errors import SearchError
+from workers.executor import Usage
+
+_CHANGING = (
+    "status", "reason", "message", "traceback", "told_step", "score", "violation", "rung", "tie", "metrics",
+    "metrics_layout", "test_metrics", "tests_layout", "epochs", "seconds", "started_at",
+)  # fmt: skip
+
+
+def _key(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.search_id == sa.bindparam("the_search"), table.c.number == sa.bindparam("trial"))
+
+
+# compiled once: the values of a turn are all that changes
+_UPDATE_TRIALS = trials.update().where(_key(trials)).values({n: sa.bindparam(f"new_{n}") for n in _CHANGING})
+_BEAT = (
+    searches.update()
+    .where(searches.c.id == sa.bindparam("the_search"), searches.c.driver == sa.bindparam("the_driver"))
+    .values(
+        elapsed_seconds=sa.bindparam("new_elapsed"),
+        heartbeat_at=sa.bindparam("new_heartbeat"),
+        written=sa.bindparam("new_written"),
+    )
+)
+_UPDATE_LEGS = (
+    legs.update()
+    .where(_key(legs), legs.c.until == sa.bindparam("the_end"))
+    .values(told_step=sa.bindparam("new_step"), metrics=sa.bindparam("new_metrics"))
+)
+_DELETE_WEIGHTS = weights.delete().where(_key(weights))
+_DELETE_LOGS = logs.delete().where(_key(logs))
+
+
+class Writing:
+    """What is to be recorded of one search; written when the block of `Store.writing` is left.
+
+    Args:
+        search_id: of the search.
+        driver: what the store must still name as the driver of the search; None: whoever drives it.
+        ranking: of the search; None: by score.
+        layouts: of the search, as far as they are known.
+    """
+
+    def __init__(
+        self,
+        search_id: int,
+        driver: str | None = None,
+        ranking: Ranking | None = None,
+        layouts: Layouts | None = None,
+    ) -> None:
+        self.search_id, self.driver = search_id, driver
+        self._ranking = ranking or Ranking()
+        self._layouts = layouts or Layouts(search_id)
+        self._new: dict[int, Trial] = {}
+        self._changed: dict[int, Trial] = {}
+        self._reports: list[dict[str, Any]] = []
+        self._logs: dict[int, str] = {}
+        self._usage: list[dict[str, Any]] = []
+        self._new_legs: dict[tuple[int, int], Leg] = {}
+        self._ended_legs: dict[tuple[int, int], Leg] = {}
+        self._kept: dict[int, bytes] = {}
+        self._dropped: list[int] = []
+        self._search: dict[str, Any] = {}
+        self._beat: dict[str, float] | None = None
+        self._name = uuid.uuid4().hex
+        self._interrupted = False
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(
+            self._new or self._changed or self._reports or self._kept or self._dropped or self._search
+            or self._beat or self._interrupted or self._new_legs or self._ended_legs or self._logs
+            or self._usage
+        )  # fmt: skip
+
+    def add(self, trial: Trial) -> None:
+        """A trial that the store does not have."""
+        self._new[trial.number] = trial
+
+    def update(self, trial: Trial) -> None:
+        """A trial that the store has, or that was added in this writing, as it is now."""
+        (self._new if trial.number in self._new else self._changed)[trial.number] = trial
+
+    def begin_leg(self, leg: Leg) -> None:
+        """A leg that the store does not have."""
+        self._new_legs[leg.number, leg.until] = leg
+
+    def end_leg(self, leg: Leg) -> None:
+        """A leg that was begun, as it is now."""
+        key = leg.number, leg.until
+        (self._new_legs if key in self._new_legs else self._ended_legs)[key] = leg
+
+    def report(self, number: int, report: EpochReport) -> None:
+        """One epoch of a trial."""
+        self._reports.append(
+            {
+                "number": number,
+                "epoch": report.epoch,
+                "metrics": plain(report.metrics),
+                "train_loss": _finite(report.train_loss),
+                "seconds": report.seconds,
+                "samples_per_second": _finite(report.samples_per_second),
+            }
+        )
+
+    def log(self, number: int, text: str) -> None:
+        """The end of what a trial printed, in place of what it printed in earlier legs."""
+        self._logs[number] = text
+
+    def usage(self, at: float, usages: Sequence[Usage]) -> None:
+        """How the workers' time was spent until `at` seconds of the search."""
+        self._usage += [{"at": at, **asdict(one)} for one in usages]
+
+    def keep_weights(self, number: int, data: bytes) -> None:
+        """The weights of a trial, as safetensors."""
+        self._kept[number] = data
+
+    def drop_weights(self, number: int) -> None:
+        """Forget the weights of a trial."""
+        if self._kept.pop(number, None) is None:
+            self._dropped.append(number)
+
+    def beat(self, elapsed_seconds: float) -> None:
+        """The driver is alive, and its search has taken so long with all its drivers."""
+        self._beat = {"new_elapsed": elapsed_seconds, "new_heartbeat": time.time()}
+
+    def is_written(self, connection: Connection) -> bool:
+        """Whether this writing is in the store already, though its driver was not told so."""
+        if self._beat is None:
+            return False
+        query = sa.select(searches.c.written).where(searches.c.id == self.search_id)
+        return bool(connection.scalar(query) == self._name)
+
+    def search(self, **values: Any) -> None:
+        """Columns of the search itself."""
+        self._search |= values
+
+    def interrupt(self) -> None:
+        """Every trial of the search that is running is so no more."""
+        self._interrupted = True
+
+    def flush(self, connection: Connection) -> None:
+        """Write all of it.
+
+        Raises:
+            SearchError: another driver has taken the search over.
+        """
+        here: dict[str, Any] = {"search_id": self.search_id}
+        self._write_search(connection)
+        written = [trial for kind in (self._new, self._changed) for trial in kind.values()]
+        self._layouts.ensure(
+            connection,
+            [
+                *(trial.decisions for trial in self._new.values()),
+                *(trial.metrics for trial in written),
+                *(trial.test_metrics for trial in written),
+            ],
+        )
+        rows = [here | self._row(trial) for trial in self._new.values()]
+        changes = [self._at(n) | self._changes(trial) for n, trial in self._changed.items()]
+        if rows:
+            connection.execute(trials.insert(), rows)
+        if changes:
+            connection.execute(_UPDATE_TRIALS, changes)
+        if self._interrupted:
+            running = sa.and_(trials.c.search_id == self.search_id, trials.c.status == "running")
+            connection.execute(trials.update().where(running).values(status="interrupted"))
+        if self._new_legs:
+            connection.execute(legs.insert(), [here | _leg(leg) for leg in self._new_legs.values()])
+        if self._ended_legs:
+            ended = [
+                self._at(leg.number)
+                | {"the_end": leg.until, "new_step": leg.told_step, "new_metrics": _leg(leg)["metrics"]}
+                for leg in self._ended_legs.values()
+            ]
+            connection.execute(_UPDATE_LEGS, ended)
+        if self._reports:
+            connection.execute(reports.insert(), [here | report for report in self._reports])
+        if self._logs:
+            connection.execute(_DELETE_LOGS, [self._at(n) for n in self._logs])
+            connection.execute(
+                logs.insert(),
+                [here | {"number": n, "text": storable(text)} for n, text in self._logs.items()],
+            )
+        if self._usage:
+            connection.execute(usage.insert(), [here | row for row in self._usage])
+        if self._dropped:
+            connection.execute(_DELETE_WEIGHTS, [self._at(n) for n in self._dropped])
+        for number, data in self._kept.items():
+            connection.execute(weights.insert(), [here | {"number": number, "data": data}])
+
+    def written(self) -> None:
+        """What was flushed has been committed."""
+        self._layouts.commit()
+
+    def _write_search(self, connection: Connection) -> None:
+        if self._beat is not None:
+            here = {"the_search": self.search_id, "the_driver": self.driver}
+            _expect_one(connection.execute(_BEAT, here | self._beat | {"new_written": self._name}))
+        if self._search:
+            query = searches.update().where(searches.c.id == self.search_id)
+            if self.driver is not None:
+                query = query.where(searches.c.driver == self.driver)
+            _expect_one(connection.execute(query.values(**self._search)))
+
+    def _at(self, number: int) -> dict[str, Any]:
+        return {"the_search": self.search_id, "trial": number}
+
+    def _row(self, trial: Trial) -> dict[str, Any]:
+        decisions, layout = self._layouts.encode(trial.decisions)
+        fixed = {
+            "number": trial.number,
+            "architecture_id": trial.architecture_id,
+            "origin": storable(trial.origin),
+            "parents": " ".join(trial.parents) or None,
+            "decisions": decisions,
+            "decisions_layout": layout,
+            "asked_step": trial.asked_step,
+        }
+        return fixed | {name.removeprefix("new_"): value for name, value in self._changes(trial).items()}
+
+    def _changes(self, trial: Trial) -> dict[str, Any]:
+        """The columns that change in the life of a trial, as parameters of the update."""
+        violation, rung, tie = self._ranking.keys(trial)
+        metrics, layout = self._layouts.encode(plain(trial.metrics))
+        tests, tests_layout = self._layouts.encode(plain(trial.test_metrics))
+        return {
+            "new_status": trial.status,
+            "new_reason": storable(trial.reason),
+            "new_message": storable(trial.message),
+            "new_traceback": storable(trial.traceback),
+            "new_told_step": trial.told_step,
+            "new_score": _finite(trial.score),
+            "new_violation": violation,
+            "new_rung": rung,
+            "new_tie": tie,
+            "new_metrics": metrics,
+            "new_metrics_layout": layout,
+            "new_test_metrics": tests,
+            "new_tests_layout": tests_layout,
+            "new_epochs": trial.epochs,
+            "new_seconds": _finite(trial.seconds),
+            "new_started_at": trial.started_at,
+        }
+
+
+def _expect_one(result: sa.CursorResult[Any]) -> None:
+    if result.rowcount != 1:
+        raise SearchError("this search is now driven by another process: this one gives up")
+
+
+def _leg(leg: Leg) -> dict[str, Any]:
+    return {
+        "number": leg.number,
+        "until": leg.until,
+        "asked_step": leg.asked_step,
+        "told_step": leg.told_step,
+        "metrics": None if leg.metrics is None else plain(leg.metrics),
+    }

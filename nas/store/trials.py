@@ -1,0 +1,102 @@
+"""Reading the trials of a search from the store: in order of asking, or the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nas.ranking import Ranking, first_fronts
+from nas.records import MEASURED, Trial
+from nas.store.encoding import numbers
+from nas.store.layouts import Names, decode, read_layouts
+from nas.store.schema import trials
+
+_PLAIN = (
+    "number", "architecture_id", "status", "origin", "asked_step", "told_step", "reason", "message",
+    "traceback", "score", "epochs", "seconds", "started_at",
+)  # fmt: skip
+_MOST = 500  # numbers in one query
+
+
+def read_trials(
+    connection: Connection,
+    search_id: int,
+    *where: sa.ColumnElement[bool],
+    order: Sequence[sa.ColumnElement[Any] | sa.Column[Any]] = (trials.c.number,),
+    limit: int | None = None,
+    few: bool = False,
+) -> list[Trial]:
+    """The trials of a search that fulfil all of `where`; ``few``: found by that, not by the search."""
+    here = (trials.c.search_id + 0 if few else trials.c.search_id) == search_id  # as SQLite takes the hint
+    query = sa.select(trials).where(here, *where).order_by(*order).limit(limit)
+    layouts = read_layouts(connection, search_id)
+    return [_trial(row, layouts) for row in connection.execute(query).mappings()]
+
+
+def ranked_trials(
+    connection: Connection, search_id: int, ranking: Ranking, top: int | None = None
+) -> list[Trial]:
+    """The trials that have results, the best first as `nas.ranking.rank` has them.
+
+    With one objective the database finds the best by an index. With several it gives their values, and only
+    the trials of the first fronts are read.
+    """
+    if top is None:
+        return ranking.rank(read_trials(connection, search_id, trials.c.status.in_(MEASURED)))
+    feasible = trials.c.violation == 0
+    if len(ranking.objectives) > 1:
+        numbers = _first_fronts(connection, search_id, ranking, top)
+        best = [
+            trial
+            for start in range(0, len(numbers), _MOST)
+            for trial in read_trials(
+                connection, search_id, trials.c.number.in_(numbers[start : start + _MOST])
+            )
+        ]
+        best = ranking.rank(best)[:top]
+    else:
+        order = trials.c.rung.desc(), trials.c.score.desc(), trials.c.tie, trials.c.number
+        best = read_trials(connection, search_id, feasible, order=order, limit=top)
+    if len(best) < top:  # then those that break a limit, the least first
+        worse = trials.c.violation, trials.c.tie, trials.c.number
+        left = top - len(best)
+        best += read_trials(connection, search_id, trials.c.violation > 0, order=worse, limit=left)
+    if len(best) < top:  # and those that have no value to rank by
+        none = trials.c.status.in_(MEASURED), trials.c.violation.is_(None)
+        last = trials.c.tie, trials.c.number
+        best += read_trials(connection, search_id, *none, order=last, limit=top - len(best))
+    return best
+
+
+def _first_fronts(connection: Connection, search_id: int, ranking: Ranking, least: int) -> list[int]:
+    """The numbers of the feasible trials in the first fronts; of the highest rungs first."""
+    import numpy as np
+
+    from nas.store.columns import metric_columns
+
+    names = [objective.metric for objective in ranking.objectives]
+    signs = [objective.score(1.0) for objective in ranking.objectives]
+    where = trials.c.violation == 0
+    found = metric_columns(connection, search_id, names, where)
+    scores = np.stack([found.metrics[name] for name in names], axis=1) * signs
+    best: list[int] = []
+    for rung in np.unique(found.rungs)[::-1]:
+        here = np.flatnonzero(found.rungs == rung)
+        taken = first_fronts(scores[here], least - len(best))
+        best += found.numbers[here[taken]].tolist()
+        if len(best) >= least:
+            break
+    return best
+
+
+def _trial(row: Mapping[Any, Any], layouts: Mapping[int | None, Names]) -> Trial:
+    return Trial(
+        **{name: row[name] for name in _PLAIN},
+        parents=tuple((row["parents"] or "").split()),
+        decisions=decode(row["decisions"], layouts[row["decisions_layout"]]),
+        metrics=numbers(decode(row["metrics"], layouts[row["metrics_layout"]])),
+        test_metrics=numbers(decode(row["test_metrics"], layouts[row["tests_layout"]])),
+    )

@@ -1,0 +1,30 @@
+"""Which head each task has: the one that a space names, or the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from search_spaces.blocks.heads.heads import default_head
+from search_spaces.nodes import Layer, constructor
+from search_spaces.signature import Signature, Tagging
+
+
+def head_layers(
+    heads: Mapping[str, Layer], features: Mapping[str, Any], signature: Signature
+) -> dict[str, Layer]:
+    """By task the layer that makes its head, with all its arguments.
+
+    Args:
+        heads: by task the layer as it was written; of a task left out, the default.
+        features: by task the shape of what its head receives; of retrieval two shapes.
+        signature: what is served.
+    """
+    layers = {}
+    for name, task in signature.tasks.items():
+        node = heads.get(name) or Layer(default_head(task))
+        arguments = {**node.arguments, "task": task, "shape": features[name]}
+        if "length" in constructor(node.factory).parameters and isinstance(task, Tagging):
+            (arguments["length"], *_) = signature.inputs[signature.tagged_input(name)].shape
+        layers[name] = Layer(node.factory, arguments)
+    return layers

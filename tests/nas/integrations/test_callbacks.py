@@ -1,0 +1,349 @@
+"""Callbacks hear what is in the store, and never end a search; trackers write what others can read."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted import Scripted
+from typer.testing import CliRunner
+
+import nas
+from nas import Callback, at_most
+from nas.cli import app
+from nas.description import Description, SearchRecord
+from nas.integrations import TensorBoard, tracker_of
+from nas.records import EpochReport, Trial
+from nas.search.callbacks import OnTurn
+from nas.search.progress import Progress
+from nas.store.store import Store
+from search_spaces import Space
+from search_spaces.errors import NasError, SearchError, UnknownNameError
+from workers.job import Failed, Job
+
+
+class Diary(Callback):
+    """Writes down what it hears, and checks that the store knows it."""
+
+    def __init__(self, store: Path) -> None:
+        self.store, self.lines = store, list[tuple[Any, ...]]()
+
+    def on_search_begin(self, search: SearchRecord, description: Description) -> None:
+        self.lines.append(("begin", search.name, search.elapsed_seconds > 0, description.problem))
+
+    def on_report(self, trial: Trial, report: EpochReport) -> None:
+        with Store(self.store) as store:
+            assert report in store.reports(1, trial.number)
+        self.lines.append(("report", trial.number, report.epoch))
+
+    def on_trial_end(self, trial: Trial) -> None:
+        with Store(self.store) as store:
+            assert trial in store.trials(1)
+        self.lines.append(("trial", trial.number, trial.status))
+
+    def on_turn(self, progress: Progress) -> None:
+        self.lines.append(("turn", progress.trials))
+
+    def on_search_end(self, status: str, reason: str) -> None:
+        with Store(self.store) as store:
+            assert store.search().status == status
+        self.lines.append(("end", status, reason))
+
+
+class Clumsy(Callback):
+    """Fails at whatever it is told."""
+
+    def __init__(self) -> None:
+        self.called = Counter[str]()
+
+    def _fail(self, what: str) -> None:
+        self.called[what] += 1
+        raise RuntimeError("clumsy")
+
+    def on_search_begin(self, search: SearchRecord, description: Description) -> None:
+        self._fail("begin")
+
+    def on_report(self, trial: Trial, report: EpochReport) -> None:
+        self._fail("report")
+
+    def on_trial_end(self, trial: Trial) -> None:
+        self._fail("trial")
+
+    def on_turn(self, progress: Progress) -> None:
+        self._fail("turn")
+
+    def on_search_end(self, status: str, reason: str) -> None:
+        self._fail("end")
+
+
+def some_fail(job: Job) -> dict[str, float] | Failed:
+    if job.number % 3 == 1:
+        return Failed(job.number, "not_finite", "training loss became nan", "", False, 0.1)
+    return {"loss": 0.5, "accuracy": job.number / 10}
+
+
+def without_turns(diary: Diary) -> list[tuple[Any, ...]]:
+    return [line for line in diary.lines if line[0] != "turn"]
+
+
+# -- what they hear ----------------------------------------------------------------------------------------
+
+
+def test_what_happens_is_told_in_its_order_and_is_in_the_store_by_then(make: Any, tmp_path: Path) -> None:
+    diary = Diary(tmp_path / "store.db")
+    make(name="mine", trials=3, executor=Scripted(some_fail), callbacks=[diary]).run()
+    assert without_turns(diary) == [
+        ("begin", "mine", False, "larger"),
+        ("report", 0, 1),
+        ("trial", 0, "complete"),
+        ("trial", 1, "failed"),
+        ("report", 2, 1),
+        ("trial", 2, "complete"),
+        ("end", "finished", "3 trials are done"),
+    ]
+    assert ("turn", 3) in diary.lines
+
+
+def test_a_search_that_goes_on_says_so_and_tells_only_what_is_new(make: Any, tmp_path: Path) -> None:
+    make(name="mine", trials=2).run()
+    diary = Diary(tmp_path / "store.db")
+    make(name="mine", callbacks=[diary]).extend(trials=1).run(resume=True)
+    assert without_turns(diary)[:2] == [("begin", "mine", True, "larger"), ("report", 2, 1)]
+
+
+def test_proposals_that_are_never_trained_are_told_too(make: Any, networks: Space, tmp_path: Path) -> None:
+    diary = Diary(tmp_path / "store.db")
+    make(on=networks, trials=3, limits=at_most("num_params", 80), callbacks=[diary]).run()
+    told = Counter(line[2] for line in diary.lines if line[0] == "trial")
+    with Store(tmp_path / "store.db") as store:
+        assert told == Counter(trial.status for trial in store.trials(1))
+    assert told["infeasible"]
+
+
+def test_an_error_in_a_callback_is_logged_once_and_the_search_goes_on(
+    make: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clumsy, diary = Clumsy(), Diary(tmp_path / "store.db")
+    with caplog.at_level(logging.WARNING, logger="nas.search.callbacks"):
+        board = make(trials=4, callbacks=[clumsy, diary]).run()
+    assert len(board) == 4
+    (record,) = caplog.records
+    assert "callback Clumsy: RuntimeError: clumsy" in record.getMessage()
+    assert clumsy.called["trial"] == clumsy.called["report"] == 4
+    assert clumsy.called["begin"] == clumsy.called["end"] == 1
+    assert len([line for line in diary.lines if line[0] == "trial"]) == 4
+
+
+def test_ctrl_c_in_a_callback_ends_the_search_as_ever(make: Any, tmp_path: Path) -> None:
+    def press(progress: Progress) -> None:
+        if progress.trials == 2:
+            raise KeyboardInterrupt
+
+    diary = Diary(tmp_path / "store.db")
+    search = make(trials=9, callbacks=[OnTurn(press), diary])
+    with pytest.raises(KeyboardInterrupt):
+        search.run()
+    assert diary.lines[-1] == ("end", "stopped", "interrupted")
+
+
+def test_what_is_no_callback_is_refused(make: Any) -> None:
+    with pytest.raises(SearchError, match=r"callbacks: expected instances of nas\.Callback"):
+        make(callbacks=[print])
+    with pytest.raises(SearchError, match=r"callbacks: expected"):
+        make(callbacks=[TensorBoard])
+
+
+# -- trackers ----------------------------------------------------------------------------------------------
+
+
+def events(folder: Path) -> list[Any]:
+    """The events in the event files of a folder, read as their format says: length, check, record, check."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found = []
+    for file in sorted(folder.glob("events.out.*")):
+        data = file.read_bytes()
+        while data:
+            (length,) = struct.unpack("<Q", data[:8])
+            found.append(Event.FromString(data[12 : 12 + length]))
+            data = data[16 + length :]
+    return found
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for event in events(folder):
+        for value in event.summary.value:
+            if value.HasField("simple_value"):
+                found.setdefault(value.tag, []).append((event.step, pytest.approx(value.simple_value)))
+    return found
+
+
+def test_tensorboard_has_the_curves_the_decisions_and_the_best_so_far(make: Any, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    tracker = TensorBoard(tmp_path / "runs")
+    make("random", name="a search", trials=4, executor=Scripted(some_fail), callbacks=[tracker]).run()
+    make("random", name="a search", trials=4, callbacks=[tracker]).extend(trials=1).run(resume=True)
+    board = nas.leaderboard(tmp_path / "store.db").set_index("number")
+    whole = scalars(tmp_path / "runs" / "a search")
+    assert whole["trials/accuracy"] == [(n, board["accuracy"][n]) for n in (0, 2, 3, 4)]
+    assert whole["best/accuracy"][0][1] == 0.0
+    assert whole["best/accuracy"][-1][1] == board["accuracy"].max()
+    folders = {path.name: path for path in (tmp_path / "runs" / "a search").iterdir() if path.is_dir()}
+    assert set(folders) == {f"{n:05d}-{board['id'][n][:8]}" for n in range(5)}
+    third = folders[f"00002-{board['id'][2][:8]}"]
+    assert scalars(third)["accuracy"] == [(1, 0.2)]
+    assert scalars(third)["result/num_params"] == [(1, 7.0)]
+    written = b"".join(event.SerializeToString() for event in events(third))
+    assert b"_hparams_/session_start_info" in written
+    assert b"not_finite" not in written
+
+
+def test_tensorboard_itself_reads_it(make: Any, tmp_path: Path) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    make(name="mine", trials=3, callbacks=[TensorBoard(tmp_path / "runs")]).run()
+    found = accumulators.EventAccumulator(str(tmp_path / "runs" / "mine"))
+    found.Reload()
+    assert [event.step for event in found.Scalars("trials/accuracy")] == [0, 1, 2]
+    (trial,) = (tmp_path / "runs" / "mine").glob("00000-*")
+    plugins = accumulators.EventAccumulator(str(trial)).Reload().PluginTagToContent("hparams")
+    assert "_hparams_/session_start_info" in plugins
+
+
+def test_mlflow_has_an_experiment_with_a_run_for_each_network(make: Any, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    tracker = tracker_of(f"mlflow:{uri}")
+    make(name="mine", trials=3, executor=Scripted(some_fail), callbacks=[tracker]).run()
+    make(name="mine", trials=3, callbacks=[tracker]).extend(trials=1).run(resume=True)
+    with Store(tmp_path / "store.db") as store:
+        trials = store.trials(1)
+    client = mlflow.MlflowClient(uri)
+    experiment = client.get_experiment_by_name("mine")
+    runs = client.search_runs([experiment.experiment_id])
+    by_number = {int(run.data.tags["nas.number"]): run for run in runs}
+    assert sorted(by_number) == [0, 1, 2, 3]
+    for trial in trials:
+        run = by_number[trial.number]
+        assert run.data.params == {path: str(value) for path, value in trial.decisions.items()}
+        assert run.data.tags["nas.id"] == trial.architecture_id
+        assert run.info.status == ("FAILED" if trial.status == "failed" else "FINISHED")
+    assert by_number[1].data.tags["nas.reason"] == "not_finite"
+    assert by_number[2].data.metrics["accuracy"] == pytest.approx(0.2)
+    assert by_number[2].data.metrics["test_accuracy"] == pytest.approx(0.2)
+    (point,) = client.get_metric_history(by_number[2].info.run_id, "train_loss")
+    assert (point.step, point.value) == (1, 0.5)
+
+
+def test_mlflow_goes_on_with_the_run_of_a_trial_that_was_interrupted(make: Any, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+
+    class Pressed(Callback):
+        def on_report(self, trial: Trial, report: EpochReport) -> None:
+            if trial.number == 1:
+                raise KeyboardInterrupt
+
+    class Reports(Scripted):
+        """Gives the report of a job before its end."""
+
+        def events(self, timeout: float | None = None) -> list[Any]:
+            if not getattr(self, "left", []):
+                self.left = super().events(timeout)
+            first, self.left = self.left[:1], self.left[1:]
+            return first
+
+    search = make(name="mine", trials=2, executor=Reports())
+    search.callbacks += [tracker_of(f"mlflow:{uri}"), Pressed()]
+    with pytest.raises(KeyboardInterrupt):
+        search.run()
+    client = mlflow.MlflowClient(uri)
+    experiment = client.get_experiment_by_name("mine").experiment_id
+    statuses = {r.data.tags["nas.number"]: r.info.status for r in client.search_runs([experiment])}
+    assert statuses == {"0": "FINISHED", "1": "KILLED"}
+    make(name="mine", trials=2, callbacks=[tracker_of(f"mlflow:{uri}")]).run(resume=True)
+    statuses = {r.data.tags["nas.number"]: r.info.status for r in client.search_runs([experiment])}
+    assert statuses == {"0": "FINISHED", "1": "FINISHED"}
+    assert len(client.search_runs([experiment])) == 2
+
+
+def test_weights_and_biases_has_a_run_to_be_sent_later(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    for name in ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    tracker = tracker_of(f"wandb:{tmp_path}/offline")
+    make(name="mine", trials=3, executor=Scripted(some_fail), callbacks=[tracker]).run()
+    (file,) = (tmp_path / "offline" / "wandb").glob("offline-run-*/run-*.wandb")
+    history, summary, config = read_wandb(file)
+    ended = [line for line in history if "trial/status" in line]
+    assert [line["trial/status"] for line in ended] == ["complete", "failed", "complete"]
+    assert ended[2]["trial/accuracy"] == pytest.approx(0.2)
+    assert set(ended[0]) >= {"decision/a", "decision/b", "decision/op"}
+    assert [line["epoch/number"] for line in history if "epoch/number" in line] == [1, 1]
+    assert summary["best/accuracy"] == pytest.approx(0.2)
+    assert config["problem"] == "larger"
+
+
+def read_wandb(file: Path) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+    """History, summary and configuration in W&B's own file: protobufs in LevelDB's log format."""
+    import json
+
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    data, records, begun = file.read_bytes(), [], b""
+    place = 7  # after the header
+    while place + 7 <= len(data):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        length, kind = struct.unpack("<HB", data[place + 4 : place + 7])
+        begun += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last of several
+            records.append(Record.FromString(begun))
+            begun = b""
+
+    def items(of: Any) -> dict[str, Any]:
+        return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in of}
+
+    history = [items(record.history.item) for record in records if record.HasField("history")]
+    summary: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    for record in records:
+        summary |= items(record.summary.update)
+        config |= items(record.run.config.update)
+    return history, summary, config
+
+
+def test_the_command_line_names_trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorboardX")
+    monkeypatch.chdir(tmp_path)
+    options = ["--space", "mlp", "--epochs", "1", "--executor", "inline", "--store", "sqlite:///s.db"]
+    track = ["--track", "tensorboard:one", "--track", f"tensorboard:{tmp_path}/two"]
+    command = ["search", *options, "--trials", "1", "--name", "mine", *track]
+    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
+    for folder in ("one", "two"):
+        assert [step for step, _ in scalars(tmp_path / folder / "mine")["trials/accuracy"]] == [0]
+    command = ["extend", "mine", "--trials", "+1", *options[4:], "--track", "tensorboard:one"]
+    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
+    assert [step for step, _ in scalars(tmp_path / "one" / "mine")["trials/accuracy"]] == [0, 1]
+
+
+def test_an_unknown_tracker_is_named(make: Any) -> None:
+    with pytest.raises(UnknownNameError, match=r"no tracker named 'tensorbord'.*did you mean 'tensorboard'"):
+        tracker_of("tensorbord:runs")
+
+
+def test_a_tracker_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(NasError, match=r"pip install 'nasforge\[mlflow\]'"):
+        tracker_of("mlflow")

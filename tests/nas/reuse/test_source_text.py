@@ -1,0 +1,118 @@
+"""Which global names a piece of Python refers to, and that what is written as code means the same."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from nas.commands.results import ExportFormat
+from nas.reuse.export import FORMATS
+from nas.reuse.export.expressions import WIDTH, Call, Code, Writer, classes_in
+from nas.reuse.export.references import bound, look
+from search_spaces import Classification, Tagging, layer, sequential
+from search_spaces.errors import ExportError
+
+CASES = {
+    "def f(a, b=c): return a + d(b)": {"c", "d"},
+    "def f():\n    x = y\n    return x": {"y"},
+    "def f():\n    global x\n    x = 1": {"x"},
+    "def f():\n    def g(): return h\n    return g()": {"h"},
+    "def f():\n    import a.b\n    from c import d as e\n    return a, e, d": {"d"},
+    "def f(v): return [x for x in v if x in k]": {"k"},
+    "def f(): return [x for x in x]": {"x"},
+    "def f(v): return {k: w for k, w in v}, (u for u in v if (n := u)), n": set(),
+    "def f(x):\n match x:\n  case [a, *b]: return a, b\n  case {'k': c, **d}: return c, d": set(),
+    "def f():\n    try: g()\n    except E as e: return e": {"g", "E"},
+    "lambda a, *b, c=d, **e: (a, b, c, e, f)": {"d", "f"},
+    "class A(B, metaclass=M):\n    x = y\n    z = x\n    def f(self): return x": {"B", "M", "y", "x"},
+    "@a.b\ndef f(x: c.d) -> e: pass": {"a", "c", "e"},
+    "X: T = f(Y)": {"X", "T", "f", "Y"},
+    "def f(a):\n    for b in a:\n        with c(b) as d, e: d.g(h)": {"c", "e", "h"},
+    "def f():\n    x = 1\n    def g():\n        nonlocal x\n        x += y\n    return g": {"y"},
+    "async def f(a): return await b(a)": {"b"},
+}
+
+
+@pytest.mark.parametrize("code", list(CASES))
+def test_the_global_names_of_a_piece_of_python_are_found(code: str) -> None:
+    names = {reference.steps[0][0] for reference in look(ast.parse(code).body).references}
+    assert names == CASES[code]
+
+
+def test_attributes_go_with_their_name_and_annotations_are_told_apart() -> None:
+    found = look(ast.parse("def f(x: nn.Module):\n    y = x.data\n    return F.relu(y).shape").body)
+    told = {".".join(name for name, _ in one.steps): one.annotation for one in found.references}
+    assert told == {"nn.Module": True, "F.relu": False}
+    assert found.attributes == {"Module", "data", "relu", "shape"}
+    assert found.local == {"x", "y"}
+
+
+def test_a_statement_binds_its_names() -> None:
+    code = "a = b = 1\nc, (d, *e) = f\nimport g.h, i as j\nclass K: l = 1\nfor m in n: o: int = 2"
+    assert bound(ast.parse(code).body) == {"a", "b", "c", "d", "e", "g", "j", "K", "m", "o"}
+
+
+NAMES = {
+    "nn": nn,
+    "Chain": nn.Sequential,
+    "Tagging": Tagging,
+    "Classification": Classification,
+    "torch": torch,
+}
+
+
+def write(value: Any) -> str:
+    def name_of(thing: Any) -> str:
+        return thing.__qualname__ if thing.__qualname__ in NAMES else f"nn.{thing.__qualname__}"
+
+    return Writer(name_of, NAMES["Chain"]).write(value)
+
+
+VALUES = [
+    None, True, -3, 2.5, math.inf, "it's", 'say "so"', "a\\b\n", (1,), (), [1, [2, ()]], {3, 1},
+    {"a": {"b": 1}, "c": []}, Tagging(2, labels=("a", "b")), torch.float16,
+    [["long" * 8] * 9, {"k" * 30: "v" * 40, "w": ("x" * 60,)}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", VALUES, ids=str)
+def test_values_written_as_code_are_equal(value: Any) -> None:
+    code = write(value)
+    assert eval(code, dict(NAMES)) == value
+    assert all(len(line) <= WIDTH for line in code.splitlines())
+
+
+def test_layers_written_as_code_make_the_same_modules() -> None:
+    model = sequential(
+        layer(nn.Linear, in_features=3, out_features=4, bias=False),
+        layer(
+            nn.TransformerEncoder,
+            encoder_layer=layer(nn.TransformerEncoderLayer, d_model=4, nhead=2),
+            num_layers=1,
+        ),
+        sequential(layer(nn.Hardtanh, min_val=-math.inf), layer(nn.Identity)),
+    )
+    code = write(model)
+    made = eval(code.replace("nn.Sequential(", "Chain("), dict(NAMES))
+    assert [type(module) for module in made] == [nn.Linear, nn.TransformerEncoder, nn.Sequential]
+    assert made[2][0].min_val == -math.inf
+    assert "\n    " in code
+    assert {thing.__name__ for thing in classes_in(model)} == {
+        "Linear", "TransformerEncoder", "TransformerEncoderLayer", "Hardtanh", "Identity",
+    }  # fmt: skip
+
+
+def test_code_stands_as_it_is_and_calls_have_both_kinds_of_arguments() -> None:
+    assert write(Call(Classification, (Code("n + 1"),))) == "Classification(n + 1)"
+    assert write(Call(Classification, named={"classes": 3})) == "Classification(classes=3)"
+    with pytest.raises(ExportError, match=r"no Python code for <object object at"):
+        write([object()])
+
+
+def test_the_command_knows_every_format() -> None:
+    assert [format.value for format in ExportFormat] == list(FORMATS)

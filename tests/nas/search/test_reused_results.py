@@ -1,0 +1,214 @@
+"""Results that other searches of the store have are taken over, where the training would be the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from scripted import Scripted
+
+import nas
+from nas import Search
+from nas.description import Description
+from nas.records import Trial
+from nas.search.reused_results import REUSED
+from nas.store.store import Store
+from search_spaces import Space, integer
+from search_spaces.errors import SearchError
+from workers.job import Event, Failed, Job, Reported
+from workers.problems import Problem
+
+
+def trials(search: Search) -> list[Trial]:
+    with Store(search.store) as store:
+        return store.trials(store.search(search.name).id)
+
+
+def never(job: Job) -> RuntimeError:
+    return RuntimeError(f"{job.architecture.id} was to be trained")
+
+
+@pytest.fixture
+def tiny(make: Any) -> Any:
+    """A search in which trials take an epoch, as what is scripted says."""
+
+    def search(name: str, **options: Any) -> Search:
+        return make(**{"controller": "random", "epochs": 1, "trials": 6, "name": name} | options)
+
+    return search
+
+
+def test_a_search_that_another_has_made_is_answered_without_any_training(tiny: Any) -> None:
+    first = tiny("first", controller="evolution", trials=40)
+    first.run()
+    second = tiny("second", controller="evolution", trials=40, reuse_results=True, executor=Scripted(never))
+    board = second.run()
+    assert second.executor.started == []
+    assert second.reason == "40 trials are done"
+    for old, new in zip(trials(first), trials(second), strict=True):
+        assert (new.architecture_id, new.origin, new.parents) == (
+            old.architecture_id,
+            old.origin,
+            old.parents,
+        )
+        assert (new.metrics, new.test_metrics, new.score) == (old.metrics, old.test_metrics, old.score)
+        assert (new.status, new.epochs, new.seconds) == ("complete", 1, None)
+        assert (new.reason, new.message) == (REUSED, f"the result of trial {old.number} of search first")
+    assert set(board["reason"]) == {"reused"}
+    assert board["seconds"].isna().all()
+
+
+def test_only_what_nobody_has_is_trained(tiny: Any) -> None:
+    tiny("first").run()
+    second = tiny("second", trials=10, reuse_results=True)
+    second.run()
+    found = trials(second)
+    assert [trial.reason for trial in found] == [REUSED] * 6 + [None] * 4
+    assert [job.number for job in second.executor.started] == [6, 7, 8, 9]
+
+
+def test_results_are_not_taken_over_unless_that_is_wanted(tiny: Any) -> None:
+    tiny("first").run()
+    second = tiny("second")
+    second.run()
+    assert len(second.executor.started) == 6
+
+
+SIX = {"a": integer(0, 5)}
+
+
+class Epochs(Scripted):
+    """Trains for as many epochs as a job says, or five."""
+
+    def _events_of(self, job: Job) -> list[Event]:
+        report, end = super()._events_of(job)
+        assert isinstance(report, Reported)
+        count = range(1, (job.epochs or 5) + 1)
+        return [*(replace(report, report=replace(report.report, epoch=n)) for n in count), end]
+
+
+@pytest.mark.parametrize(
+    ("other", "trained"),
+    [({}, 0), ({"seed": 1}, 6), ({"epochs": 2}, 6), ({"epochs": None}, 6), ({"on": None}, 6)],
+)
+def test_only_results_of_the_same_training_are_taken_over(
+    make: Any, problem: Problem, tmp_path: Path, other: dict[str, Any], trained: int
+) -> None:
+    same = {"epochs": 1, "seed": 0, "trials": 6}
+    first = {**same, **other, "executor": Epochs()}
+    if "on" in first:  # the same examples in another order
+        del first["on"]
+        order = torch.arange(len(problem.train)).flip(0)
+        problem = replace(problem, train=problem.train.select(order))
+    Search(SIX, problem, "random", store=tmp_path / "store.db", **first).run()
+    second = make("random", on=SIX, reuse_results=True, executor=Epochs(), **same)
+    second.run()
+    assert len(second.executor.started) == trained
+
+
+def test_what_the_recipe_says_of_epochs_counts(make: Any) -> None:
+    both = {"on": {"model": SIX, "recipe": {"epochs": 5}}, "trials": 6}
+    make("random", executor=Epochs(), epochs=5, **both).run()
+    second = make("random", reuse_results=True, executor=Epochs(), **both)
+    second.run()
+    assert second.executor.started == []
+    third = make("random", reuse_results=True, executor=Epochs(), epochs=4, **both)
+    third.run()
+    assert len(third.executor.started) == 6
+
+
+def test_failures_are_tried_again(tiny: Any) -> None:
+    def fails(job: Job) -> Failed:
+        return Failed(job.number, "out_of_memory", "too large", "", False, 0.1)
+
+    tiny("first", executor=Scripted(fails)).run()
+    second = tiny("second", reuse_results=True)
+    assert set(second.run()["status"]) == {"complete"}
+    assert len(second.executor.started) == 6
+
+
+def test_curves_and_weights_come_with_the_results(tiny: Any) -> None:
+    first = tiny("first", keep_weights=6)
+    first.run()
+    second = tiny("second", keep_weights=3, reuse_results=True)
+    best = list(second.run()["number"][:3])
+    with Store(second.store) as store:
+        one, two = store.search("first").id, store.search("second").id
+        assert store.kept_weights(two) == set(best)
+        assert all(store.weights(two, number) == store.weights(one, number) for number in best)
+        assert all(store.reports(two, number) == store.reports(one, number) for number in range(6))
+
+
+def test_a_limit_on_costs_is_looked_at_first(networks: Space, make: Any) -> None:
+    options = {"on": networks, "epochs": 1, "trials": 8}
+    make("random", name="first", **options).run()
+    second = make(
+        "random", name="second", limits=nas.at_most("num_params", 100), reuse_results=True, **options
+    )
+    second.run()
+    found = trials(second)
+    assert {trial.status for trial in found} >= {"infeasible", "complete"}
+    assert all(trial.reason == "limit" for trial in found if trial.status == "infeasible")
+
+
+@pytest.mark.parametrize("last", [1, 4, 7, 9])
+def test_a_driver_that_dies_leaves_nothing_lost_and_nothing_counted_twice(tiny: Any, last: int) -> None:
+    tiny("first", controller="evolution").run()
+    whole = tiny("whole", controller="evolution", trials=12, reuse_results=True)
+    whole.run()
+
+    class Stopping(nas.Callback):
+        def on_trial_end(self, trial: Trial) -> None:
+            if trial.number == last:
+                raise KeyboardInterrupt
+
+    options = {"controller": "evolution", "trials": 12, "reuse_results": True}
+    cut = tiny("cut", callbacks=[Stopping()], **options)
+    with pytest.raises(KeyboardInterrupt):
+        cut.run()
+    Search.run(tiny("cut", **options), resume=True)
+
+    def what(search: Search) -> list[Any]:
+        return [(t.number, t.architecture_id, t.status, t.metrics, t.told_step) for t in trials(search)]
+
+    assert what(tiny("cut")) == what(whole)
+
+
+def test_what_was_cut_short_is_answered_when_somebody_else_has_finished_it(tiny: Any) -> None:
+    def press(ended: int) -> None:
+        if ended == 3:
+            raise KeyboardInterrupt
+
+    cut = tiny("cut", reuse_results=True, executor=Scripted(before=press))
+    with pytest.raises(KeyboardInterrupt):
+        cut.run()
+    tiny("other").run()
+    cut.executor = Scripted(never)
+    cut.run(resume=True)
+    assert [trial.reason for trial in trials(cut)] == [None] * 3 + [REUSED] * 3
+
+
+def test_the_description_of_a_search_says_so(make: Any) -> None:
+    told = make("random", reuse_results=True).description
+    assert told.reuse_results
+    assert Description.from_dict(told.to_dict()) == told
+
+
+def test_not_with_a_fidelity(tiny: Any) -> None:
+    with pytest.raises(SearchError, match="reuse_results: not with a fidelity"):
+        tiny("mine", fidelity="asha", epochs=9, reuse_results=True)
+
+
+def test_a_result_taken_over_is_what_training_gives(
+    problem: Problem, networks: Space, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"executor": "inline", "store": tmp_path / "s.db", "trials": 3}
+    trained = Search(networks, problem, "random", name="trained", **options).run()
+    taken = Search(networks, problem, "random", name="taken", reuse_results=True, **options).run()
+    again = Search(networks, problem, "random", name="again", **options).run()
+    told = [name for name in trained.columns if name not in ("seconds", "reason", "message")]
+    assert taken[told].equals(again[told])
+    assert nas.load(tmp_path / "s.db", taken["id"][0], search="taken").weights is not None

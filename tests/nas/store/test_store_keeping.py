@@ -1,0 +1,307 @@
+"""Searches in a store are tagged, deleted with all that is theirs, and copied whole from store to store."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from nas.lease import new_driver, release
+from nas.records import EpochReport, Leg, Reference, Rerun, Start, Trial
+from nas.store import store as stores
+from nas.store.schema import VERSION, metadata
+from nas.store.store import Store
+from search_spaces.errors import SearchError, StoreError, UnknownNameError
+from workers.executor import Usage
+
+OBJECTIVE = {"objectives": [{"metric": "accuracy", "direction": "maximize"}], "limits": []}
+
+
+@pytest.fixture
+def store(url: str) -> Any:
+    with Store(url, create=True) as opened:
+        yield opened
+
+
+def _fill(store: Store, name: str, seed: int = 0) -> int:
+    """A search with something in every table; gives its number."""
+    starts = [Start({"a": seed}, {"accuracy": math.inf}, True), Start({}, None, False)]
+    search = store.create_search(name, OBJECTIVE | {"seed": seed}, given=starts).id
+    with store.writing(search) as writing:
+        for number in range(5):
+            metrics = {"accuracy": number / 5, "loss": math.nan, "num_params": 10 + number}
+            writing.add(
+                Trial(
+                    number,
+                    f"{seed:08x}{number:08x}",
+                    {"a": number, "é": "ü\0", "lr": 0.1 + 0.2} if number % 2 else {"a": number},
+                    "complete",
+                    parents=("0" * 16,) * number,
+                    score=number / 5,
+                    metrics=metrics,
+                    test_metrics={"accuracy": 1e-300},
+                    seconds=0.1,
+                )
+            )
+            writing.begin_leg(Leg(number, 3, 1, 2, {"accuracy": 0.5}))
+            writing.report(number, EpochReport(1, {"accuracy": 0.5}, None, 0.1, None))
+            writing.log(number, f"{name} {number}")
+        writing.keep_weights(4, bytes([seed]) * 100_000)
+        writing.usage(1.5, [Usage("worker", "node", 1.0, 0.5, 0.25)])
+    own, shared = _reference(seed), _reference(99)
+    store.references.keep(own)
+    store.references.keep(shared)
+    store.references.link(search, {0: {"label": own, "other": shared}, 1: {"label": shared}})
+    for rerun in (
+        Rerun(1, 2**40 + seed, 4, False, None, {"accuracy": 0.5, "loss": math.inf}, {"accuracy": 0.25}, 0.5),
+        Rerun(1, 2, 4, True, "exception: ValueError: no", {}, {}, 0.5),
+    ):
+        store.reruns.keep(search, rerun)
+    store.annotate(search, tags=["one", "zwei"], notes=f"of {name}")
+    return search
+
+
+def _reference(seed: int) -> Reference:
+    return Reference(
+        "d" * 16, "label", "a" * 16, 4, 4, seed, "complete", metrics={"accuracy": 0.5}, seconds=1
+    )
+
+
+def _all(store: Store, name: str) -> Any:
+    """All that the store has of a search, but its number."""
+    record = store.search(name)
+    trials = store.trials(record.id)
+    return repr(
+        (
+            vars(record) | {"id": None},
+            trials,
+            store.ranked(record.id, 3),
+            store.legs(record.id),
+            [store.reports(record.id, trial.number) for trial in trials],
+            [store.log(record.id, trial.number) for trial in trials],
+            [store.weights(record.id, trial.number) for trial in trials],
+            store.usage(record.id),
+            store.starts(record.id),
+            sorted(store.references.of_search(record.id).items()),
+            store.reruns.of_search(record.id),
+            store.frame(record.id).to_csv(),
+        )
+    )
+
+
+def _counts(store: Store) -> dict[str, int]:
+    """The rows of each table."""
+    with store._database.reading() as connection:
+        return {
+            table.name: int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+            for table in metadata.sorted_tables
+        }
+
+
+def test_a_search_has_the_tags_and_notes_that_were_put_on_it(store: Store) -> None:
+    first, second = (store.create_search(name, {}).id for name in ("first", "second"))
+    assert (store.search(first).tags, store.search(first).notes) == ((), "")
+    assert store.annotate("first", tags=["b", "a", "b", "ü"]).tags == ("b", "a", "ü")
+    assert store.annotate(first, notes="what\nit was\0").notes == "what\nit was\N{REPLACEMENT CHARACTER}"
+    assert store.search("first").tags == ("b", "a", "ü")
+    assert store.annotate(first, tags=[]).tags == ()
+    assert store.search("first").notes.startswith("what")
+    assert store.search(second).tags == ()
+    with pytest.raises(UnknownNameError):
+        store.annotate("third", tags=["a"])
+
+
+@pytest.mark.parametrize("tag", ["", "a b", "\n", "\0", 7])
+def test_a_tag_is_a_word(store: Store, tag: Any) -> None:
+    store.create_search("first", {})
+    with pytest.raises(StoreError, match="expected a word"):
+        store.annotate("first", tags=[tag])
+
+
+def test_a_search_is_deleted_with_all_that_is_its_own_and_nothing_else(store: Store) -> None:
+    _fill(store, "stays", 1)
+    before, kept = _counts(store), _all(store, "stays")
+    last = _fill(store, "goes", 2)
+    assert all(after > before[table] for table, after in _counts(store).items() if table != "nas_meta")
+    assert store.delete("goes").name == "goes"
+    assert _counts(store) == before
+    assert _all(store, "stays") == kept
+    with pytest.raises(UnknownNameError):
+        store.search("goes")
+    assert store.create_search("next", {}).id > last, "numbers are not given twice"
+
+
+def test_a_search_that_is_driven_is_not_deleted(store: Store) -> None:
+    driver = new_driver()
+    store.create_search("driven", {}, driver)
+    with pytest.raises(SearchError, match="is being driven"):
+        store.delete("driven")
+    release(driver)
+    store.delete("driven")
+    assert store.searches() == []
+
+
+def test_vacuum_gives_back_the_room_of_what_was_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with Store(path, create=True) as store:
+        _fill(store, "small", 1)
+        for number in range(2, 12):
+            _fill(store, f"search {number}", number)
+        store.vacuum()
+        before = path.stat().st_size
+        for number in range(2, 12):
+            store.delete(f"search {number}")
+        store.vacuum()
+        assert path.stat().st_size < before - 900_000
+        assert store.weights(store.search("small").id, 4) == b"\1" * 100_000
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """An empty store beside that of the test."""
+    if request.param == "sqlite":
+        with Store(tmp_path / "target.db", create=True) as opened:
+            yield opened
+        return
+    server = request.getfixturevalue("postgres")
+    admin = sa.create_engine(
+        server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    name = f"target_{abs(hash(request.node.nodeid))}"
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    with Store(server.replace("/postgres?", f"/{name}?"), create=True) as opened:
+        yield opened
+
+
+def test_a_store_is_copied_whole_with_numbers_of_the_other(store: Store, target: Store) -> None:
+    target.create_search("there before", {})
+    target.create_search("deleted", {})
+    target.delete("deleted")
+    for name, seed in (("first", 1), ("second", 2)):
+        _fill(store, name, seed)
+    done = store.copy(target)
+    assert (done.copied, done.known) == (["first", "second"], [])
+    for name in ("first", "second"):
+        assert _all(target, name) == _all(store, name)
+    assert target.search("first").id == 3
+    again = store.copy(target)
+    assert (again.copied, again.known) == ([], ["first", "second"])
+    back = target.copy(store)
+    assert (back.copied, back.known) == (["there before"], ["first", "second"])
+
+
+def test_one_search_is_copied_with_the_references_that_it_is_compared_with(
+    store: Store, target: Store
+) -> None:
+    for name, seed in (("first", 1), ("second", 2)):
+        _fill(store, name, seed)
+    assert store.copy(target, "second").copied == ["second"]
+    assert [record.name for record in target.searches()] == ["second"]
+    assert _all(target, "second") == _all(store, "second")
+    assert _counts(target)["nas_references"] == 2
+    with store.writing(target.search("second").id) as writing:
+        writing.drop_weights(4)
+
+
+def test_another_search_of_the_same_name_is_not_copied_over(store: Store, target: Store) -> None:
+    _fill(target, "second", 7)
+    before = _all(target, "second")
+    _fill(store, "first", 1)
+    _fill(store, "second", 2)
+    with pytest.raises(StoreError, match="another search named 'second'"):
+        store.copy(target)
+    assert [record.name for record in target.searches()] == ["second"], "none was copied"
+    assert _all(target, "second") == before
+
+
+def test_a_copy_that_is_interrupted_leaves_no_part_of_a_search_and_can_be_done_again(
+    store: Store, target: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seed in (("first", 1), ("second", 2)):
+        _fill(store, name, seed)
+    take = stores.take
+
+    class CutError(Exception):
+        pass
+
+    def breaking(source: Any, database: Any) -> Any:
+        whole = source.rows
+
+        def some(table: sa.Table, search_id: int) -> Any:
+            if table.name == "nas_logs" and search_id == store.search("second").id:
+                raise CutError
+            yield from whole(table, search_id)
+
+        source.rows = some
+        return take(source, database)
+
+    monkeypatch.setattr(stores, "take", breaking)
+    with pytest.raises(CutError):
+        store.copy(target)
+    monkeypatch.undo()
+    assert [record.name for record in target.searches()] == ["first"]
+    done = store.copy(target)
+    assert (done.copied, done.known) == (["second"], ["first"])
+    assert _all(target, "second") == _all(store, "second")
+
+
+def test_a_copy_of_a_search_that_is_driven_is_driven_by_nobody(store: Store, target: Store) -> None:
+    driver = new_driver()
+    store.create_search("driven", {}, driver)
+    store.copy(target)
+    assert target.search("driven").state == "killed"
+    target.claim(target.search("driven").id, driver, {})
+    release(driver)
+
+
+def test_a_store_is_not_copied_to_itself(store: Store) -> None:
+    with pytest.raises(StoreError, match="got one twice"):
+        store.copy(store)
+    with Store("sqlite://", create=True) as one, Store("sqlite://", create=True) as other:
+        one.create_search("mine", {})
+        assert one.copy(other).copied == ["mine"]
+
+
+def test_what_is_exported_as_parquet_and_taken_in_again_is_the_same(
+    store: Store, target: Store, tmp_path: Path
+) -> None:
+    for name, seed in (("first", 1), ("../second", 2)):
+        _fill(store, name, seed)
+    store.create_search("empty", {})
+    assert store.export(tmp_path / "folder") == ["first", "../second", "empty"]
+    target.create_search("there before", {})
+    assert target.import_folder(tmp_path / "folder").copied == ["first", "../second", "empty"]
+    for name in ("first", "../second", "empty"):
+        assert _all(target, name) == _all(store, name)
+    assert target.import_folder(tmp_path / "folder").known == ["first", "../second", "empty"]
+    store.export(tmp_path / "one", "../second")
+    assert len(list((tmp_path / "one").iterdir())) == 3
+
+
+def test_parquet_files_are_read_by_pandas(tmp_path: Path) -> None:
+    import pandas as pd
+
+    with Store("sqlite://", create=True) as store:
+        _fill(store, "first", 1)
+        store.export(tmp_path / "folder")
+    frame = pd.read_parquet(tmp_path / "folder" / "search-1" / "nas_trials.parquet")
+    assert frame["score"].tolist() == [0.0, 0.2, 0.4, 0.6, 0.8]
+
+
+def test_a_folder_that_is_no_export_or_not_empty_is_an_error(store: Store, tmp_path: Path) -> None:
+    store.create_search("one", {})
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(StoreError, match="expected a folder that is empty"):
+        store.export(tmp_path / "full")
+    for folder in ("full", "nowhere"):
+        with pytest.raises(StoreError, match="expected a folder that a store was exported to"):
+            store.import_folder(tmp_path / folder)
+    store.export(tmp_path / "good")
+    listed = tmp_path / "good" / "store.json"
+    listed.write_text(listed.read_text().replace(f'"version": {VERSION}', '"version": 77'))
+    with pytest.raises(StoreError, match="has version 77, this program reads version"):
+        store.import_folder(tmp_path / "good")

@@ -1,0 +1,62 @@
+"""The optimizer and the schedule of a recipe."""
+
+import pytest
+import torch
+from torch import nn
+
+from workers.recipe import Recipe
+from workers.training.optimization import FusedOptimizer, learning_rate
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_the_fused_optimizer_computes_what_torch_optim_computes(name: str, weight_decay: float) -> None:
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    theirs = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    theirs.load_state_dict(ours.state_dict())
+    recipe = Recipe(optimizer=name, weight_decay=weight_decay, learning_rate=0.03)
+    options = {"momentum": 0.9, "nesterov": True} if name == "sgd" else {}
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}[name]
+    reference = kind(theirs.parameters(), lr=0.03, weight_decay=weight_decay, **options)
+    optimizer = FusedOptimizer(ours.parameters(), recipe)
+    inputs = torch.randn(16, 4)
+    for step in range(6):
+        for network, zero in ((ours, optimizer.zero_grad), (theirs, reference.zero_grad)):
+            zero()
+            # the last layer only, at first: parameters without a gradient stay, and count no step
+            features = network[:2](inputs).detach() if step < 2 else network[:2](inputs)
+            network[2](features).square().mean().backward()
+        optimizer.step(0.03)
+        reference.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_weight_decay_leaves_alone_what_it_is_told_to(name: str) -> None:
+    decayed, undecayed, absent = (nn.Parameter(torch.ones(3)) for _ in range(3))
+    optimizer = FusedOptimizer([decayed], Recipe(optimizer=name, weight_decay=0.1), [undecayed, absent])
+    for _ in range(3):
+        optimizer.zero_grad()
+        (decayed.sum() * 0 + undecayed.sum() * 0).backward()
+        optimizer.step(0.1)
+    assert bool((decayed < 1).all())
+    assert torch.equal(undecayed, torch.ones(3))
+    assert torch.equal(absent, torch.ones(3))
+    assert len(optimizer.state()) == 3 * (2 if name == "sgd" else 3)
+
+
+def test_schedules_begin_and_end_where_they_should() -> None:
+    steps = 100
+    rates = {
+        name: [learning_rate(Recipe(learning_rate=1.0, schedule=name), steps)(step) for step in range(steps)]
+        for name in ("constant", "cosine", "onecycle")
+    }
+    assert set(rates["constant"]) == {1.0}
+    assert rates["cosine"][0] == 1.0
+    assert rates["cosine"] == sorted(rates["cosine"], reverse=True)
+    assert rates["cosine"][-1] < 0.01
+    assert rates["onecycle"][0] == pytest.approx(1 / 25)
+    assert max(rates["onecycle"]) == rates["onecycle"][30] == pytest.approx(1.0)
+    assert rates["onecycle"][-1] < 0.01

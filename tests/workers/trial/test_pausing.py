@@ -1,0 +1,147 @@
+"""Trials that pause: what a checkpoint is, that it outlives its worker, and what tables bill for a leg."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from faulty_networks import answers, architecture, drain, faulty, points, run
+
+from search_spaces import Classification, Signature, Space, Vector, integer
+from search_spaces.errors import ExecutorError, FormatError
+from workers.job import Checkpoint, Finished, HeldWeights, Job, Report, Reported
+from workers.pool.pool import Pool
+from workers.recipe import Recipe
+from workers.tabular import Answer, Simulated, Table
+from workers.training.learning import Learning
+from workers.training.optimization import FusedOptimizer
+from workers.trial import checkpoint, trial
+from workers.trial.checkpoint import Epoch
+
+
+def test_a_checkpoint_brings_network_and_optimizer_to_where_they_were() -> None:
+    job = Job(0, architecture(), seed=4)
+
+    def made(seed: int) -> tuple[torch.nn.Module, Learning]:
+        torch.manual_seed(seed)
+        network = job.architecture.build(points().signature)
+        optimizer = FusedOptimizer(network.parameters(), Recipe())
+        network(torch.rand(9, 5)).sum().backward()
+        optimizer.step(0.1)
+        return network, Learning({"optimizer": optimizer}, torch.nn.Linear(2, 2))
+
+    (network, learning), (other, its) = made(0), made(1)
+    history = [Epoch(Report(epoch, {"loss": 1 / epoch}, 0.1, 2.0, 3.0), 4.0 * epoch) for epoch in range(1, 8)]
+    data = checkpoint.save(job, network, learning, history)
+    assert checkpoint.restore(data, job, other, its) == history
+    assert checkpoint.save(job, other, its, history) == data
+
+
+def test_a_checkpoint_that_does_not_fit_changes_nothing() -> None:
+    job = Job(0, architecture(), seed=4)
+    network = job.architecture.build(points().signature)
+    learning = Learning({"optimizer": FusedOptimizer(network.parameters(), Recipe())})
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    other = Learning({"optimizer": FusedOptimizer(network.parameters(), Recipe(optimizer="sgd"))})
+    torch.nn.init.ones_(next(network.parameters()))
+    data = checkpoint.save(job, network, other, [])
+    network.load_state_dict(before)
+    with pytest.raises(FormatError, match=r"not of this network and recipe: optimizer\.0\.1, optimizer"):
+        checkpoint.restore(data, job, network, learning)
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("limit", ["memory", "silence", "seconds", "save_seconds"])
+def test_a_limit_below_nothing_is_refused(limit: str) -> None:
+    with pytest.raises(ExecutorError, match=f"job 0: expected {limit} "):
+        Job(0, architecture(), 0, **{limit: -1})  # type: ignore[arg-type]
+
+
+def test_a_folder_without_a_name_is_refused() -> None:
+    with pytest.raises(ExecutorError, match="job 0: expected the URI of a folder, got ' '"):
+        Job(0, architecture(), 0, folder=" ")
+
+
+@pytest.mark.parametrize(
+    ("until", "epochs", "trained"), [(0, None, 0), (3, None, 3), (2, None, 3), (5, 3, 3), (None, 0, 0)]
+)
+def test_a_leg_that_trains_nothing_is_refused(until: int | None, epochs: int | None, trained: int) -> None:
+    begun = Checkpoint(trained, HeldWeights(b"")) if trained else None
+    with pytest.raises(ExecutorError, match="job 0: expected"):
+        Job(0, architecture(), 0, epochs=epochs, until=until, checkpoint=begun)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_checkpoint_outlives_the_worker_that_made_it(tmp_path: Path) -> None:
+    marker = tmp_path / "process"
+    job = Job(0, faulty("own process", marker), seed=2, epochs=4, until=2)
+    *whole, end = trial.run(Job(0, job.architecture, seed=2, epochs=4), points())
+    with Pool(workers=1) as pool:
+        pool.open(points())
+        *_, paused = run(pool, job)
+        assert isinstance(paused, Finished)
+        os.kill(int(marker.read_text()), signal.SIGKILL)
+        events = run(pool, Job(0, job.architecture, seed=2, epochs=4, checkpoint=paused.checkpoint))
+    assert answers(events) == answers([*whole[2:], end])
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_that_is_lost_in_a_later_leg_costs_that_leg_only(tmp_path: Path) -> None:
+    marker = tmp_path / "was here"
+    marker.touch()
+    job = Job(0, faulty("killed once", marker), seed=2, epochs=4, until=2)
+    with Pool(workers=1) as pool:
+        pool.open(points())
+        *_, paused = run(pool, job)
+        assert isinstance(paused, Finished)
+        marker.unlink()
+        *reports, end = run(pool, Job(0, job.architecture, seed=2, epochs=4, checkpoint=paused.checkpoint))
+    assert isinstance(end, Finished)
+    assert end.attempts == 2
+    assert [event.report.epoch for event in reports if isinstance(event, Reported)] == [3, 4]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_that_is_lost_costs_no_more_than_what_was_not_saved(tmp_path: Path) -> None:
+    marker = tmp_path / "was here"
+    network = faulty("killed once", marker)
+    marker.touch()
+    (*_, whole) = trial.run(Job(0, network, seed=2, epochs=300), points())
+    with Pool(workers=1) as pool:
+        pool.open(points())
+        pool.start(Job(0, network, seed=2, epochs=300, folder=str(tmp_path / "trial"), save_seconds=0.0))
+        reports = pool.events(timeout=120)
+        while len(reports) < 3:
+            reports += pool.events(timeout=120)
+        marker.unlink()
+        *others, end = drain(pool)
+    assert isinstance(end, Finished)
+    assert end.attempts == 2
+    assert end.log.startswith("goes on after epoch ")
+    assert answers([end]) == answers([whole])
+    epochs = [event.report.epoch for event in [*reports, *others] if isinstance(event, Reported)]
+    assert epochs == list(range(1, 301))
+
+
+def test_a_table_bills_each_epoch_once() -> None:
+    curve = tuple(({"accuracy": float(t)}, 10.0 * t) for t in range(1, 7))
+    answer = Answer(curve[-1][0], 60.0, {"accuracy": 5.5}, epochs=curve)
+    space = Space({"a": integer(0, 9)})
+    table = Table("curves", space, Signature({"x": Vector(1)}, {"y": Classification(2)}), lambda _: answer)
+    network = space.architecture({"a": 1})
+    with Simulated() as executor:
+        executor.open(table)  # type: ignore[arg-type]
+        *_, paused = run(executor, Job(0, network, 0, until=2))
+        assert isinstance(paused, Finished)
+        assert (paused.metrics, paused.test_metrics, paused.seconds) == ({"accuracy": 2.0}, {}, 20.0)
+        *reports, end = run(executor, Job(0, network, 0, checkpoint=paused.checkpoint))
+        assert isinstance(end, Finished)
+        assert (end.metrics, end.test_metrics, end.seconds) == ({"accuracy": 6.0}, {"accuracy": 5.5}, 40.0)
+        assert [event.report.epoch for event in reports if isinstance(event, Reported)] == [3, 4, 5, 6]
+        assert executor.clock() == executor.busy_seconds == 60.0
+        assert end.checkpoint is None
+        assert paused.checkpoint is not None
+        (*_, whole) = run(executor, Job(0, network, 0, epochs=4, until=5))
+        assert isinstance(whole, Finished)
+        assert whole.checkpoint is None

@@ -1,0 +1,54 @@
+"""What is measured of each kind of task, by name; `workers.training.metrics` says what the names mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from search_spaces.tasks import DenseMap, Generation, Regression, Retrieval, Tagging, Task
+
+Direction = Literal["maximize", "minimize"]
+
+RANKS = (1, 5, 10)
+"""Among how many of the gallery a match is looked for."""
+
+
+def metrics_of(task: Task) -> tuple[str, ...]:
+    """The names of a task's metrics beside its loss."""
+    if isinstance(task, Regression) or (isinstance(task, DenseMap) and not task.discrete):
+        return ("rmse", "r2")
+    if isinstance(task, Tagging) and task.labels:
+        return ("f1", "accuracy")
+    if isinstance(task, Retrieval):
+        return tuple(f"recall_at_{rank}" for rank in RANKS)
+    if isinstance(task, Generation):
+        return ("accuracy", "exact")
+    return ("miou", "accuracy") if isinstance(task, DenseMap) else ("accuracy",)
+
+
+def main_metric(task: Task) -> str:
+    """The metric by which tasks of different kinds are compared and averaged: at most 1, higher is better."""
+    names = metrics_of(task)
+    return "r2" if "r2" in names else names[0]
+
+
+def metric_names(tasks: Mapping[str, Task]) -> tuple[str, ...]:
+    """The names of all that `workers.training.metrics.evaluate` measures for these tasks."""
+    if len(tasks) == 1:
+        return ("loss", *metrics_of(next(iter(tasks.values()))))
+    own = (f"{name}.{metric}" for name, task in tasks.items() for metric in ("loss", *metrics_of(task)))
+    return ("loss", "score", "worst", *own)
+
+
+def default_objective(tasks: Mapping[str, Task]) -> tuple[str, Direction]:
+    """The metric that says best how well these tasks are served, and its direction.
+
+    Of several tasks the ``score``; of one its first metric (``rmse`` rather than ``r2``).
+    """
+    metric = metric_names(tasks)[1]
+    return metric, direction(metric)
+
+
+def direction(metric: str) -> Direction:
+    """Whether more of a metric is better: of all but losses and errors."""
+    return "minimize" if metric.rpartition(".")[2] in ("loss", "rmse") else "maximize"

@@ -1,0 +1,1 @@
+"""What every executor on Ray shares: the cluster, messages, runners and runs."""

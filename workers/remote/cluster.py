@@ -1,0 +1,156 @@
+"""Connecting to Ray: to the cluster that is there, or to one of our own on this machine."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+
+from search_spaces.errors import ExecutorError
+
+QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+
+
+def connect(address: str | None, cpus: int | None) -> bool:
+    """Make sure that this process is connected to a Ray cluster.
+
+    Args:
+        address: of the cluster to connect to when there is no connection yet; None: the one named by the
+            environment variable ``RAY_ADDRESS``, else a new one here, reachable from this machine only.
+        cpus: that a new one needs at least; None: those of the machine.
+
+    Returns:
+        Whether the connection was made here, so that it must be ended here.
+
+    Raises:
+        ExecutorError: there is no such cluster, or none can be started.
+    """
+    if ray.is_initialized():
+        return False
+    named = address or os.environ.get("RAY_ADDRESS")
+    try:
+        if named:
+            ray.init(address=named, **QUIET)
+        else:
+            start_local(max(cpus or 1, os.cpu_count() or 1))
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        where = f"to the Ray cluster at {named!r}" if named else "to a Ray cluster of its own"
+        raise ExecutorError(f"cannot connect {where}: {error}") from error
+    return True
+
+
+def start_local(cpus: int) -> None:
+    """Start a Ray of this many CPUs here and connect to it; its ports answer this machine only."""
+    # Ray's own defaults report usage over the network and rename GPUs of workers that ask for none.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    from ray._private import ray_constants
+
+    # Whoever reaches Ray's ports can run code. On macOS and Windows Ray listens on the loopback interface;
+    # elsewhere only this switch makes it: it turns "127.0.0.1" into the machine's address again.
+    listens_outside = getattr(ray_constants, "ENABLE_RAY_CLUSTER", None)
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        ray.init(
+            address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", **QUIET
+        )
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = listens_outside
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one process takes of the cluster.
+
+    Attributes:
+        cpus: cores, and torch's threads.
+        gpus: GPUs, or a share of one.
+        memory: bytes of main memory that Ray sets aside for it; None: not counted.
+        others: resources that your cluster names itself, such as ``{"A100": 1}``.
+    """
+
+    cpus: int = 1
+    gpus: float = 0
+    memory: int | None = None
+    others: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("cpus", self.cpus, 1), ("gpus", self.gpus, 0)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+                raise ExecutorError(f"{name}: expected a number of at least {least}, got {value!r}")
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ExecutorError(f"gpus: expected a share of one or a whole number, got {self.gpus!r}")
+        if self.memory is not None and self.memory < 1:
+            raise ExecutorError(f"memory: expected bytes, got {self.memory!r}")
+        for name, value in self.others.items():
+            if name in ("CPU", "GPU", "memory") or not value > 0:
+                raise ExecutorError(
+                    f"resources: {name!r}: {value!r} (say CPU, GPU and memory by their arguments)"
+                )
+
+    def options(self) -> dict[str, Any]:
+        """As options of a Ray actor."""
+        options: dict[str, Any] = {
+            "num_cpus": self.cpus,
+            "num_gpus": self.gpus,
+            "resources": dict(self.others),
+        }
+        return options if self.memory is None else options | {"memory": self.memory}
+
+    def bundle(self) -> dict[str, float]:
+        """As Ray counts them."""
+        counted = {"CPU": float(self.cpus), "GPU": float(self.gpus), "memory": float(self.memory or 0)}
+        return {name: value for name, value in (counted | dict(self.others)).items() if value > 0}
+
+    def words(self) -> str:
+        """For people."""
+        return ", ".join(f"{value:g} {name}" for name, value in self.bundle().items())
+
+
+def room(resources: Resources, processes: int = 1) -> int:
+    """How many groups of so many processes of this size fit on the cluster, when it is empty.
+
+    Each on one node; where no node has room for one, each on several.
+    """
+    nodes = _room_by_node(resources)
+    return sum(here // processes for here in nodes) or sum(nodes) // processes
+
+
+def fits_one_node(resources: Resources, processes: int) -> bool:
+    """Whether some node has room for so many processes of this size, when it is empty."""
+    return max(_room_by_node(resources), default=0) >= processes
+
+
+def _room_by_node(resources: Resources) -> list[int]:
+    """How many processes of this size fit on each node that is alive."""
+    wanted = resources.bundle()
+    nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return [
+        min(int(there.get(name, 0.0) / value + 1e-6) for name, value in wanted.items()) for there in nodes
+    ]
+
+
+def require_room(resources: Resources, processes: int = 1) -> None:
+    """See that there is `room` for one worker, at least.
+
+    Raises:
+        ExecutorError: there is none.
+    """
+    if not room(resources, processes):
+        words = resources.words()
+        size = words if processes == 1 else f"{processes} processes of {words} each"
+        raise ExecutorError(f"no room for a worker of {size}: the cluster has {there_is()}")
+
+
+def there_is() -> str:
+    """What the cluster has, for people."""
+    total = ray.cluster_resources()
+    alive = sum(bool(node["Alive"]) for node in ray.nodes())
+    return (
+        f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs on {alive} node{'s' * (alive != 1)}"
+    )
+
+
+LOOK_SECONDS = 5.0
+"""How often the cluster is looked at for nodes that joined or left."""

@@ -1,0 +1,114 @@
+"""What a worker on Ray runs jobs with: the problem, as it travels there, and the training of its networks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from workers.job import Event, Job
+
+if TYPE_CHECKING:
+    from workers.problems.split import Split
+    from workers.training.process_group import Alone
+
+
+class Runner(Protocol):
+    """Runs a job; ``check``, ``enough`` and ``group`` as in `workers.trial.run`."""
+
+    def __call__(
+        self,
+        job: Job,
+        check: Callable[[], None],
+        enough: Callable[[], bool] = lambda: False,
+        group: Alone | None = None,
+    ) -> Iterator[Event]: ...
+
+
+Packed = dict[str, Any]
+"""A problem whose tensors are NumPy arrays: these Ray keeps once per node, and workers read them in place."""
+
+
+def pack(problem: Any) -> Packed:
+    """A problem, or a table, as Ray's object store takes it."""
+    from workers.tabular import Table
+
+    if isinstance(problem, Table):
+        return {"table": problem}
+    splits = {part: _arrays(getattr(problem, part)) for part in ("train", "validation", "test")}
+    about = {key: getattr(problem, key) for key in ("name", "signature", "description", "options")}
+    return {"splits": splits, "about": about}
+
+
+def unpack(packed: Packed) -> Any:
+    """The problem again. Its tensors may be views of memory shared with other processes: only to read."""
+    from workers.problems.problem import Problem
+    from workers.problems.split import Split
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        splits = {part: Split(**_tensors(arrays)) for part, arrays in packed["splits"].items()}
+    about: dict[str, Any] = {**packed["about"], **splits}
+    return Problem(**about)
+
+
+def _arrays(split: Split) -> dict[str, Any]:
+    """The fields of a split, each tensor an array."""
+    fields = {
+        part: {name: tensor.cpu().numpy() for name, tensor in getattr(split, part).items()}
+        for part in ("inputs", "targets", "present", "labelled")
+    }
+    return {**fields, "domain": None if split.domain is None else split.domain.cpu().numpy()}
+
+
+def _tensors(value: Any) -> Any:
+    """Every array in nested dicts as a tensor that shares its memory."""
+    import torch
+
+    if isinstance(value, dict):
+        return {name: _tensors(member) for name, member in value.items()}
+    return None if value is None else torch.from_numpy(value)
+
+
+def _warm_up(device: str) -> None:
+    """Run a trial of nothing: what torch imports at its first step is not the first real trial's time."""
+    import torch
+
+    from search_spaces import Space, layer
+    from workers.problems.problem import Problem
+    from workers.trial import trial
+
+    examples = torch.rand(8, 2), torch.arange(8) % 2
+    data = Problem.from_tensors("warm-up", examples, examples, examples).to(device)
+    architecture = Space({"model": layer(torch.nn.Tanh)}).architecture({})
+    for _ in trial.run(Job(-1, architecture, seed=0, epochs=1), data, device=device):
+        pass
+
+
+def runner(packed: Packed, cpus: int, device: str) -> Runner:
+    """What runs a job: training, or for a table its answer in real time (torch is not even imported then)."""
+    if "table" in packed:
+        from workers.tabular import perform
+
+        return lambda job, check, enough=lambda: False, group=None: perform(
+            packed["table"], job, check, enough
+        )
+    import torch
+
+    from workers.trial import trial
+
+    torch.set_num_threads(cpus)
+    _warm_up(device)
+    data = unpack(packed).to(device)
+
+    def run(
+        job: Job,
+        check: Callable[[], None],
+        enough: Callable[[], bool] = lambda: False,
+        group: Alone | None = None,
+    ) -> Iterator[Event]:
+        # In each trial: a network's own code may have changed it, and OpenMP keeps it for each thread.
+        torch.set_num_threads(cpus)
+        return trial.run(job, data, device=device, check=check, enough=enough, group=group)
+
+    return run

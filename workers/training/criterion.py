@@ -1,0 +1,282 @@
+"""From a network and a batch to what training minimises: the tasks' losses, and terms beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.blocks.graph import Encoding, Graph
+from search_spaces.building.network import Network, answer_of
+from search_spaces.signature import Signature, Task
+from workers.problems.split import Split
+from workers.recipe import Recipe
+from workers.training.alignment import ModalityAlignment
+from workers.training.balancing import loss_balance
+from workers.training.metrics import counted, task_loss
+from workers.training.sharing_terms import Separation, tie
+
+Forward = Callable[[Split], Mapping[str, Tensor]]
+"""How a network is asked: a batch to answers by task."""
+
+Precision = Callable[[], AbstractContextManager[object]]
+"""Makes a context in which a network computes."""
+
+Shares = Mapping[str, Tensor | float]
+"""What a process's own loss of a task counts for, by task; see `shares`."""
+
+
+class Losses(NamedTuple):
+    """What a batch gives.
+
+    Attributes:
+        total: what training minimises; None where the batch has neither a label nor another term.
+        tasks: the tasks' own losses, of those that the batch has labels for: the mean over what it counts.
+        auxiliary: the other terms together, as far as they are in ``total``; None: there is none.
+    """
+
+    total: Tensor | None
+    tasks: dict[str, Tensor]
+    auxiliary: Tensor | None
+
+
+class Criterion(nn.Module):
+    """The balance of the tasks and the terms beside their losses, with what these learn themselves.
+
+    Its parameters are trained with the network's and are kept in checkpoints, but are no part of a network's
+    weights. The terms: the tie of copies that are shared softly, the separation of private from shared
+    features, the alignment of modalities. Each is there where the recipe weighs it and the network has what
+    it speaks of.
+
+    Args:
+        network: on its device; the sizes of its features are found by a first input.
+        signature: what it serves.
+        recipe: the terms' weights.
+        domains: sources that the examples come from.
+
+    Raises:
+        RecipeError: static weights of a task that there is not.
+    """
+
+    def __init__(self, network: nn.Module, signature: Signature, recipe: Recipe, domains: int = 1) -> None:
+        super().__init__()
+        self.balance = loss_balance(recipe, signature.tasks)
+        self.alignment: ModalityAlignment | None = None
+        self.separation: Separation | None = None
+        self._tie = 0.0
+        self._embeddings: dict[str, str] = {}
+        if not isinstance(network, Network) or not isinstance(network.body, Graph):
+            return
+        body = network.body
+        if body.ties:
+            self._tie = recipe.tie
+        if recipe.alignment != "none" and recipe.alignment_weight and len(body.embeddings) > 1:
+            self._embeddings = body.embeddings
+            sizes = _sizes(network, body, body.embeddings.values())
+            by_modality = {name: sizes[call] for name, call in body.embeddings.items()}
+            self.alignment = ModalityAlignment(recipe.alignment, by_modality, recipe.alignment_weight)
+        if recipe.orthogonality and body.private:
+            sizes = _sizes(network, body, (call for pair in body.private for call in pair))
+            self.separation = Separation(body.private, sizes, domains, recipe.orthogonality)
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether there is anything beside the tasks' losses."""
+        return bool(self._tie) or self.alignment is not None or self.separation is not None
+
+    def terms(self, network: Network, taps: Mapping[str, Tensor], batch: Split) -> Tensor | None:
+        """The terms beside the tasks' losses, weighted and added; None where there is none."""
+        terms: list[Tensor | None] = []
+        if self._tie:
+            body = network.body
+            assert isinstance(body, Graph)
+            held = tie([[body.parts[name] for name in group] for group in body.ties])
+            terms.append(None if held is None else self._tie * held)
+        if self.alignment is not None:
+            embeddings = {name: taps[call] for name, call in self._embeddings.items()}
+            terms.append(self.alignment(embeddings, batch.present))
+        if self.separation is not None:
+            terms.append(self.separation(taps, batch.domain))
+        there = [term for term in terms if term is not None]
+        return torch.stack(there).sum() if there else None
+
+
+class TrainingLoss(nn.Module):
+    """A network together with its criterion, as one module.
+
+    Args:
+        network: a `Network`; or any module that answers by task to inputs by name, or where there is one of
+            each, a tensor to a tensor.
+        criterion: of the network.
+        signature: what it serves.
+        precision: a context in which the network computes.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        criterion: Criterion,
+        signature: Signature,
+        precision: Precision = nullcontext,
+    ) -> None:
+        super().__init__()
+        self.network, self.criterion = network, criterion
+        self._tasks, self._precision = signature.tasks, precision
+        self._forward = adapt(network, signature, precision)
+        heads = network.heads if isinstance(network, Network) else ()
+        # Looked up once: asking a module for its members takes as long as a small one's computing.
+        self._heads = [
+            (name, task, head, getattr(head, "loss", None))
+            for (name, task), head in zip(signature.tasks.items(), heads, strict=False)
+        ]
+
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that are trained, but for those of the balance, which are numbers and no weights."""
+        kept = {id(parameter) for parameter in self.criterion.balance.parameters()}
+        return [p for p in self.parameters() if p.requires_grad and id(p) not in kept]
+
+    def forward(self, batch: Split, shares: Shares | None = None) -> Losses:
+        """The losses of a batch, each over the rows that are labelled.
+
+        Args:
+            batch: examples; ``targets`` names the tasks that some of them have labels for.
+            shares: in one process of several, of its own examples (see `shares`): a task's loss is multiplied
+                by its share, and is 0 where none of its rows are here. None: the batch is whole.
+        """
+        network, criterion = self.network, self.criterion
+        auxiliary: Tensor | None = None
+        made: Mapping[str, Tensor | tuple[Tensor, Tensor]]
+        if isinstance(network, Network):
+            with self._precision():
+                encoding = network.encode(batch.inputs, batch.present)
+                made, losses = encoding.features, self._of_features(encoding, batch)
+            if criterion.has_terms:
+                auxiliary = criterion.terms(network, encoding.taps, batch)
+        else:
+            answers = self._forward(batch)
+            made, losses = answers, self._of_answers(answers, batch)
+        if shares is not None:
+            # Sums of nothing, so that the processes agree on what there is, and all take part.
+            losses = {
+                n: losses[n] * share if n in losses else _nothing(made[n]) for n, share in shares.items()
+            }
+            if auxiliary is None and (criterion.has_terms or not losses):
+                auxiliary = _nothing(next(iter(made.values())))
+        if not losses:
+            return Losses(auxiliary, losses, auxiliary)
+        total = criterion.balance(losses) if len(self._tasks) > 1 else losses[next(iter(losses))]
+        return Losses(total if auxiliary is None else total + auxiliary, losses, auxiliary)
+
+    def _of_features(self, encoding: Encoding, batch: Split) -> dict[str, Tensor]:
+        losses = {}
+        for name, task, head, own in self._heads:
+            rows, target = _asked(name, batch)
+            if target is None:
+                continue  # its head is not run, so that nothing moves it
+            features, mask = encoding.features[name], encoding.masks[name]
+            if rows is not None:
+                both = isinstance(features, tuple)
+                features = (features[0][rows], features[1][rows]) if both else features[rows]
+                mask = None if mask is None else mask[rows]
+            if own is not None:
+                losses[name] = own(features, target, mask=mask)
+            else:
+                losses[name] = task_loss(task, answer_of(head, features, mask).float(), target)
+        return losses
+
+    def _of_answers(self, answers: Mapping[str, Tensor], batch: Split) -> dict[str, Tensor]:
+        losses = {}
+        for name, task in self._tasks.items():
+            rows, target = _asked(name, batch)
+            if target is not None:
+                answer = answers[name] if rows is None else answers[name][rows]
+                losses[name] = task_loss(task, answer, target)
+        return losses
+
+
+def adapt(network: nn.Module, signature: Signature, precision: Precision = nullcontext) -> Forward:
+    """How a network is asked: a batch to answers by task.
+
+    One input and one task go without names, so that any plain module will do. A module that is no `Network`
+    is not told what is missing, it gets zeros there.
+
+    Args:
+        network, signature: which, and what it serves.
+        precision: a context in which it computes; the answers are of full precision all the same.
+    """
+
+    def ask(batch: Split) -> Mapping[str, Tensor]:
+        answers: Mapping[str, Tensor]
+        if isinstance(network, Network):
+            answers = network(batch.inputs, batch.present)
+        elif len(signature.inputs) == 1 and len(signature.tasks) == 1:
+            (source,), (task,) = signature.inputs, signature.tasks
+            answers = {task: network(batch.inputs[source])}
+        else:
+            answers = network(batch.inputs)
+        return answers
+
+    if precision is nullcontext:
+        return ask
+
+    def cast(batch: Split) -> Mapping[str, Tensor]:
+        with precision():
+            answers = ask(batch)
+        return {name: answer.float() for name, answer in answers.items()}
+
+    return cast
+
+
+def _asked(name: str, batch: Split) -> tuple[Tensor | None, Tensor | None]:
+    """The rows of a batch with a label for a task, None: all; and their targets, None: there is no row."""
+    target, rows = batch.targets.get(name), batch.labelled.get(name)
+    if target is None or rows is None:
+        return None, target
+    return rows, target[rows] if bool(rows.any()) else None
+
+
+def shares(
+    tasks: Mapping[str, Task], batch: Split, own: slice, processes: int = 1
+) -> dict[str, Tensor | float]:
+    """What the losses of one process count for, so that the mean over all is the loss of the whole batch.
+
+    Args:
+        tasks: by name.
+        batch: the whole one.
+        own: the process's examples.
+        processes: that divide the batch.
+
+    Returns:
+        By task, of those that the whole batch has rows for: the number of processes times the part of what
+        the task counts that is here.
+    """
+    found: dict[str, Tensor | float] = {}
+    for name, task in tasks.items():
+        if name not in batch.targets:
+            continue
+        target, rows = batch.targets[name], batch.labelled.get(name)
+        if rows is None:
+            found[name] = processes * counted(task, target[own]) / counted(task, target)
+        elif bool(rows.any()):
+            here = target[own][rows[own]]
+            found[name] = processes * counted(task, here) / counted(task, target[rows]) if len(here) else 0.0
+    return found
+
+
+def _nothing(made: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """0, as a function of what a network made."""
+    return (made.sum() if isinstance(made, Tensor) else made[0].sum() + made[1].sum()) * 0
+
+
+def _sizes(network: Network, body: Graph, calls: Iterable[str]) -> dict[str, int]:
+    """Of the vectors that calls give; found by a first input where there was none yet."""
+    wanted = set(calls)
+    if not wanted <= body.shapes.keys():
+        training, device = network.training, str(next(network.parameters()).device)
+        with torch.no_grad():
+            network.eval().encode(network.signature.example(2, device))
+        network.train(training)
+    return {call: body.shapes[call][0] for call in wanted}

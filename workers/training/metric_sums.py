@@ -1,0 +1,235 @@
+"""The metrics of one task, summed over batches on the device and read out once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from search_spaces.blocks.heads.generation import written
+from search_spaces.blocks.heads.retrieval import TEMPERATURE, contrastive_loss
+from search_spaces.tasks import (
+    IGNORED,
+    Classification,
+    DenseMap,
+    Generation,
+    Retrieval,
+    Tagging,
+    Task,
+)
+from workers.problems.measures import RANKS
+from workers.training.entities import EntityCounts
+
+_QUERIES = 1024
+"""Compared with the whole gallery at once."""
+_CONTRASTED = 256
+"""Items of one contrastive loss: of a fixed number, for it grows with them."""
+
+
+class Tally(ABC):
+    """Sums over batches, kept on the device: nothing is read back until the end."""
+
+    @abstractmethod
+    def add(self, output: Tensor, target: Tensor) -> None:
+        """Count answers (float32) and targets of the task's form."""
+
+    @abstractmethod
+    def result(self) -> dict[str, float]:
+        """The metrics by name, the loss first; none where nothing was counted."""
+
+
+def tally_of(task: Task, device: torch.device) -> Tally:
+    """An empty tally for a task, on the device of its answers."""
+    if isinstance(task, Tagging) and task.labels:
+        return _Entities(task, device)
+    if isinstance(task, Classification | Tagging):
+        return _Hits(device)
+    if isinstance(task, Retrieval):
+        return _Ranks()
+    if isinstance(task, Generation):
+        return _Texts(device)
+    if isinstance(task, DenseMap) and task.discrete:
+        return _Points(task.outputs, device)
+    return _Errors()
+
+
+def _check_shape(output: Tensor, expected: tuple[int, ...]) -> None:
+    if tuple(output.shape) != expected:
+        raise ValueError(f"expected an answer of shape {expected}, got {tuple(output.shape)}")
+
+
+class _Hits(Tally):
+    """Loss and accuracy of classification ``(N, classes)`` and tagging ``(N, L, tags)``."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.hits = torch.zeros((), dtype=torch.int64, device=device)
+        self.count = torch.zeros((), dtype=torch.int64, device=device)
+
+    def add(self, output: Tensor, target: Tensor) -> None:
+        _check_shape(output, (*target.shape, output.shape[-1]))
+        logits, classes = output.reshape(-1, output.shape[-1]), target.reshape(-1)
+        self.loss += F.cross_entropy(logits, classes, ignore_index=IGNORED, reduction="sum")
+        self.hits += (logits.argmax(1) == classes).sum()
+        self.count += (classes != IGNORED).sum()
+
+    def result(self) -> dict[str, float]:
+        count = int(self.count)
+        return {"loss": float(self.loss) / count, "accuracy": int(self.hits) / count} if count else {}
+
+
+class _Entities(_Hits):
+    """Loss, accuracy and the F1 of entities of tagging ``(N, L, tags)`` whose tags have names."""
+
+    def __init__(self, task: Tagging, device: torch.device) -> None:
+        super().__init__(device)
+        self.entities = EntityCounts(task.labels, device)
+
+    def add(self, output: Tensor, target: Tensor) -> None:
+        super().add(output, target)
+        self.entities.add(output.argmax(2), target)
+
+    def result(self) -> dict[str, float]:
+        values = super().result()
+        if not values:
+            return {}
+        return {"loss": values["loss"], "f1": self.entities.f1(), "accuracy": values["accuracy"]}
+
+
+class _Errors(Tally):
+    """Loss, root mean squared error and R2 (its mean over outputs) of numbers ``(N, outputs, ...)``."""
+
+    def __init__(self) -> None:
+        # (3, outputs): sums of squared errors, of targets, of squared targets
+        self.sums: Tensor | None = None
+        self.count = 0
+
+    def add(self, output: Tensor, target: Tensor) -> None:
+        _check_shape(output, tuple(target.shape))
+        # float64: the variance is a difference of large sums
+        output, target = output.double(), target.double()
+        axes = [axis for axis in range(target.ndim) if axis != 1]
+        sums = torch.stack(
+            [(output - target).square().sum(axes), target.sum(axes), target.square().sum(axes)]
+        )
+        self.sums = sums if self.sums is None else self.sums + sums
+        self.count += target[:, 0].numel()
+
+    def result(self) -> dict[str, float]:
+        if self.sums is None:
+            return {}
+        errors, total, squares = self.sums
+        variation = squares - total.square() / self.count
+        # What does not vary cannot be explained, as in scikit-learn: 1 if it is answered rightly, else 0.
+        constant = variation <= 1e-12 * squares
+        explained = torch.where(constant, (errors == 0).double(), 1 - errors / variation.clamp(min=1e-300))
+        mean = float(errors.mean()) / self.count
+        return {"loss": mean, "rmse": mean**0.5, "r2": float(explained.mean())}
+
+
+class _Ranks(Tally):
+    """Loss and recall of retrieval ``(N, 2, features)``: for what part of the queries a match is found.
+
+    The gallery is all that was counted. A query's match is among the first k where fewer than k of the
+    gallery that do not match are as near to it as its nearest match. The loss is that of items in the order
+    in which they came, `_CONTRASTED` at once, at the temperature where learning begins.
+    """
+
+    def __init__(self) -> None:
+        self.embeddings: list[Tensor] = []
+        self.items: list[Tensor] = []
+
+    def add(self, output: Tensor, target: Tensor) -> None:
+        _check_shape(output, (len(target), 2, output.shape[-1]))
+        self.embeddings.append(output)
+        self.items.append(target)
+
+    def result(self) -> dict[str, float]:
+        if not self.items:
+            return {}
+        (query, gallery), items = torch.cat(self.embeddings).unbind(1), torch.cat(self.items)
+        loss = torch.zeros((), dtype=torch.float64, device=query.device)
+        for part in _slices(len(items), _CONTRASTED):
+            mean = contrastive_loss(query[part], gallery[part], items[part], 1 / TEMPERATURE)
+            loss += mean * (part.stop - part.start)
+        found = torch.zeros(len(RANKS), dtype=torch.int64, device=query.device)
+        ranks = torch.tensor(RANKS, device=query.device)
+        for part in _slices(len(items), _QUERIES):
+            nearness = query[part] @ gallery.T
+            matches = items[part].unsqueeze(1) == items
+            best = nearness.masked_fill(~matches, float("-inf")).amax(1, keepdim=True)
+            before = ((nearness >= best) & ~matches).sum(1)
+            found += (before.unsqueeze(1) < ranks).sum(0)
+        recalls = (found.double() / len(items)).tolist()
+        names = (f"recall_at_{rank}" for rank in RANKS)
+        return {"loss": float(loss) / len(items), **dict(zip(names, recalls, strict=True))}
+
+
+class _Texts(Tally):
+    """Loss and accuracy of the tokens of texts ``(N, length, vocabulary)``, each up to the target's end, and
+    the part of the texts that are right as a whole."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.hits, self.count, self.whole = torch.zeros(3, dtype=torch.int64, device=device)
+        self.texts = 0
+
+    def add(self, output: Tensor, target: Tensor) -> None:
+        _check_shape(output, (*target.shape, output.shape[-1]))
+        counts = written(target)
+        losses = F.cross_entropy(output.flatten(0, 1), target.flatten(), reduction="none")
+        right = output.argmax(2) == target
+        self.loss += (losses * counts.flatten()).sum()
+        self.hits += (right & counts).sum()
+        self.count += counts.sum()
+        self.whole += (right | ~counts).all(1).sum()
+        self.texts += len(target)
+
+    def result(self) -> dict[str, float]:
+        if not self.texts:
+            return {}
+        count = int(self.count)
+        return {
+            "loss": float(self.loss) / count,
+            "accuracy": int(self.hits) / count,
+            "exact": int(self.whole) / self.texts,
+        }
+
+
+class _Points(Tally):
+    """Loss, mean intersection over union and accuracy of maps of classes ``(N, classes, H, W)``.
+
+    The mean is over the classes that are in targets or in answers.
+    """
+
+    def __init__(self, classes: int, device: torch.device) -> None:
+        self.classes = classes
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.confusion = torch.zeros((classes, classes), dtype=torch.int64, device=device)
+
+    def add(self, output: Tensor, target: Tensor) -> None:
+        _check_shape(output, (len(target), self.classes, *target.shape[1:]))
+        self.loss += F.cross_entropy(output, target, ignore_index=IGNORED, reduction="sum")
+        pairs = target * self.classes + output.argmax(1)
+        # one more place, for points that are ignored
+        pairs = pairs.masked_fill(target == IGNORED, self.classes**2).flatten()
+        counts = torch.bincount(pairs, minlength=self.classes**2 + 1)
+        self.confusion += counts[:-1].view(self.classes, self.classes)
+
+    def result(self) -> dict[str, float]:
+        confusion = self.confusion.double().cpu()
+        count, right = float(confusion.sum()), confusion.diagonal()
+        if not count:
+            return {}
+        union = confusion.sum(0) + confusion.sum(1) - right
+        return {
+            "loss": float(self.loss) / count,
+            "miou": float((right / union)[union > 0].mean()),
+            "accuracy": float(right.sum()) / count,
+        }
+
+
+def _slices(count: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]

@@ -1,0 +1,150 @@
+"""Losses and metrics by kind of task, and how a network is evaluated on a split.
+
+Names: ``loss`` always (of several tasks, the sum of their losses). Of one task its metrics by their plain
+names:
+
+- classification, tagging: ``accuracy``, of what is counted; ``f1`` of entities where tags have labels
+- regression, and maps of numbers: ``rmse`` and ``r2``
+- retrieval: ``recall_at_1``, ``recall_at_5``, ``recall_at_10``, the gallery being the whole split
+- generation: ``accuracy`` of tokens up to the text's end, ``exact`` of texts
+- maps of classes: ``miou`` and ``accuracy``
+
+Each task has a main metric (``r2``, or else the first of those above; of tagging with labels ``f1``). Several
+tasks have ``score``, the mean of their main metrics, ``worst``, the lowest of these, and ``<task>.loss`` and
+``<task>.<metric>``. Examples without a label do not count; a task that none of them has a label for is left
+out of everything.
+
+A loss here is that of answers: of a field over tags, whose answers are marginals, their cross entropy; of
+retrieval, the contrastive loss at a fixed temperature; of generation, the cross entropy of greedy answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces.blocks.heads.generation import text_loss, written
+from search_spaces.blocks.heads.retrieval import TEMPERATURE, contrastive_loss
+from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Retrieval, Task
+from workers.problems.measures import main_metric
+from workers.problems.split import Split
+from workers.training.metric_sums import tally_of
+
+
+def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
+    """The training loss of one task's answers: a scalar, the mean over what the batch counts.
+
+    Cross entropy for classes, tags and tokens, the mean squared error for numbers, a contrastive loss for
+    embeddings.
+
+    Raises:
+        ValueError: the network's answer has another shape than its task asks for.
+    """
+    if isinstance(task, Classification):
+        return F.cross_entropy(output, target)
+    if isinstance(task, Retrieval):
+        query, gallery = output.unbind(1)
+        return contrastive_loss(query, gallery, target, 1 / TEMPERATURE)
+    discrete = isinstance(task, DenseMap) and task.discrete
+    positions = (len(output), *output.shape[2:]) if discrete else tuple(output.shape[: target.ndim])
+    if positions != target.shape:
+        # mse_loss would broadcast these, and learn nonsense
+        raise ValueError(f"expected an answer of shape {tuple(target.shape)}, got {tuple(output.shape)}")
+    if isinstance(task, Regression) or (isinstance(task, DenseMap) and not discrete):
+        return F.mse_loss(output, target)
+    if isinstance(task, Generation):
+        return text_loss(output, target)
+    logits = output if discrete else output.flatten(0, 1)
+    # Not the mean of cross_entropy: that is NaN when a batch counts nothing at all.
+    summed = F.cross_entropy(
+        logits, target if discrete else target.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
+    return summed / counted(task, target)
+
+
+def counted(task: Task, target: Tensor) -> Tensor | int:
+    """Over how many the loss of a task is the mean: examples, or the tags, tokens or points that count; at
+    least 1."""
+    if isinstance(task, Generation):
+        return written(target).sum().clamp(min=1)
+    if isinstance(task, Classification | Regression | Retrieval) or (
+        isinstance(task, DenseMap) and not task.discrete
+    ):
+        return max(1, len(target))
+    return (target != IGNORED).sum().clamp(min=1)
+
+
+class Scores:
+    """The metrics of a network over the batches that it is given.
+
+    Args:
+        tasks: of the network's signature, by name.
+        device: where answers and targets are.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
+        self._tasks = tasks
+        self._tallies = {name: tally_of(task, device) for name, task in tasks.items()}
+
+    def add(self, outputs: Mapping[str, Tensor], batch: Split) -> None:
+        """Count the answers to one batch, as far as it has labels."""
+        for name, tally in self._tallies.items():
+            if name not in batch.targets:
+                continue
+            output, target = outputs[name], batch.targets[name]
+            if name in batch.labelled:
+                labelled = batch.labelled[name]
+                output, target = output[labelled], target[labelled]
+            if len(target):
+                tally.add(output.float(), target)
+
+    def result(self) -> dict[str, float]:
+        """All metrics so far, by name, of the tasks that were counted; see `workers.problems.measures`."""
+        by_task = {name: tally.result() for name, tally in self._tallies.items()}
+        by_task = {name: values for name, values in by_task.items() if values}
+        if len(self._tasks) == 1 or not by_task:
+            return next(iter(by_task.values()), {})
+        mains = [values[main_metric(self._tasks[name])] for name, values in by_task.items()]
+        combined = {
+            "loss": sum(values["loss"] for values in by_task.values()),
+            "score": sum(mains) / len(mains),
+            "worst": min(mains),
+        }
+        for name, values in by_task.items():
+            combined |= {f"{name}.{metric}": value for metric, value in values.items()}
+        return combined
+
+
+def evaluate(
+    forward: Callable[[Split], Mapping[str, Tensor]],
+    network: nn.Module,
+    split: Split,
+    tasks: Mapping[str, Task],
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """The metrics of a network on a split, in evaluation mode, without gradients; leaves it in that mode.
+
+    Args:
+        forward: how the network is asked: a batch to answers by task.
+        network: the network itself.
+        split: on the network's device.
+        tasks: by name.
+        check: called between batches; raises to stop early.
+    """
+    network.eval()
+    scores = Scores(tasks, split.device)
+    # Large batches fill a GPU; on a CPU activations that stay in the cache are worth more than fewer calls.
+    size = 256 if split.device.type == "cpu" else 2048
+    with torch.inference_mode():
+        for start in range(0, len(split), size):
+            check()
+            batch = split.take(slice(start, start + size))
+            # A copy: a network may change its input in place, and the split may be shared with others.
+            inputs = {name: tensor.clone() for name, tensor in batch.inputs.items()}
+            scores.add(forward(replace(batch, inputs=inputs)), batch)
+    return scores.result()

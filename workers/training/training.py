@@ -1,0 +1,238 @@
+"""Training one network on one problem, with a report per epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import nn
+
+from search_spaces.errors import TrainingFailure
+from search_spaces.signature import Image
+from workers.failures import message_of, reason_of
+from workers.job import Report, TrialStopped
+from workers.problems.problem import Problem
+from workers.recipe import Recipe
+from workers.training.batches import Feed
+from workers.training.criterion import Criterion, Forward, Precision, TrainingLoss, adapt
+from workers.training.gradient_balancing import METHODS, GradientBalance
+from workers.training.learning import Learning
+from workers.training.mean_losses import MeanLosses
+from workers.training.metrics import evaluate
+from workers.training.modality_dropout import drop_modalities
+from workers.training.optimization import FusedOptimizer, learning_rate
+from workers.training.process_group import Alone
+from workers.training.random_state import OwnChance, isolated, seed_all
+
+CHECK_STEPS = 50
+"""How often the loss is looked at within an epoch: reading it back makes a GPU wait."""
+
+
+def train(
+    network: nn.Module,
+    problem: Problem,
+    recipe: Recipe,
+    *,
+    seed: int,
+    seconds: float | None = None,
+    check: Callable[[], None] = lambda: None,
+    begin: Callable[[Learning], int] = lambda learning: 0,
+    until: int | None = None,
+    group: Alone | None = None,
+) -> Iterator[Report]:
+    """Train a network, epoch by epoch; the caller may leave off after any report.
+
+    The same network, problem, recipe and seed give the same reports. The chance of an epoch comes from the
+    seed and the epoch alone, so a training may go on elsewhere with the network's and the optimizer's state.
+    The caller's random states stay.
+
+    Args:
+        network: answers by task (`Network`), or any module where there is one input and one task. It is
+            moved to the problem's device, and is in evaluation mode at each report.
+        problem: its data on the device to train on (`Problem.to`).
+        recipe: how.
+        seed: of order, augmentation and the network's own chance (dropout); not of the initial weights.
+        seconds: limit on training and validation together.
+        check: called between steps; what it raises ends the training.
+        begin: called once with what is kept beside the network, when all is where it trains; may bring both
+            to an earlier training's state. Gives the epochs that they have been trained for.
+        until: leave off after this epoch; the learning rate's schedule spans all of the recipe's.
+        group: the processes that train it together; None: this one alone. The first one calls ``begin``,
+            validates and gives the reports; the others do their share and give none.
+
+    Yields:
+        A report after each epoch, with the metrics on the validation split.
+
+    Raises:
+        TrainingFailure: the network raised (``exception``, ``out_of_memory``; the cause is attached), its
+            loss is no longer finite (``not_finite``), or the time is over (``timeout``).
+        TrialStopped: another process of the group has ended the training.
+    """
+    device = next(iter(problem.train.inputs.values())).device
+    deadline = Deadline(seconds, check)
+    group = group or Alone()
+    steps = _train(network, problem, recipe, seed, device, deadline, begin, until or recipe.epochs, group)
+    return isolated(_mapped(steps), OwnChance(seed, device))
+
+
+class Deadline:
+    """A trial's time and its end, asked between steps.
+
+    Args:
+        seconds: from now; None: no limit.
+        check: asked first; raises to end the trial for a reason of its own.
+    """
+
+    def __init__(self, seconds: float | None, check: Callable[[], None] = lambda: None) -> None:
+        self.seconds, self._check = seconds, check
+        self._limit = math.inf if seconds is None else seconds
+        self._started = time.perf_counter()
+
+    @property
+    def spent(self) -> float:
+        """Seconds so far."""
+        return time.perf_counter() - self._started
+
+    def add(self, seconds: float) -> None:
+        """Count what was spent before, by an earlier attempt."""
+        self._started -= seconds
+
+    def check(self) -> None:
+        """Raise what the caller's check raises, or a `TrainingFailure` when the time is over."""
+        self._check()
+        if time.perf_counter() - self._started > self._limit:
+            raise TrainingFailure("timeout", f"not finished within its {self.seconds:g} seconds")
+
+
+def _mapped(steps: Iterator[Report]) -> Iterator[Report]:
+    """``steps``, with what the network raises as a `TrainingFailure`."""
+    try:
+        yield from steps
+    except (TrainingFailure, TrialStopped):
+        raise
+    except (Exception, SystemExit) as error:
+        raise TrainingFailure(reason_of(error), message_of(error)) from error
+
+
+def _train(
+    network: nn.Module,
+    problem: Problem,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    deadline: Deadline,
+    begin: Callable[[Learning], int],
+    until: int,
+    group: Alone,
+) -> Iterator[Report]:
+    signature = problem.signature
+    network.to(device)
+    precision = _precision(recipe, device)
+    forward = adapt(network, signature, precision)
+    channels_last = _lay_out(network, forward, problem)
+    criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
+    loss_of = TrainingLoss(network, criterion, signature, precision)
+    optimizer = FusedOptimizer(loss_of.trained(), recipe, undecayed=criterion.balance.parameters())
+    learns = bool(optimizer.parameters)
+    gradients: GradientBalance | None = None
+    if recipe.balancing in METHODS and len(signature.tasks) > 1:
+        gradients = GradientBalance(recipe.balancing, optimizer.parameters)
+    feed = Feed(
+        problem.train,
+        signature,
+        batch_size=recipe.batch_size,
+        augmentation=recipe.augmentation,
+        channels_last=channels_last,
+        sampling=recipe.sampling,
+    )
+    rate = learning_rate(recipe, feed.steps * recipe.epochs)
+    learning = Learning({"optimizer": optimizer, "feed": feed}, criterion)
+    with group.agreement():
+        begun = begin(learning) if group.leads else 0
+    begun = group.begin(begun, learning)
+    shared = group.parallel(loss_of, signature.tasks, learns=learns, apart=gradients is not None)
+    for epoch in range(begun + 1, until + 1):
+        group.align(network)
+        # Order and augmentation are the same in all processes, the network's own chance (dropout) is not.
+        chance = _seed_of(seed, epoch)
+        seed_all(chance if group.leads else _seed_of(chance, group.rank), device)
+        generator = torch.Generator().manual_seed(chance)
+        criterion.balance.begin_epoch(chance)
+        if gradients is not None:
+            gradients.begin_epoch(chance)
+        network.train()
+        started = time.perf_counter()
+        means, seen = MeanLosses(signature.tasks, device), 0
+        for step, fed in enumerate(feed.epoch(epoch, generator)):
+            batch = drop_modalities(fed, signature, recipe.modality_dropout, generator)
+            optimizer.zero_grad()
+            with group.agreement():
+                losses = shared(batch)
+                # After the loss: in its computing, processes may already wait for one another.
+                if step and step % CHECK_STEPS == 0:
+                    _check_finite("training loss", means.total, epoch)
+                deadline.check()
+            if learns and losses.total is not None:
+                if gradients is None:
+                    torch.autograd.backward(losses.total)
+                else:
+                    gradients.backward(losses.tasks, losses.auxiliary, group.reduce)
+                optimizer.step(rate((epoch - 1) * feed.steps + step))
+            means.add(losses.tasks, batch)
+            if recipe.sampling == "uncertainty" and losses.tasks:
+                feed.told(group.mean(torch.stack(list(losses.tasks.values())).detach().sum()))
+            seen += len(batch)
+        by_task = means.read(group.mean)
+        train_loss = sum(by_task.values())
+        with group.agreement():
+            _check_finite("training loss", train_loss, epoch)
+            criterion.balance.end_epoch(by_task)
+            elapsed = time.perf_counter() - started
+            if group.leads:
+                held = problem.validation
+                metrics = evaluate(forward, network, held, signature.tasks, check=deadline.check)
+                _check_finite("validation loss", metrics["loss"], epoch)
+        if group.leads:
+            yield Report(epoch, metrics, train_loss, elapsed, seen / elapsed)
+
+
+def _seed_of(seed: int, epoch: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} {epoch}".encode()).digest()[:4])
+
+
+def _check_finite(what: str, value: float, epoch: int) -> None:
+    if not math.isfinite(value):
+        raise TrainingFailure("not_finite", f"{what} became {value} in epoch {epoch}")
+
+
+def _precision(recipe: Recipe, device: torch.device) -> Precision:
+    """The recipe's precision, where the device has a use for it."""
+    if recipe.precision != "bfloat16" or device.type == "cpu":
+        return contextlib.nullcontext
+    return lambda: torch.autocast(device.type, torch.bfloat16)
+
+
+def _lay_out(network: nn.Module, forward: Forward, problem: Problem) -> bool:
+    """Lay a convolutional network out channels last where it runs so; returns whether it does.
+
+    This alone makes small convolutions on a CPU 1.4 times as fast. But a user's module may ``view`` what a
+    convolution gives, which works in the ordinary layout only: tried on two examples, in evaluation mode, so
+    that no running statistics move.
+    """
+    if not any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in network.modules()):
+        return False
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sample = problem.train.select(torch.arange(min(2, len(problem.train)), device=problem.train.device))
+    for name, kind in problem.signature.inputs.items():
+        if isinstance(kind, Image):
+            sample.inputs[name] = sample.inputs[name].contiguous(memory_format=torch.channels_last)
+    network.eval()
+    with contextlib.suppress(Exception), torch.inference_mode():
+        forward(sample)
+        return True
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return False

@@ -1,0 +1,101 @@
+"""What a trial leaves behind in its process: cleaned up, and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import sys
+from collections.abc import Callable
+from functools import cache
+
+import torch
+
+from workers.trial.memory import held
+
+_NOTICEABLE, _LEFT_BEHIND, _LEFT_IN_ALL = 64 * 2**20, 256 * 2**20, 1024 * 2**20
+
+
+class Residue:
+    """The memory that trials leave behind in this process.
+
+    The process is fit for another trial unless the last one has left 256 MiB more than any before it, all of
+    them together 1 GiB, or so much that half of the trial's limit is gone.
+
+    Args:
+        measure: bytes held now.
+        cleaners: what may lower that, in this order.
+    """
+
+    def __init__(self, measure: Callable[[], int], cleaners: tuple[Callable[[], object], ...]) -> None:
+        self._measure, self._cleaners = measure, cleaners
+        self._first = self._most = measure()
+
+    def is_fit(self, *, kept: int = 0, limit: int | None = None) -> bool:
+        """Clean up, where there is so much that it is worth the time, and judge the process.
+
+        Args:
+            kept: bytes of the trial's results, which are still to be handed on.
+            limit: of the trial, in bytes.
+        """
+        half = sys.maxsize if limit is None else max(limit // 2, self._first + _NOTICEABLE)
+        bound = min(self._most + _LEFT_BEHIND, self._first + _LEFT_IN_ALL, half)
+        now = self._measure() - kept
+        for clean in self._cleaners:
+            if now <= min(bound, self._most + _NOTICEABLE):
+                break
+            clean()
+            now = self._measure() - kept
+        fit = now <= bound
+        self._most = max(self._most, now)
+        if not fit:  # who uses the process all the same begins anew
+            self._first = self._most = now
+        return fit
+
+
+def _trim() -> None:
+    """Have the C library give back what it keeps for later; glibc has a call for that."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@cache
+def _host() -> Residue:
+    # The cheapest cleaner first: to collect takes some 50 ms. Libraries that a trial was the first to load
+    # are no residue: the next process would load them, too.
+    return Residue(lambda: held("RssAnon"), (_trim, gc.collect, _trim))
+
+
+@cache
+def _gpu(index: int) -> Residue:
+    return Residue(lambda: torch.cuda.memory_allocated(index), (gc.collect,))
+
+
+def begin(device: torch.device) -> None:
+    """Note what this process holds before its first trial."""
+    _host()
+    if device.type == "cuda":
+        _gpu(_index(device))
+
+
+def is_fit(device: torch.device, *, kept: int, limit: int | None) -> bool:
+    """Clean up after a trial; says whether the process may run another one.
+
+    Args:
+        device: that it was trained on.
+        kept: bytes of its results, which are still to be handed on.
+        limit: its `Job.memory`.
+    """
+    fit = _host().is_fit(kept=kept, limit=limit)
+    if device.type == "cuda":
+        try:
+            torch.cuda.synchronize(device)
+            fit &= _gpu(_index(device)).is_fit()
+            torch.cuda.empty_cache()
+        except RuntimeError:  # some errors leave a process without a usable GPU
+            return False
+    return fit
+
+
+def _index(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index

@@ -1,0 +1,131 @@
+"""How far a trial has come: what it goes on from, and what it saves of itself on its way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from search_spaces.errors import ExecutorError, FormatError
+from workers.job import Checkpoint, HeldWeights, Job, Report
+from workers.trial import checkpoint
+from workers.trial.checkpoint import Epoch
+from workers.trial.checkpoints import Folder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workers.training.learning import Learning
+    from workers.training.training import Deadline
+    from workers.trial.trial_log import TrialLog
+
+
+class Progress:
+    """The epochs that a trial has behind it, and its checkpoints.
+
+    What a storage does not do costs the trial nothing but a line in its log.
+
+    Args:
+        job: of the trial.
+        network: that is trained.
+        until: the last epoch to train.
+        deadline: the job's time; it is told what earlier attempts at the job have spent.
+        log: of the trial.
+    """
+
+    def __init__(self, job: Job, network: nn.Module, until: int, deadline: Deadline, log: TrialLog) -> None:
+        self._job, self._network, self._until = job, network, until
+        self._deadline, self._log = deadline, log
+        self._folder = None if job.folder is None else Folder(job.folder)
+        self._learning: Learning | None = None
+        self._history: list[Epoch] = []
+        self._restored: list[Report] = []  # of this job's epochs, by an earlier attempt
+        self._before = 0.0  # seconds of earlier jobs of the trial
+        self._saved_at = time.perf_counter()
+
+    @property
+    def epoch(self) -> int:
+        """The last one trained."""
+        return len(self._history)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Those of the last epoch."""
+        return self._history[-1].report.metrics
+
+    def begin(self, learning: Learning) -> int:
+        """Bring network and training to the newest state there is; gives the epochs behind it.
+
+        Raises:
+            FormatError: the job's own checkpoint is none, or one of another trial.
+        """
+        self._learning = learning
+        for state in self._states():
+            try:
+                self._history = checkpoint.restore(state.state.read(), self._job, self._network, learning)
+                self._note(f"goes on after epoch {state.epoch}")
+                break
+            except ExecutorError as error:
+                self._note(f"checkpoint of epoch {state.epoch} is lost: {error}")
+            except FormatError as error:
+                if state is self._job.checkpoint:
+                    raise
+                self._note(f"checkpoint of epoch {state.epoch} in {self._job.folder} passed over: {error}")
+        begun = 0 if self._job.checkpoint is None else self._job.checkpoint.epoch
+        spent = [0.0, *(epoch.spent for epoch in self._history)]
+        self._before = spent[min(begun, len(self._history))]
+        self._deadline.add(spent[-1] - self._before)
+        self._restored = [epoch.report for epoch in self._history[begun:]]
+        return len(self._history)
+
+    def reports(self, trained: Iterator[Report], enough: Callable[[], bool]) -> Iterator[Report]:
+        """All reports of the job: those that an earlier attempt gave, and those of what is trained now.
+
+        They end when ``enough``, asked after each epoch trained now, says so.
+        """
+        for report in trained:  # its first step is `begin`
+            yield from self._again()
+            self._history.append(Epoch(report, self._before + self._deadline.spent))
+            yield report
+            if enough():
+                return
+            due = time.perf_counter() - self._saved_at >= self._job.save_seconds
+            if due and report.epoch < self._until:
+                self._save()
+        yield from self._again()
+
+    def pause(self) -> Checkpoint:
+        """The state now; it travels in memory where it cannot be saved."""
+        return self._save() or Checkpoint(len(self._history), HeldWeights(self._state()))
+
+    def _states(self) -> list[Checkpoint]:
+        """What there is to go on from, the newest first."""
+        states = [] if self._job.checkpoint is None else [self._job.checkpoint]
+        if self._folder is not None:
+            try:
+                states += [state for state in self._folder.saved() if state.epoch <= self._until]
+            except ExecutorError as error:
+                self._note(str(error))
+        return sorted(states, key=lambda state: -state.epoch)
+
+    def _again(self) -> Iterator[Report]:
+        reports, self._restored = self._restored, []
+        yield from reports
+
+    def _save(self) -> Checkpoint | None:
+        if self._folder is None:
+            return None
+        try:
+            return self._folder.save(len(self._history), self._state())
+        except ExecutorError as error:
+            self._note(str(error))
+            return None
+        finally:
+            self._saved_at = time.perf_counter()
+
+    def _state(self) -> bytes:
+        assert self._learning is not None  # set by `begin`, before the first epoch
+        return checkpoint.save(self._job, self._network, self._learning, self._history)
+
+    def _note(self, text: str) -> None:
+        self._log.write(f"{text}\n")

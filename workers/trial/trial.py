@@ -1,0 +1,178 @@
+"""One trial, from its job to its last event: the same code in every executor."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import torch
+
+from search_spaces.errors import BuildError, FormatError
+from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
+from workers.job import Event, Failed, Finished, HeldWeights, Job, Reported
+from workers.recipe import Recipe
+from workers.training.criterion import adapt
+from workers.training.metrics import evaluate
+from workers.training.process_group import Alone
+from workers.training.random_state import OwnChance, isolated
+from workers.training.training import Deadline, train
+from workers.trial import residue as aftermath
+from workers.trial.memory import Limit
+from workers.trial.resumption import Progress
+from workers.trial.torch_modes import OwnModes
+from workers.trial.trial_log import TrialLog
+from workers.trial.weights import inherit, to_safetensors
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workers.problems.problem import Problem
+
+
+def run(
+    job: Job,
+    data: Problem,
+    *,
+    device: torch.device | str = "cpu",
+    check: Callable[[], None] = lambda: None,
+    enough: Callable[[], bool] = lambda: False,
+    group: Alone | None = None,
+) -> Iterator[Event]:
+    """Build, train, validate and test the network of a job, as far as the job goes.
+
+    Never raises for what the network does: that is its last event. The caller's random states, streams and
+    torch's modes are untouched. With ``job.folder`` it goes on from the latest state there, if that is newer
+    than the job's checkpoint, and saves there; who takes the last event removes the folder.
+
+    Args:
+        job: what to do.
+        data: the problem, on ``device``.
+        device: to train on.
+        check: called between steps; raises `TrialStopped` to end the trial.
+        enough: asked after each epoch that was trained; true: the trial pauses there, as with `Job.until`.
+            Not for several processes.
+        group: the processes that run the trial together; None: this one alone.
+
+    Yields:
+        `Reported` for each epoch of the job, those of an earlier attempt included, then one `Finished` or
+        `Failed`. In a group the first process gives them. The others give the last alone: a `Finished`
+        without metrics, or a `Failed` that is ``stopped`` where it failed in another one.
+    """
+    device = torch.device(device)
+    aftermath.begin(device)
+    log, modes = TrialLog(), OwnModes()
+    limit = Limit(job.memory)
+
+    def look() -> None:
+        check()
+        limit.check()
+
+    deadline = Deadline(job.seconds, look)
+    end: Finished | Failed | None = None
+    usable = True
+    steps = _run(job, data, device, deadline, limit, log, enough, group or Alone())
+    try:
+        for event in isolated(isolated(steps, modes), log):
+            if isinstance(event, Reported):
+                yield event
+            else:
+                end = event
+    except (Exception, SystemExit) as error:
+        # SystemExit too: a candidate may not end the worker.
+        usable = not breaks_the_gpu(error)
+        end = Failed(
+            number=job.number,
+            reason=reason_of(error),
+            message=message_of(error),
+            traceback=traceback_of(error),
+            infrastructure=False,
+            seconds=deadline.spent,
+        )
+    assert end is not None  # `_run` ends with an event or an error
+    # Here the frames that held the network's tensors are gone.
+    fit = aftermath.is_fit(device, kept=_size(end), limit=job.memory) and usable and modes.restored
+    yield dataclasses.replace(end, log=log.text(), fit=fit)
+
+
+def _run(
+    job: Job,
+    data: Problem,
+    device: torch.device,
+    deadline: Deadline,
+    limit: Limit,
+    log: TrialLog,
+    enough: Callable[[], bool],
+    group: Alone,
+) -> Iterator[Event]:
+    with group.agreement():
+        deadline.check()
+        recipe = Recipe.of(job.architecture)
+        if job.epochs is not None:
+            recipe = recipe.model_copy(update={"epochs": job.epochs})
+        until = min(job.until or recipe.epochs, recipe.epochs)
+        chance = OwnChance(job.seed, device)
+        with chance:
+            network = _build(job, data)
+    inherited = {} if job.initial is None else _inherit(network, job.initial, log)
+    progress = Progress(job, network, until, deadline, log)
+    trained = train(
+        network,
+        data,
+        recipe,
+        seed=job.seed,
+        check=deadline.check,
+        begin=progress.begin,
+        until=until,
+        group=group,
+    )
+    for report in progress.reports(trained, enough):
+        yield Reported(job.number, report)
+    with group.agreement():
+        end = Finished(job.number, {}, {}, 0.0, HeldWeights(b""))
+        if group.leads:
+            paused = progress.pause() if progress.epoch < recipe.epochs else None
+            with chance:
+                # The only place that touches the test split: when training ends or pauses, for reporting
+                # (law 6).
+                test_metrics = evaluate(
+                    adapt(network, data.signature),
+                    network,
+                    data.test,
+                    data.signature.tasks,
+                    check=deadline.check,
+                )
+                weights = HeldWeights(to_safetensors(network))
+            end = Finished(job.number, progress.metrics, test_metrics, 0.0, weights, checkpoint=paused)
+        limit.check(now=True)
+    costs = job.architecture.cost(data.signature).to_dict() if group.leads else {}
+    yield dataclasses.replace(end, seconds=deadline.spent, costs={**costs, **inherited})
+
+
+def _size(event: Finished | Failed) -> int:
+    """Bytes of this process that go on with an event."""
+    if isinstance(event, Failed):
+        return 0
+    held = [event.weights, None if event.checkpoint is None else event.checkpoint.state]
+    return sum(len(weights.data) for weights in held if isinstance(weights, HeldWeights))
+
+
+def _inherit(network: nn.Module, initial: bytes, log: TrialLog) -> dict[str, float]:
+    """Let a network begin from another's weights; how many tensors it got, as `Finished.costs` have it."""
+    try:
+        count = inherit(network, initial)
+    except FormatError as error:
+        log.write(f"begins from nothing: {error}\n")
+        return {"inherited_tensors": 0.0}
+    log.write(f"begins with {count} of {len(network.state_dict())} tensors of its parent\n")
+    return {"inherited_tensors": float(count)}
+
+
+def _build(job: Job, data: Problem) -> nn.Module:
+    try:
+        return job.architecture.build(data.signature)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, BuildError) or reason_of(error) == "out_of_memory":
+            raise
+        # A user's module may raise anything from its __init__.
+        raise BuildError(message_of(error)) from error
