@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from controllers.base import Controller
@@ -273,7 +274,22 @@ COSTS = frozenset({"num_params", "num_macs", "activation_bytes"})
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """One search: what it is (see `nas.description`), where it stands, and what people say of it."""
+    """One search: what it is, where it stands, and what people say of it.
+
+    Attributes:
+        id: the number of the search in its store.
+        name: the name of the search, unique in its store.
+        status: how the search stands by the store's word; see `state`.
+        reason: why it ended, in words; None while it runs.
+        created_at: when it was made, in seconds since 1970, UTC.
+        elapsed_seconds: the time that its drivers have taken together.
+        driver: who drives it, as `nas.lease.Driver.to_json` writes it; None: nobody does.
+        heartbeat_at: when its driver was last heard of, in seconds since 1970, UTC.
+        written: the name of the last transaction of its driver.
+        stored: the description as the store has it, plain data; see `description`.
+        tags: words that people have given it.
+        notes: a text that people have given it.
+    """
 
     id: int
     name: str
@@ -284,9 +300,18 @@ class SearchRecord:
     driver: str | None
     heartbeat_at: float | None
     written: str | None
-    description: Mapping[str, Any]
+    stored: Mapping[str, Any]
     tags: Sequence[str] = ()
     notes: str = ""
+
+    @cached_property
+    def description(self) -> Description:
+        """What the search is, parsed at the first use and kept.
+
+        Raises:
+            FormatError: the store holds no description of a search.
+        """
+        return Description.from_dict(self.stored)
 
     @property
     def state(self) -> str:

@@ -43,7 +43,7 @@ def print_leaderboard(store: Store, format: str, search: Searches = None, **opti
     """Print a leaderboard; ``format``: table, json, csv or markdown; ``options`` as of `nas.leaderboard`."""
     rows = entries(store, search, **options)
     records = searches_of(store, search, options.get("problem"))
-    record, description = records[0], Description.from_dict(records[0].description)
+    record, description = records[0], records[0].description
     title = f"{record.name} ({description.problem}, {description.controller}, {record.state})"
     if len(records) > 1:
         title = f"{len(records)} searches of {description.problem}: {', '.join(one.name for one in records)}"
@@ -161,7 +161,7 @@ def print_table(
 def print_trial(store: Store, id: str, search: str | None, *, log: bool = False) -> None:
     """Everything about one architecture in a store; ``log``: what its trial printed, too."""
     record, trial = store.find_trial(id, search)
-    description = Description.from_dict(record.description)
+    description = record.description
     out = console()
     out.print(
         f"{trial.architecture_id} is trial {trial.number} of search {record.name}: {trial.status}",
@@ -235,7 +235,7 @@ def print_catalog(what: str, store: str) -> None:
         with Store(store) as opened:
             rows = []
             for record in opened.searches():
-                description = Description.from_dict(record.description)
+                description = record.description
                 trials = opened.count_trials(record.id)
                 objectives = ", ".join(map(str, description.objectives))
                 budget = duration(record.elapsed_seconds)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from nas.cluster.job import SEARCH, STORE
 from nas.commands.display import print_table
-from nas.description import Description
 from nas.environment import DEFAULT_STORE
 from nas.lease import living
 from nas.records import TRAINED, Status
@@ -85,7 +84,7 @@ def search_lines(store: Store, name: str | None) -> Lines:
         UnknownNameError: the store has no such search.
     """
     record = store.search(name)
-    description = Description.from_dict(record.description)
+    description = record.description
     took = duration(record.elapsed_seconds)
     reason = f" ({record.reason})" if record.reason else ""
     lines = [("search", f"{record.name}: {record.state}{reason}, {took} so far")]

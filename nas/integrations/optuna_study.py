@@ -66,7 +66,7 @@ def to_optuna(
         record = found.search(search.name if isinstance(search, Search) else search)
         trials = found.trials(record.id)
         reports = found.curves(record.id, [trial.number for trial in trials if trial.epochs])
-    description = Description.from_dict(record.description)
+    description = record.description
     space = search.space if isinstance(search, Search) else description.load_space(modules)
     holes, wanted = space.holes(), [objective.metric for objective in description.objectives]
     with quiet():

@@ -48,7 +48,7 @@ def content(
         StoreError, UnknownNameError: there is no such search.
     """
     record = store.search(search)
-    description = Description.from_dict(record.description)
+    description = record.description
     trials = store.trials(record.id)
     by_number = {trial.number: trial for trial in trials}
     # a running search may have got trials since
@@ -116,10 +116,10 @@ def _random_search(store: Store, record: SearchRecord, description: Description)
         return None
     found: list[tuple[bool, int, SearchRecord]] = []
     for other in store.searches():
-        if other.id == record.id or other.description.get("controller") != "random":
+        if other.id == record.id or other.stored.get("controller") != "random":
             continue
         try:
-            theirs = Description.from_dict(other.description)
+            theirs = other.description
         except FormatError:
             continue
         same = (theirs.problem, theirs.data, theirs.objectives[0], theirs.signature)
@@ -138,7 +138,7 @@ def _progress(
     objective = description.objectives[0]
     lines = [_line(record.name, description.controller, trials, objective, description)]
     if other is not None:
-        theirs = Description.from_dict(other.description)
+        theirs = other.description
         came = store.trials(other.id, statuses=TRAINED)
         lines.append(_line(other.name, theirs.controller, came, objective, description))
     return lines

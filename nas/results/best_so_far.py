@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from controllers.objectives import Limit, Objective
 from controllers.ranking import Scores, first_front, hypervolume
-from nas.description import Description
 from nas.ranking import first_fronts, outcome
 from nas.records import TRAINED, Trial
 from nas.store.store import DEFAULT_STORE, Store, open_store
@@ -124,7 +123,7 @@ def best_so_far(
     with open_store(store) as opened:
         for name in names:
             record = opened.search(name)
-            description = Description.from_dict(record.description)
+            description = record.description
             objective = description.objective(metric)
             for step in steps(opened.trials(record.id, statuses=TRAINED), objective, description.limits):
                 trial = step.trial
@@ -156,7 +155,7 @@ def pareto_front(store: Store | str | Path = DEFAULT_STORE, search: str | int | 
 
     with open_store(store) as opened:
         record = opened.search(search)
-        description = Description.from_dict(record.description)
+        description = record.description
         objectives = description.objectives
         columns = opened.metrics(record.id, [o.metric for o in objectives], feasible=True)
         signs = [objective.score(1.0) for objective in objectives]

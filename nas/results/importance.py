@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controllers.objectives import Objective
-from nas.description import Description
 from nas.records import MEASURED, Trial
 from nas.store.store import DEFAULT_STORE, Store, open_store
 
@@ -149,7 +148,7 @@ def importance(
 
     with open_store(store) as opened:
         record = opened.search(search)
-        objective = Description.from_dict(record.description).objective(metric)
+        objective = record.description.objective(metric)
         found = importances(opened.trials(record.id, statuses=MEASURED), objective, seed=seed)
     rows = [(one.path, one.importance, one.std, one.best) for one in found.decisions]
     frame = pd.DataFrame(rows, columns=["decision", "importance", "std", "best"])

@@ -122,7 +122,7 @@ def entries(
             for trial in store.trials(record.id, statuses=(status,))
         ]
         ranked = [*ranked, *rest][:most]
-    description = Description.from_dict(records[0].description)
+    description = records[0].description
     trials = [trial for _, trial in ranked]
     several = len(description.signature.tasks) > 1
     scores = {record.id: _scores(store, record.id, description) if several else {} for record in records}
@@ -157,12 +157,12 @@ def searches_of(store: Store, search: Searches = None, problem: str | None = Non
 
 
 def _problem(record: SearchRecord) -> str:
-    return str(record.description.get("problem", ""))
+    return str(record.stored.get("problem", ""))
 
 
 def _data(record: SearchRecord) -> tuple[Any, ...]:
     """By what searches compare."""
-    return tuple(record.description.get(name) for name in ("problem", "data", "signature"))
+    return tuple(record.stored.get(name) for name in ("problem", "data", "signature"))
 
 
 def _ranked(
@@ -171,7 +171,7 @@ def _ranked(
     """The measured trials of some searches, best first."""
     if len(records) == 1:
         return [(records[0], trial) for trial in store.ranked(records[0].id, top)]
-    ranking = Ranking.of(records[0].description)
+    ranking = Ranking.of(records[0].stored)
     # of one objective the best of all are among the best of each; a front is known when all are there
     most = top if len(ranking.objectives) == 1 and not ranking.limits else None
     found = [(record, trial) for record in records for trial in store.ranked(record.id, most)]
@@ -188,8 +188,8 @@ def _over_seeds(
         for record in records
     )
     of_trial = {id(network.trial): network for network in found}
-    trials = Ranking.of(records[0].description).rank([network.trial for network in found])
-    columns = Columns.of(Description.from_dict(records[0].description), trials)
+    trials = Ranking.of(records[0].stored).rank([network.trial for network in found])
+    columns = Columns.of(records[0].description, trials)
     columns.std = list(dict.fromkeys(name for network in found for name in network.std))
     columns.test_std = list(dict.fromkeys(name for network in found for name in network.test_std))
     rows = [network_entry(place, of_trial[id(trial)], columns) for place, trial in enumerate(trials, start=1)]

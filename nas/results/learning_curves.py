@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.description import Description
 from nas.records import TRAINED, EpochReport
 from nas.store.store import DEFAULT_STORE, Store, open_store
 
@@ -91,7 +90,7 @@ def curves(
 
     with open_store(store) as opened:
         record = opened.search(search)
-        description = Description.from_dict(record.description)
+        description = record.description
         ranked = description.rank(opened.trials(record.id, statuses=TRAINED))[:top]
         found = opened.curves(record.id, [trial.number for trial in ranked])
     names = dict.fromkeys(name for reports in found.values() for r in reports for name in r.metrics)
@@ -129,7 +128,7 @@ def rank_correlation(
 
     with open_store(store) as opened:
         record = opened.search(search)
-        objective = Description.from_dict(record.description).objective(metric)
+        objective = record.description.objective(metric)
         trials = opened.trials(record.id, statuses=TRAINED)
         found = opened.curves(record.id, [trial.number for trial in trials])
     rows = [(one.epoch, one.spearman, one.trials) for one in correlations(found, objective.metric)]

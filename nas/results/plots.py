@@ -89,7 +89,7 @@ def pareto(
     """
     with open_store(store) as opened:
         record = opened.search(search)
-        description = Description.from_dict(record.description)
+        description = record.description
         if metrics is None and len(description.objectives) < 2:
             raise SearchError(f"search {record.name!r} has one objective, a trade-off needs two")
         names = metrics or tuple(objective.metric for objective in description.objectives[:2])
@@ -184,7 +184,7 @@ def curves(
 
 
 def _description(store: Store, search: str | int | None) -> Description:
-    return Description.from_dict(store.search(search).description)
+    return store.search(search).description
 
 
 def _first(searches: str | int | Sequence[str | int] | None) -> str | int | None:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nas.description import COSTS, Description, SearchRecord, training_seed
+from nas.description import COSTS, SearchRecord, training_seed
 from nas.records import MEASURED, Rerun, Trial
 
 
@@ -50,7 +50,7 @@ def networks(
     trainings: dict[tuple[str, int | None], dict[int, _Training]] = {}
     names: dict[tuple[str, int | None], dict[str, None]] = {}
     for record, trials, reruns in searches:
-        seed = Description.from_dict(record.description).seed
+        seed = record.description.seed
         for trial in trials:
             if trial.status not in MEASURED:
                 continue

@@ -87,7 +87,7 @@ def comparisons(
 ) -> list[dict[str, Any]]:
     """The rows of `compare` as plain dicts."""
     record = store.search(search)
-    description = Description.from_dict(record.description)
+    description = record.description
     tasks = description.signature.tasks
     if len(tasks) < 2:
         raise SearchError(f"search {record.name!r} has one task: expected several, to compare with one")

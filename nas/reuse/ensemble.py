@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from nas.description import Description
 from nas.reuse.found import Found
 from nas.reuse.load import found_of, kept_trials
 from nas.reuse.rebuild import problem_of, rebuilt
@@ -174,7 +173,7 @@ def ensemble(
             raise SearchError(f"{name}: expected 1 or more, got {number}")
     with open_store(store) as opened:
         record = opened.search(search)
-        description = Description.from_dict(record.description)
+        description = record.description
         for task, kind in description.signature.tasks.items():
             if isinstance(kind, Generation):
                 raise SearchError(f"task {task!r}: texts that several networks write have no average")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from nas.description import Description, SearchRecord
+from nas.description import SearchRecord
 from nas.records import Trial
 from nas.reuse.export.folder import ARCHITECTURE_FILE, read
 from nas.reuse.found import Found
@@ -63,7 +63,7 @@ def _from_store(
         trial = _best(store, record)
     else:
         record, trial = store.find_trial(id, search)
-    architecture = Description.from_dict(record.description).load_space(modules).architecture(trial.decisions)
+    architecture = record.description.load_space(modules).architecture(trial.decisions)
     return found_of(record, trial, architecture, store.weights(record.id, trial.number))
 
 
@@ -75,7 +75,7 @@ def found_of(record: SearchRecord, trial: Trial, architecture: Architecture, wei
         architecture: of the trial.
         weights: that were kept.
     """
-    description = Description.from_dict(record.description)
+    description = record.description
     return Found(
         architecture,
         description.signature,

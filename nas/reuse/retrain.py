@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.objectives import Objective
-from nas.description import COSTS, Description, training_seed
+from nas.description import COSTS, training_seed
 from nas.records import Rerun
 from nas.reuse.found import Found
 from nas.reuse.load import found_of
@@ -156,7 +156,7 @@ def retrain(
             trials = opened.ranked(record.id, top or 1)
         if not trials:
             raise StoreError(f"search {record.name!r} has no trained network yet")
-        description = Description.from_dict(record.description)
+        description = record.description
         space = description.load_space() if space is None else space
         space = space if isinstance(space, Space) else Space(space)
         found = [found_of(record, trial, rebuilt(space, trial), None) for trial in trials]

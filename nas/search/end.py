@@ -93,7 +93,7 @@ def extended(
     if trials is None and seconds is None and target is None:
         raise SearchError("say how much further the search should go: trials, seconds or a target")
     Budget(trials, seconds, target)  # each a number that can be one
-    description = Description.from_dict(record.description)
+    description = record.description
     own, objective = description.budget, description.objectives[0]
     progress = Progress(record.name, own, objective.metric)
     standing = Standing(description, progress)

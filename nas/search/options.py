@@ -228,7 +228,7 @@ def arguments_of(record: SearchRecord, modules: Iterable[Callable[..., Any]] | N
     from workers.problems import catalog as problems
     from workers.problems import load
 
-    found = Description.from_dict(record.description)
+    found = record.description
 
     def check(kind: str, came: str, known: Any) -> None:
         if came not in known:

@@ -58,7 +58,7 @@ class Answers:
         self._searches = [
             (other.id, other.name)
             for other in store.searches()
-            if other.id != record.id and _alike(Description.from_dict(other.description), description)
+            if other.id != record.id and _alike(other.description, description)
         ]
 
     def find(self, architecture: Architecture) -> Answer | None:

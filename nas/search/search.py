@@ -370,7 +370,7 @@ class Search:
         return record
 
     def _difference(self, record: SearchRecord) -> str | None:
-        return Description.from_dict(record.description).difference(self.description)
+        return record.description.difference(self.description)
 
     def _new_controller(self) -> Controller:
         """A controller as it was given: a run may have to begin again from nothing."""

@@ -63,7 +63,7 @@ def starts_of(store: Store, sources: Sequence[Source], description: Description)
 
 def _starts(store: Store, search: str | int, description: Description) -> list[Start]:
     record = store.search(search)
-    older = Description.from_dict(record.description)
+    older = record.description
     same = all(getattr(older, name) == getattr(description, name) for name in _MEASURED_ELSEWHERE)
     comparable = same and older.budget.epochs == description.budget.epochs
     over = store.trials(record.id, statuses=("complete", "failed"))

@@ -95,7 +95,8 @@ def find_search(connection: Connection, name: str | int | None) -> SearchRecord 
 
 def _record(row: Mapping[Any, Any]) -> SearchRecord:
     said = {"tags": tuple(json.loads(row["tags"] or "[]")), "notes": row["notes"] or ""}
-    return SearchRecord(**{**row, **said})
+    columns = {"stored" if name == "description" else name: value for name, value in row.items()}
+    return SearchRecord(**{**columns, **said})
 
 
 def _start(start: Start) -> dict[str, Any]:

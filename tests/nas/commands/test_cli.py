@@ -17,7 +17,6 @@ import pytest
 
 import nas
 from nas import Search, cli
-from nas.description import Description
 from nas.store.store import Store
 from search_spaces import Space
 from workers.problems import Problem
@@ -216,7 +215,7 @@ def test_a_search_of_several_objectives_in_a_space_from_a_file(run: Run, there: 
     assert (code, err) == (0, "")
     with Store("nas.db") as store:
         record = store.search("two")
-    assert [o["metric"] for o in record.description["objectives"]] == ["accuracy", "num_params"]
+    assert [o["metric"] for o in record.stored["objectives"]] == ["accuracy", "num_params"]
 
 
 def test_a_search_begins_with_the_plain_network_unless_it_is_told_not_to(run: Run, there: Path) -> None:
@@ -224,7 +223,7 @@ def test_a_search_begins_with_the_plain_network_unless_it_is_told_not_to(run: Ru
         assert run("search", *SMALL, "--name", name, *options)[0] == 0
     with Store("nas.db") as store:
         (plain,), (other,) = store.trials(store.search("with").id), store.trials(store.search("without").id)
-        description = Description.from_dict(store.search("with").description)
+        description = store.search("with").description
     assert (plain.origin, other.origin) == ("plain", "random")
     assert plain.architecture_id == description.load_space().plain().id
 

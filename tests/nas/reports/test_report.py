@@ -179,7 +179,7 @@ def test_watching_writes_until_the_search_is_over_and_the_last_page_stays_as_it_
     path = tmp_path / "r.html"
     search = record(store, 12, status="running")
     driver = new_driver()
-    store.claim(search.id, driver, search.description)
+    store.claim(search.id, driver, search.stored)
     seen = []
 
     def sleep(seconds: float) -> None:
@@ -203,7 +203,7 @@ def test_watching_that_is_interrupted_leaves_a_page_that_does_not_wait_for_more(
 
     search = record(store, 12, status="running")
     driver = new_driver()
-    store.claim(search.id, driver, search.description)
+    store.claim(search.id, driver, search.stored)
 
     def sleep(seconds: float) -> None:
         raise KeyboardInterrupt

@@ -18,7 +18,6 @@ import nas
 from controllers.fidelity import SuccessiveHalving
 from controllers.ranking import dominates
 from nas import Search, maximize
-from nas.description import Description
 from nas.records import Reference, Trial
 from nas.results.scores import delta_m_pct
 from nas.reuse.single_task import runs_of
@@ -226,7 +225,7 @@ def test_of_a_trial_that_has_paused_the_reference_pauses_there_too(
     with Store(search.store) as store:
         record = store.search()
         paused = next(trial for trial in store.trials(record.id) if trial.status == "paused")
-        description = Description.from_dict(record.description)
+        description = record.description
     runs = runs_of(description, paused, search.space.architecture(paused.decisions))
     assert {(run.reference.epochs, run.reference.until) for run in runs.values()} == {(4, paused.epochs)}
     assert paused.epochs == 1
@@ -267,7 +266,7 @@ def test_what_cannot_be_compared_says_why(
     with pytest.raises(SearchError, match="'single' has one task"):
         compare(single)
     with Store(search.store) as store:
-        store.create_search("empty", dict(store.search("mine").description))
+        store.create_search("empty", dict(store.search("mine").stored))
     with pytest.raises(StoreError, match="no trained network yet"):
         nas.compare(search.store, "empty")
 

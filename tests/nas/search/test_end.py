@@ -171,7 +171,7 @@ def test_the_command_extends_a_search_of_the_store(tmp_path: Path) -> None:
     assert "nas extend d" in result.stdout  # how to go on
     with Store(store) as opened:
         record = opened.search("d")
-        assert record.description["budget"]["trials"] == 4
+        assert record.stored["budget"]["trials"] == 4
         assert [trial.status for trial in opened.trials(record.id)] == ["complete"] * 4
 
 

@@ -64,7 +64,7 @@ def test_a_controller_is_a_name_a_class_or_a_function(make: Any, controller: Any
     search = make(controller)
     assert len(search.run()) == 3
     with Store(search.store) as store:
-        assert store.search().description["controller"] in catalog
+        assert store.search().stored["controller"] in catalog
 
 
 def test_a_controller_that_was_made_before_is_left_as_it_was(make: Any, space: Space) -> None:

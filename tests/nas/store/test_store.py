@@ -83,7 +83,7 @@ def test_what_is_recorded_is_read_back_unchanged(
         assert same(store.reports(search.id, trial.number), [report])
         assert store.weights(search.id, trial.number) == data
     assert store.kept_weights(search.id) == {trial.number for trial in trials}
-    assert store.search(search.name).description == {"any": ["thing", 1, None]}
+    assert store.search(search.name).stored == {"any": ["thing", 1, None]}
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -76,7 +76,7 @@ def read(store: Store) -> dict[str, Any]:
     for record in store.searches():
         trials = store.trials(record.id)
         found[record.name] = {
-            "description": record.description,
+            "description": record.stored,
             "tags": record.tags,
             "notes": record.notes,
             "trials": [asdict(trial) for trial in trials],

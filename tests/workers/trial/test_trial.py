@@ -86,7 +86,7 @@ def test_a_trial_whose_process_is_killed_ends_as_one_that_is_not(
     script = f"""
 import os, signal
 from faulty_networks import architecture, points
-from workers import trial
+from workers.trial import trial
 from workers.job import Job
 steps = trial.run(Job(0, architecture(), 3, epochs=5, folder={job.folder!r}, save_seconds=0.0), points())
 for _ in range(3):
