@@ -17,17 +17,24 @@ from controllers.records import Draft, Outcome, Proposal
 from controllers.reinforce.reinforce import Reinforce
 from controllers.replay import replay
 from controllers.warm_start import WarmStart, warm_start
+from search_spaces.plugins import Catalog
 
-#: every controller by the name that the command line and the store know it by
-catalog: dict[str, type[Controller]] = {
-    "random": RandomSearch,
-    "evolution": RegularizedEvolution,
-    "reinforce": Reinforce,
-    "predictor": PredictorEvolution,
-    "local": LocalSearch,
-    "nsga2": NSGA2,
-    "optuna": OptunaController,
-}
+#: every controller by the name that the command line and the store know it by, those of plug-ins included
+catalog: Catalog[type[Controller]] = Catalog(
+    "controller",
+    {
+        "random": RandomSearch,
+        "evolution": RegularizedEvolution,
+        "reinforce": Reinforce,
+        "predictor": PredictorEvolution,
+        "local": LocalSearch,
+        "nsga2": NSGA2,
+        "optuna": OptunaController,
+    },
+    group="nasforge.controllers",
+    fits=lambda thing: isinstance(thing, type) and issubclass(thing, Controller),
+    wanted="a subclass of controllers.Controller",
+)
 
 __all__ = [
     "NSGA2",

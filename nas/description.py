@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from controllers import catalog as controllers
 from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
@@ -214,13 +215,8 @@ def fidelity_json(fidelity: Fidelity | None) -> dict[str, Any] | None:
 
 def controller_name(controller: Controller) -> str:
     """The name of a controller's class in the catalog, else its full name."""
-    from controllers import catalog
-
     kind = type(controller)
-    for name, known in catalog.items():
-        if known is kind:
-            return name
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return controllers.name_of(kind) or f"{kind.__module__}.{kind.__qualname__}"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ them all and the command line can answer each with one line::
     ├── ExecutorError       trials cannot be run at all (no cluster, no resources)
     ├── StoreError          a result store is missing, locked or of another version
     ├── SearchError         a search is described or continued wrongly
-    └── ExportError         a network cannot be exported, or what was exported answers otherwise
+    ├── ExportError         a network cannot be exported, or what was exported answers otherwise
+    └── PluginError         what an installed package offers cannot be loaded, or has a name that is taken
 """
 
 from collections.abc import Iterable
@@ -117,6 +118,10 @@ class SearchError(NasError):
 
 class ExportError(NasError):
     """A network cannot be exported in a format, or what was exported does not answer as it does."""
+
+
+class PluginError(NasError):
+    """What an installed package offers by name cannot be used."""
 
 
 def _shown(value: object) -> str:

@@ -1,7 +1,8 @@
 """The closed table of module classes that JSON may name.
 
-A text never makes us import anything: a name is looked up among the classes of `torch.nn`, our own blocks,
-and the classes that this process has itself used in a `layer` (or was handed by the user).
+A text never makes us import what it names: a name is looked up among the classes of `torch.nn`, our own
+blocks, the classes that this process has itself used in a `layer` (or was handed by the user), and those that
+installed packages offer (see `search_spaces.plugins`).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from search_spaces import plugins
 from search_spaces.errors import FormatError, SpaceError
 from search_spaces.holes import Choice, is_plain, plain
 from search_spaces.nodes import Layer, Repeat, Sequential, Size, Wrapper, is_module_class, repeat
@@ -148,6 +149,9 @@ def resolve(name: str) -> Callable[..., Any]:
         import search_spaces.blocks
 
         found = getattr(search_spaces.blocks, name.removeprefix(OURS), None)
+    elif isinstance(name, str):
+        register(*filter(is_module_class, plugins.layers(name)))
+        found = used.get(name)
     if not is_module_class(found):
         raise FormatError(
             f"unknown layer {name!r}: import the code that defines it and pass the class in modules=[...]"

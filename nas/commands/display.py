@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from nas.commands.catalogs import rows_of
 from nas.description import Description
 from nas.results.leaderboard import Searches, entries, searches_of
 from nas.results.scores import SCORES, compared_metrics
@@ -259,25 +260,7 @@ def print_catalog(what: str, store: str) -> None:
             heads, rows = heads[:-1], [row[:-1] for row in rows]
         print_table("searches", heads, rows)
         return
-    if what == "spaces":
-        from search_spaces.catalog import descriptions
-
-        print_table(
-            "spaces", ["name", "what it is"], [list(item) for item in descriptions().items()], prose=True
-        )
-        return
-    if what == "problems":
-        from workers.problems import catalog as listed
-    else:
-        from controllers import catalog as listed  # type: ignore[assignment]
-    print_table(
-        what, ["name", "what it is"], [[name, _summary(thing)] for name, thing in listed.items()], prose=True
-    )
-
-
-def _summary(thing: object) -> str:
-    """What the docstring says first."""
-    return " ".join((thing.__doc__ or "").split("\n\n")[0].split())
+    print_table(what, ["name", "what it is"], rows_of(what), prose=True)
 
 
 def _plain(value: Any) -> str:

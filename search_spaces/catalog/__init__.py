@@ -23,20 +23,27 @@ from search_spaces.catalog.recipe import recipe
 from search_spaces.catalog.series import series
 from search_spaces.catalog.text import text
 from search_spaces.catalog.vit import vit
-from search_spaces.errors import SpaceError, UnknownNameError
+from search_spaces.errors import SpaceError
+from search_spaces.plugins import Catalog
 from search_spaces.space import Space
 
-catalog: dict[str, Callable[..., Space]] = {
-    "cnn": cnn,
-    "mlp": mlp,
-    "cell": cell,
-    "vit": vit,
-    "series": series,
-    "text": text,
-    "multitask": multitask,
-    "multimodal": multimodal,
-}
-"""The functions that make spaces of models, by name; the last two are given the signature to serve."""
+catalog: Catalog[Callable[..., Space]] = Catalog(
+    "space",
+    {
+        "cnn": cnn,
+        "mlp": mlp,
+        "cell": cell,
+        "vit": vit,
+        "series": series,
+        "text": text,
+        "multitask": multitask,
+        "multimodal": multimodal,
+    },
+    group="nasforge.spaces",
+    wanted="a function that returns a Space",
+)
+"""The functions that make spaces of models, by name, those of plug-ins included; those that have a parameter
+``signature`` are given the signature to serve."""
 
 
 def load(name: str, **options: object) -> Space:
@@ -48,11 +55,10 @@ def load(name: str, **options: object) -> Space:
 
     Raises:
         UnknownNameError: there is none.
+        PluginError: a plug-in that offers it cannot be used.
         SpaceError: an option that it does not take.
     """
-    if name not in catalog:
-        raise UnknownNameError("space", name, catalog)
-    make = catalog[name]
+    make = catalog.find(name)
     try:
         inspect.signature(make).bind(**options)
     except TypeError as error:

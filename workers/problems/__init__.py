@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from search_spaces.errors import ProblemError, UnknownNameError
+from search_spaces.errors import ProblemError
+from search_spaces.plugins import Catalog
 from workers.problems.digit_pairs import digit_pairs as _digit_pairs
 from workers.problems.digits import digits as _digits
 from workers.problems.fashion_mnist import fashion_mnist as _fashion_mnist
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem", "Split", "catalog", "load"]
 
-catalog: dict[str, Callable[..., Problem]] = {
-    "digits": _digits,
-    "digit_pairs": _digit_pairs,
-    "omniglot": _omniglot,
-    "snips": _snips,
-    "fashion_mnist": _fashion_mnist,
-}
+catalog: Catalog[Callable[..., Problem]] = Catalog(
+    "problem",
+    {
+        "digits": _digits,
+        "digit_pairs": _digit_pairs,
+        "omniglot": _omniglot,
+        "snips": _snips,
+        "fashion_mnist": _fashion_mnist,
+    },
+    group="nasforge.problems",
+    wanted="a function that returns a workers.problems.Problem",
+)
 """The functions that load a problem, by name; the first line of each one's docstring describes it."""
 
 
@@ -40,13 +46,12 @@ def load(name: str, **options: Any) -> Problem:
 
     Raises:
         UnknownNameError: there is no such problem.
+        PluginError: a plug-in that offers it cannot be used.
         ProblemError: it has no such option, or its data are missing or broken.
     """
     import inspect
 
-    loader = catalog.get(name)
-    if loader is None:
-        raise UnknownNameError("problem", name, catalog)
+    loader = catalog.find(name)
     known = inspect.signature(loader).parameters
     for option in options:
         if option not in known:

@@ -68,7 +68,7 @@ def _origin(came: Mapping[str, Any]) -> str:
     """Where the data come from, as far as that is known."""
     from workers.problems import catalog
 
-    name, options = came.get("problem"), came.get("problem_options") or {}
+    name, options = str(came.get("problem")), came.get("problem_options") or {}
     if name not in catalog:
         return "data of the user's own"
     said = " ".join((catalog[name].__doc__ or "").split("\n\n")[0].split()).rstrip(".")

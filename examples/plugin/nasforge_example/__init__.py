@@ -1,0 +1,1 @@
+"""A plug-in of nasforge: what it offers by name is in ``pyproject.toml``."""
