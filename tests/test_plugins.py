@@ -124,3 +124,47 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     assert asked.returncode == 2
     assert "nasforge-example 1.0" in asked.stderr
     assert "other-package 2.0" in asked.stderr
+
+
+PINS = """
+import sys
+from pathlib import Path
+from nas.cluster.job import job
+from search_spaces.errors import SearchError
+try:
+    made = job("search", sys.argv[1] or None, {"controller": sys.argv[2]})
+    print(made.runtime_env(None).get("pip"))
+except SearchError as error:
+    print(error)
+"""
+
+
+def test_a_submitted_search_pins_the_packages_whose_names_it_uses(site: Path, tmp_path: Path) -> None:
+    def pins(controller: str, file: str = "") -> str:
+        done = run_with(site, "-c", PINS, file, controller, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    assert pins("annealing") == "['nasforge-example==1.0']"
+    assert pins("evolution") == "None"
+    (tmp_path / "plain.py").write_text("search = 1\n")
+    assert pins("evolution", "plain.py") == "None"
+    (tmp_path / "by_name.py").write_text("search = Search(space, 'spirals')\n")
+    assert pins("evolution", "by_name.py") == "['nasforge-example==1.0']"
+    (tmp_path / "by_import.py").write_text("from nasforge_example.sine import Sine\n")
+    assert pins("evolution", "by_import.py") == "['nasforge-example==1.0']"
+    (tmp_path / "requirements.txt").write_text("numpy\nNasforge_Example>=0.9\n")
+    assert pins("evolution", "by_import.py").endswith("requirements.txt")
+    (tmp_path / "requirements.txt").write_text("numpy\n")
+    assert pins("evolution", "by_import.py") == "['numpy', 'nasforge-example==1.0']"
+
+
+def test_a_package_from_a_folder_is_refused_by_a_submitted_search(tmp_path: Path) -> None:
+    install_example(tmp_path / "site")
+    (about,) = (tmp_path / "site").glob("*.dist-info")
+    (about / "direct_url.json").write_text(
+        json.dumps({"url": "file:///here", "dir_info": {"editable": True}})
+    )
+    done = run_with(tmp_path / "site", "-c", PINS, "", "annealing", cwd=tmp_path)
+    assert "nasforge-example 1.0, which this search uses, was installed from file:///here" in done.stdout
+    assert "requirements.txt" in done.stdout

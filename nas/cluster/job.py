@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.cluster.files import files_of
+from nas.cluster.pins import pins_of
 from nas.environment import without_password
 from nas.store.database import sqlite_file
 from search_spaces.errors import SearchError
@@ -39,6 +40,7 @@ class Job:
         files: what is its working folder, by path within it.
         requirements: a file of what pip is to install there.
         package: whether this installation of ours is shipped too.
+        pins: requirements for pip that give the plug-ins whose names the search uses.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Job:
     files: Mapping[str, Path] = field(default_factory=dict)
     requirements: Path | None = None
     package: bool = False
+    pins: Sequence[str] = ()
 
     @property
     def entrypoint(self) -> str:
@@ -71,7 +74,10 @@ class Job:
         found: dict[str, Any] = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}}
         if working_dir is not None:
             found["working_dir"] = str(working_dir)
-        if self.requirements is not None:
+        if self.pins:
+            told = [] if self.requirements is None else self.requirements.read_text("utf-8").splitlines()
+            found["pip"] = [*told, *self.pins]
+        elif self.requirements is not None:
             found["pip"] = str(self.requirements)
         if self.package:
             found["py_modules"] = _packages()
@@ -103,7 +109,8 @@ def job(
 
     Raises:
         SearchError: a file that is not there, or not in the folder; a folder too large; a store that would be
-            lost with the job; something secret, which the dashboard would show.
+            lost with the job; something secret, which the dashboard would show; a plug-in by name that the
+            cluster cannot install.
     """
     options = dict(options)
     _check_store(store)
@@ -145,7 +152,8 @@ def job(
     kept = [] if store is None else [f"--store={store}"]
     command = [verb, *words, *_as_words(options), *kept]
     again = [search] if file is None else [str(file), f"--name={search}"]
-    return Job(id, search, command, shlex.join([*again, *kept]), store, files, requirements, package)
+    pins = pins_of(options, file, requirements)
+    return Job(id, search, command, shlex.join([*again, *kept]), store, files, requirements, package, pins)
 
 
 def check_stays(store: object) -> None:
