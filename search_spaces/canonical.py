@@ -26,13 +26,22 @@ from functools import lru_cache
 from typing import Any
 
 from search_spaces.errors import SpaceError
-from search_spaces.holes import is_plain, plain
-from search_spaces.nodes import Layer, Model, Sequential, Size, as_model, constructor, is_module_class
+from search_spaces.holes import PLAIN, is_plain, plain
+from search_spaces.nodes import (
+    Layer,
+    Model,
+    Sequential,
+    Size,
+    as_model,
+    constructor,
+    is_module_class,
+)
 from search_spaces.registry import reference
 
 _PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_size", "output_padding"})
 _NO_EFFECT = frozenset({"inplace", "device"})
 _DROPOUTS = frozenset({"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"})
+_WRITTEN_AS_THEY_ARE = PLAIN - {float}
 _NOTHING: dict[str, Any] = {"$sequential": []}
 """The form of what passes its input on."""
 _DEFAULT_HEADS = [
@@ -56,7 +65,13 @@ def identity(value: Any) -> str:
 
 
 def canonical(node: Any) -> Any:
-    """``node`` in its canonical form, as JSON data; a layer that does nothing is an empty sequential."""
+    """``node`` in its canonical form, as JSON data; a layer that does nothing is an empty sequential.
+
+    Raises:
+        SpaceError: it holds objects that have no name.
+    """
+    if type(node) in _WRITTEN_AS_THEY_ARE:
+        return node
     node = plain(node)
     if isinstance(node, float) and node.is_integer():
         return int(node)
@@ -64,23 +79,22 @@ def canonical(node: Any) -> Any:
         return node
     if isinstance(node, Layer):
         return _canonical_layer(node)
-    if isinstance(node, Model):
-        body, forms = canonical(node.body), {task: canonical(head) for task, head in node.heads.items()}
-        heads = {task: form for task, form in forms.items() if form not in _DEFAULT_HEADS}
-        return {"body": body, "heads": heads} if heads else body
     if isinstance(node, Sequential):
         parts: list[Any] = []
-        for part in node.parts:
-            form = canonical(part)
+        for form in map(canonical, node.parts):
             if isinstance(form, dict) and "$sequential" in form:
                 parts += form["$sequential"]
             elif form is not None:
                 parts.append(form)
         return parts[0] if len(parts) == 1 else {"$sequential": parts}
     if isinstance(node, dict):
-        return {key: canonical(value) for key, value in node.items()}
+        return {key: canonical(child) for key, child in node.items()}
     if isinstance(node, list | tuple):
-        return [canonical(member) for member in node]
+        return [canonical(child) for child in node]
+    if isinstance(node, Model):
+        body, forms = canonical(node.body), canonical(node.heads)
+        heads = {task: form for task, form in forms.items() if form not in _DEFAULT_HEADS}
+        return {"body": body, "heads": heads} if heads else body
     if isinstance(node, Size):
         return {"$size": node.axis}
     if is_module_class(node):

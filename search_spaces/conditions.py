@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.holes import Choice, Hole
-from search_spaces.nodes import Repeat, Wrapper, children, join
-from search_spaces.space import ROOT, Space
+from search_spaces.nodes import Repeat, children, join, place_of, unwrapped
+from search_spaces.space import Space
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,23 +36,15 @@ def occurrences(space: Space) -> Iterator[tuple[str, Condition | None]]:
 
 
 def _walk(node: Any, path: str, outer: Condition | None) -> Iterator[tuple[str, Condition | None]]:
+    node = unwrapped(node)
     if isinstance(node, Hole):
-        path = node.name or path or ROOT
+        path = place_of(node, path)
         yield path, outer
+    for number, (step, child) in enumerate(children(node)):
+        inner = outer
         if isinstance(node, Choice):
-            for position, (label, option) in enumerate(zip(node.labels, node.options, strict=True)):
-                yield from _walk(option, f"{path}.{label}", Condition(path, (position,), outer))
-    elif isinstance(node, Repeat):
-        times, at = node.times, join(path, "times")
-        yield from _walk(times, at, outer)
-        for copy in range(node.most):
-            inner = outer
-            if isinstance(times, Hole):
-                more = [place for place, value in enumerate(times.values or ()) if int(value) > copy]  # type: ignore[arg-type]
-                inner = Condition(times.name or at, more, outer)
-            yield from _walk(node.block, join(path, copy), inner)
-    elif isinstance(node, Wrapper):
-        yield from _walk(node.value, path, outer)
-    else:
-        for step, child in children(node):
-            yield from _walk(child, join(path, step), outer)
+            inner = Condition(path, (number,), outer)
+        elif isinstance(node, Repeat) and isinstance(node.times, Hole) and number > 0:
+            enough = [i for i, times in enumerate(node.times.values or ()) if int(times) >= number]  # type: ignore[arg-type]
+            inner = Condition(place_of(node.times, join(path, "times")), enough, outer)
+        yield from _walk(child, join(path, step), inner)

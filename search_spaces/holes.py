@@ -17,6 +17,9 @@ from search_spaces.errors import SpaceError
 Value = str | int | float | bool | None
 """What a decision is: a plain value that JSON can hold."""
 
+PLAIN = frozenset({str, int, float, bool, type(None)})
+"""The classes of plain values."""
+
 
 class Rng(Protocol):
     """A source of randomness."""

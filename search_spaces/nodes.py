@@ -10,13 +10,17 @@ from functools import lru_cache
 from typing import Any
 
 from search_spaces.errors import SpaceError
-from search_spaces.holes import Choice, Hole, is_plain, plain
+from search_spaces.holes import Choice, Hole, Value, is_plain, plain
 from search_spaces.ranges import Integer
 from search_spaces.registry import reference, register
 from search_spaces.signature import Signature
 
 MOST_TIMES = 10_000
 """The largest number of times of a `repeat`: its holes are listed, so a slip must not fill the memory."""
+
+
+ROOT = "value"
+"""The path of a hole that is the whole space."""
 
 
 class Wrapper:
@@ -206,8 +210,12 @@ def constructor(factory: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(factory)
 
 
-def children(node: Any) -> Iterator[tuple[str, Any]]:
-    """The parts of a node that is neither hole nor repeat, each with its step of the path.
+def children(node: Any) -> Iterator[tuple[Value, Any]]:
+    """The nodes directly below a node, each with its step of the path.
+
+    They are the options of a choice by their labels, the times and then every copy of a repeat, the arguments
+    of a layer, and the members of a sequential, dict, list or tuple. All else has none; for a wrapper ask its
+    value, see `unwrapped`.
 
     Raises:
         SpaceError: a dict with keys that are no text.
@@ -215,14 +223,53 @@ def children(node: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(node, Layer):
         yield from node.arguments.items()
     elif isinstance(node, Sequential):
-        yield from ((str(i), part) for i, part in enumerate(node.parts))
+        yield from enumerate(node.parts)
     elif isinstance(node, dict):
         for key in node:
             if not isinstance(key, str):
                 raise SpaceError(f"a dict in a space: expected keys of text, got {key!r}")
         yield from node.items()
     elif isinstance(node, list | tuple):
-        yield from ((str(i), member) for i, member in enumerate(node))
+        yield from enumerate(node)
+    elif isinstance(node, Choice):
+        yield from zip(node.labels, node.options, strict=True)
+    elif isinstance(node, Repeat):
+        yield "times", node.times
+        yield from ((i, node.block) for i in range(node.most))
+
+
+def rebuilt(node: Any, path: str, change: Callable[[Any, str], Any]) -> Any:
+    """A layer, sequential, dict, list or tuple with each child replaced; any other node as it is.
+
+    This is the one place that knows how a node is put together again: what fills, builds, resolves, encodes
+    or normalises a space handles its own kinds of nodes, and leaves the rest to this.
+
+    Args:
+        node: The node. Holes, repeats and wrappers have no children here: what becomes of them is for the
+            caller to say.
+        path: The path of the node.
+        change: Called as ``change(child, path)`` for each child in order; what it answers takes the place.
+    """
+    if isinstance(node, Layer):
+        return Layer(node.factory, rebuilt(node.arguments, path, change))
+    if isinstance(node, dict):
+        lead = f"{path}." if path else ""
+        return {key: change(child, f"{lead}{key}") for key, child in node.items()}
+    if isinstance(node, list):
+        lead = f"{path}." if path else ""
+        return [change(child, f"{lead}{i}") for i, child in enumerate(node)]
+    if isinstance(node, tuple):
+        return tuple(rebuilt(list(node), path, change))
+    if isinstance(node, Sequential):
+        return Sequential(rebuilt(node.parts, path, change))
+    return node
+
+
+def unwrapped(node: Any) -> Any:
+    """What a wrapper stands for; any other node is itself."""
+    while isinstance(node, Wrapper):
+        node = node.value
+    return node
 
 
 def flat(parts: Iterable[Any]) -> Iterator[Any]:
@@ -260,7 +307,12 @@ def _as_body(value: Any) -> Any:
     return value
 
 
-def join(path: str, step: str | int) -> str:
+def place_of(hole: Hole, path: str) -> str:
+    """The path by which a hole is known: its name, or else where it stands."""
+    return hole.name or path or ROOT
+
+
+def join(path: str, step: Value) -> str:
     """A path one step longer."""
     return f"{path}.{step}" if path else str(step)
 

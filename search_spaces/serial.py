@@ -9,7 +9,18 @@ from typing import Any
 from search_spaces import plugins
 from search_spaces.errors import FormatError, SpaceError
 from search_spaces.holes import Choice, is_plain, plain
-from search_spaces.nodes import Layer, Repeat, Sequential, Size, Wrapper, is_module_class, repeat
+from search_spaces.nodes import (
+    Layer,
+    Repeat,
+    Sequential,
+    Size,
+    children,
+    is_module_class,
+    join,
+    rebuilt,
+    repeat,
+    unwrapped,
+)
 from search_spaces.ranges import Integer, Real
 from search_spaces.registry import OURS, TORCH, reference, register, used
 
@@ -39,37 +50,39 @@ def loads(text: str, form: str, modules: Iterable[Callable[..., Any]] | None) ->
     return data
 
 
-def encode(node: Any) -> Any:
+def encode(node: Any, path: str = "") -> Any:
     """A space or a part of one as plain JSON data.
+
+    Args:
+        node: What is to be written.
+        path: Where it stands.
 
     Raises:
         SpaceError: it holds something that is not data.
     """
-    node = plain(node)
+    node = unwrapped(plain(node))
     if is_plain(node):
         return node
     if isinstance(node, dict):
-        for key in node:
-            if not isinstance(key, str):
-                raise SpaceError(f"a dict in a space: expected keys of text, got {key!r}")
-            if key.startswith("$"):
+        for key, _ in children(node):
+            if str(key).startswith("$"):
                 raise SpaceError(f"key {key!r}: keys that begin with '$' have a meaning of their own in JSON")
-        return {key: encode(value) for key, value in node.items()}
+        return rebuilt(node, path, encode)
     if isinstance(node, list):
-        return [encode(member) for member in node]
+        return rebuilt(node, path, encode)
     if isinstance(node, tuple):
-        return {"$tuple": [encode(member) for member in node]}
+        return {"$tuple": rebuilt(list(node), path, encode)}
     if isinstance(node, Layer):
-        arguments = {k: encode(v) for k, v in node.arguments.items()}
-        return {"$layer": node.reference, "arguments": arguments}
+        return {"$layer": node.reference, "arguments": rebuilt(node.arguments, path, encode)}
     if isinstance(node, Sequential):
-        return {"$sequential": [encode(part) for part in node.parts]}
+        return {"$sequential": rebuilt(list(node.parts), path, encode)}
     if isinstance(node, Repeat):
-        return {"$repeat": encode(node.block), "times": encode(node.times)}
+        times = encode(node.times, join(path, "times"))
+        return {"$repeat": encode(node.block, join(path, 0)), "times": times}
     if isinstance(node, Size):
         return {"$size": node.axis}
     if isinstance(node, Choice):
-        options = [[label, encode(o)] for label, o in zip(node.labels, node.options, strict=True)]
+        options = [[label, encode(option, join(path, label))] for label, option in children(node)]
         return {"$choice": options, "name": node.name}
     if isinstance(node, Integer):
         return {"$integer": [node.low, node.high, node.step], "log": node.log, "name": node.name}
@@ -78,9 +91,7 @@ def encode(node: Any) -> Any:
     if is_module_class(node):
         register(node)
         return {"$module": reference(node)}
-    if isinstance(node, Wrapper):
-        return encode(node.value)
-    raise SpaceError(f"JSON holds data only, got {node!r}")
+    raise SpaceError(f"{f'{path}: ' if path else ''}JSON holds data only, got {node!r}")
 
 
 def _ranged(kind: Any, bounds: list[Any], data: dict[str, Any]) -> Any:

@@ -9,16 +9,23 @@ from typing import Any
 from search_spaces import serial
 from search_spaces.architecture import Architecture
 from search_spaces.errors import MISSING, DecisionError, SpaceError
-from search_spaces.holes import Choice, Hole, Rng, Value
-from search_spaces.nodes import Layer, Repeat, Sequential, Wrapper, children, flat, join
+from search_spaces.holes import PLAIN, Choice, Hole, Rng, Value
+from search_spaces.nodes import (
+    Repeat,
+    Sequential,
+    Wrapper,
+    children,
+    flat,
+    join,
+    place_of,
+    rebuilt,
+    unwrapped,
+)
 from search_spaces.ranges import Real
 from search_spaces.space_size import count
 
 Pick = Callable[[str, Hole], Value]
 """Answers a hole: ``pick(path, hole) -> value``."""
-
-ROOT = "value"
-"""The path of a hole that is the whole space."""
 
 
 class Space(Wrapper):
@@ -197,46 +204,30 @@ class _Filling:
         return value
 
     def fill(self, node: Any, path: str) -> Any:
+        if type(node) in PLAIN:  # most nodes: told without asking for each kind
+            return node
         if isinstance(node, Hole):
-            path = node.name or path or ROOT
+            path = place_of(node, path)
             value = self.decide(node, path)
             if isinstance(node, Choice):
                 option = node.options[node.position(value)]
                 return self.fill(option, f"{path}.{value}")
             return value
-        if isinstance(node, Layer):
-            return Layer(node.factory, {k: self.fill(v, join(path, k)) for k, v in node.arguments.items()})
         if isinstance(node, Sequential):
-            parts = [self.fill(part, join(path, i)) for i, part in enumerate(node.parts)]
-            return Sequential(tuple(flat(parts)))
-        if isinstance(node, dict):
-            return {key: self.fill(value, join(path, key)) for key, value in node.items()}
-        if isinstance(node, list):
-            return [self.fill(member, join(path, i)) for i, member in enumerate(node)]
-        if isinstance(node, tuple):
-            return tuple(self.fill(member, join(path, i)) for i, member in enumerate(node))
+            return Sequential(tuple(flat(rebuilt(node.parts, path, self.fill))))
         if isinstance(node, Repeat):
             times: Any = self.fill(node.times, join(path, "times"))
-            return [self.fill(node.block, join(path, i)) for i in range(times)]
+            return rebuilt([node.block] * times, path, self.fill)
         if isinstance(node, Wrapper):
             return self.fill(node.value, path)
-        return node
+        return rebuilt(node, path, self.fill)
 
 
 def _walk(node: Any, path: str, shared: bool) -> Iterator[tuple[str, Hole, bool]]:
     """Every hole below ``node``: its path, itself, and whether a name lets it stand in several places."""
+    node = unwrapped(node)
     if isinstance(node, Hole):
-        path, shared = node.name or path or ROOT, shared or node.name is not None
+        path, shared = place_of(node, path), shared or node.name is not None
         yield path, node, shared
-        if isinstance(node, Choice):
-            for label, option in zip(node.labels, node.options, strict=True):
-                yield from _walk(option, f"{path}.{label}", shared)
-    elif isinstance(node, Wrapper):
-        yield from _walk(node.value, path, shared)
-    elif isinstance(node, Repeat):
-        yield from _walk(node.times, join(path, "times"), shared)
-        for i in range(node.most):
-            yield from _walk(node.block, join(path, i), shared)
-    else:
-        for step, child in children(node):
-            yield from _walk(child, join(path, step), shared)
+    for step, child in children(node):
+        yield from _walk(child, join(path, step), shared)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from search_spaces.holes import Choice, Hole, Value
-from search_spaces.nodes import Repeat, Wrapper, children
+from search_spaces.nodes import Repeat, children, unwrapped
 
 
 def count(root: Any) -> int:
@@ -44,10 +44,9 @@ class _Counting:
         return self.memory[key]
 
     def _count(self, node: Any, known: _Known) -> _Ways:
+        node = unwrapped(node)
         if isinstance(node, Hole):
             return self._count_hole(node, known)
-        if isinstance(node, Wrapper):
-            return self.count(node.value, known)
         if isinstance(node, Repeat):
             if isinstance(node.times, int):
                 return self._count_repeats(node.block, node.times, known)[-1]
@@ -57,9 +56,8 @@ class _Counting:
                 for _, after in answers
             }
             return _merged(ways[after][times] for times, after in answers)
-        parts = [child for _, child in children(node)]
         ways_of_all: _Ways = {known: 1}
-        for part in parts:
+        for _, part in children(node):
             ways_of_all = self._then(ways_of_all, part)
         return ways_of_all
 
@@ -99,23 +97,18 @@ class _Counting:
 
 def _survey(node: Any, times: int, places: Counter[str], lengths: set[str]) -> None:
     """In how many places each name stands, and which names say how often something is repeated."""
-    if isinstance(node, Hole):
-        if node.name is not None:
-            places[node.name] += times
-        if isinstance(node, Choice):
-            for option in node.options:
-                _survey(option, times, places, lengths)
-    elif isinstance(node, Wrapper):
-        _survey(node.value, times, places, lengths)
-    elif isinstance(node, Repeat):
+    node = unwrapped(node)
+    if isinstance(node, Repeat):  # its copies are alike: two of them tell as much as all
         if isinstance(node.times, Hole):
             _survey(node.times, times, places, lengths)
             if node.times.name is not None:
                 lengths.add(node.times.name)
         _survey(node.block, times * min(2, node.most), places, lengths)
-    else:
-        for _, child in children(node):
-            _survey(child, times, places, lengths)
+        return
+    if isinstance(node, Hole) and node.name is not None:
+        places[node.name] += times
+    for _, child in children(node):
+        _survey(child, times, places, lengths)
 
 
 def _merged(counts: Iterable[_Ways]) -> _Ways:

@@ -21,8 +21,11 @@ from search_spaces.building.head_layers import head_layers
 from search_spaces.building.network import Chain, Network, answer_of
 from search_spaces.building.sizes import resolved_arguments, shape_of
 from search_spaces.errors import BuildError, NasError
-from search_spaces.nodes import Composite, Layer, Model, Sequential
+from search_spaces.nodes import Composite, Layer, Model, Sequential, rebuilt
 from search_spaces.signature import Signature, Tokens
+
+MakeLayer = Callable[[Layer, str], nn.Module]
+"""Makes the module of the layer at a path."""
 
 BATCH = 2
 """Examples in a dry run: batch normalisation refuses a batch of one."""
@@ -69,7 +72,7 @@ def build(model: Model, signature: Signature) -> Network:
         body = _construct(plan.body, model.where, plan)
         body.shapes = dict(plan.shapes)  # type: ignore[assignment]
     else:
-        body = _make(plan.body, model.where, lambda node, path: _construct(node, path, plan))
+        body = _chain(plan.body, model.where, lambda node, path: _construct(node, path, plan))
     network = Network(body, _heads(model, plan, signature), signature)
     if any(isinstance(parameter, UninitializedParameter) for parameter in network.parameters()):
         training = network.training
@@ -143,7 +146,7 @@ def _outline(
             made = _Deferred(body, model.where, plan).realised()
             _check(made, model.where, signature)
         else:
-            made = _make(body, model.where, lambda node, path: _Deferred(node, path, plan))
+            made = _chain(body, model.where, lambda node, path: _Deferred(node, path, plan))
         example = signature.example(BATCH, device)
         kinds = signature.inputs.items()
         plan.texts = [(example[name], kind.vocabulary) for name, kind in kinds if isinstance(kind, Tokens)]
@@ -183,33 +186,22 @@ def _heads(model: Model, plan: Plan, signature: Signature) -> list[nn.Module]:
     ]
 
 
-def _make(node: Layer | Sequential, path: str, make_layer: Any) -> nn.Module:
-    """The modules of a model in a chain; ``make_layer(node, path)`` makes each layer."""
+def _made(node: Any, path: str, make_layer: MakeLayer) -> Any:
+    """A part of a model with its layers made, and a chain in place of each sequential."""
     if isinstance(node, Layer):
-        return Chain(make_layer(node, path))
-    modules = []
-    for i, part in enumerate(node.parts):
-        where = f"{path}.{i}"
-        if isinstance(part, Layer):
-            modules.append(make_layer(part, where))
-        elif isinstance(part, Sequential):
-            modules.append(_make(part, where, make_layer))
-        else:
-            raise BuildError(f"{where}: expected a layer, got {part!r:.80}")
-    return Chain(*modules)
+        return make_layer(node, path)
+    if isinstance(node, Sequential):
+        for i, part in enumerate(node.parts):
+            if not isinstance(part, Layer | Sequential):
+                raise BuildError(f"{path}.{i}: expected a layer, got {part!r:.80}")
+    made = rebuilt(node, path, lambda child, where: _made(child, where, make_layer))
+    return Chain(*made.parts) if isinstance(made, Sequential) else made
 
 
-def _arguments(value: Any, path: str, make_layer: Any) -> Any:
-    """An argument with the layers in it made."""
-    if isinstance(value, Layer):
-        return make_layer(value, path)
-    if isinstance(value, Sequential):
-        return _make(value, path, make_layer)
-    if isinstance(value, dict):
-        return {key: _arguments(member, f"{path}.{key}", make_layer) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_arguments(member, f"{path}.{i}", make_layer) for i, member in enumerate(value))
-    return value
+def _chain(body: Layer | Sequential, path: str, make_layer: MakeLayer) -> nn.Module:
+    """The modules of a body that is no graph."""
+    made: nn.Module = _made(body, path, make_layer)
+    return Chain(made) if isinstance(body, Layer) else made
 
 
 def _construct(node: Layer, path: str, plan: Plan) -> nn.Module:
@@ -220,8 +212,7 @@ def _construct(node: Layer, path: str, plan: Plan) -> nn.Module:
     def make(inner: Layer, where: str) -> nn.Module:
         return _construct(inner, where, plan)
 
-    arguments = {key: _arguments(value, f"{path}.{key}", make) for key, value in given.items()}
-    return _call(node, path, arguments, "no input reached it in the dry run")
+    return _call(node, path, _made(given, path, make), "no input reached it in the dry run")
 
 
 def _call(node: Layer, path: str, arguments: dict[str, Any], context: str) -> nn.Module:
@@ -300,5 +291,5 @@ class _Deferred(nn.Module):
         def make(node: Layer, path: str) -> nn.Module:
             return _Deferred(node, path, self.plan, around=first)
 
-        made = {key: _arguments(v, f"{self.path}.{key}", make) for key, v in resolved.arguments.items()}
+        made = _made(resolved.arguments, self.path, make)
         self.module = _call(self.node, self.path, made, f"for an input of shape {shape_of(first)}")

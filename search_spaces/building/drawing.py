@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.building.build import Plan, expanded, outline
 from search_spaces.building.drawing_graph import Row, graph_rows, named
-from search_spaces.holes import is_plain
-from search_spaces.nodes import Layer, Model, Sequential, Size
+from search_spaces.holes import Value, is_plain
+from search_spaces.nodes import Layer, Model, Sequential, Size, children
 
 if TYPE_CHECKING:
     from search_spaces.building.cost import Cost
@@ -92,18 +92,11 @@ def _tree(node: Any, path: str, plan: Plan | None) -> list[Row]:
     return rows
 
 
-def _members(node: Any) -> Iterator[tuple[str, Any]]:
+def _members(node: Any) -> Iterator[tuple[Value, Any]]:
     """The parts of a node that deserve a line of their own."""
-    if isinstance(node, Layer):
-        for name, value in node.arguments.items():
-            if not _is_short(value):
-                yield name, value
-    elif isinstance(node, Sequential):
-        yield from ((str(i), part) for i, part in enumerate(node.parts))
-    elif isinstance(node, dict):
-        yield from ((str(key), value) for key, value in node.items())
-    elif isinstance(node, list | tuple) and not _is_short(node):
-        yield from ((str(i), part) for i, part in enumerate(node))
+    for step, child in () if _is_short(node) else children(node):
+        if not (isinstance(node, Layer) and _is_short(child)):
+            yield step, child
 
 
 def _text(node: Any) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from search_spaces.building.build import Plan, outline
+from search_spaces.building.build import outline
 from search_spaces.building.head_layers import head_layers
-from search_spaces.nodes import Layer, Model, Sequential, join
+from search_spaces.nodes import Layer, Model, Sequential, rebuilt
 from search_spaces.signature import Signature
 
 
@@ -33,20 +33,11 @@ def resolved(model: Model, signature: Signature) -> ResolvedModel:
         BuildError: it does not fit.
     """
     _, plan = outline(model, signature)
-    body = _with_arguments(plan.body, model.where, plan)
+
+    def filled_in(node: Any, path: str) -> Any:
+        if isinstance(node, Layer) and (found := plan.layers.get(path)):
+            node = Layer(node.factory, found.arguments)
+        return rebuilt(node, path, filled_in)
+
+    body = filled_in(plan.body, model.where)
     return ResolvedModel(body, head_layers(model.heads, plan.features, signature), plan.shapes)
-
-
-def _with_arguments(value: Any, path: str, plan: Plan) -> Any:
-    """A part of a model with what the dry run has found."""
-    if isinstance(value, Layer):
-        found = plan.layers.get(path)
-        arguments = found.arguments if found else value.arguments
-        return Layer(value.factory, _with_arguments(arguments, path, plan))
-    if isinstance(value, Sequential):
-        return Sequential(_with_arguments(value.parts, path, plan))
-    if isinstance(value, dict):
-        return {key: _with_arguments(member, join(path, key), plan) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_with_arguments(member, join(path, i), plan) for i, member in enumerate(value))
-    return value
