@@ -17,6 +17,8 @@ from search_spaces.nodes import Model, as_model
 if TYPE_CHECKING:
     from search_spaces.building.cost import Cost
     from search_spaces.building.network import Network
+    from search_spaces.building.plan import Plan
+    from search_spaces.building.resolved import ResolvedModel
     from search_spaces.signature import Signature
 
 
@@ -35,7 +37,7 @@ class Architecture:
         self.value = value
         self.decisions: Mapping[str, Value] = MappingProxyType(dict(decisions))
         self.holes: Mapping[str, Hole] = MappingProxyType(dict(holes or {}))
-        self._costs: dict[Signature, Cost] = {}
+        self._plans: dict[Signature, Plan] = {}
 
     @cached_property
     def id(self) -> str:
@@ -52,7 +54,8 @@ class Architecture:
         return f"Architecture({self.id}, {dict(self.decisions)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        # holes are for who proposes, not for who trains: they need not travel
+        # holes are for who proposes, not for who trains: they need not travel; what a dry run found is found
+        # again where it is asked for, which is cheaper than to send it
         return {"value": self.value, "decisions": dict(self.decisions), "id": self.id}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -89,7 +92,17 @@ class Architecture:
         """
         from search_spaces.building.build import build
 
-        return build(self.model, signature)
+        return build(self.model, signature, self._plan(signature))
+
+    def resolved(self, signature: Signature) -> ResolvedModel:
+        """The model with nothing left to be found: every layer with all its arguments, sizes included.
+
+        Raises:
+            BuildError: the network does not fit the signature.
+        """
+        from search_spaces.building.resolved import resolved
+
+        return resolved(self.model, signature, self._plan(signature))
 
     def cost(self, signature: Signature) -> Cost:
         """Parameters, multiply-adds and activation memory, without allocating or training anything.
@@ -97,11 +110,18 @@ class Architecture:
         Raises:
             BuildError: the network does not fit the signature.
         """
-        from search_spaces.building.cost import measure
+        cost = self._plan(signature, counted=True).cost
+        assert cost is not None
+        return cost
 
-        if signature not in self._costs:
-            self._costs[signature] = measure(self.model, signature)
-        return self._costs[signature]
+    def _plan(self, signature: Signature, counted: bool = False) -> Plan:
+        """What a dry run finds for a signature: one run serves whatever is asked, once it has counted."""
+        from search_spaces.building.outline import outline
+
+        plan = self._plans.get(signature)
+        if plan is None or (counted and plan.cost is None):
+            plan = self._plans[signature] = outline(self.model, signature, counted=counted)
+        return plan
 
     def id_for(self, signature: Signature) -> str:
         """The identity of the network that `build` makes for a signature, with its recipe.
@@ -112,7 +132,7 @@ class Architecture:
         Raises:
             BuildError: it does not fit the signature.
         """
-        from search_spaces.building.build import expanded
+        from search_spaces.building.outline import expanded
 
         model = self.model
         heads = {task: head for task, head in model.heads.items() if task in signature.tasks}
@@ -129,7 +149,8 @@ class Architecture:
             model = self.model
         except BuildError:
             return draw_value(title, self.value)
-        return draw(title, model, self.recipe, signature, None if signature is None else self.cost(signature))
+        plan = None if signature is None else self._plan(signature, counted=True)
+        return draw(title, model, self.recipe, signature, plan)
 
     def _repr_html_(self) -> str:
         """What notebooks show: the picture in text."""

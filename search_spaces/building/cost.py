@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from search_spaces.nodes import Model
-    from search_spaces.signature import Signature
 
 
 @dataclass(frozen=True)
@@ -29,22 +24,3 @@ class Cost:
     def to_dict(self) -> dict[str, float]:
         """The costs by name."""
         return asdict(self)
-
-
-def measure(model: Model, signature: Signature) -> Cost:
-    """The cost of the network that ``model`` builds for ``signature``.
-
-    Raises:
-        BuildError: it cannot be built.
-    """
-    from search_spaces.building.build import BATCH, outline
-    from search_spaces.building.counters import Counters
-
-    counters = Counters()
-    network, _ = outline(model, signature, counters.watch)
-    held = counters.held_bytes(network.parameters())
-    return Cost(
-        num_params=sum(p.numel() for p in network.parameters() if p.requires_grad),
-        num_macs=counters.num_macs() // BATCH,
-        activation_bytes=held // BATCH,
-    )

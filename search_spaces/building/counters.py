@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, UntypedStorage
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -42,25 +42,23 @@ class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Counters:
-    """What happened in the last `watch`."""
+    """What happened in `watch`."""
 
     def __init__(self) -> None:
-        self._clear()
-
-    def _clear(self) -> None:
         self._flops = _Flops()
-        self._held: dict[int, Tensor] = {}
+        self._held: dict[int, UntypedStorage] = {}
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Count what runs within, from zero."""
-        self._clear()
+        """Counts what runs within."""
         with self._flops, torch.autograd.graph.saved_tensors_hooks(self._keep, lambda tensor: tensor):
             yield
 
     def _keep(self, tensor: Tensor) -> Tensor:
-        self._held[tensor.untyped_storage()._cdata] = tensor
-        return tensor
+        # storages and what is detached: tensors with a graph would keep it, and it them, for ever
+        storage = tensor.untyped_storage()
+        self._held[storage._cdata] = storage
+        return tensor.detach()
 
     def num_macs(self) -> int:
         """Multiply-adds of every matrix product, convolution and attention."""
@@ -69,7 +67,7 @@ class Counters:
     def held_bytes(self, parameters: Iterable[Tensor]) -> int:
         """Memory of the tensors held, each storage once, ``parameters`` not counted."""
         ours = {parameter.untyped_storage()._cdata for parameter in parameters}
-        return sum(t.untyped_storage().nbytes() for key, t in self._held.items() if key not in ours)
+        return sum(storage.nbytes() for key, storage in self._held.items() if key not in ours)
 
 
 def _vector_product(matrix: Tensor, vector: Tensor, **_: Any) -> int:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from search_spaces.building.build import Plan, expanded, outline
 from search_spaces.building.drawing_graph import Row, graph_rows, named
+from search_spaces.building.outline import expanded
+from search_spaces.building.plan import Plan
 from search_spaces.holes import Value, is_plain
 from search_spaces.nodes import Layer, Model, Sequential, Size, children
 
 if TYPE_CHECKING:
-    from search_spaces.building.cost import Cost
     from search_spaces.signature import Signature
 
 
@@ -26,7 +26,7 @@ def draw(
     model: Model,
     recipe: Mapping[str, Any] | None,
     signature: Signature | None = None,
-    cost: Cost | None = None,
+    plan: Plan | None = None,
 ) -> str:
     """A model as a tree, one layer a line; equal layers in a row share one.
 
@@ -37,17 +37,12 @@ def draw(
         title: the first line.
         model: what is drawn.
         recipe: how it is trained, for the last line.
-        signature: what it serves.
-        cost: its cost for the signature, which goes into the title.
-
-    Raises:
-        BuildError: the network does not fit the signature.
+        signature: What it serves.
+        plan: What a dry run for the signature found, the cost included, which goes into the title.
     """
-    plan = None
     rows: list[Row] = [(title, "", "")]
-    if signature is not None and cost is not None:
-        network, plan = outline(model, signature)
-        title = f"{rows[0][0]}: {cost.num_params:,} parameters, {cost.num_macs:,} multiply-adds"
+    if signature is not None and plan is not None and plan.cost is not None:
+        title = f"{title}: {plan.cost.num_params:,} parameters, {plan.cost.num_macs:,} multiply-adds"
         rows = [(title, "", ""), ("", "gives", "parameters")]
         rows += [(f"input {name}", _shape(kind.shape), "") for name, kind in signature.inputs.items()]
     body = expanded(model) if plan is None else plan.body
@@ -58,12 +53,11 @@ def draw(
     else:
         rows += _tree(body, model.where, plan)
     if signature is not None and plan is not None:
-        for (name, task), head in zip(signature.tasks.items(), network.heads, strict=True):
-            count = sum(parameter.numel() for parameter in head.parameters())
+        for name, task in signature.tasks.items():
             given = f" of {', '.join(map(named, sources[name]))}" if name in sources else ""
             how = f": {_text(model.heads[name])}" if name in model.heads else ""
             what = f"head {name} ({type(task).__name__.lower()}){given}{how}"
-            rows.append((what, str(task.outputs), f"{count:,}"))
+            rows.append((what, str(task.outputs), f"{plan.head_params[name]:,}"))
     if recipe:
         text = ", ".join(f"{key}={_plain_text(value)}" for key, value in recipe.items())
         rows.append((f"recipe {text}", "", ""))

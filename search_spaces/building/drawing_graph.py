@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from search_spaces.nodes import Layer
 
 if TYPE_CHECKING:
-    from search_spaces.building.build import Plan
+    from search_spaces.building.plan import Plan
 
 Row = tuple[str, str, str]
 """A line of the picture: what, the shape it gives, its parameters."""

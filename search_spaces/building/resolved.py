@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from search_spaces.building.build import outline
 from search_spaces.building.head_layers import head_layers
+from search_spaces.building.plan import Plan
 from search_spaces.nodes import Layer, Model, Sequential, rebuilt
 from search_spaces.signature import Signature
 
@@ -26,13 +26,14 @@ class ResolvedModel:
     shapes: dict[str, tuple[int, ...]]
 
 
-def resolved(model: Model, signature: Signature) -> ResolvedModel:
+def resolved(model: Model, signature: Signature, plan: Plan) -> ResolvedModel:
     """The model of the network that is built for a signature, its sizes found and its composites expanded.
 
-    Raises:
-        BuildError: it does not fit.
+    Args:
+        model: What the network is built from.
+        signature: What the network serves.
+        plan: What `search_spaces.building.outline.outline` found for the two.
     """
-    _, plan = outline(model, signature)
 
     def filled_in(node: Any, path: str) -> Any:
         if isinstance(node, Layer) and (found := plan.layers.get(path)):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from nas.reuse.export.expressions import Call, Code, Writer, classes_in, quoted
 from nas.reuse.export.modules import Import, libraries
 from nas.reuse.export.source_text import SourceText
-from search_spaces.building.resolved import resolved
 from search_spaces.nodes import Layer, Sequential
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def python_source(found: Exportable, weights: str) -> tuple[str, list[str]]:
     """
     from search_spaces.building.network import Chain, Network
 
-    network = resolved(found.architecture.model, found.signature)
+    network = found.architecture.resolved(found.signature)
     body = network.body if network.shapes or isinstance(network.body, Sequential) else None
     body = Sequential((network.body,)) if body is None else body
     signature = Call(type(found.signature), (dict(found.signature.inputs), dict(found.signature.tasks)))

@@ -1,0 +1,209 @@
+"""A network in outline: on the meta device, to find out its sizes, its shapes and what it costs.
+
+Every layer of the outline is made when its first input arrives, so that its sizes can be read off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from torch import Tensor, nn
+
+from search_spaces.blocks.graph import Graph
+from search_spaces.building.cost import Cost
+from search_spaces.building.counters import Counters
+from search_spaces.building.dry_run import dry_run
+from search_spaces.building.modules import chain, construct, heads, is_graph, with_modules
+from search_spaces.building.network import Network, answer_of
+from search_spaces.building.plan import Plan, Resolved
+from search_spaces.building.sizes import resolved_arguments, shape_of
+from search_spaces.errors import BuildError, NasError
+from search_spaces.nodes import Composite, Layer, Model, Sequential
+from search_spaces.signature import Signature, Tokens
+
+BATCH = 2
+"""Examples in a dry run: batch normalisation refuses a batch of one."""
+
+Texts = list[tuple[Tensor, int]]
+"""What goes in for each input of tokens, and its vocabulary."""
+
+
+def outline(model: Model, signature: Signature, *, counted: bool = False) -> Plan:
+    """What is found while a first input goes through the network in outline.
+
+    Args:
+        model: What the network is built from.
+        signature: What the network serves.
+        counted: Whether the cost is counted, too.
+
+    Raises:
+        BuildError: it does not fit the signature.
+    """
+    body = expanded(model, signature)
+    if len(signature.inputs) != 1 and not is_graph(body):
+        raise BuildError(f"this model takes one input, the signature has {', '.join(signature.inputs)}")
+    try:
+        return _outline(model, body, signature, counted, "meta")
+    except BuildError as error:
+        # some modules look at numbers, or name their device: let them have real ones
+        cause = error.__cause__
+        if not isinstance(cause, NotImplementedError) and "meta" not in str(cause).lower():
+            raise
+        return _outline(model, body, signature, counted, "cpu")
+
+
+def expanded(model: Model, signature: Signature | None = None) -> Layer | Sequential:
+    """The body of a model as it is built for a signature: a composite in its place is written out.
+
+    Args:
+        model: of the network.
+        signature: what it must serve; None: all that it can.
+
+    Raises:
+        BuildError: it makes no network for this signature.
+    """
+    body = model.body
+    if (
+        not isinstance(body, Layer)
+        or not isinstance(body.factory, type)
+        or not issubclass(body.factory, Composite)
+    ):
+        return body
+    try:
+        return body.factory(**body.arguments).expand(signature)
+    except (ValueError, TypeError, KeyError) as error:
+        raise BuildError(f"{model.where}: {body.label} cannot be made: {error}") from error
+
+
+def _outline(
+    model: Model, body: Layer | Sequential, signature: Signature, counted: bool, device: str
+) -> Plan:
+    plan, counters = Plan(body), Counters()
+    with counters.watch() if counted else nullcontext(), dry_run(device):
+        network = _run(model, plan, signature, device)
+    if counted:
+        held = counters.held_bytes(network.parameters())
+        plan.cost = Cost(
+            num_params=sum(p.numel() for p in network.parameters() if p.requires_grad),
+            num_macs=counters.num_macs() // BATCH,
+            activation_bytes=held // BATCH,
+        )
+    return plan
+
+
+def _run(model: Model, plan: Plan, signature: Signature, device: str) -> Network:
+    """The network in outline, after an input went through it. Notes in ``plan`` what was found."""
+    example = signature.example(BATCH, device)
+    kinds = signature.inputs.items()
+    texts = [(example[name], kind.vocabulary) for name, kind in kinds if isinstance(kind, Tokens)]
+
+    def make(node: Layer, path: str) -> _Deferred:
+        return _Deferred(node, path, plan, texts)
+
+    body: nn.Module
+    if is_graph(plan.body):
+        assert isinstance(plan.body, Layer)
+        body = make(plan.body, model.where).realised()
+        _check(body, model.where, signature)
+    else:
+        body = chain(plan.body, model.where, make)
+    encoding = Network(body, [], signature).encode(example)
+    if isinstance(body, Graph):
+        plan.shapes = body.shapes
+    for task, features in encoding.features.items():
+        pair = features if isinstance(features, tuple) else (features,)
+        for tensor in pair:
+            if not isinstance(tensor, Tensor):
+                raise BuildError(f"the model answers {type(tensor).__name__}, expected a tensor")
+        shapes = tuple(shape_of(tensor) for tensor in pair)
+        plan.features[task] = shapes if isinstance(features, tuple) else shapes[0]
+    network = Network(body, heads(model, plan, signature), signature)
+    for task, head in zip(signature.tasks, network.heads, strict=True):
+        answer_of(head, encoding.features[task], encoding.masks[task])
+        plan.head_params[task] = sum(parameter.numel() for parameter in head.parameters())
+    return network
+
+
+def _check(graph: nn.Module, where: str, signature: Signature) -> None:
+    """Refuse a graph that needs other inputs or serves other tasks."""
+    assert isinstance(graph, Graph)
+    for name, (_, sources) in graph.calls.items():
+        for source in sources:
+            if source not in graph.calls and source not in signature.inputs:
+                there = ", ".join((*signature.inputs, *graph.calls))
+                raise BuildError(f"{where}: call {name!r}: expected sources from {there}, got {source!r}")
+    if graph.outputs.keys() != signature.tasks.keys():
+        wanted, got = ", ".join(signature.tasks), ", ".join(graph.outputs)
+        raise BuildError(f"{where}: expected outputs for {wanted}, got {got}")
+
+
+class _Deferred(nn.Module):
+    """A layer of the outline: made when its first input arrives, which tells its sizes."""
+
+    def __init__(
+        self, node: Layer, path: str, plan: Plan, texts: Texts, around: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.node, self.path, self.plan, self.texts, self.around = node, path, plan, texts, around
+        self.module: nn.Module | None = None
+
+    @property
+    def stands_for(self) -> Callable[..., Any]:
+        """The class of the module to be made: what its ``forward`` takes, this takes."""
+        return self.node.factory
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Deferred:
+        # modules that clone a layer they are given (transformers) get another to be made at its place
+        return _Deferred(self.node, self.path, self.plan, self.texts, self.around)
+
+    def __getattr__(self, name: str) -> Any:
+        # a module around this one looks inside before it passes anything on: suppose its own input
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            around = self.__dict__.get("around")
+            if name == "module" or (self.module is None and around is None):
+                raise
+            if self.module is None:
+                self._realise([around] if around is not None else [])
+            return getattr(self.module, name)
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        tensors = [item for item in inputs if isinstance(item, Tensor)]
+        first = tensors[0] if tensors else None
+        if self.module is None:
+            self._realise(tensors)
+        assert self.module is not None
+        try:
+            answer = self.module(*inputs, **options)
+        except NasError:
+            raise
+        except Exception as error:
+            raise BuildError(
+                f"{self.path}: {self.node.label} cannot take an input of shape {shape_of(first)}: {error}"
+            ) from error
+        resolved = self.plan.layers[self.path]
+        out = answer[0] if isinstance(answer, tuple) else answer
+        resolved.output_shape = tuple(out.shape[1:]) if isinstance(out, Tensor) else ()
+        resolved.num_params = sum(parameter.numel() for parameter in self.module.parameters())
+        return answer
+
+    def realised(self) -> nn.Module:
+        """The module, made without an input: it has no size of its own."""
+        self._realise([])
+        assert self.module is not None
+        return self.module
+
+    def _realise(self, tensors: list[Tensor]) -> None:
+        """Make the module, with the sizes of its inputs."""
+        first = tensors[0] if tensors else None
+        arguments = resolved_arguments(self.node, self.path, tensors, self.texts)
+        resolved = self.plan.layers.setdefault(self.path, Resolved(arguments, shape_of(first)))
+
+        def make(node: Layer, path: str) -> nn.Module:
+            return _Deferred(node, path, self.plan, self.texts, around=first)
+
+        made = with_modules(resolved.arguments, self.path, make)
+        self.module = construct(self.node, self.path, made, f"for an input of shape {shape_of(first)}")
