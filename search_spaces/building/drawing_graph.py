@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from search_spaces.blocks.backbone.call_name import ATTENTION, LINK, CallName
 from search_spaces.nodes import Layer
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 Row = tuple[str, str, str]
 """A line of the picture: what, the shape it gives, its parameters."""
 
-_NAME = re.compile(r"(?P<stream>.+?)/(?P<place>\d+)(@(?P<owners>[^/]+))?(/(?P<what>[a-z]+).*)?")
 _JOINS = {
     "stitch": "cross-stitched with the others'",
     "mask": "seen through a mask",
@@ -31,9 +30,9 @@ class _Stage:
     """What a stage consists of: its copies and what joins them."""
 
     layer: Any = None
-    owners: list[str] = field(default_factory=list)
+    owners: list[tuple[str, ...]] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
-    joins: dict[str, list[str]] = field(default_factory=dict)
+    joins: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     experts: int = 0
 
 
@@ -50,11 +49,11 @@ def graph_rows(graph: Layer, where: str, plan: Plan | None, text: Callable[[Any]
     streams: dict[str, dict[int, _Stage]] = {}
     order = list(parts)  # that of the inputs and the tasks; calls are in the order of their use
     for name, (part, *_) in sorted(calls.items(), key=lambda item: order.index(item[1][0])):
-        match = _NAME.fullmatch(name)
-        if match is None or match["stream"] == "link" or name.endswith("/vector"):
+        call = CallName.parse(name)
+        if call.place is None or call.stream == LINK or call.vector:
             continue
-        stage = streams.setdefault(match["stream"], {}).setdefault(int(match["place"]), _Stage())
-        _note(stage, match, part, parts[part])
+        stage = streams.setdefault(call.stream, {}).setdefault(call.place, _Stage())
+        _note(stage, call, part, parts[part])
     rows: list[Row] = []
     for stream, stages in streams.items():
         rows.append((f"stream {stream}", "", ""))
@@ -65,49 +64,46 @@ def graph_rows(graph: Layer, where: str, plan: Plan | None, text: Callable[[Any]
 
 def _joint_rows(graph: Layer, where: str, plan: Plan | None) -> list[Row]:
     """The links and what follows them; those of several owners that do the same share a line."""
-    groups: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+    groups: dict[tuple[CallName, str], tuple[list[tuple[str, ...]], list[str]]] = {}
     for name, (part, *sources) in graph.arguments["calls"].items():
-        if not name.startswith(("link/", "attention@")):
+        call = CallName.parse(name)
+        if call.stream != LINK and not (call.stream == ATTENTION and call.owners and call.place is None):
             continue
         layer = graph.arguments["parts"][part]
-        head, _, owners = name.replace("/", " ").partition("@")
         what = "each task looks at the others'"
         if "width" in layer.arguments:
             kept = ", keeping positions" if layer.arguments["keep"] else ""
             given = ", ".join(map(named, sources))
             what = f"{layer.label.lower()} of {given} to {layer.arguments['width']}{kept}"
-        owned, parts = groups.setdefault((head, what), ([], []))
-        owned += [owners] if owners else []
+        owned, parts = groups.setdefault((replace(call, owners=()), what), ([], []))
+        owned += [call.owners] if call.owners else []
         parts.append(part)
     rows = []
-    for (head, what), (owned, parts) in sorted(groups.items(), key=lambda item: _turn(item[0][0])):
+    for (call, what), (owned, parts) in sorted(groups.items(), key=lambda item: item[0][0].place or math.inf):
         marks = f"  [{' | '.join(map(_people, owned))}]" if owned else ""
-        rows.append((f"{head}: {what}{marks}", _shape(plan, where, parts[0]), _count(plan, where, parts)))
+        rows.append(
+            (f"{_words(call)}: {what}{marks}", _shape(plan, where, parts[0]), _count(plan, where, parts))
+        )
     return rows
-
-
-def _turn(head: str) -> float:
-    """Links in their order, then what follows them."""
-    return float(head.removeprefix("link ")) if head.startswith("link ") else math.inf
 
 
 def named(call: str) -> str:
     """A call in words: ``image/2@a+b/mask`` is ``image 2``."""
-    match = _NAME.fullmatch(call)
-    if match is None:
-        return call.partition("@")[0]
-    return f"{match['stream']} {match['place']}"
+    return _words(CallName.parse(call))
 
 
-def _note(stage: _Stage, match: re.Match[str], part: str, layer: Any) -> None:
-    """Add a call to what is known of its stage."""
-    what, owners = match["what"], match["owners"]
-    if what in _JOINS:
-        stage.joins.setdefault(what, []).append(owners or "")
+def _words(call: CallName) -> str:
+    return call.stream if call.place is None else f"{call.stream} {call.place}"
+
+
+def _note(stage: _Stage, call: CallName, part: str, layer: Any) -> None:
+    """Adds a call to what is known of its stage."""
+    if call.join is not None:
+        stage.joins.setdefault(call.join, []).append(call.owners)
     elif part not in stage.parts:
         stage.layer = layer
-        stage.experts += what == "expert"
-        stage.owners += [] if what == "expert" else [owners or "all"]
+        stage.experts += call.expert is not None
+        stage.owners += [] if call.expert is not None else [call.owners]
     if part not in stage.parts:
         stage.parts.append(part)
 
@@ -119,7 +115,7 @@ def _stage_rows(
     owned = ""
     if stage.experts:
         owned = f"  [{stage.experts} experts]"
-    elif stage.owners != ["all"]:
+    elif stage.owners != [()]:
         owned = f"  [{' | '.join(map(_people, stage.owners))}]"
     count = _count(plan, where, stage.parts)
     rows = [(f"{lead}{place}: {text(stage.layer)}{owned}", _shape(plan, where, stage.parts[0]), count)]
@@ -128,8 +124,8 @@ def _stage_rows(
     return rows
 
 
-def _people(owners: str) -> str:
-    return owners.replace("+", ", ") or "all"
+def _people(owners: tuple[str, ...]) -> str:
+    return ", ".join(owners) or "all"
 
 
 def _shape(plan: Plan | None, where: str, part: str) -> str:

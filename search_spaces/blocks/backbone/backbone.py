@@ -6,11 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from search_spaces.blocks.backbone.call_name import (
+    ATTENTION,
+    LINK,
+    CallName,
+    call_name,
+    plain_name,
+    vector_name,
+)
 from search_spaces.blocks.backbone.fusion import fuse
 from search_spaces.blocks.backbone.links import OPERATORS
 from search_spaces.blocks.backbone.patterns import PATTERNS, Extras, Taps
 from search_spaces.blocks.backbone.sharing import Average, Pool, TaskAttention
-from search_spaces.blocks.backbone.wiring import Wiring, plain_name
+from search_spaces.blocks.backbone.wiring import Wiring
 from search_spaces.blocks.graph import in_order
 from search_spaces.nodes import Composite, Layer, flat
 from search_spaces.signature import DenseMap, Image, Retrieval, Signature, Tagging
@@ -51,8 +59,8 @@ class Backbone(Composite):
         for names in (self.streams, self.tasks):
             if len(set(map(plain_name, names))) < len(names):
                 raise ValueError(f"expected names that differ when . counts as _, got {', '.join(names)}")
-        if "link" in self.streams:
-            raise ValueError("expected streams of other names than 'link', which is that of links")
+        if LINK in self.streams:
+            raise ValueError(f"expected streams of other names than {LINK!r}, which is that of links")
         if not isinstance(self.sharing, Mapping) or self.sharing.get("kind") not in PATTERNS:
             raise ValueError(f"expected sharing of a kind from {', '.join(PATTERNS)}, got {self.sharing!r}")
         for name in self.streams:
@@ -128,7 +136,7 @@ class Backbone(Composite):
         if self.task_attention and len(set(features.values())) > 1:
             features = {
                 task: wiring.join(
-                    f"attention@{plain_name(task)}",
+                    call_name(ATTENTION, None, task),
                     TaskAttention,
                     own,
                     *(features[other] for other in features if other != task),
@@ -160,11 +168,15 @@ class Backbone(Composite):
 def _embedding(wiring: Wiring, stream: str, ends: Sequence[str]) -> str:
     """One vector of a stream: the mean of what its owners say."""
     vectors = [_vector(wiring, call) for call in ends]
-    return vectors[0] if len(vectors) == 1 else wiring.join(f"{plain_name(stream)}/vector", Average, *vectors)
+    return (
+        vectors[0]
+        if len(vectors) == 1
+        else wiring.join(CallName(plain_name(stream), vector=True), Average, *vectors)
+    )
 
 
 def _vector(wiring: Wiring, call: str) -> str:
-    return wiring.join(f"{call}/vector", Pool, call)
+    return wiring.join(vector_name(call), Pool, call)
 
 
 def needs(signature: Signature) -> dict[str, Need]:

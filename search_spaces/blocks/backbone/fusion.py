@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from search_spaces.blocks.backbone.call_name import LINK, call_name
 from search_spaces.blocks.backbone.links import OPERATORS
 from search_spaces.blocks.backbone.patterns import Taps
-from search_spaces.blocks.backbone.wiring import Wiring, plain_name
+from search_spaces.blocks.backbone.wiring import Wiring
 
 Links = Sequence[Mapping[str, Any]]
 """One after another; see `search_spaces.blocks.backbone.Backbone`."""
@@ -43,9 +44,8 @@ def fuse(
                 groups.setdefault((tuple(kept), tuple(rest)), []).append(task)
         for (kept_calls, rest_calls), members in groups.items():
             link = links[number - 1]
-            owners = "" if len(members) == len(needs) else "@" + "+".join(map(plain_name, members))
             name = wiring.join(
-                f"link/{number}{owners}",
+                call_name(LINK, number, *() if len(members) == len(needs) else members),
                 OPERATORS[link["operator"]],
                 *kept_calls,
                 *rest_calls,

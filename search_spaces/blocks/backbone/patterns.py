@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from search_spaces.blocks.backbone.call_name import call_name
 from search_spaces.blocks.backbone.sharing import Beside, Route, Stitch, TaskMask
-from search_spaces.blocks.backbone.wiring import Wiring, plain_name
+from search_spaces.blocks.backbone.wiring import Wiring
 from search_spaces.nodes import Layer
 
 Taps = list[dict[str, str]]
@@ -82,11 +83,11 @@ def stitch(
     taps: Taps = []
     for k, stage in enumerate(stages, start=1):
         before = taps[-1] if taps else dict.fromkeys(tasks, stream)
-        own = {t: wiring.add(_name(stream, k, [t]), stage, before[t]) for t in tasks}
+        own = {t: wiring.add(call_name(stream, k, t), stage, before[t]) for t in tasks}
         mixed = {}
         for task in tasks:
             others = [own[t] for t in tasks if t != task]
-            mixed[task] = wiring.join(f"{_name(stream, k, [task])}/stitch", Stitch, own[task], *others)
+            mixed[task] = wiring.join(call_name(stream, k, task, join="stitch"), Stitch, own[task], *others)
         taps.append(mixed)
     return taps
 
@@ -98,12 +99,12 @@ def mask(
     taps: Taps = []
     shared = stream
     for k, stage in enumerate(stages, start=1):
-        shared = wiring.add(_name(stream, k), stage, shared)
+        shared = wiring.add(call_name(stream, k), stage, shared)
         before = taps[-1] if taps else {}
         taps.append(
             {
                 task: wiring.join(
-                    f"{_name(stream, k, [task])}/mask",
+                    call_name(stream, k, task, join="mask"),
                     TaskMask,
                     *(shared, before[task]) if before else (shared,),
                 )
@@ -126,7 +127,7 @@ def private(
     own = independent(wiring, extras, stream, stages, tasks, options)
     taps = [
         {
-            task: wiring.join(f"{_name(stream, k, [task])}/beside", Beside, shared[k - 1], stage[task])
+            task: wiring.join(call_name(stream, k, task, join="beside"), Beside, shared[k - 1], stage[task])
             for task in tasks
         }
         for k, stage in enumerate(own, start=1)
@@ -144,18 +145,22 @@ def routed(
 
     ``options["experts"]`` says how many.
     """
-    first = wiring.add(_name(stream, 1), stages[0], stream)
+    first = wiring.add(call_name(stream, 1), stages[0], stream)
     taps: Taps = [dict.fromkeys(tasks, first)]
     for k, stage in enumerate(stages[1:], start=2):
         before, here = taps[-1], {}
-        experts = [f"{_name(stream, k)}/expert-{n}" for n in range(1, int(options["experts"]) + 1)]
-        wiring.parts |= dict.fromkeys(experts, stage)
+        numbers = range(1, int(options["experts"]) + 1)
+        experts = {n: str(call_name(stream, k, expert=n)) for n in numbers}
+        wiring.parts |= dict.fromkeys(experts.values(), stage)
         for task in tasks:
             source = before[task]
             # what comes from one place goes through the experts once
-            mark = "" if source == first else f"@{plain_name(task)}"
-            answers = [wiring.call(f"{expert}{mark}", expert, source) for expert in experts]
-            here[task] = wiring.join(f"{_name(stream, k, [task])}/route", Route, source, *answers)
+            owners = () if source == first else (task,)
+            answers = [
+                wiring.call(call_name(stream, k, *owners, expert=n), expert, source)
+                for n, expert in experts.items()
+            ]
+            here[task] = wiring.join(call_name(stream, k, task, join="route"), Route, source, *answers)
         taps.append(here)
     return taps
 
@@ -175,7 +180,7 @@ def owned(
         here: dict[str, str] = {}
         for group in groups:
             source = taps[-1][group[0]] if taps else stream
-            name = wiring.add(_name(stream, k, group if len(groups) > 1 else ()), stage, source)
+            name = wiring.add(call_name(stream, k, *group if len(groups) > 1 else ()), stage, source)
             here |= dict.fromkeys(group, name)
         taps.append(here)
     return taps
@@ -195,8 +200,3 @@ def _leader(level: Mapping[str, str], task: str) -> str:
     while (leader := level.get(met[-1], met[-1])) not in met:
         met.append(leader)
     return min(met[met.index(leader) :])
-
-
-def _name(stream: str, stage: int, group: Sequence[str] = ()) -> str:
-    owners = "@" + "+".join(map(plain_name, group)) if group else ""
-    return f"{plain_name(stream)}/{stage}{owners}"

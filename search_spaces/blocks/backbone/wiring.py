@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from search_spaces.blocks.backbone.call_name import CallName
 from search_spaces.blocks.graph import Graph, in_order
 from search_spaces.nodes import Layer, Sequential
 
@@ -18,18 +19,20 @@ class Wiring:
         self.parts: dict[str, Layer | Sequential] = {}
         self.calls: dict[str, list[str]] = {}
 
-    def call(self, name: str, part: str, *sources: str) -> str:
-        """A call of a part that is there; gives its name."""
-        self.calls[name] = [part, *sources]
-        return name
+    def call(self, name: CallName, part: str, *sources: str) -> str:
+        """Adds a call of a part that is there. Returns its name as text."""
+        text = str(name)
+        self.calls[text] = [part, *sources]
+        return text
 
-    def add(self, name: str, layer: Layer | Sequential, *sources: str) -> str:
-        """A part and its only call, both of this name; gives it."""
-        self.parts[name] = layer
-        return self.call(name, name, *sources)
+    def add(self, name: CallName, layer: Layer | Sequential, *sources: str) -> str:
+        """Adds a part and its only call, both of this name. Returns it as text."""
+        text = self.call(name, str(name), *sources)
+        self.parts[text] = layer
+        return text
 
-    def join(self, name: str, factory: Callable[..., nn.Module], *sources: str, **arguments: Any) -> str:
-        """As `add`, of one of our classes."""
+    def join(self, name: CallName, factory: Callable[..., nn.Module], *sources: str, **arguments: Any) -> str:
+        """Adds a part of one of our classes, as `add` does."""
         return self.add(name, Layer(factory, arguments), *sources)
 
     def graph(
@@ -55,8 +58,3 @@ class Wiring:
                 "private": [list(pair) for pair in private],
             },
         )
-
-
-def plain_name(name: str) -> str:
-    """A name that a module may have: torch reads dots as paths."""
-    return name.replace(".", "_")
