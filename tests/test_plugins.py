@@ -129,10 +129,10 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
 PINS = """
 import sys
 from pathlib import Path
-from nas.cluster.job import job
+from nas.cluster.job import cluster_job
 from search_spaces.errors import SearchError
 try:
-    made = job("search", sys.argv[1] or None, {"controller": sys.argv[2]})
+    made = cluster_job("search", sys.argv[1] or None, {"controller": sys.argv[2]})
     print(made.runtime_env(None).get("pip"))
 except SearchError as error:
     print(error)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.cluster.files import pack
-from nas.cluster.job import SEARCH, STOP_SECONDS, Job
+from nas.cluster.job import SEARCH, STOP_SECONDS, ClusterJob
 from nas.environment import without_password
 from search_spaces.errors import ExecutorError, UnknownNameError
 
@@ -55,7 +55,7 @@ class Jobs:
             requests.head(address, timeout=_ANSWER_SECONDS)  # Ray's own client waits for minutes
             self._client: Any = JobSubmissionClient(address)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: ClusterJob) -> None:
         """Send a job, with its files.
 
         Raises:

@@ -28,7 +28,7 @@ _SECRET = re.compile(r"https?://(?!\$\{\w+\}(:\$\{\w+\})?@)[^/\s@]+@")
 
 
 @dataclass(frozen=True)
-class Job:
+class ClusterJob:
     """A search, ready to be submitted. All of it can be read by whoever sees the cluster's dashboard.
 
     Attributes:
@@ -84,7 +84,7 @@ class Job:
         return found
 
 
-def job(
+def cluster_job(
     verb: str,
     subject: str | None,
     options: Mapping[str, Any],
@@ -94,8 +94,8 @@ def job(
     working_dir: Path | None = None,
     requirements: Path | None = None,
     package: bool = False,
-) -> Job:
-    """A search as a job.
+) -> ClusterJob:
+    """Returns a search as a job for a Ray cluster.
 
     Args:
         verb: ``search``, ``resume`` or ``extend``.
@@ -153,7 +153,8 @@ def job(
     command = [verb, *words, *_as_words(options), *kept]
     again = [search] if file is None else [str(file), f"--name={search}"]
     pins = pins_of(options, file, requirements)
-    return Job(id, search, command, shlex.join([*again, *kept]), store, files, requirements, package, pins)
+    resumed = shlex.join([*again, *kept])
+    return ClusterJob(id, search, command, resumed, store, files, requirements, package, pins)
 
 
 def check_stays(store: object) -> None:

@@ -93,11 +93,11 @@ def stop(name: JobArgument = None, address: Dashboard = None) -> None:
 
 
 def send(verb: str, subject: str | None, options: dict[str, Any], address: str | None, **more: Any) -> None:
-    """Submit a search, and say what can be done with it then; ``more``: of `nas.cluster.job.job`."""
+    """Submit a search, and say what can be done with it then; ``more``: of `nas.cluster.job.cluster_job`."""
     from nas.cluster.files import megabytes, size_of
-    from nas.cluster.job import job
+    from nas.cluster.job import cluster_job
 
-    made = job(verb, subject, options, **more)
+    made = cluster_job(verb, subject, options, **more)
     jobs = _jobs(address)
     jobs.submit(made)
     where = f"--address {jobs.address}"

@@ -14,7 +14,7 @@ from nas.commands.search import executor_options
 from nas.environment import DEFAULT_STORE
 
 if TYPE_CHECKING:
-    from nas.reuse.retrain import Run
+    from nas.reuse.retrain import RetrainingRun
 
 Described = Annotated[
     Path | None,
@@ -131,7 +131,7 @@ def _described(file: Path | None, store: str | None, executor: Any, search: str 
     }
 
 
-def _tell(run: Run) -> None:
+def _tell(run: RetrainingRun) -> None:
     """One line about a run that has ended, apart from the results."""
     how = "trained" if run.failure is None else f"failed ({run.failure})"
     typer.echo(f"{run.id[:8]}, seed {run.seed}: {how}, {run.seconds:.1f} s", err=True)

@@ -35,7 +35,7 @@ _BATCH = 256
 """Examples that a network answers at once."""
 
 
-class Average(nn.Module):
+class AveragedNetworks(nn.Module):
     """Networks for one signature that answer together.
 
     Classes, tags and discrete maps: the logarithm of the mean of their probabilities. Numbers: the mean.
@@ -72,7 +72,7 @@ def plain(task: Task, answer: Tensor) -> Tensor:
 
 
 def averaged(task: Task, answers: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
-    """The answer of several networks together; see `Average`.
+    """The answer of several networks together; see `AveragedNetworks`.
 
     Args:
         task: that is answered.
@@ -111,10 +111,10 @@ class Ensemble:
     metrics: Mapping[str, float]
     test_metrics: Mapping[str, float]
     best: Found
-    network: Average = field(repr=False, compare=False)
+    network: AveragedNetworks = field(repr=False, compare=False)
 
     def __call__(self, inputs: Tensor | Mapping[str, Tensor]) -> Any:
-        """Their answer together, without gradients; see `Average`."""
+        """Their answer together, without gradients; see `AveragedNetworks`."""
         with torch.inference_mode():
             return self.network(inputs)
 
@@ -229,7 +229,7 @@ def _selected(found: Sequence[Found], data: Problem, metric: str, rounds: int) -
     assert best is not None
     places = [place for place, count in enumerate(best[1]) if count]
     members, shares = [found[place] for place in places], [best[1][place] for place in places]
-    network = Average([networks[place] for place in places], shares, data.signature).eval()
+    network = AveragedNetworks([networks[place] for place in places], shares, data.signature).eval()
     metrics, test_metrics = (
         evaluate(lambda batch: network(batch.inputs, batch.present), network, split, tasks)
         for split in (validation, data.test)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Run:
+class RetrainingRun:
     """One training of a network.
 
     Attributes:
@@ -66,7 +66,7 @@ class Retrained:
 
     id: str
     epochs: int
-    runs: tuple[Run, ...]
+    runs: tuple[RetrainingRun, ...]
     best: Found | None
 
 
@@ -115,7 +115,7 @@ def retrain(
     executor: str | Executor = "pool",
     problem: Problem | None = None,
     space: Any = None,
-    listener: Callable[[Run], None] | None = None,
+    listener: Callable[[RetrainingRun], None] | None = None,
 ) -> Retraining:
     """Train networks of a search again: for all of its epochs, with seeds that the search has not seen.
 
@@ -190,7 +190,7 @@ def retrain(
     return Retraining(one.result(span) for one, span in zip(gathered, spans, strict=True))
 
 
-def _kept(run: Run, number: int, epochs: int, all_data: bool) -> Rerun:
+def _kept(run: RetrainingRun, number: int, epochs: int, all_data: bool) -> Rerun:
     """A run as the store keeps it."""
     done = run.metrics, run.test_metrics, run.seconds
     return Rerun(number, run.seed, epochs, all_data, run.failure, *done)
@@ -207,18 +207,18 @@ class _Gathered:
 
     def __init__(self, found: Found, objective: Objective, all_data: bool) -> None:
         self._found, self._objective, self._all_data = found, objective, all_data
-        self._runs: dict[int, Run] = {}
-        self._best: tuple[tuple[float, int], Run, bytes] | None = None
+        self._runs: dict[int, RetrainingRun] = {}
+        self._best: tuple[tuple[float, int], RetrainingRun, bytes] | None = None
 
-    def add(self, job: Job, event: Finished | Failed) -> Run:
+    def add(self, job: Job, event: Finished | Failed) -> RetrainingRun:
         """Take in how a run has ended."""
         id = self._found.architecture.id
         if isinstance(event, Failed):
             why = f"{event.reason}: {event.message}"
-            self._runs[job.number] = run = Run(id, job.seed, {}, {}, event.seconds, why)
+            self._runs[job.number] = run = RetrainingRun(id, job.seed, {}, {}, event.seconds, why)
             return run
         known = {} if self._all_data else event.metrics
-        run = Run(id, job.seed, {**known, **event.costs}, event.test_metrics, event.seconds)
+        run = RetrainingRun(id, job.seed, {**known, **event.costs}, event.test_metrics, event.seconds)
         self._runs[job.number] = run
         score = -math.inf
         if self._objective.metric in known:

@@ -26,7 +26,7 @@ _OF_SEVERAL = frozenset({"balancing", "task_weights"})
 
 
 @dataclass(frozen=True)
-class Run:
+class SingleTaskRun:
     """A reference to be trained.
 
     Attributes:
@@ -38,7 +38,7 @@ class Run:
     architecture: Architecture
 
 
-def runs_of(description: Description, trial: Trial, architecture: Architecture) -> dict[str, Run]:
+def runs_of(description: Description, trial: Trial, architecture: Architecture) -> dict[str, SingleTaskRun]:
     """For each task of a search the single-task run with which a trial of it is compared.
 
     The same backbone and the same budget: the trial's decisions, built for the one task (what is shared falls
@@ -65,7 +65,7 @@ def runs_of(description: Description, trial: Trial, architecture: Architecture) 
             until=until,
             seed=training_seed(description.seed, id),
         )
-        runs[task] = Run(reference, architecture)
+        runs[task] = SingleTaskRun(reference, architecture)
     return runs
 
 
@@ -78,7 +78,7 @@ def epochs_of(description: Description, trial: Trial, architecture: Architecture
 
 
 def train(
-    runs: Sequence[Run],
+    runs: Sequence[SingleTaskRun],
     problem: Problem,
     *,
     budget: Budget,
@@ -111,7 +111,7 @@ def train(
                 listener(ended)
 
 
-def _job(number: int, run: Run, budget: Budget) -> Job:
+def _job(number: int, run: SingleTaskRun, budget: Budget) -> Job:
     reference = run.reference
     return Job(
         number=number,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.reuse.export.modules import OURS, Definition, Import, Module, is_library, is_module, is_typing_only
-from nas.reuse.export.references import Found, is_function, look
+from nas.reuse.export.names_used import NamesUsed, is_function, names_used
 from search_spaces.errors import ExportError
 
 ALWAYS = frozenset({"forward", "encode", "loss", "decode"})
@@ -51,7 +51,7 @@ class Collection:
         definitions: what is needed of our modules and the user's, in no order.
         imports: what is needed of libraries: by full name the import, and the name that it was given first.
         uses: by the key of a definition what it speaks of.
-        found: by the key of a definition what else is to know of it.
+        used: the names that each definition uses, by its key.
         within: modules that are imported within functions.
 
     Raises:
@@ -117,7 +117,7 @@ class Collection:
     def _follow(self) -> None:
         self.within: set[str] = set()
         self.uses: dict[Key, list[Use]] = {}
-        self.found: dict[Key, Found] = {}
+        self.used: dict[Key, NamesUsed] = {}
         self.definitions: list[Definition] = []
         self.imports = {what.dotted: (what, name) for name, what in self._given.items()}
         waiting = [item for item, _, _ in self._roots]
@@ -125,7 +125,7 @@ class Collection:
             self._note(item, name)
         while waiting:
             item = waiting.pop()
-            if isinstance(item, Definition) and item.key not in self.found:
+            if isinstance(item, Definition) and item.key not in self.used:
                 self.definitions.append(item)
                 waiting += self._look(item)
 
@@ -135,25 +135,25 @@ class Collection:
 
     def _look(self, definition: Definition) -> Iterator[Item]:
         """Note what a definition uses; gives it."""
-        found = look([definition.node], self.keeps(definition))
-        for statement in found.imports:
+        used = names_used([definition.node], self.keeps(definition))
+        for statement in used.imports:
             self._check_within(definition, statement)
         uses: list[Use] = []
-        self.found[definition.key] = found
-        self._asked |= found.attributes
+        self.used[definition.key] = used
+        self._asked |= used.attributes
         module = self.module(definition.module)
-        for reference in found.references:
-            target = self._target(definition.module, reference.steps)
+        for global_name in used.global_names:
+            target = self._target(definition.module, global_name.steps)
             if target is None:
                 continue
             item, name, node = target
-            first = reference.steps[0][1]
+            first = global_name.steps[0][1]
             assert node.end_lineno is not None
             assert node.end_col_offset is not None
             begin = module.place(first.lineno, first.col_offset)
             uses.append(Use(begin, module.place(node.end_lineno, node.end_col_offset), item, name))
             # annotations are not evaluated: a class that only they name may be missing
-            if not reference.annotation or isinstance(item, Import) or _is_constant(item):
+            if not global_name.annotation or isinstance(item, Import) or _is_constant(item):
                 self._note(item, name)
                 yield item
         self.uses[definition.key] = uses

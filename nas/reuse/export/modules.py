@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 
-from nas.reuse.export.references import bound
+from nas.reuse.export.names_used import bound
 from search_spaces.errors import ExportError
 
 OURS = frozenset({"search_spaces", "workers", "controllers", "nas"})

@@ -35,7 +35,7 @@ class SourceText:
 
     def _named(self, reserved: Iterable[str], given: Mapping[str, Import]) -> dict[Any, str]:
         """The name of each part in the file; its own, where no other part has it."""
-        local = set().union(*(found.local for found in self._needed.found.values()))
+        local = set().union(*(used.local for used in self._needed.used.values()))
         # where another spelling than the part's own name stands, a function might mean something else by it
         respelled = {
             _key(use.item, use.name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.cluster.job import job
+from nas.cluster.job import cluster_job
 from search_spaces.errors import SearchError, StoreError
 
 
@@ -24,7 +24,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_command_of_a_job_says_all_that_was_said(folder: Path) -> None:
     options = {"limit": ["num_params<=9", "loss<=1"], "workers": 64, "gpus_per_trial": 0.25, "problem": None}
-    made = job("search", str(folder / "my_search.py"), options, name="Tom's", store="postgresql://me@db/nas")
+    made = cluster_job(
+        "search", str(folder / "my_search.py"), options, name="Tom's", store="postgresql://me@db/nas"
+    )
     assert made.entrypoint == (
         "exec python -m nas.cli search my_search.py '--limit=num_params<=9' '--limit=loss<=1' --workers=64 "
         "--gpus-per-trial=0.25 '--name=Tom'\"'\"'s' --store=postgresql://me@db/nas"
@@ -35,7 +37,9 @@ def test_the_command_of_a_job_says_all_that_was_said(folder: Path) -> None:
 
 def test_results_of_a_job_without_a_store_outlive_its_folder(folder: Path) -> None:
     home = str(folder)
-    command = job("search", None, {}).entrypoint.replace("exec python -m nas.cli search", "echo $NAS_STORE #")
+    command = cluster_job("search", None, {}).entrypoint.replace(
+        "exec python -m nas.cli search", "echo $NAS_STORE #"
+    )
     for environment, store in (({}, f"{home}/nas.db"), ({"NAS_STORE": "postgresql://db"}, "postgresql://db")):
         ended = subprocess.run(
             command, shell=True, env=environment | {"HOME": home}, capture_output=True, text=True, check=True
@@ -44,14 +48,14 @@ def test_results_of_a_job_without_a_store_outlive_its_folder(folder: Path) -> No
 
 
 def test_a_file_within_a_larger_folder_keeps_its_place_there(folder: Path) -> None:
-    made = job("search", str(folder / "parts" / "layers.py"), {}, working_dir=folder)
+    made = cluster_job("search", str(folder / "parts" / "layers.py"), {}, working_dir=folder)
     assert made.command[:2] == ["search", "parts/layers.py"]
     assert "my_search.py" in made.files
 
 
 def test_a_space_in_a_file_is_shipped(folder: Path) -> None:
     (folder / "space.json").write_text("{}")
-    made = job("search", None, {"space": str(folder / "space.json")})
+    made = cluster_job("search", None, {"space": str(folder / "space.json")})
     assert list(made.files) == ["space.json"]
     assert "--space=space.json" in made.command
 
@@ -59,11 +63,11 @@ def test_a_space_in_a_file_is_shipped(folder: Path) -> None:
 def test_requirements_beside_the_file_are_installed_unless_they_name_nothing(folder: Path) -> None:
     beside = folder / "requirements.txt"
     beside.write_text("# none yet\n\n")
-    assert "pip" not in job("search", str(folder / "my_search.py"), {}).runtime_env(None)
+    assert "pip" not in cluster_job("search", str(folder / "my_search.py"), {}).runtime_env(None)
     beside.write_text("timm==1.0\n")
-    assert job("search", str(folder / "my_search.py"), {}).runtime_env(None)["pip"] == str(beside)
+    assert cluster_job("search", str(folder / "my_search.py"), {}).runtime_env(None)["pip"] == str(beside)
     other = folder / "other.txt"
-    made = job("search", str(folder / "my_search.py"), {}, requirements=other)
+    made = cluster_job("search", str(folder / "my_search.py"), {}, requirements=other)
     assert made.runtime_env(None)["pip"] == str(other)
 
 
@@ -74,34 +78,34 @@ def test_requirements_beside_the_file_are_installed_unless_they_name_nothing(fol
 def test_a_secret_among_the_requirements_is_not_sent(folder: Path, line: str) -> None:
     (folder / "requirements.txt").write_text(f"timm\n{line}\n")
     with pytest.raises(SearchError, match="line 2") as error:
-        job("search", str(folder / "my_search.py"), {})
+        cluster_job("search", str(folder / "my_search.py"), {})
     assert "geheim" not in str(error.value)
     (folder / "requirements.txt").write_text(line.replace("me:geheim", "${A}:${B}").replace("geheim", "${C}"))
-    job("search", str(folder / "my_search.py"), {})
+    cluster_job("search", str(folder / "my_search.py"), {})
 
 
 @pytest.mark.parametrize("store", ["postgresql://me:geheim@db/nas", "postgresql://db/nas?password=geheim"])
 def test_a_password_of_a_store_is_not_sent(store: str) -> None:
     with pytest.raises(SearchError, match="NAS_STORE") as error:
-        job("search", None, {}, store=store)
+        cluster_job("search", None, {}, store=store)
     assert "geheim" not in str(error.value)
 
 
 @pytest.mark.parametrize("store", ["nas.db", "sqlite:///runs/nas.db", "sqlite://"])
 def test_a_store_that_the_cluster_would_delete_is_refused(store: str) -> None:
     with pytest.raises(SearchError, match="deletes a job's folder"):
-        job("search", None, {}, store=store)
+        cluster_job("search", None, {}, store=store)
 
 
 @pytest.mark.parametrize(
     "store", ["/data/nas.db", "~/nas.db", "sqlite:////data/nas.db", "postgresql://db/nas"]
 )
 def test_a_store_that_stays_is_taken(store: str) -> None:
-    assert f"--store={store}" in job("search", None, {}, store=store).command
+    assert f"--store={store}" in cluster_job("search", None, {}, store=store).command
 
 
 def test_a_search_is_gone_on_with_by_its_name_alone() -> None:
-    made = job("resume", "tiny", {"trials": 3}, store="~/nas.db")
+    made = cluster_job("resume", "tiny", {"trials": 3}, store="~/nas.db")
     assert (made.search, made.command) == ("tiny", ["resume", "tiny", "--trials=3", "--store=~/nas.db"])
     assert made.again == "tiny '--store=~/nas.db'"
 
@@ -116,9 +120,9 @@ def test_a_file_that_would_not_be_shipped_is_refused(folder: Path) -> None:
     }
     for why, (name, working_dir) in wrong.items():
         with pytest.raises(SearchError, match=why):
-            job("search", str(folder / name), {}, working_dir=working_dir)
+            cluster_job("search", str(folder / name), {}, working_dir=working_dir)
 
 
 def test_what_is_no_store_is_said_at_once() -> None:
     with pytest.raises(StoreError, match="expected a URL"):
-        job("search", None, {}, store="://")
+        cluster_job("search", None, {}, store="://")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import nas
 from nas import Search
-from nas.reuse.ensemble import Average, averaged, plain
+from nas.reuse.ensemble import AveragedNetworks, averaged, plain
 from search_spaces import (
     Classification,
     DenseMap,
@@ -326,7 +326,7 @@ def test_an_ensemble_of_what_has_no_mean_or_no_weights_is_refused(
 
 def test_an_average_may_be_trained_further(store: Path, problem: Problem) -> None:
     chosen = nas.ensemble(store, problem=problem, top=2, rounds=2)
-    assert isinstance(chosen.network, Average)
+    assert isinstance(chosen.network, AveragedNetworks)
     chosen.network(dict(problem.train.inputs))[next(iter(problem.signature.tasks))].sum().backward()
     assert all(parameter.grad is not None for parameter in chosen.network.parameters())
 

@@ -13,7 +13,7 @@ from torch import nn
 from nas.commands.results import ExportFormat
 from nas.reuse.export import FORMATS
 from nas.reuse.export.expressions import WIDTH, Call, Code, Writer, classes_in
-from nas.reuse.export.references import bound, look
+from nas.reuse.export.names_used import bound, names_used
 from search_spaces import Classification, Tagging, layer, sequential
 from search_spaces.errors import ExportError
 
@@ -40,16 +40,16 @@ CASES = {
 
 @pytest.mark.parametrize("code", list(CASES))
 def test_the_global_names_of_a_piece_of_python_are_found(code: str) -> None:
-    names = {reference.steps[0][0] for reference in look(ast.parse(code).body).references}
+    names = {one.steps[0][0] for one in names_used(ast.parse(code).body).global_names}
     assert names == CASES[code]
 
 
 def test_attributes_go_with_their_name_and_annotations_are_told_apart() -> None:
-    found = look(ast.parse("def f(x: nn.Module):\n    y = x.data\n    return F.relu(y).shape").body)
-    told = {".".join(name for name, _ in one.steps): one.annotation for one in found.references}
+    used = names_used(ast.parse("def f(x: nn.Module):\n    y = x.data\n    return F.relu(y).shape").body)
+    told = {".".join(name for name, _ in one.steps): one.annotation for one in used.global_names}
     assert told == {"nn.Module": True, "F.relu": False}
-    assert found.attributes == {"Module", "data", "relu", "shape"}
-    assert found.local == {"x", "y"}
+    assert used.attributes == {"Module", "data", "relu", "shape"}
+    assert used.local == {"x", "y"}
 
 
 def test_a_statement_binds_its_names() -> None:

@@ -1,4 +1,4 @@
-"""Which global names a piece of Python refers to, and where."""
+"""Which names a piece of Python uses: the global ones, and where; the local ones; attributes and imports."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A global name that is used, with the attributes asked of it: ``nn.functional.relu``.
+class GlobalName:
+    """A use of a global name, with the attributes asked of it: ``nn.functional.relu``.
 
     Attributes:
-        steps: the name, then the attributes; of each the node that ends there.
+        steps: the name, then the attributes, each with the node that ends there.
         annotation: whether it stands in an annotation, which is never evaluated.
     """
 
@@ -28,33 +28,33 @@ class Reference:
 
 
 @dataclass
-class Found:
-    """What is to know of a piece of Python.
+class NamesUsed:
+    """The names that a piece of Python uses.
 
     Attributes:
-        references: to global names.
-        local: names that functions bind for themselves.
-        attributes: all that are asked of anything.
-        imports: statements within functions that import.
+        global_names: every use of a global name.
+        local: the names that functions bind for themselves.
+        attributes: every attribute that is asked of anything.
+        imports: the import statements within functions.
     """
 
-    references: list[Reference]
+    global_names: list[GlobalName]
     local: set[str]
     attributes: set[str]
     imports: list[ast.Import | ast.ImportFrom]
 
 
-def look(nodes: Iterable[ast.AST], keeps: Keeps = lambda owner, statement: True) -> Found:
-    """What statements at the top of a module refer to.
+def names_used(nodes: Iterable[ast.AST], keeps: Keeps = lambda owner, statement: True) -> NamesUsed:
+    """Returns the names that statements at the top of a module use.
 
     Args:
         nodes: the statements.
-        keeps: what of a class counts.
+        keeps: whether a statement in the body of a class is looked at.
     """
     visitor = _Visitor(keeps)
     for node in nodes:
         visitor.visit(node)
-    return visitor.found
+    return visitor.used
 
 
 def bound(nodes: Iterable[ast.AST]) -> set[str]:
@@ -92,7 +92,7 @@ class _Visitor(ast.NodeVisitor):
     """Keeps the scopes that it is in: the names that each binds, and whether it is that of a class."""
 
     def __init__(self, keeps: Keeps) -> None:
-        self.found = Found([], set(), set(), [])
+        self.used = NamesUsed([], set(), set(), [])
         self._keeps = keeps
         self._scopes: list[tuple[set[str], bool]] = []
         self._annotation = False
@@ -107,7 +107,7 @@ class _Visitor(ast.NodeVisitor):
     @contextmanager
     def _scope(self, names: set[str], of_class: bool = False) -> Iterator[None]:
         if not of_class:
-            self.found.local |= names
+            self.used.local |= names
         self._scopes.append((names, of_class))
         yield
         self._scopes.pop()
@@ -124,7 +124,7 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         if self._is_global(node.id):
-            self.found.references.append(Reference(((node.id, node),), self._annotation))
+            self.used.global_names.append(GlobalName(((node.id, node),), self._annotation))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         steps: list[tuple[str, ast.expr]] = []
@@ -132,12 +132,12 @@ class _Visitor(ast.NodeVisitor):
         while isinstance(inner, ast.Attribute):
             steps.insert(0, (inner.attr, inner))
             inner = inner.value
-        self.found.attributes |= {name for name, _ in steps}
+        self.used.attributes |= {name for name, _ in steps}
         if not isinstance(inner, ast.Name):
             self.visit(inner)
         elif self._is_global(inner.id):
             whole = ((inner.id, inner), *steps)
-            self.found.references.append(Reference(whole, self._annotation))
+            self.used.global_names.append(GlobalName(whole, self._annotation))
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         arguments = _arguments(node.args)
@@ -166,7 +166,7 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         if self._scopes:
-            self.found.imports.append(node)
+            self.used.imports.append(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         self.visit_Import(node)
