@@ -1,4 +1,4 @@
-"""Reuse of what was found: load it with its weights, export it to a folder."""
+"""A network that was found: built with its weights, given other heads, exported."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from nas.results import html
 from nas.results.text import cell
-from nas.reuse.export.folder import export
+from nas.reuse.weights import network_with_weights
 from search_spaces.architecture import Architecture
-from search_spaces.errors import BuildError, FormatError, StoreError
+from search_spaces.errors import BuildError
 from search_spaces.signature import Signature
 
 if TYPE_CHECKING:
@@ -59,21 +59,7 @@ class Found:
             StoreError: the weights were not kept.
             FormatError: they are not the weights of this network.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load as load_tensors
-
-        if self.weights is None:
-            raise StoreError(
-                f"the weights of {self.architecture.id} were not kept: "
-                "a search keeps those of its best networks only (keep_weights=)"
-            )
-        network = self.architecture.build(self.signature)
-        try:
-            network.load_state_dict(load_tensors(self.weights))
-        except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            what = " ".join(str(error).split())
-            raise FormatError(f"not the weights of {self.architecture.id}: {what:.300}") from error
-        return network.eval()
+        return network_with_weights(self.architecture, self.signature, self.weights)
 
     def features(self, pooled: bool = True) -> FeatureExtractor:
         """The network without its heads, frozen: from inputs to what the head of each task receives.
@@ -153,4 +139,6 @@ class Found:
             ExportError: the network cannot be written in that format, a library that it takes is missing, or
                 what was written does not answer as the network does.
         """
+        from nas.reuse.export.write import export
+
         return export(self, folder, format)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from nas.description import COSTS
+from nas.reuse.export.exportable import Exportable
+from nas.reuse.export.graphs import is_lone, output_names
+from nas.version import __version__
+from workers.problems import catalog
 from workers.recipe import Recipe
-
-if TYPE_CHECKING:
-    from nas.reuse.export.exportable import Exportable
 
 _UNITS = {
     "num_params": ("parameters", ""),
@@ -66,8 +70,6 @@ def _data(found: Exportable) -> list[str]:
 
 def _origin(came: Mapping[str, Any]) -> str:
     """Where the data come from, as far as that is known."""
-    from workers.problems import catalog
-
     name, options = str(came.get("problem")), came.get("problem_options") or {}
     if name not in catalog:
         return "data of the user's own"
@@ -125,18 +127,10 @@ def _provenance(came: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
 
 
 def _versions() -> str:
-    import platform
-
-    import torch
-
-    from nas.version import __version__
-
     return f"nasforge {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
 
 
 def _use(found: Exportable, format: str, several: bool) -> str:
-    from nas.reuse.export.graphs import is_lone, output_names
-
     lone = is_lone(found.signature)
     inputs = ", ".join(f'"{name}": {name}' for name in found.signature.inputs)
     given = next(iter(found.signature.inputs)) if lone else f"{{{inputs}}}"

@@ -7,17 +7,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.modules import OURS
 from search_spaces.errors import ExportError
 from search_spaces.signature import Signature, Tokens
-
-if TYPE_CHECKING:
-    from nas.reuse.export.exportable import Exportable
 
 TOLERANCE = 1e-5
 """By how much an answer may differ: so much, and so much of its size."""
@@ -116,8 +115,6 @@ def check_python(file: Path, network: nn.Module, found: Exportable, modules: Ite
     Raises:
         ExportError: another answer, or none.
     """
-    from safetensors.torch import save_file
-
     tensors: dict[str, Tensor] = {}
     for size in SIZES:
         inputs = random_inputs(found.signature, size, seed=size)

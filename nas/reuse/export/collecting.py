@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
+
 from nas.reuse.export.modules import OURS, Definition, Import, Module, is_library, is_module, is_typing_only
 from nas.reuse.export.names_used import NamesUsed, is_function, names_used
 from search_spaces.errors import ExportError
@@ -81,7 +83,7 @@ class Collection:
             raise ExportError(f"{thing!r:.80} has no name by which a file could import or define it")
         if "<locals>" in name or "<lambda>" in name:
             raise ExportError(f"{module}.{name} is made within a function: expected it at the top of a file")
-        if module.startswith("torch.nn.modules.") and hasattr(_torch_nn(), name):
+        if module.startswith("torch.nn.modules.") and hasattr(nn, name):
             return Import("torch", "nn"), "nn", f".{name}"
         top, dot, rest = name.partition(".")
         if is_library(module):
@@ -227,9 +229,3 @@ class Collection:
 
 def _is_constant(item: Definition) -> bool:
     return isinstance(item.node, ast.Assign | ast.AnnAssign)
-
-
-def _torch_nn() -> Any:
-    import torch
-
-    return torch.nn

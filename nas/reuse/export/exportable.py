@@ -1,4 +1,4 @@
-"""What can be exported: a network with its weights, how it did, and where it comes from."""
+"""What an export is made of: a network with its weights, how it did, and where it comes from."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from search_spaces.architecture import Architecture
-from search_spaces.building.network import Network
 from search_spaces.signature import Signature
 
 
 class Exportable(Protocol):
-    """What an export is made of; `nas.reuse.Found` is one. The attributes are described there."""
+    """A network that can be exported; `nas.reuse.Found` is one, and describes the attributes."""
 
     @property
     def architecture(self) -> Architecture: ...
@@ -30,6 +29,3 @@ class Exportable(Protocol):
 
     @property
     def provenance(self) -> Mapping[str, Any]: ...
-
-    def build(self) -> Network:
-        """The network with its trained weights, in evaluation mode."""

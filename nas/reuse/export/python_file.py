@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.expressions import Call, Code, Writer, classes_in, quoted
 from nas.reuse.export.modules import Import, libraries
 from nas.reuse.export.source_text import SourceText
+from search_spaces.building.network import Chain, Network
 from search_spaces.nodes import Layer, Sequential
-
-if TYPE_CHECKING:
-    from nas.reuse.export.exportable import Exportable
 
 _NAMES = ("ID", "SIGNATURE", "build", "load", "read_tensors")
 _IMPORTS = {
@@ -60,8 +59,6 @@ def python_source(found: Exportable, weights: str) -> tuple[str, list[str]]:
         ExportError: the source of a class is not to be had, or an argument has no code.
         BuildError: the network cannot be built.
     """
-    from search_spaces.building.network import Chain, Network
-
     network = found.architecture.resolved(found.signature)
     body = network.body if network.shapes or isinstance(network.body, Sequential) else None
     body = Sequential((network.body,)) if body is None else body
