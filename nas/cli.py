@@ -10,13 +10,19 @@ from typing import NoReturn
 import typer
 
 from nas.commands.compare import compare
-from nas.commands.jobs import logs, status, stop, submit
+from nas.commands.ensemble import ensemble
+from nas.commands.export import export
+from nas.commands.jobs import logs, stop
+from nas.commands.leaderboard import leaderboard
+from nas.commands.list import list_
 from nas.commands.report import report
-from nas.commands.results import export, leaderboard, list_, show
 from nas.commands.resume import extend, resume
-from nas.commands.retrain import ensemble, retrain
+from nas.commands.retrain import retrain
 from nas.commands.search import interrupt, search
+from nas.commands.show import show
+from nas.commands.status import status
 from nas.commands.store import app as store
+from nas.commands.submit import submit
 from search_spaces.errors import NasError
 
 app = typer.Typer(

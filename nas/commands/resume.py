@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nas.commands.jobs import send
 from nas.commands.options import (
     Cpus,
     ExecutorOption,
@@ -25,6 +24,7 @@ from nas.commands.options import (
     with_options_of,
 )
 from nas.commands.search import executor_of, is_dashboard, run, trackers_of
+from nas.commands.submit import send
 from nas.environment import DEFAULT_STORE
 from search_spaces.errors import SearchError
 

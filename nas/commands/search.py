@@ -257,7 +257,7 @@ def interrupt(*_: Any) -> NoReturn:
 
 def run(search: Search, resume: bool, file: Path | None = None) -> None:
     """Run a search under the eyes of a person."""
-    from nas.commands.watch import print_end, print_stopped, watching
+    from nas.commands.output.running import print_end, print_stopped, watching
     from nas.search.callbacks import OnTurn
 
     if in_job():

@@ -1,173 +1,22 @@
-"""How a search stands, for people: its job on the cluster, and its trials in the store."""
+"""``nas status``: how a search stands, on a cluster and in its store."""
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
-from statistics import fmean
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Annotated
 
-from nas.cluster.job import SEARCH, STORE
-from nas.commands.display import print_table
-from nas.environment import DEFAULT_STORE
-from nas.lease import living
-from nas.records import TRAINED, Status
-from nas.results.text import duration, spark
-from nas.results.usage import by_worker, latest, over_time, total
-from nas.store.database import sqlite_file
-from nas.store.store import Store
-from search_spaces.errors import NasError
+import typer
 
-if TYPE_CHECKING:
-    from nas.cluster.dashboard import Jobs
-
-_KINDS = "busy", "overhead", "idle"
-_COLUMNS = 60  # of a curve in text
-
-Lines = list[tuple[str, str]]
-"""What there is to say, each with a word that says of what."""
+from nas.commands.jobs import jobs_at
+from nas.commands.options import Dashboard, JobArgument, StoreOption
 
 
-def print_status(name: str | None, jobs: Jobs | None, store: str | None, *, workers: bool = False) -> None:
-    """Print how a search stands.
+def status(
+    name: JobArgument = None,
+    workers: Annotated[bool, typer.Option("--workers", help="Also how each worker spent its time.")] = False,
+    address: Dashboard = None,
+    store: StoreOption = None,
+) -> None:
+    """Tell how a search stands: its job on the cluster, and its trials in the store."""
+    from nas.commands.output.status import print_status
 
-    Args:
-        name: of the search, or of its job where there are ``jobs``; None: the latest.
-        jobs: of the cluster that it is on; None: only the store is asked.
-        store: where it is kept; None: the default one, or that of the job.
-        workers: how each worker spent its time, too.
-
-    Raises:
-        NasError: there is no such search or job.
-    """
-    if jobs is None:
-        with Store(store or DEFAULT_STORE) as opened:
-            _print(search_lines(opened, name))
-            if workers:
-                _print_workers(opened, name)
-        return
-    job = jobs.find(name)
-    lines = job_lines(job)
-    where = store or _readable(job.metadata.get(STORE, ""))
-    if where is None:
-        printed = _last_progress(jobs.logs(job.submission_id), job.metadata[SEARCH])
-        _print([*lines, ("search", printed), ("store", "on the head: not to be read from here")])
-        return
-    try:
-        with Store(where) as opened:
-            lines += search_lines(opened, job.metadata[SEARCH])
-            if workers:
-                _print_workers(opened, job.metadata[SEARCH])
-    except NasError as error:  # the job may not have come so far
-        lines += [("search", job.metadata[SEARCH]), ("store", str(error))]
-    _print(lines)
-
-
-def job_lines(job: Any) -> Lines:
-    """How a job stands, from Ray's ``JobDetails``."""
-    state = str(job.status.value)
-    end = time.time() if job.end_time is None else job.end_time / 1000
-    how_long = duration(max(0.0, end - job.start_time / 1000))
-    word = "for" if job.end_time is None else "after"
-    lines = [("job", f"{job.submission_id}: {state} {word} {how_long}")]
-    if state == "FAILED" and job.message:
-        said = str(job.message).strip().splitlines()
-        lines.append(("message", next((line for line in said[::-1] if line.startswith("error: ")), said[-1])))
-    return lines
-
-
-def search_lines(store: Store, name: str | None) -> Lines:
-    """How a search stands in a store.
-
-    Raises:
-        UnknownNameError: the store has no such search.
-    """
-    record = store.search(name)
-    description = record.description
-    took = duration(record.elapsed_seconds)
-    reason = f" ({record.reason})" if record.reason else ""
-    lines = [("search", f"{record.name}: {record.state}{reason}, {took} so far")]
-    lines += [("tags", " ".join(record.tags))] if record.tags else []
-    lines += [("notes", record.notes)] if record.notes else []
-    counts = store.counts(record.id)
-    told = ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if status in counts)
-    lines.append(("trials", told or "none yet"))
-    metric = description.objectives[0].metric
-    best = next(iter(store.ranked(record.id, top=1)), None)
-    if best is not None and metric in best.metrics:
-        lines.append(("best", f"{metric} {best.metrics[metric]:.4f} ({best.architecture_id[:8]})"))
-    trained = sum(counts.get(status, 0) for status in TRAINED)
-    if trained and record.elapsed_seconds > 0:
-        lines.append(("speed", f"{60 * trained / record.elapsed_seconds:.3g} trials a minute"))
-    lines += _worker_lines(store, record.id)
-    driver = living(record.driver, record.heartbeat_at)
-    if driver is not None:
-        ago = max(0.0, time.time() - (record.heartbeat_at or 0.0))
-        lines.append(("driver", f"{driver.words()}, alive, last heard of {ago:.0f} s ago"))
-    elif record.driver is not None:
-        ago = max(0.0, time.time() - (record.heartbeat_at or 0.0))
-        lines.append(("driver", f"gone, last heard of {duration(ago)} ago"))
-    else:
-        lines.append(("driver", "none"))
-    return lines
-
-
-def _worker_lines(store: Store, search: int) -> Lines:
-    """How the workers' time was spent; nothing where that was not measured."""
-    records = store.usage(search)
-    if not records:
-        return []
-    there = latest(records)
-    nodes = len({usage.node for usage in there})
-    spent = total(records)
-    shares = ", ".join(f"{100 * spent.share(kind):.1f} % {kind}" for kind in _KINDS)
-    lines = [("workers", f"{len(there)} on {nodes} node{'s' * (nodes != 1)}: {shares}")]
-    busy = [part.share("busy") for _, part in over_time(records)]
-    if len(busy) > 1:
-        lines.append(("busy", spark(_thinned(busy), 0.0, 1.0)))
-    return lines
-
-
-def worker_rows(store: Store, name: str | None) -> list[list[str]]:
-    """For each worker of a search: name, node, and how its time was spent."""
-    records = store.usage(store.search(name).id)
-    nodes = {usage.worker: usage.node for _, usage in records}
-    return [
-        [
-            worker,
-            nodes[worker][:12],
-            duration(spent.whole),
-            *(f"{100 * spent.share(kind):.1f} %" for kind in _KINDS),
-        ]
-        for worker, spent in by_worker(records).items()
-    ]
-
-
-def _thinned(values: list[float]) -> list[float]:
-    """As many values as fit a line, each the mean of some."""
-    size = -(-len(values) // _COLUMNS)
-    return [fmean(values[start : start + size]) for start in range(0, len(values), size)]
-
-
-def _last_progress(output: str, search: str) -> str:
-    """The last line that says how a search stands, of what its driver has printed."""
-    said = [line for line in output.splitlines() if line.startswith((f"{search}: ", f"search {search} "))]
-    return said[-1] if said else f"{search}: nothing heard of it yet"
-
-
-def _readable(store: str) -> str | None:
-    """The store of a job, if it can be read from here: the one it was given, or that of ``NAS_STORE``."""
-    if not store:
-        return os.environ.get("NAS_STORE")
-    file = sqlite_file(store)
-    return store if file is None or Path(file).exists() else None
-
-
-def _print_workers(store: Store, name: str | None) -> None:
-    print_table("workers", ["worker", "node", "time", *_KINDS], worker_rows(store, name))
-
-
-def _print(lines: Lines) -> None:
-    for word, text in lines:
-        print(f"{word:<8}{text}")
+    print_status(name, None if address is None else jobs_at(address), store, workers=workers)

@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, final
 
-from nas.integrations.common import library, of_epoch, of_trial, title
+from nas.integrations.tracker import library, of_epoch, of_trial, title
 from nas.records import TRAINED
 from nas.search.callbacks import Callback
 
@@ -29,7 +29,7 @@ class MLflow(Callback):
     Searches that go on add to the same experiment and to the runs of their paused trials.
 
     Args:
-        uri: of the tracking store: ``sqlite:///file.db``, or the address of a server.
+        uri: the tracking store: ``sqlite:///file.db``, or the address of a server.
 
     Raises:
         SearchError: mlflow is not installed.
@@ -111,5 +111,5 @@ class MLflow(Callback):
 
 
 def _key(name: str) -> str:
-    """A name with the characters that MLflow allows."""
+    """Returns a name with the characters that MLflow allows."""
     return re.sub(r"[^\w\-. /]", "_", name)

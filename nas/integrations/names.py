@@ -1,4 +1,4 @@
-"""Trackers by what a person writes on the command line."""
+"""Trackers by name, as ``--track`` takes them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from nas.integrations.mlflow import MLflow
 from nas.integrations.tensorboard import TensorBoard
 from nas.integrations.wandb import WandB
 from nas.search.callbacks import Callback
-from search_spaces.errors import UnknownNameError
+from search_spaces.plugins import Catalog
 
-TRACKERS: dict[str, Callable[..., Callback]] = {"tensorboard": TensorBoard, "mlflow": MLflow, "wandb": WandB}
+catalog: Catalog[Callable[..., Callback]] = Catalog(
+    "tracker",
+    {"tensorboard": TensorBoard, "mlflow": MLflow, "wandb": WandB},
+    group="nasforge.trackers",
+    wanted="a callable that returns a nas.Callback",
+)
+"""Every tracker by the name that ``--track`` knows it by, those of plug-ins included. Its first argument says
+where it writes."""
 
 
 def tracker_of(text: str) -> Callback:
-    """The tracker that ``name`` or ``name:where`` says: ``tensorboard:runs``, ``mlflow:sqlite:///mlflow.db``.
+    """Returns the tracker that ``name`` or ``name:where`` asks for, such as ``tensorboard:runs``.
 
     Raises:
-        UnknownNameError: there is none of that name.
+        UnknownNameError: there is no tracker of that name.
+        PluginError: a plug-in that offers it cannot be used.
         SearchError: what it needs is not installed.
     """
     name, _, where = text.partition(":")
-    if name not in TRACKERS:
-        raise UnknownNameError("tracker", name, TRACKERS)
-    return TRACKERS[name](where) if where else TRACKERS[name]()
+    tracker = catalog.find(name)
+    return tracker(where) if where else tracker()

@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from controllers.optuna_controller import parameters, quiet
 from nas.description import Description
@@ -14,11 +17,7 @@ from nas.records import EpochReport, Status, Trial
 from nas.search.search import Search
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.errors import SearchError
-
-if TYPE_CHECKING:
-    from optuna import Study
-
-    from search_spaces.holes import Hole
+from search_spaces.holes import Hole
 
 _STATES: dict[Status, str] = {
     "complete": "COMPLETE",
@@ -38,8 +37,8 @@ def to_optuna(
     storage: Any = None,
     name: str | None = None,
     modules: Iterable[Callable[..., Any]] | None = None,
-) -> Study:
-    """The trials of a search as an Optuna study, each with the number that it has in the search.
+) -> optuna.Study:
+    """Returns the trials of a search as an Optuna study, each with the number that it has in the search.
 
     Decisions are parameters, with the distributions of their holes. The objectives are values, and the first
     one after each epoch an intermediate value (not of several). Complete trials, and repeats answered from
@@ -49,18 +48,16 @@ def to_optuna(
     metric with ``test_`` before it.
 
     Args:
-        search: it, or its name or number in the store; left out: the latest.
-        store: where it is kept, unless a `Search` is given.
-        storage: as `optuna.create_study` takes it; left out: in memory.
-        name: of the study; left out: that of the search.
-        modules: classes of your own that its space uses, unless a `Search` is given.
+        search: the search, or its name or number in the store; left out: the latest.
+        store: the store that keeps it, unless a `Search` is given.
+        storage: what `optuna.create_study` takes; left out: the study is kept in memory.
+        name: the name of the study; left out: that of the search.
+        modules: your own classes that its space uses, unless a `Search` is given.
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search, or its space was not kept.
         SearchError: the storage has a study of this name.
     """
-    import optuna
-
     opened = open_store(search.store if isinstance(search, Search) else store)
     with opened as found:
         record = found.search(search.name if isinstance(search, Search) else search)
@@ -94,10 +91,8 @@ def _trial(
     holes: Mapping[str, Hole],
     description: Description,
     created_at: float,
-) -> Any:
-    """A trial as Optuna has them."""
-    from optuna.trial import FrozenTrial, TrialState
-
+) -> FrozenTrial:
+    """Returns a trial as Optuna has them."""
     wanted = [objective.metric for objective in description.objectives]
     found = [trial.metrics.get(metric, math.nan) for metric in wanted]
     state = TrialState[_STATES[trial.status]]
@@ -139,7 +134,7 @@ def _attributes(trial: Trial) -> dict[str, Any]:
 
 
 def _violations(trial: Trial, description: Description) -> list[float]:
-    """By how much each limit is broken; 0 where that is unknown."""
+    """Returns by how much each limit is broken; 0 where that is unknown."""
     metrics = trial.metrics
     return [
         limit.violation(metrics[limit.metric]) if limit.metric in metrics else 0.0

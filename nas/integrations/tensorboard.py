@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 from urllib.parse import quote
 
-from nas.integrations.common import library, of_epoch, of_trial, title
+from nas.integrations.tracker import library, of_epoch, of_trial, title
 from nas.records import MEASURED, TRAINED
 from nas.search.callbacks import Callback
 
@@ -27,7 +27,7 @@ class TensorBoard(Callback):
     the same folders.
 
     Args:
-        folder: where; made if it is not there.
+        folder: the folder of the event files; made if it is not there.
 
     Raises:
         SearchError: tensorboardX is not installed.
@@ -83,7 +83,7 @@ class TensorBoard(Callback):
         return self._writers[number]
 
     def _write_decisions(self, trial: Trial, values: dict[str, float]) -> None:
-        """The decisions and what came of them; `SummaryWriter.add_hparams` would make a folder of its own."""
+        """Writes the decisions and the results; `SummaryWriter.add_hparams` would make another folder."""
         decisions = {
             path: value if isinstance(value, bool | int | float | str) else str(value)
             for path, value in trial.decisions.items()

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from nas.integrations.common import library, of_epoch, of_trial
+from nas.integrations.tracker import library, of_epoch, of_trial
 from nas.records import TRAINED
 from nas.search.callbacks import Callback
 
@@ -26,8 +26,8 @@ class WandB(Callback):
     folder with the same run id: synchronised in their order, they make one run.
 
     Args:
-        folder: where W&B makes its folder ``wandb``.
-        project: of W&B.
+        folder: the folder in which W&B makes its folder ``wandb``.
+        project: the project of W&B.
 
     Raises:
         SearchError: wandb is not installed.

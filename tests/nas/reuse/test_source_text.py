@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from nas.commands.results import ExportFormat
+from nas.commands.formats import ExportFormat
 from nas.reuse.export import FORMATS
 from nas.reuse.export.expressions import WIDTH, Call, Code, Writer, classes_in
 from nas.reuse.export.names_used import bound, names_used

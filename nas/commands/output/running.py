@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from nas.commands.display import console, print_leaderboard
+from nas.commands.output.leaderboard import print_leaderboard
+from nas.commands.output.tables import console
 from nas.environment import DEFAULT_STORE, in_job, without_password
 from nas.results.leaderboard import entries
 from nas.results.text import duration

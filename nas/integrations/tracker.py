@@ -1,4 +1,4 @@
-"""What the trackers share."""
+"""What every tracker needs: its library, and the values that it writes of an epoch and of a trial."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def library(name: str, extra: str) -> Any:
-    """A library that an extra brings.
+    """Imports the library that a tracker writes with.
+
+    Args:
+        name: the name of its module; it is imported as such, whatever our own files are called.
+        extra: the extra of ours that installs it.
 
     Raises:
         SearchError: it is not installed.
@@ -26,21 +30,21 @@ def library(name: str, extra: str) -> Any:
 
 
 def of_epoch(report: EpochReport) -> dict[str, float]:
-    """The finite numbers of an epoch by name: validation metrics, ``train_loss``, ``seconds``."""
+    """Returns the finite numbers of an epoch by name: validation metrics, ``train_loss``, ``seconds``."""
     return finite({**report.metrics, "train_loss": report.train_loss, "seconds": report.seconds})
 
 
 def of_trial(trial: Trial) -> dict[str, float]:
-    """The finite numbers of a trial by name: metrics, costs, ``test_`` metrics, ``epochs``, ``seconds``."""
+    """Returns a trial's finite numbers by name: metrics, costs, ``test_`` metrics, epochs and seconds."""
     tests = {f"test_{name}": value for name, value in trial.test_metrics.items()}
     return finite({**trial.metrics, **tests, "epochs": trial.epochs, "seconds": trial.seconds})
 
 
 def finite(values: Mapping[str, float | None]) -> dict[str, float]:
-    """Those of some numbers that are there and finite."""
+    """Returns those of some numbers that are there and finite."""
     return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
 
 
 def title(trial: Trial) -> str:
-    """A name for a trial that sorts by its number: ``00012-3fa9c1d2``."""
+    """Returns a name for a trial that sorts by its number: ``00012-3fa9c1d2``."""
     return f"{trial.number:05d}-{trial.architecture_id[:8]}"

@@ -1,0 +1,49 @@
+"""``nas leaderboard``: the trials of a search, or of several, best first."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nas.commands.formats import Format
+from nas.commands.options import StoreOption
+from nas.environment import DEFAULT_STORE
+
+
+def leaderboard(
+    search: Annotated[
+        list[str] | None, typer.Argument(help="Name or number; default: the latest. Several: together.")
+    ] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="All searches on the data that the latest search of this problem has.")
+    ] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Rows; default 10, or all as json or csv.")] = None,
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.table,
+    infeasible: Annotated[bool, typer.Option(help="Also what broke a limit before training.")] = False,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Only those with this: model.depth>=3, num_params<50000; may be repeated."),
+    ] = None,
+    over_seeds: Annotated[
+        bool, typer.Option("--over-seeds", help="A row for each network: its mean over all trainings.")
+    ] = False,
+    store: StoreOption = None,
+) -> None:
+    """Print the trials of a search, or of several, best first. They may be running."""
+    from nas.commands.output.leaderboard import print_leaderboard
+    from nas.store.store import Store
+
+    if top is None and format in (Format.table, Format.markdown):
+        top = 10
+    with Store(store or DEFAULT_STORE) as opened:
+        print_leaderboard(
+            opened,
+            format.value,
+            search,
+            problem=problem,
+            top=top,
+            infeasible=infeasible,
+            where=where,
+            over_seeds=over_seeds,
+        )

@@ -1,0 +1,67 @@
+"""Rows, printed as a table, Markdown, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def console() -> Console:
+    """Standard output, made anew: tests and pipes replace it."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    format: str,
+    title: str,
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    *,
+    prose: bool = False,
+) -> None:
+    """Print rows in full as JSON or CSV; as a table (see `print_table`) or as Markdown their cells."""
+    if format == "json":
+        print(json.dumps([{k: _json(v) for k, v in row.items()} for row in rows], indent=1, allow_nan=False))
+    elif format == "csv":
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else heads)
+        writer.writeheader()
+        writer.writerows(rows)
+    elif format == "markdown":
+        for line in (heads, ["---"] * len(heads), *cells):
+            print("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |")
+    else:
+        print_table(title, heads, cells, prose=prose)
+
+
+def _json(value: Any) -> Any:
+    """JSON has no word for numbers that are not finite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_table(
+    title: str, heads: Sequence[str], cells: Sequence[Sequence[str]], *, prose: bool = False
+) -> None:
+    """Print a table; ``prose``: the last column is text that may take several lines."""
+    table = Table(title=escape(title), title_justify="left")
+    for i, head in enumerate(heads):
+        numeric = any(row[i].lstrip("+-")[:1].isdigit() for row in cells) and head != "id"
+        wraps = prose and i == len(heads) - 1
+        # enough of an id to find it by, however narrow the terminal
+        least = 9 if head == "id" else None
+        justify: Literal["left", "right"] = "right" if numeric and not wraps else "left"
+        table.add_column(escape(head), justify=justify, no_wrap=not wraps, min_width=least, overflow="fold")
+    for row in cells:
+        table.add_row(*map(escape, row))
+    out = console()
+    if not sys.stdout.isatty():
+        out.width = 200  # a pipe has no edge to fit
+    out.print(table)

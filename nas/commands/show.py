@@ -1,0 +1,32 @@
+"""``nas show``: one network of a store, or of an export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.commands.options import FileOption, SearchOption, StoreOption
+from nas.commands.user_file import register_modules
+from nas.environment import DEFAULT_STORE
+
+
+def show(
+    id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning; or an exported folder.")],
+    search: SearchOption = None,
+    log: Annotated[bool, typer.Option("--log", help="Also the end of what its trial printed.")] = False,
+    file: FileOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Show one architecture: drawing, decisions, costs, learning curve."""
+    from nas.commands.output.network import print_found, print_trial
+    from nas.reuse.load import load
+    from nas.store.store import Store
+
+    register_modules(file)
+    if Path(id).is_dir():
+        print_found(load(id))
+        return
+    with Store(store or DEFAULT_STORE) as opened:
+        print_trial(opened, id, search, log=log)

@@ -1,0 +1,63 @@
+"""``nas submit``: a search, sent to a Ray cluster as a job."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from nas.cluster.files import megabytes, size_of
+from nas.commands.jobs import jobs_at
+from nas.commands.options import (
+    Dashboard,
+    Requirements,
+    WithPackage,
+    WorkingDir,
+    with_options_of,
+)
+from nas.commands.search import check_told_once, search
+
+
+@with_options_of(search)
+def submit(
+    address: Dashboard = None,
+    working_dir: WorkingDir = None,
+    requirements: Requirements = None,
+    with_package: WithPackage = False,
+    store: Annotated[
+        str | None,
+        typer.Option(help="As the head sees it; default: its NAS_STORE, or nas.db in its home folder."),
+    ] = None,
+    **options: Any,
+) -> None:
+    """Send a search to a Ray cluster, where it runs as a job.
+
+    The folder of the file goes with it: not hidden files, databases, nor what .gitignore or .rayignore name.
+    """
+    file, name = options.pop("file"), options.pop("name")
+    if file is not None:
+        check_told_once(file, options)
+    send(
+        "search", None if file is None else str(file), options, address, name=name, store=store,
+        working_dir=working_dir, requirements=requirements, package=with_package,
+    )  # fmt: skip
+
+
+def send(verb: str, subject: str | None, options: dict[str, Any], address: str | None, **more: Any) -> None:
+    """Submit a search, and say what can be done with it then; ``more``: of `nas.cluster.job.cluster_job`."""
+    from nas.cluster.job import cluster_job
+
+    made = cluster_job(verb, subject, options, **more)
+    jobs = jobs_at(address)
+    jobs.submit(made)
+    where = f"--address {jobs.address}"
+    shipped = (
+        f"{len(made.files)} files, {megabytes(size_of(made.files.values()))}" if made.files else "no files"
+    )
+    results = made.store or "NAS_STORE of the head, or nas.db in its home folder"
+    typer.echo(f"submitted {made.id} to {jobs.address} ({shipped})")
+    typer.echo(f"results:    {results}")
+    typer.echo(f"how it is:  nas status {made.id} {where}")
+    typer.echo(f"its output: nas logs {made.id} --follow {where}")
+    typer.echo(f"stop it:    nas stop {made.id} {where}")
+    typer.echo(f"go on:      nas resume {made.again} {where}")
