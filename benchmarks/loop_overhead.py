@@ -6,6 +6,7 @@ python -m benchmarks.loop_overhead
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,22 +33,22 @@ class Null(Executor):
     def __init__(self) -> None:
         self._jobs: list[Job] = []
 
-    def open(self, problem: Problem) -> None:
+    def _open(self, problem: Any) -> None:
         pass
 
-    def start(self, *jobs: Job) -> None:
+    def _start(self, jobs: Sequence[Job]) -> None:
         self._jobs.extend(jobs)
 
-    def events(self, timeout: float | None = None) -> list[Event]:
+    def _events(self, timeout: float | None) -> list[Event]:
         job = self._jobs.pop(0)
         metrics = {"loss": 1.0, "accuracy": int(job.architecture.id[:8], 16) / 2**32}
         report = Report(1, metrics, 1.0, 0.0, 0.0)
         return [Reported(job.number, report), Finished(job.number, metrics, metrics, 0.0, HeldWeights(b""))]
 
-    def stop(self, number: int) -> None:
+    def _stop(self, number: int) -> None:
         pass
 
-    def close(self) -> None:
+    def _close(self) -> None:
         self._jobs.clear()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from workers.executor import Executor
@@ -47,30 +47,28 @@ class Scripted(Executor):
         self.most_in_flight = 0
         self.is_open = False
         self.ended = 0
-        self._in_flight: list[Job] = []
+        self._jobs: list[Job] = []
         self._rng = random.Random(0)
 
     @property
     def slots(self) -> int:
         return self._slots
 
-    def open(self, problem: Any) -> None:
+    def _open(self, problem: Any) -> None:
         self.is_open = True
 
-    def start(self, *jobs: Job) -> None:
-        assert self.is_open
+    def _start(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            assert job.number not in {other.number for other in self._in_flight}
             self.started.append(job)
-            self._in_flight.append(job)
-        self.most_in_flight = max(self.most_in_flight, len(self._in_flight))
+            self._jobs.append(job)
+        self.most_in_flight = max(self.most_in_flight, len(self._jobs))
 
-    def events(self, timeout: float | None = None) -> list[Event]:
+    def _events(self, timeout: float | None) -> list[Event]:
         self.before(self.ended)
         found: list[Event] = []
-        for _ in range(min(self.at_once, len(self._in_flight))):
-            place = {"first": 0, "last": -1, "any": self._rng.randrange(len(self._in_flight))}[self.order]
-            found += self._events_of(self._in_flight.pop(place))
+        for _ in range(min(self.at_once, len(self._jobs))):
+            place = {"first": 0, "last": -1, "any": self._rng.randrange(len(self._jobs))}[self.order]
+            found += self._events_of(self._jobs.pop(place))
             self.ended += 1
         return found
 
@@ -85,9 +83,9 @@ class Scripted(Executor):
         ended = Finished(job.number, dict(came), dict(came), 0.5, weights, {"num_params": NUM_PARAMS})
         return [Reported(job.number, report), ended]
 
-    def stop(self, number: int) -> None:
-        self._in_flight = [job for job in self._in_flight if job.number != number]
+    def _stop(self, number: int) -> None:
+        self._jobs = [job for job in self._jobs if job.number != number]
 
-    def close(self) -> None:
-        self._in_flight.clear()
+    def _close(self) -> None:
+        self._jobs.clear()
         self.is_open = False

@@ -1,31 +1,33 @@
-"""The protocol of executors: where jobs run. Nothing above knows which one it is."""
+"""Where jobs run: the base class of executors. Nothing above knows which one it is."""
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from search_spaces.errors import ExecutorError
 from workers.job import Event, Failed, Finished, Job, Reported
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
+    from workers.table import Table
 
 
 @dataclass(frozen=True)
 class Usage:
-    """How a worker's time was spent since it could train first, in seconds.
+    """How a worker has spent its time since it could first train, in seconds.
 
     Attributes:
-        worker: its name, for people.
-        node: where it runs.
-        busy: building, training, validating and testing networks.
-        idle: without a job.
-        overhead: with a job, but not at it yet or no longer: what the engine costs.
+        worker: the worker's name, for people.
+        node: the node where the worker runs.
+        busy: time spent building, training, validating and testing networks.
+        idle: time without a job.
+        overhead: time with a job, but not yet or no longer at work on it: what the engine costs.
     """
 
     worker: str
@@ -38,74 +40,115 @@ class Usage:
 class Executor(ABC):
     """Runs jobs on one problem and tells what becomes of them.
 
-    Laws, held by ``tests/contracts/test_executors.py`` over every executor:
+    Callers use the public methods. They check once, for every executor, that it is open and that no two jobs
+    in flight have one number; then they call the abstract methods of the same names, which a subclass
+    implements and which may rely on these checks. A job is in flight from `start` until `events` has returned
+    its last event.
 
-    - a job gives its reports, epochs ascending and each once, then exactly one `Finished` or `Failed`;
-    - the same job gives the same metrics, whatever ran before it or runs beside it;
+    Laws, held by ``workers.testing.ExecutorContract`` over every executor of ``workers.executors.catalog``:
+
+    - a job gets its reports, epochs ascending and each once, then exactly one `Finished` or `Failed`;
+    - the same job has the same metrics, whatever ran before it or runs beside it;
     - a job that fails, in whatever way, leaves the executor fit for the next;
-    - the caller's own random numbers and thread settings are as they were;
+    - the caller's own random states and thread settings are as they were;
     - after `close` no process of the executor is left.
 
     Example:
-        >>> with Inline() as executor:
+        >>> with Inline() as executor:  # doctest: +SKIP
         ...     executor.open(problem)
         ...     executor.start(Job(0, architecture, seed=0))
         ...     while events := executor.events():
         ...         print(events)
     """
 
+    _numbers: set[int] | None = None
+    """The numbers of the jobs in flight; None while the executor is not open."""
+    _stopping: frozenset[int] = frozenset()
+    """Those of them that were told to stop."""
+
+    # ---- what callers use
+
     @property
     @abstractmethod
     def slots(self) -> int:
         """How many jobs are worth having in flight, so that no worker waits."""
 
-    @abstractmethod
-    def open(self, problem: Problem) -> None:
-        """Make ready to run jobs on this problem.
+    def open(self, problem: Problem | Table) -> None:
+        """Makes ready to run jobs on this problem.
 
         Raises:
-            ExecutorError: it is open already, or there is nowhere to run (no cluster, no such resources).
+            ExecutorError: the executor is open already, or there is nowhere to run (no cluster, no such
+                resources).
         """
+        if self._numbers is not None:
+            raise ExecutorError("this executor is open already; close it first")
+        self._numbers, self._stopping = set(), frozenset()
+        try:
+            self._open(problem)
+        except BaseException:
+            self.close()
+            raise
 
-    @abstractmethod
     def start(self, *jobs: Job) -> None:
-        """Run jobs as soon as there is room. Returns at once; takes any number of jobs.
+        """Runs jobs as soon as there is room. Returns at once; takes any number of jobs.
 
         Raises:
-            ExecutorError: not open, or a job of that number is in flight.
+            ExecutorError: the executor is not open, or a job of that number is in flight; then none of these
+                jobs begins.
         """
+        numbers = self._opened()
+        new: set[int] = set()
+        for job in jobs:
+            if job.number in numbers or job.number in new:
+                raise ExecutorError(f"a job of number {job.number} is in flight already")
+            new.add(job.number)
+        numbers |= new
+        try:
+            self._start(jobs)
+        except ExecutorError:
+            numbers -= new
+            raise
 
-    @abstractmethod
     def events(self, timeout: float | None = None) -> list[Event]:
-        """What has happened since the last call; waits until there is something.
+        """Returns what has happened since the last call; waits until there is something.
 
         Args:
-            timeout: seconds to wait at most; None: no limit.
+            timeout: the seconds to wait at most; None: no limit.
 
         Returns:
             At least one event; none when the time is over, and none at once when no job is in flight.
 
         Raises:
-            ExecutorError: not open, or no worker can be started.
+            ExecutorError: the executor is not open, or no worker can be started.
         """
+        numbers = self._opened()
+        events = self._events(timeout) if numbers else []
+        ended = {event.number for event in events if not isinstance(event, Reported)}
+        numbers -= ended
+        self._stopping -= ended
+        return events
 
-    @abstractmethod
     def stop(self, number: int) -> None:
-        """End a job early: its last event will be `Failed` with reason ``stopped``.
+        """Ends a job early: its last event will be `Failed` with reason ``stopped``.
 
-        Unless it ends by itself before; stopping a job that is not in flight does nothing.
+        Unless it ends by itself before. Stopping a job that is not in flight does nothing, nor does stopping
+        one again.
         """
+        if self._numbers is not None and number in self._numbers and number not in self._stopping:
+            self._stopping |= {number}
+            self._stop(number)
 
-    @abstractmethod
     def close(self) -> None:
-        """Drop all jobs in flight and give everything back. Closing again does nothing."""
+        """Drops all jobs in flight and releases everything. Closing again does nothing."""
+        self._numbers = None
+        self._close()
 
     def clock(self) -> float:
         """Seconds since some moment, as time passes for the workers: simulated ones have their own."""
         return time.monotonic()
 
     def usage(self) -> list[Usage]:
-        """How the time of each worker was spent so far; of none where time is not measured."""
+        """How the time of each worker was spent so far; empty where time is not measured."""
         return []
 
     def __enter__(self) -> Self:
@@ -116,16 +159,46 @@ class Executor(ABC):
     ) -> None:
         self.close()
 
+    def _opened(self) -> set[int]:
+        if self._numbers is None:
+            raise ExecutorError("this executor is not open: call open(problem) first")
+        return self._numbers
+
+    # ---- what an executor implements
+
+    @abstractmethod
+    def _open(self, problem: Problem | Table) -> None:
+        """As `open`. Where it raises, `_close` is called."""
+
+    @abstractmethod
+    def _start(self, jobs: Sequence[Job]) -> None:
+        """As `start`: the jobs have numbers of their own. Where it raises `ExecutorError`, none has begun."""
+
+    @abstractmethod
+    def _events(self, timeout: float | None) -> list[Event]:
+        """As `events`, while at least one job is in flight."""
+
+    @abstractmethod
+    def _stop(self, number: int) -> None:
+        """As `stop`: the job is in flight, though it may have ended by itself; called once for each job."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """As `close`; also called where `_open` has raised, and again on what is closed."""
+
 
 _WAIT = 0.5  # seconds for which Ctrl-C may have to wait
 
 
 def run_jobs(executor: Executor, jobs: Iterable[Job]) -> Iterator[Finished | Failed]:
-    """How each job ended, as soon as it has; no more are in flight than the executor wants.
+    """Runs jobs, with no more of them in flight than the executor wants.
 
     Args:
-        executor: open.
-        jobs: in the order in which they are begun; each has a number of its own.
+        executor: an open executor.
+        jobs: the jobs, each with a number of its own, in the order in which they are begun.
+
+    Yields:
+        The last event of each job, as soon as there is one.
 
     Raises:
         ExecutorError: nothing can be run at all.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from search_spaces.errors import ExecutorError
 from workers.executor import Executor
 from workers.job import Event, Failed, Job, Reported
-from workers.tabular import Table, perform
+from workers.table import Table, perform
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
@@ -41,9 +41,7 @@ class Inline(Executor):
     def slots(self) -> int:
         return 1
 
-    def open(self, problem: Problem | Table) -> None:
-        if self._data is not None:
-            raise ExecutorError("this executor is open already; close it first")
+    def _open(self, problem: Problem | Table) -> None:
         if isinstance(problem, Table):
             self._data = problem
             return
@@ -53,42 +51,36 @@ class Inline(Executor):
             raise ExecutorError("Inline(gpus=...): this machine has no GPU that torch can use")
         self._data = problem.to(self._device)
 
-    def start(self, *jobs: Job) -> None:
-        self._opened()
-        for job in jobs:
-            numbers = {waiting.number for waiting in self._waiting}
-            numbers |= {event.number for event in self._stopped}
-            if self._running is not None:
-                numbers.add(self._running[0].number)
-            if job.number in numbers:
-                raise ExecutorError(f"a job of number {job.number} is in flight already")
-            self._waiting.append(job)
+    def _start(self, jobs: Sequence[Job]) -> None:
+        self._waiting.extend(jobs)
 
     def events(self, timeout: float | None = None) -> list[Event]:
         """As in `Executor`; an epoch that has begun is finished first, whatever ``timeout`` says."""
-        data = self._opened()
+        return super().events(timeout)
+
+    def _events(self, timeout: float | None) -> list[Event]:
         if self._stopped:
             events, self._stopped = self._stopped, []
             return events
         if self._running is None:
-            if not self._waiting:
-                return []
             job = self._waiting.popleft()
-            self._running = job, self._run(job, data)
+            self._running = job, self._run(job)
             self._started = time.perf_counter()
-        event = self._step(self._running[1])
+        event = self._step(*self._running)
         if not isinstance(event, Reported):
             self._running = None
         return [event]
 
-    def _run(self, job: Job, data: Problem | Table) -> Iterator[Event]:
+    def _run(self, job: Job) -> Iterator[Event]:
+        data = self._data
+        assert data is not None  # it is open
         if isinstance(data, Table):
             return perform(data, job, check=lambda: None)
         from workers.trial import trial
 
         return trial.run(job, data, device=self._device)
 
-    def _step(self, steps: Iterator[Event]) -> Event:
+    def _step(self, job: Job, steps: Iterator[Event]) -> Event:
         """The next event, with the trial's number of threads while it is computed."""
         import torch
 
@@ -96,29 +88,26 @@ class Inline(Executor):
         torch.set_num_threads(self._cpus)
         try:
             return next(steps)
-        except BaseException:  # Ctrl-C: the generator is used up, the job is gone
-            self._running = None
+        except BaseException:  # Ctrl-C: the generator is used up, so this is the end of the job
+            self._end_early(job.number, "interrupted")
             raise
         finally:
             torch.set_num_threads(threads)
 
-    def stop(self, number: int) -> None:
-        seconds = 0.0
-        if self._running is not None and self._running[0].number == number:
-            self._running = None
-            seconds = time.perf_counter() - self._started
-        elif any(job.number == number for job in self._waiting):
+    def _stop(self, number: int) -> None:
+        if any(job.number == number for job in self._waiting):
             self._waiting = deque(job for job in self._waiting if job.number != number)
-        else:
-            return
-        self._stopped.append(Failed(number, "stopped", "stopped on request", "", False, seconds))
+            self._stopped.append(Failed(number, "stopped", "stopped on request", "", False, 0.0))
+        elif self._running is not None and self._running[0].number == number:
+            self._end_early(number, "stopped on request")
 
-    def close(self) -> None:
+    def _end_early(self, number: int, why: str) -> None:
+        """Ends the job that runs."""
+        self._running = None
+        seconds = time.perf_counter() - self._started
+        self._stopped.append(Failed(number, "stopped", why, "", False, seconds))
+
+    def _close(self) -> None:
         self._data, self._running = None, None
         self._waiting.clear()
         self._stopped.clear()
-
-    def _opened(self) -> Problem | Table:
-        if self._data is None:
-            raise ExecutorError("this executor is not open: call open(problem) first")
-        return self._data

@@ -8,7 +8,7 @@ import math
 import queue
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -22,7 +22,7 @@ from workers.remote import cluster
 from workers.remote.messages import News, Order, RemoteWeights
 from workers.remote.runners import pack
 from workers.remote.runs import Run
-from workers.tabular import Table
+from workers.table import Table
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
@@ -104,7 +104,7 @@ class Pool(Executor):
 
     def _reset(self) -> None:
         self._waiting: deque[Run] = deque()
-        self._in_flight: dict[int, Run] = {}
+        self._runs: dict[int, Run] = {}  # by the job's number, until its last event is known
         self._out: list[Event] = []
         self._tickets = itertools.count()
         self._check_at = 0.0  # when to look for runs that are overdue
@@ -116,37 +116,25 @@ class Pool(Executor):
     def slots(self) -> int:
         return QUEUED * (self._asked or 1 if self._members is None else self._members.expected)
 
-    def open(self, problem: Problem | Table) -> None:
-        if self._members is not None:
-            raise ExecutorError("this pool is open already; close it first")
+    def _open(self, problem: Problem | Table) -> None:
         if self._processes > 1 and isinstance(problem, Table):
             raise ExecutorError(f"Pool(processes={self._processes}): a table is played by one process")
         cores = None if self._asked is None else self._asked * self._resources.cpus * self._processes
         self._own_ray = cluster.connect(self._address, cores)
         self._reset()
-        try:
-            self._metrics = PoolMetrics()
-            data = ray.put(pack(problem))
-            self._members = Members(
-                data, self._asked, self._resources, self._processes, self._listen_for_ready
-            )
-            self._members.begin(self._wait, self._retries)
-        except BaseException:
-            self.close()
-            raise
+        self._metrics = PoolMetrics()
+        data = ray.put(pack(problem))
+        self._members = Members(data, self._asked, self._resources, self._processes, self._listen_for_ready)
+        self._members.begin(self._wait, self._retries)
 
-    def start(self, *jobs: Job) -> None:
-        self._opened()
+    def _start(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            if job.number in self._in_flight:
-                raise ExecutorError(f"a job of number {job.number} is in flight already")
-            run = Run(job)
-            self._in_flight[job.number] = run
+            run = self._runs[job.number] = Run(job)
             self._waiting.append(run)
         self._dispatch()
 
-    def events(self, timeout: float | None = None) -> list[Event]:
-        members = self._opened()
+    def _events(self, timeout: float | None) -> list[Event]:
+        members = self._at_work()
         end = math.inf if timeout is None else time.monotonic() + timeout
         while True:
             members.adapt()
@@ -160,13 +148,13 @@ class Pool(Executor):
                 if not member.listening:
                     self._exchange(member, [])
             now = time.monotonic()
-            if not self._in_flight or now > end:
+            if now > end:
                 return []
             self._receive(min(end, self._check_at, self._move_at, members.look_again) - now)
 
-    def stop(self, number: int) -> None:
-        run = self._in_flight.get(number) if self._members is not None else None
-        if run is None or run.stopping is not None:
+    def _stop(self, number: int) -> None:
+        run = self._runs.get(number)
+        if run is None:
             return
         run.stopping = time.monotonic()
         if run in self._waiting:
@@ -181,10 +169,10 @@ class Pool(Executor):
     def _measure(self, events: list[Event]) -> None:
         self._metrics.count(events)
         if self._metrics.due:
-            busy = sum(bool(member.runs) for member in self._opened().ready)
+            busy = sum(bool(member.runs) for member in self._at_work().ready)
             self._metrics.export(self.usage(), busy)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         members, self._members = self._members, None
         self._reset()
         if ray.is_initialized():
@@ -194,16 +182,15 @@ class Pool(Executor):
                 ray.shutdown()
         self._own_ray = False
 
-    def _opened(self) -> Members:
-        if self._members is None:
-            raise ExecutorError("this pool is not open: call open(problem) first")
+    def _at_work(self) -> Members:
+        assert self._members is not None  # the pool is open
         return self._members
 
     # ---- sending
 
     def _dispatch(self) -> None:
         """Send waiting jobs, to idle workers first; give idle workers what is queued behind others."""
-        ready = self._opened().ready
+        ready = self._at_work().ready
         orders: dict[Member, list[Order]] = {}
         for depth in range(QUEUED):
             for member in ready if self._waiting else ():
@@ -225,7 +212,7 @@ class Pool(Executor):
         self._move_at = math.inf
         if not idle:
             return
-        idle -= sum(run.moving for run in self._in_flight.values())
+        idle -= sum(run.moving for run in self._runs.values())
         now = time.monotonic()
         for member in ready:
             if idle > 0 and len(member.runs) == QUEUED:
@@ -263,7 +250,7 @@ class Pool(Executor):
         self._await(call, member, "exchange")
 
     def _withdraw(self, run: Run, *, stop: bool) -> None:
-        member = next(member for member in self._opened().ready if run in member.runs)
+        member = next(member for member in self._at_work().ready if run in member.runs)
         self._await(member.actor.withdraw.remote(run.ticket, stop), member, "withdraw", run)
 
     def _listen_for_ready(self, member: Member, ready: Any) -> None:
@@ -284,11 +271,11 @@ class Pool(Executor):
         while not self._answers.empty():
             answers.append(self._answers.get())
         for member, method, run, answer in answers:
-            if member not in self._opened():
+            if member not in self._at_work():
                 continue  # replaced
             error = answer.exception()
             if method == "ready":
-                self._opened().take_ready(member, error, None if error else answer.result())
+                self._at_work().take_ready(member, error, None if error else answer.result())
             elif method == "handed over" and error is None:
                 self._take_over(member)
             elif method == "withdraw" and run is not None:
@@ -345,23 +332,23 @@ class Pool(Executor):
             others = list(member.runs)
             member.runs.clear()
             self._put_back(others)
-            self._opened().ready.remove(member)  # nothing more for it
+            self._at_work().ready.remove(member)  # nothing more for it
             if not member.handing_over:
-                self._opened().replace(member)
+                self._at_work().replace(member)
 
     def _take_over(self, member: Member) -> None:
         """The oldest event that waited for its weights to be handed over."""
         run, event = member.handing_over.popleft()
         self._finish(run, event)
         if not event.fit:
-            self._opened().replace(member)
+            self._at_work().replace(member)
 
     def _finish(self, run: Run, event: Finished | Failed) -> None:
-        del self._in_flight[run.job.number]
+        del self._runs[run.job.number]
         self._out.append(dataclasses.replace(event, number=run.job.number, attempts=run.lost + 1))
 
     def _fail(self, run: Run, reason: str, message: str) -> None:
-        del self._in_flight[run.job.number]
+        del self._runs[run.job.number]
         self._out.append(run.failed(reason, message))
 
     # ---- lost and overdue workers
@@ -382,7 +369,7 @@ class Pool(Executor):
         """A new worker in place of one; gives the first of the runs there, the others wait again."""
         for run, event in member.handing_over:
             self._finish(run, event)
-        self._opened().replace(member)
+        self._at_work().replace(member)
         first, *others = member.runs or [None]
         self._put_back(run for run in others if run is not None)
         return first
@@ -400,7 +387,7 @@ class Pool(Executor):
         if now < self._check_at:
             return
         self._check_at = now + _CHECK_SECONDS
-        for member in list(self._opened().ready):
+        for member in list(self._at_work().ready):
             if not member.runs:
                 continue
             first = member.runs[0]

@@ -31,7 +31,7 @@ Packed = dict[str, Any]
 
 def pack(problem: Any) -> Packed:
     """A problem, or a table, as Ray's object store takes it."""
-    from workers.tabular import Table
+    from workers.table import Table
 
     if isinstance(problem, Table):
         return {"table": problem}
@@ -88,7 +88,7 @@ def _warm_up(device: str) -> None:
 def runner(packed: Packed, cpus: int, device: str) -> Runner:
     """What runs a job: training, or for a table its answer in real time (torch is not even imported then)."""
     if "table" in packed:
-        from workers.tabular import perform
+        from workers.table import perform
 
         return lambda job, check, enough=lambda: False, group=None: perform(
             packed["table"], job, check, enough

@@ -19,7 +19,7 @@ from workers.tune.trial import TuneTrial
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
-    from workers.tabular import Table
+    from workers.table import Table
 
 _FORMAT = "nas calls of a controller under Ray Tune, 1"
 

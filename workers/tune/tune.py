@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from workers.tune.trial import OrderedTrial
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
-    from workers.tabular import Table
+    from workers.table import Table
 
 
 class Tune(Executor):
@@ -101,7 +101,7 @@ class Tune(Executor):
         self._reset()
 
     def _reset(self) -> None:
-        self._in_flight: dict[int, TuneRun] = {}
+        self._runs: dict[int, TuneRun] = {}  # by the job's number, until its last event is known
         self._out: list[Event] = []
         self._over = False  # Tune has ended its run
         self._unstarted = 0  # trials in a row that could not begin
@@ -112,20 +112,11 @@ class Tune(Executor):
         # what has paused waits for others to come as far: they need room
         return 2 * (self._asked or 1) if self._feed is None else 2 * self._feed.limit + self._feed.paused
 
-    def open(self, problem: Problem | Table) -> None:
-        if self._feed is not None:
-            raise ExecutorError("this executor is open already; close it first")
+    def _open(self, problem: Problem | Table) -> None:
         cores = None if self._asked is None else self._asked * self._resources.cpus
         self._own_ray = cluster.connect(self._address, cores)
         self._reset()
-        try:
-            cluster.require_room(self._resources)
-            self._begin(problem)
-        except BaseException:
-            self.close()
-            raise
-
-    def _begin(self, problem: Problem | Table) -> None:
+        cluster.require_room(self._resources)
         data = ray.put(pack(problem))
         cpus, device = self._resources.cpus, "cuda" if self._resources.gpus > 0 else "cpu"
 
@@ -160,14 +151,13 @@ class Tune(Executor):
             feed.ready.wait()
         self._receive(0)  # an error, if that was all
 
-    def start(self, *jobs: Job) -> None:
-        feed = self._opened()
+    def _start(self, jobs: Sequence[Job]) -> None:
+        feed = self._fed()
+        self._receive(0)
+        if self._over:
+            raise ExecutorError("Ray Tune has ended its run: see stop and fail_fast in its configuration")
         for job in jobs:
-            if job.number in self._in_flight:
-                raise ExecutorError(f"a job of number {job.number} is in flight already")
-            if self._over:
-                raise ExecutorError("Ray Tune has ended its run: see stop and fail_fast in its configuration")
-            run = self._in_flight[job.number] = TuneRun(job)
+            run = self._runs[job.number] = TuneRun(job)
             try:
                 run.order = Order.of(0, job)
             except BuildError as error:
@@ -175,8 +165,8 @@ class Tune(Executor):
             else:
                 feed.put(run)
 
-    def events(self, timeout: float | None = None) -> list[Event]:
-        feed = self._opened()
+    def _events(self, timeout: float | None) -> list[Event]:
+        feed = self._fed()
         end = math.inf if timeout is None else time.monotonic() + timeout
         while True:
             self._receive(0)
@@ -184,27 +174,27 @@ class Tune(Executor):
                 events, self._out = self._out, []
                 return events
             now = time.monotonic()
-            if not self._in_flight or now > end:
+            if now > end:
                 return []
             if now >= self._look_again:
                 self._look_again = now + LOOK_SECONDS
                 feed.limit = self._limit()
             self._receive(max(0.0, min(end, self._look_again, self._kill_overdue(now)) - now))
 
-    def stop(self, number: int) -> None:
-        run = self._in_flight.get(number) if self._feed is not None else None
-        if run is None or run.stopping is not None:
+    def _stop(self, number: int) -> None:
+        run = self._runs.get(number)
+        if run is None:
             return
         run.stopping = time.monotonic()
-        if self._opened().withdraw(run):
+        if self._fed().withdraw(run):
             self._end(run, run.failed("stopped", "stopped on request"))
 
-    def close(self) -> None:
+    def _close(self) -> None:
         feed, self._feed = self._feed, None
         thread, self._thread = self._thread, None
         if feed is not None and thread is not None:
             feed.close()
-            for run in self._in_flight.values():
+            for run in self._runs.values():
                 if run.actor is not None and ray.is_initialized():
                     ray.kill(run.actor)  # Tune would wait for the end of an epoch
             thread.join()
@@ -220,9 +210,8 @@ class Tune(Executor):
             ray.shutdown()
         self._own_ray = False
 
-    def _opened(self) -> TrialFeed:
-        if self._feed is None:
-            raise ExecutorError("this executor is not open: call open(problem) first")
+    def _fed(self) -> TrialFeed:
+        assert self._feed is not None  # the executor is open
         return self._feed
 
     def _limit(self) -> int:
@@ -233,7 +222,7 @@ class Tune(Executor):
 
     def _receive(self, seconds: float) -> None:
         """Take in all that there is, after waiting for it so long at most."""
-        news = self._opened().news
+        news = self._fed().news
         try:
             self._take(*news.get(timeout=seconds if math.isfinite(seconds) else None))
             while True:
@@ -244,7 +233,7 @@ class Tune(Executor):
     def _take(self, kind: str, run: TuneRun | None, what: Any) -> None:
         if run is None:
             self._take_end_of_tune(what)
-        elif self._in_flight.get(run.job.number) is not run:
+        elif self._runs.get(run.job.number) is not run:
             pass  # it was given up
         elif kind == "reported":
             self._unstarted = 0
@@ -285,7 +274,7 @@ class Tune(Executor):
         self._unstarted += 1
         if run.stopping is not None:
             self._end(run, run.failed("stopped", "stopped on request"))
-        elif self._unstarted > self._retries + self._opened().limit:
+        elif self._unstarted > self._retries + self._fed().limit:
             raise ExecutorError(f"no trial can be begun: {why}")
         else:
             self._again(run)
@@ -294,7 +283,7 @@ class Tune(Executor):
         self._over = True
         if error is not None:
             raise ExecutorError(f"Ray Tune has failed: {type(error).__name__}: {error}") from error
-        for run in list(self._in_flight.values()):
+        for run in list(self._runs.values()):
             if not run.ending:
                 self._end(run, run.failed("stopped", "stopped by Ray Tune, which has ended its run"))
 
@@ -302,16 +291,16 @@ class Tune(Executor):
         if self._over:
             self._end(run, run.failed("stopped", "stopped by Ray Tune, which has ended its run"))
         else:
-            self._opened().put(run, first=True)
+            self._fed().put(run, first=True)
 
     def _end(self, run: TuneRun, event: Finished | Failed) -> None:
-        del self._in_flight[run.job.number]
+        del self._runs[run.job.number]
         self._out.append(event)
 
     def _kill_overdue(self, now: float) -> float:
         """Kill what should have ended; gives when the next is due."""
         next_due = math.inf
-        for run in self._in_flight.values():
+        for run in self._runs.values():
             if run.actor is None or run.doomed is not None:
                 continue
             due, reason = run.overdue(self._grace)
