@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from nas.commands.options import (
 )
 from nas.environment import DEFAULT_STORE, in_job, without_password
 from search_spaces.errors import SearchError, UnknownNameError
+from workers.executors import catalog, executor_class
 
 if TYPE_CHECKING:
     from nas.search.callbacks import Callback
@@ -35,8 +37,6 @@ DEFAULT_SECONDS = 150.0
 
 FIRST_NODE_SECONDS = 900
 """How long a job waits for a node with room for a worker: it may be sent while the cluster comes up."""
-
-EXECUTORS = ("pool", "inline", "tune")
 
 _OF_THE_FILE = (
     "problem", "folder", "input_", "task", "space", "controller", "maximize", "minimize", "limit", "seed",
@@ -199,8 +199,8 @@ def executor_of(
         SearchError: options that do not go together.
         ExecutorError: numbers that no worker can have.
     """
-    if name not in (None, *EXECUTORS):
-        raise UnknownNameError("executor", name, EXECUTORS)
+    if name not in (None, *catalog):
+        raise UnknownNameError("executor", str(name), catalog)
     if is_dashboard(address):
         raise SearchError(f"--address {without_password(address)}: a search is sent there by nas submit")
     options = {
@@ -218,17 +218,17 @@ def executor_of(
         return "inline"
     if workers is None and not told and (name is None or not in_job()):
         return name
-    cpus, gpus = 1 if cpus is None else cpus, gpus or 0
-    if name == "tune":
-        if processes is not None:
-            raise SearchError(f"--processes-per-trial {processes}: Ray Tune's trials have one process")
-        from workers.tune.tune import Tune
-
-        return Tune(workers, cpus, gpus, address)
-    from workers.pool.pool import Pool
-
-    wait = FIRST_NODE_SECONDS if in_job() else 0
-    return Pool(workers, cpus, gpus, address, processes=processes or 1, wait=wait)
+    if name == "tune" and processes is not None:
+        raise SearchError(f"--processes-per-trial {processes}: Ray Tune's trials have one process")
+    made = executor_class(name or "pool")
+    takes = inspect.signature(made).parameters
+    wanted = {"workers": workers, "cpus": cpus, "gpus": gpus, "address": address, "processes": processes}
+    given: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
+    if unknown := [key for key in given if key not in takes]:
+        raise SearchError(f"the {name or 'pool'} executor has no option for {', '.join(unknown)}")
+    if in_job() and "wait" in takes:
+        given["wait"] = FIRST_NODE_SECONDS
+    return made(**given)
 
 
 def executor_options(

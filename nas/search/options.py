@@ -20,9 +20,10 @@ from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError, UnknownNameError
 from search_spaces.holes import Value
 from search_spaces.space import Space
+from workers.executor import Executor
+from workers.executors import executor_class
 
 if TYPE_CHECKING:
-    from workers.executor import Executor
     from workers.problems import Problem
     from workers.tabular import Table
 
@@ -121,23 +122,7 @@ def uri_of(folder: str | Path | None) -> str | None:
 
 def executor_of(executor: str | Executor) -> Executor:
     """An executor, from itself or its name."""
-    from workers.executor import Executor
-
-    if isinstance(executor, Executor):
-        return executor
-    if executor == "inline":
-        from workers.inline import Inline
-
-        return Inline()
-    if executor == "pool":
-        from workers.pool.pool import Pool
-
-        return Pool()
-    if executor == "tune":
-        from workers.tune.tune import Tune
-
-        return Tune()
-    raise UnknownNameError("executor", str(executor), ("pool", "inline", "tune"))
+    return executor if isinstance(executor, Executor) else executor_class(str(executor))()
 
 
 def check_controller(
