@@ -36,7 +36,7 @@ class HeldWeights(Weights):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a trial paused: all that it takes to go on, on any worker (see `workers.trial.checkpoint`).
+    """Where a trial paused: all that any worker needs to go on (see `workers.trial.checkpoint_format`).
 
     Attributes:
         epoch: the last one trained.
@@ -65,7 +65,7 @@ class Job:
             are the same, only later.
         folder: fsspec URI of this trial's own checkpoints (``/shared/x``, ``s3://bucket/x``): a trial that
             was lost goes on from the latest one that is whole. A path is the worker's. The caller removes it
-            in the end (`workers.trial.checkpoints.Folder`).
+            in the end (`workers.trial.checkpoint_folder.CheckpointFolder`).
         save_seconds: between checkpoints in the folder; they are saved when an epoch ends, and at a pause.
         memory: bytes that the worker's process may hold (resident, without what it shares with others) while
             the trial runs; more fails it with ``out_of_memory``.

@@ -22,7 +22,7 @@ from search_spaces.errors import SearchError, StoreError
 from search_spaces.signature import DenseMap, Generation, Regression, Retrieval, Signature, Task
 from search_spaces.space import Space
 from workers.problems.measures import direction
-from workers.training.metrics import Scores, evaluate
+from workers.training.metrics import Evaluation, evaluate
 
 if TYPE_CHECKING:
     from workers.problems import Problem
@@ -206,7 +206,7 @@ def _selected(found: Sequence[Found], data: Problem, metric: str, rounds: int) -
 
     def score(counts: Sequence[int]) -> tuple[float, float]:
         """The metric, then the loss, which tells apart what is equal on a small split; more is better."""
-        scores = Scores(tasks, validation.device)
+        scores = Evaluation(tasks, validation.device)
         scores.add(
             {name: averaged(task, [one[name] for one in answers], counts) for name, task in tasks.items()},
             validation,

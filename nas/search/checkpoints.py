@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from search_spaces.errors import ExecutorError
-from workers.trial.checkpoints import Folder
+from workers.trial.checkpoint_folder import CheckpointFolder
 
 if TYPE_CHECKING:
     from nas.description import Description
@@ -64,7 +64,7 @@ class Checkpoints:
         if folder is None:
             return None
         try:
-            return next((one for one in Folder(folder).saved() if one.epoch == trial.epochs), None)
+            return next((one for one in CheckpointFolder(folder).saved() if one.epoch == trial.epochs), None)
         except ExecutorError as error:
             self.messages.append(str(error))
             return None
@@ -91,6 +91,6 @@ class Checkpoints:
 
     def _remove(self, folder: str) -> None:
         try:
-            Folder(folder).remove()
+            CheckpointFolder(folder).remove()
         except ExecutorError as error:
             self.messages.append(str(error))

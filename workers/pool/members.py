@@ -18,7 +18,7 @@ from workers.pool import gang
 from workers.pool.worker import Worker
 from workers.remote import cluster
 from workers.remote.cluster import LOOK_SECONDS
-from workers.remote.runs import Run
+from workers.remote.runs import RemoteRun
 
 
 @dataclass(eq=False)
@@ -39,11 +39,11 @@ class Member:
 
     actor: Any
     name: str
-    runs: deque[Run] = field(default_factory=deque)
+    runs: deque[RemoteRun] = field(default_factory=deque)
     ready: float | None = None
     listening: bool = False
     node: str = ""
-    handing_over: deque[tuple[Run, Finished]] = field(default_factory=deque)
+    handing_over: deque[tuple[RemoteRun, Finished]] = field(default_factory=deque)
     others: list[Any] = field(default_factory=list)
     place: Any = None
     _busy: float = 0.0

@@ -21,7 +21,7 @@ from workers.pool.ray_metrics import PoolMetrics
 from workers.remote import cluster
 from workers.remote.messages import News, Order, RemoteWeights
 from workers.remote.runners import pack
-from workers.remote.runs import Run
+from workers.remote.runs import RemoteRun
 from workers.table import Table
 
 if TYPE_CHECKING:
@@ -103,14 +103,14 @@ class Pool(Executor):
         self._reset()
 
     def _reset(self) -> None:
-        self._waiting: deque[Run] = deque()
-        self._runs: dict[int, Run] = {}  # by the job's number, until its last event is known
+        self._waiting: deque[RemoteRun] = deque()
+        self._runs: dict[int, RemoteRun] = {}  # by the job's number, until its last event is known
         self._out: list[Event] = []
         self._tickets = itertools.count()
         self._check_at = 0.0  # when to look for runs that are overdue
         self._move_at = math.inf  # when a queued job may be due to go to an idle worker
         # what Ray answered: to whom, to which method, for which run, the answer (a future)
-        self._answers: queue.SimpleQueue[tuple[Member, str, Run | None, Any]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Member, str, RemoteRun | None, Any]] = queue.SimpleQueue()
 
     @property
     def slots(self) -> int:
@@ -129,7 +129,7 @@ class Pool(Executor):
 
     def _start(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            run = self._runs[job.number] = Run(job)
+            run = self._runs[job.number] = RemoteRun(job)
             self._waiting.append(run)
         self._dispatch()
 
@@ -226,7 +226,7 @@ class Pool(Executor):
                 self._withdraw(last, stop=False)
                 idle -= 1
 
-    def _order(self, run: Run, member: Member) -> Order | None:
+    def _order(self, run: RemoteRun, member: Member) -> Order | None:
         """A run on its way to a worker; None where it cannot be sent: then it has failed."""
         ticket = next(self._tickets)
         try:
@@ -249,14 +249,14 @@ class Pool(Executor):
         call = member.actor.exchange.options(concurrency_group="news").remote(orders)
         self._await(call, member, "exchange")
 
-    def _withdraw(self, run: Run, *, stop: bool) -> None:
+    def _withdraw(self, run: RemoteRun, *, stop: bool) -> None:
         member = next(member for member in self._at_work().ready if run in member.runs)
         self._await(member.actor.withdraw.remote(run.ticket, stop), member, "withdraw", run)
 
     def _listen_for_ready(self, member: Member, ready: Any) -> None:
         self._await(ready, member, "ready")
 
-    def _await(self, call: Any, member: Member, method: str, run: Run | None = None) -> None:
+    def _await(self, call: Any, member: Member, method: str, run: RemoteRun | None = None) -> None:
         answers = self._answers
         call.future().add_done_callback(lambda answer: answers.put((member, method, run, answer)))
 
@@ -287,7 +287,7 @@ class Pool(Executor):
                 for news in answer.result():
                     self._take(member, news)
 
-    def _take_withdrawn(self, member: Member, run: Run, not_begun: bool) -> None:
+    def _take_withdrawn(self, member: Member, run: RemoteRun, not_begun: bool) -> None:
         moving, run.moving = run.moving, False
         if not not_begun or run not in member.runs:
             return
@@ -343,11 +343,11 @@ class Pool(Executor):
         if not event.fit:
             self._at_work().replace(member)
 
-    def _finish(self, run: Run, event: Finished | Failed) -> None:
+    def _finish(self, run: RemoteRun, event: Finished | Failed) -> None:
         del self._runs[run.job.number]
         self._out.append(dataclasses.replace(event, number=run.job.number, attempts=run.lost + 1))
 
-    def _fail(self, run: Run, reason: str, message: str) -> None:
+    def _fail(self, run: RemoteRun, reason: str, message: str) -> None:
         del self._runs[run.job.number]
         self._out.append(run.failed(reason, message))
 
@@ -365,7 +365,7 @@ class Pool(Executor):
         else:
             self._fail(first, *given_up)
 
-    def _renew(self, member: Member) -> Run | None:
+    def _renew(self, member: Member) -> RemoteRun | None:
         """A new worker in place of one; gives the first of the runs there, the others wait again."""
         for run, event in member.handing_over:
             self._finish(run, event)
@@ -374,7 +374,7 @@ class Pool(Executor):
         self._put_back(run for run in others if run is not None)
         return first
 
-    def _put_back(self, runs: Iterable[Run]) -> None:
+    def _put_back(self, runs: Iterable[RemoteRun]) -> None:
         for run in reversed(list(runs)):
             run.moving, run.began, run.heard = False, None, None
             if run.stopping is not None:

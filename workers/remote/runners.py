@@ -10,7 +10,7 @@ from workers.job import Event, Job
 
 if TYPE_CHECKING:
     from workers.problems.split import Split
-    from workers.training.process_group import Alone
+    from workers.training.process_group import Group
 
 
 class Runner(Protocol):
@@ -21,7 +21,7 @@ class Runner(Protocol):
         job: Job,
         check: Callable[[], None],
         enough: Callable[[], bool] = lambda: False,
-        group: Alone | None = None,
+        group: Group | None = None,
     ) -> Iterator[Event]: ...
 
 
@@ -105,7 +105,7 @@ def runner(packed: Packed, cpus: int, device: str) -> Runner:
         job: Job,
         check: Callable[[], None],
         enough: Callable[[], bool] = lambda: False,
-        group: Alone | None = None,
+        group: Group | None = None,
     ) -> Iterator[Event]:
         # In each trial: a network's own code may have changed it, and OpenMP keeps it for each thread.
         torch.set_num_threads(cpus)

@@ -13,7 +13,7 @@ _OUT_OF_MEMORY = ("OutOfMemory", "out of memory", "low on memory")
 
 
 @dataclass(eq=False)
-class Run:
+class RemoteRun:
     """A job in flight, as the driver sees it. Times are monotonic seconds."""
 
     job: Job

@@ -13,7 +13,7 @@ def augment(values: Tensor, kind: str, generator: Generator) -> Tensor:
     Args:
         values: float; zero is the ground that is shifted in and cut out to.
         kind: ``off``, ``shift`` or ``cutout``.
-        generator: of the chances, on the CPU, so that they are the same on every device.
+        generator: of the draws, on the CPU, so that they are the same on every device.
     """
     images = values.dim() == 4
     if kind == "shift":
@@ -55,8 +55,8 @@ def scaled(series: Tensor, generator: Generator) -> Tensor:
     the series, so that a feature that stays is only scaled.
     """
     count, _, features = series.shape
-    chances = SCALE * torch.randn((2, count, 1, features), generator=generator).to(series)
-    return series * (1 + chances[0]) + chances[1] * series.std(1, keepdim=True, correction=0)
+    draws = SCALE * torch.randn((2, count, 1, features), generator=generator).to(series)
+    return series * (1 + draws[0]) + draws[1] * series.std(1, keepdim=True, correction=0)
 
 
 def cut_span(series: Tensor, generator: Generator) -> Tensor:

@@ -28,7 +28,7 @@ _CONTRASTED = 256
 """Items of one contrastive loss: of a fixed number, for it grows with them."""
 
 
-class Tally(ABC):
+class MetricSums(ABC):
     """Sums over batches, kept on the device: nothing is read back until the end."""
 
     @abstractmethod
@@ -40,19 +40,19 @@ class Tally(ABC):
         """The metrics by name, the loss first; none where nothing was counted."""
 
 
-def tally_of(task: Task, device: torch.device) -> Tally:
-    """An empty tally for a task, on the device of its answers."""
+def metric_sums_of(task: Task, device: torch.device) -> MetricSums:
+    """An empty sums for a task, on the device of its answers."""
     if isinstance(task, Tagging) and task.labels:
-        return _Entities(task, device)
+        return _EntityF1(task, device)
     if isinstance(task, Classification | Tagging):
-        return _Hits(device)
+        return _Accuracy(device)
     if isinstance(task, Retrieval):
-        return _Ranks()
+        return _Recall()
     if isinstance(task, Generation):
-        return _Texts(device)
+        return _TextAccuracy(device)
     if isinstance(task, DenseMap) and task.discrete:
-        return _Points(task.outputs, device)
-    return _Errors()
+        return _IntersectionOverUnion(task.outputs, device)
+    return _SquaredErrors()
 
 
 def _check_shape(output: Tensor, expected: tuple[int, ...]) -> None:
@@ -60,7 +60,7 @@ def _check_shape(output: Tensor, expected: tuple[int, ...]) -> None:
         raise ValueError(f"expected an answer of shape {expected}, got {tuple(output.shape)}")
 
 
-class _Hits(Tally):
+class _Accuracy(MetricSums):
     """Loss and accuracy of classification ``(N, classes)`` and tagging ``(N, L, tags)``."""
 
     def __init__(self, device: torch.device) -> None:
@@ -80,7 +80,7 @@ class _Hits(Tally):
         return {"loss": float(self.loss) / count, "accuracy": int(self.hits) / count} if count else {}
 
 
-class _Entities(_Hits):
+class _EntityF1(_Accuracy):
     """Loss, accuracy and the F1 of entities of tagging ``(N, L, tags)`` whose tags have names."""
 
     def __init__(self, task: Tagging, device: torch.device) -> None:
@@ -98,7 +98,7 @@ class _Entities(_Hits):
         return {"loss": values["loss"], "f1": self.entities.f1(), "accuracy": values["accuracy"]}
 
 
-class _Errors(Tally):
+class _SquaredErrors(MetricSums):
     """Loss, root mean squared error and R2 (its mean over outputs) of numbers ``(N, outputs, ...)``."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class _Errors(Tally):
         return {"loss": mean, "rmse": mean**0.5, "r2": float(explained.mean())}
 
 
-class _Ranks(Tally):
+class _Recall(MetricSums):
     """Loss and recall of retrieval ``(N, 2, features)``: for what part of the queries a match is found.
 
     The gallery is all that was counted. A query's match is among the first k where fewer than k of the
@@ -167,7 +167,7 @@ class _Ranks(Tally):
         return {"loss": float(loss) / len(items), **dict(zip(names, recalls, strict=True))}
 
 
-class _Texts(Tally):
+class _TextAccuracy(MetricSums):
     """Loss and accuracy of the tokens of texts ``(N, length, vocabulary)``, each up to the target's end, and
     the part of the texts that are right as a whole."""
 
@@ -198,7 +198,7 @@ class _Texts(Tally):
         }
 
 
-class _Points(Tally):
+class _IntersectionOverUnion(MetricSums):
     """Loss, mean intersection over union and accuracy of maps of classes ``(N, classes, H, W)``.
 
     The mean is over the classes that are in targets or in answers.

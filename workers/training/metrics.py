@@ -32,7 +32,7 @@ from search_spaces.blocks.heads.retrieval import TEMPERATURE, contrastive_loss
 from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Retrieval, Task
 from workers.problems.measures import main_metric
 from workers.problems.split import Split
-from workers.training.metric_sums import tally_of
+from workers.training.metric_sums import metric_sums_of
 
 
 def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def counted(task: Task, target: Tensor) -> Tensor | int:
     return (target != IGNORED).sum().clamp(min=1)
 
 
-class Scores:
+class Evaluation:
     """The metrics of a network over the batches that it is given.
 
     Args:
@@ -88,11 +88,11 @@ class Scores:
 
     def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
         self._tasks = tasks
-        self._tallies = {name: tally_of(task, device) for name, task in tasks.items()}
+        self._sums = {name: metric_sums_of(task, device) for name, task in tasks.items()}
 
     def add(self, outputs: Mapping[str, Tensor], batch: Split) -> None:
         """Count the answers to one batch, as far as it has labels."""
-        for name, tally in self._tallies.items():
+        for name, sums in self._sums.items():
             if name not in batch.targets:
                 continue
             output, target = outputs[name], batch.targets[name]
@@ -100,11 +100,11 @@ class Scores:
                 labelled = batch.labelled[name]
                 output, target = output[labelled], target[labelled]
             if len(target):
-                tally.add(output.float(), target)
+                sums.add(output.float(), target)
 
     def result(self) -> dict[str, float]:
         """All metrics so far, by name, of the tasks that were counted; see `workers.problems.measures`."""
-        by_task = {name: tally.result() for name, tally in self._tallies.items()}
+        by_task = {name: sums.result() for name, sums in self._sums.items()}
         by_task = {name: values for name, values in by_task.items() if values}
         if len(self._tasks) == 1 or not by_task:
             return next(iter(by_task.values()), {})
@@ -137,7 +137,7 @@ def evaluate(
         check: called between batches; raises to stop early.
     """
     network.eval()
-    scores = Scores(tasks, split.device)
+    scores = Evaluation(tasks, split.device)
     # Large batches fill a GPU; on a CPU activations that stay in the cache are worth more than fewer calls.
     size = 256 if split.device.type == "cpu" else 2048
     with torch.inference_mode():

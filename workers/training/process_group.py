@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -34,69 +35,102 @@ _FOREVER = timedelta(days=7)
 """While the first one validates, the others wait. Who lets a trial hang is the caller's affair."""
 
 
-class Alone:
-    """A trial in one process: nothing to share, nobody to agree with.
+class Group(ABC):
+    """The processes that run a trial together, as one of them sees it.
 
     Attributes:
-        rank: of this process, from 0.
-        size: processes that train together.
+        rank: the number of this process, from 0.
+        size: how many processes train together.
         clean: whether the last failure was one that all processes heard of, so that none of them waits for
             another any more.
     """
 
-    rank, size = 0, 1
-    clean = True
+    rank: int
+    size: int
+    clean: bool
 
     @property
     def leads(self) -> bool:
         """Whether this process validates, tests, reports and saves."""
         return self.rank == 0
 
+    @abstractmethod
     def agreement(self) -> AbstractContextManager[None]:
         """What is done inside fails in all processes, or in none.
 
         Raises:
             TrialStopped: on leaving, where it failed in another process only.
         """
+
+    @abstractmethod
+    def begin(self, epochs: int, learning: Learning) -> int:
+        """Brings the others to where the first process begins; returns the epochs that it has behind it."""
+
+    @abstractmethod
+    def parallel(
+        self, loss_of: TrainingLoss, tasks: Mapping[str, Task], *, learns: bool, apart: bool
+    ) -> Callable[[Split], Losses]:
+        """Returns the losses of this process's share of a batch, as a function of the batch.
+
+        They are weighted so that their mean over the processes is the loss of the whole batch. The gradients
+        of their total are the mean over all processes when ``backward`` returns. Terms that compare examples
+        with each other compare those of one process.
+
+        Args:
+            loss_of: the loss, in the same state in all processes but for its numbers: the first one's are
+                taken over.
+            tasks: the tasks by name.
+            learns: whether anything in the loss has a gradient.
+            apart: whether each task's gradient is wanted by itself; `reduce` brings them together.
+        """
+
+    @abstractmethod
+    def reduce(self, rows: list[Gradients], parameters: list[Tensor]) -> list[Gradients]:
+        """Returns the mean over the processes of gradients.
+
+        Args:
+            rows: a row of gradients for each loss, as many in all processes; None where nothing reaches a
+                parameter.
+            parameters: the parameters to which the gradients belong.
+        """
+
+    @abstractmethod
+    def align(self, network: nn.Module) -> None:
+        """Takes over the first process's buffers."""
+
+    @abstractmethod
+    def mean(self, value: Tensor) -> Tensor:
+        """Returns the mean over the processes."""
+
+
+class SingleProcess(Group):
+    """A trial in one process: nothing to share, nobody to agree with."""
+
+    def __init__(self) -> None:
+        self.rank, self.size, self.clean = 0, 1, True
+
+    def agreement(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def begin(self, epochs: int, learning: Learning) -> int:
-        """Bring the others to where the first process begins; gives the epochs that it has behind it."""
         return epochs
 
     def parallel(
         self, loss_of: TrainingLoss, tasks: Mapping[str, Task], *, learns: bool, apart: bool
     ) -> Callable[[Split], Losses]:
-        """The losses of this process's share of a batch, so weighted that the mean over the processes is what
-        the whole batch gives; the gradients of their total are the mean over all processes when ``backward``
-        returns. Terms that compare examples with each other compare those of one process.
-
-        Args:
-            loss_of: in the same state in all processes but for its numbers: the first one's are taken over.
-            tasks: by name.
-            learns: whether anything in it has a gradient.
-            apart: whether each task's gradient is wanted by itself; they are brought together by `reduce`.
-        """
         return loss_of
 
     def reduce(self, rows: list[Gradients], parameters: list[Tensor]) -> list[Gradients]:
-        """The mean over the processes of gradients, each row those of one loss.
-
-        Args:
-            rows: as many in all processes; None where nothing reaches a parameter.
-            parameters: to which they belong.
-        """
         return rows
 
     def align(self, network: nn.Module) -> None:
-        """Take over the first process's buffers."""
+        pass
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean over the processes."""
         return value
 
 
-class ProcessGroup(Alone):
+class ProcessGroup(Group):
     """This process among the others of a `torch.distributed` process group, which it has joined.
 
     Gradients go through `DistributedDataParallel`. All that has to be agreed on goes through gloo, so that no

@@ -1,4 +1,4 @@
-"""Running a computation under chance of its own, so that nothing around it changes it or is changed."""
+"""Running a computation under random states of its own: nothing around it changes it or is changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def seed_all(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
 
 
-class OwnChance:
+class IsolatedRandomState:
     """The global random states (torch, Python, NumPy) of one computation, exchanged with the caller's.
 
     Inside ``with`` the computation's own states are in place; outside, the caller's, untouched. May be
@@ -67,7 +67,7 @@ class OwnChance:
 
 
 def isolated(steps: Iterator[T], own: AbstractContextManager[None]) -> Iterator[T]:
-    """The items of ``steps``, each computed inside ``own`` (an `OwnChance`, say), each given out outside."""
+    """Yields the items of ``steps`` outside ``own``, an `IsolatedRandomState`, say; computes them inside it."""
     try:
         while True:
             with own:

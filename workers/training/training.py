@@ -25,8 +25,8 @@ from workers.training.mean_losses import MeanLosses
 from workers.training.metrics import evaluate
 from workers.training.modality_dropout import drop_modalities
 from workers.training.optimization import FusedOptimizer, learning_rate
-from workers.training.process_group import Alone
-from workers.training.random_state import OwnChance, isolated, seed_all
+from workers.training.process_group import Group, SingleProcess
+from workers.training.random_state import IsolatedRandomState, isolated, seed_all
 
 CHECK_STEPS = 50
 """How often the loss is looked at within an epoch: reading it back makes a GPU wait."""
@@ -42,7 +42,7 @@ def train(
     check: Callable[[], None] = lambda: None,
     begin: Callable[[Learning], int] = lambda learning: 0,
     until: int | None = None,
-    group: Alone | None = None,
+    group: Group | None = None,
 ) -> Iterator[Report]:
     """Train a network, epoch by epoch; the caller may leave off after any report.
 
@@ -74,9 +74,9 @@ def train(
     """
     device = next(iter(problem.train.inputs.values())).device
     deadline = Deadline(seconds, check)
-    group = group or Alone()
+    group = group or SingleProcess()
     steps = _train(network, problem, recipe, seed, device, deadline, begin, until or recipe.epochs, group)
-    return isolated(_mapped(steps), OwnChance(seed, device))
+    return isolated(_mapped(steps), IsolatedRandomState(seed, device))
 
 
 class Deadline:
@@ -127,7 +127,7 @@ def _train(
     deadline: Deadline,
     begin: Callable[[Learning], int],
     until: int,
-    group: Alone,
+    group: Group,
 ) -> Iterator[Report]:
     signature = problem.signature
     network.to(device)
@@ -158,12 +158,12 @@ def _train(
     for epoch in range(begun + 1, until + 1):
         group.align(network)
         # Order and augmentation are the same in all processes, the network's own chance (dropout) is not.
-        chance = _seed_of(seed, epoch)
-        seed_all(chance if group.leads else _seed_of(chance, group.rank), device)
-        generator = torch.Generator().manual_seed(chance)
-        criterion.balance.begin_epoch(chance)
+        epoch_seed = _seed_of(seed, epoch)
+        seed_all(epoch_seed if group.leads else _seed_of(epoch_seed, group.rank), device)
+        generator = torch.Generator().manual_seed(epoch_seed)
+        criterion.balance.begin_epoch(epoch_seed)
         if gradients is not None:
-            gradients.begin_epoch(chance)
+            gradients.begin_epoch(epoch_seed)
         network.train()
         started = time.perf_counter()
         means, seen = MeanLosses(signature.tasks, device), 0

@@ -35,11 +35,11 @@ class SavedWeights(Weights):
         return data
 
 
-class Folder:
+class CheckpointFolder:
     """A trial's own folder, with its latest checkpoint.
 
     A process may die at any moment: the checkpoint before stays until the new one is whole. The folder does
-    not look into what it keeps (see `workers.trial.checkpoint`).
+    not look into what it keeps (see `workers.trial.checkpoint_format`).
 
     Args:
         uri: a path, ``file://``, ``memory://``, ``s3://`` ...; the folder is made with the first save.

@@ -16,7 +16,7 @@ _LOOK = 0.1
 _FIELDS = re.compile(rb"^(VmHWM|VmRSS|RssAnon|RssShmem):\s+(\d+) kB$", re.MULTILINE)
 
 
-class Limit:
+class MemoryLimit:
     """A bound on the memory that this process holds while a trial runs.
 
     What it shares with others (Ray's object store) does not count. Linux tells the peak since the limit was

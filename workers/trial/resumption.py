@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from search_spaces.errors import ExecutorError, FormatError
 from workers.job import Checkpoint, HeldWeights, Job, Report
-from workers.trial import checkpoint
-from workers.trial.checkpoint import Epoch
-from workers.trial.checkpoints import Folder
+from workers.trial import checkpoint_format
+from workers.trial.checkpoint_folder import CheckpointFolder
+from workers.trial.checkpoint_format import Epoch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workers.trial.trial_log import TrialLog
 
 
-class Progress:
+class TrialProgress:
     """The epochs that a trial has behind it, and its checkpoints.
 
     What a storage does not do costs the trial nothing but a line in its log.
@@ -36,7 +36,7 @@ class Progress:
     def __init__(self, job: Job, network: nn.Module, until: int, deadline: Deadline, log: TrialLog) -> None:
         self._job, self._network, self._until = job, network, until
         self._deadline, self._log = deadline, log
-        self._folder = None if job.folder is None else Folder(job.folder)
+        self._folder = None if job.folder is None else CheckpointFolder(job.folder)
         self._learning: Learning | None = None
         self._history: list[Epoch] = []
         self._restored: list[Report] = []  # of this job's epochs, by an earlier attempt
@@ -62,7 +62,9 @@ class Progress:
         self._learning = learning
         for state in self._states():
             try:
-                self._history = checkpoint.restore(state.state.read(), self._job, self._network, learning)
+                self._history = checkpoint_format.restore(
+                    state.state.read(), self._job, self._network, learning
+                )
                 self._note(f"goes on after epoch {state.epoch}")
                 break
             except ExecutorError as error:
@@ -125,7 +127,7 @@ class Progress:
 
     def _state(self) -> bytes:
         assert self._learning is not None  # set by `begin`, before the first epoch
-        return checkpoint.save(self._job, self._network, self._learning, self._history)
+        return checkpoint_format.save(self._job, self._network, self._learning, self._history)
 
     def _note(self, text: str) -> None:
         self._log.write(f"{text}\n")

@@ -9,7 +9,7 @@ import torch
 _Modes = tuple[bool, torch.dtype, int, bool]
 
 
-class OwnModes:
+class IsolatedModes:
     """The modes of one computation, exchanged with the caller's (see `workers.training.random_state`).
 
     Attributes:

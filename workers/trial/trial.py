@@ -14,13 +14,13 @@ from workers.job import Event, Failed, Finished, HeldWeights, Job, Reported
 from workers.recipe import Recipe
 from workers.training.criterion import adapt
 from workers.training.metrics import evaluate
-from workers.training.process_group import Alone
-from workers.training.random_state import OwnChance, isolated
+from workers.training.process_group import Group, SingleProcess
+from workers.training.random_state import IsolatedRandomState, isolated
 from workers.training.training import Deadline, train
 from workers.trial import residue as aftermath
-from workers.trial.memory import Limit
-from workers.trial.resumption import Progress
-from workers.trial.torch_modes import OwnModes
+from workers.trial.memory import MemoryLimit
+from workers.trial.resumption import TrialProgress
+from workers.trial.torch_modes import IsolatedModes
 from workers.trial.trial_log import TrialLog
 from workers.trial.weights import inherit, to_safetensors
 
@@ -37,7 +37,7 @@ def run(
     device: torch.device | str = "cpu",
     check: Callable[[], None] = lambda: None,
     enough: Callable[[], bool] = lambda: False,
-    group: Alone | None = None,
+    group: Group | None = None,
 ) -> Iterator[Event]:
     """Build, train, validate and test the network of a job, as far as the job goes.
 
@@ -61,8 +61,8 @@ def run(
     """
     device = torch.device(device)
     aftermath.begin(device)
-    log, modes = TrialLog(), OwnModes()
-    limit = Limit(job.memory)
+    log, modes = TrialLog(), IsolatedModes()
+    limit = MemoryLimit(job.memory)
 
     def look() -> None:
         check()
@@ -71,7 +71,7 @@ def run(
     deadline = Deadline(job.seconds, look)
     end: Finished | Failed | None = None
     usable = True
-    steps = _run(job, data, device, deadline, limit, log, enough, group or Alone())
+    steps = _run(job, data, device, deadline, limit, log, enough, group or SingleProcess())
     try:
         for event in isolated(isolated(steps, modes), log):
             if isinstance(event, Reported):
@@ -100,10 +100,10 @@ def _run(
     data: Problem,
     device: torch.device,
     deadline: Deadline,
-    limit: Limit,
+    limit: MemoryLimit,
     log: TrialLog,
     enough: Callable[[], bool],
-    group: Alone,
+    group: Group,
 ) -> Iterator[Event]:
     with group.agreement():
         deadline.check()
@@ -111,11 +111,11 @@ def _run(
         if job.epochs is not None:
             recipe = recipe.model_copy(update={"epochs": job.epochs})
         until = min(job.until or recipe.epochs, recipe.epochs)
-        chance = OwnChance(job.seed, device)
-        with chance:
+        random_state = IsolatedRandomState(job.seed, device)
+        with random_state:
             network = _build(job, data)
     inherited = {} if job.initial is None else _inherit(network, job.initial, log)
-    progress = Progress(job, network, until, deadline, log)
+    progress = TrialProgress(job, network, until, deadline, log)
     trained = train(
         network,
         data,
@@ -132,7 +132,7 @@ def _run(
         end = Finished(job.number, {}, {}, 0.0, HeldWeights(b""))
         if group.leads:
             paused = progress.pause() if progress.epoch < recipe.epochs else None
-            with chance:
+            with random_state:
                 # The only place that touches the test split: when training ends or pauses, for reporting
                 # (law 6).
                 test_metrics = evaluate(

@@ -18,12 +18,12 @@ from ray.tune.search import Searcher
 from search_spaces.errors import ExecutorError
 from workers.job import Reported
 from workers.remote.messages import Order
-from workers.remote.runs import Run
+from workers.remote.runs import RemoteRun
 from workers.tune.trial import REPORT
 
 
 @dataclass(eq=False)
-class TuneRun(Run):
+class TuneRun(RemoteRun):
     """A job in flight, and the trial that Tune makes of it.
 
     Attributes:

@@ -27,9 +27,9 @@ ABOUT, STATE, WEIGHTS = "trial.json", "state.safetensors", "weights.safetensors"
 class TuneTrial(Trainable):  # type: ignore[misc]  # Ray has no annotations
     """Runs jobs of ours, one after the other, an epoch for each of Tune's steps.
 
-    A checkpoint is a pause (`workers.trial.checkpoint`): safetensors and a line of JSON. A trial goes on from
-    it to the same results, here or on another node. It is of one trial only: schedulers that copy one trial's
-    checkpoint to another one, such as population based training, end in a `FormatError`.
+    A checkpoint is a pause (`workers.trial.checkpoint_format`): safetensors and a line of JSON. A trial goes
+    on from it to the same results, here or on another node. It is of one trial only: schedulers that copy one
+    trial's checkpoint to another one, such as population based training, end in a `FormatError`.
     """
 
     _run: Runner | None = None

@@ -35,7 +35,7 @@ from search_spaces.errors import SearchError, StoreError, UnknownNameError
 from workers.inline import Inline
 from workers.job import Finished, Job
 from workers.problems import Problem
-from workers.training.metrics import Scores
+from workers.training.metrics import Evaluation
 
 NETWORKS = {
     "model": sequential(layer(nn.Linear, out_features=integer(1, 50)), layer(nn.ReLU)),
@@ -253,7 +253,7 @@ def test_selection_is_greedy_with_replacement(store: Path, problem: Problem) -> 
 
     def loss(places: list[int]) -> float:
         mean = torch.stack([each[place] for place in places]).mean(0)
-        scores = Scores(problem.signature.tasks, torch.device("cpu"))
+        scores = Evaluation(problem.signature.tasks, torch.device("cpu"))
         scores.add({task: mean.log()}, problem.validation)
         return scores.result()["loss"]
 

@@ -16,7 +16,7 @@ from search_spaces.blocks.heads.retrieval import contrastive_loss
 from search_spaces.tasks import Task
 from workers.problems.measures import default_objective, direction, main_metric, metric_names
 from workers.problems.split import Split
-from workers.training.metrics import Scores, evaluate, task_loss
+from workers.training.metrics import Evaluation, evaluate, task_loss
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def batch_of(targets: dict[str, Tensor], labelled: dict[str, Tensor] | None = No
 
 
 def scored(task: Task, output: Tensor, target: Tensor, labelled: Tensor | None = None) -> dict[str, float]:
-    scores = Scores({"task": task}, CPU)
+    scores = Evaluation({"task": task}, CPU)
     batch = batch_of({"task": target}, {} if labelled is None else {"task": labelled})
     for start in range(0, len(target), 7):
         part = slice(start, start + 7)
@@ -96,7 +96,7 @@ def test_an_inside_after_an_outside_begins_an_entity() -> None:
 def test_entities_of_a_split_are_counted_in_little_time() -> None:
     labels = ("O", *(f"{where}-{kind}" for kind in range(36) for where in "BI"))[:72]
     output, target = torch.randn(700, 35, 72), torch.randint(72, (700, 35))
-    scores = Scores({"task": Tagging(72, labels)}, CPU)
+    scores = Evaluation({"task": Tagging(72, labels)}, CPU)
     started = time.perf_counter()
     for start in range(0, 700, 256):
         scores.add({"task": output[start : start + 256]}, batch_of({"task": target[start : start + 256]}))
@@ -226,7 +226,7 @@ def several(count: int = 20) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 
 def test_several_tasks_have_a_score_a_worst_and_a_sum_of_losses() -> None:
     outputs, targets = several()
-    scores = Scores(TASKS, CPU)
+    scores = Evaluation(TASKS, CPU)
     scores.add(outputs, batch_of(targets))
     values = scores.result()
     assert tuple(values) == metric_names(TASKS)
@@ -244,7 +244,7 @@ def test_rows_without_a_label_do_not_count() -> None:
     spoilt = {name: tensor.clone() for name, tensor in outputs.items()}
     for name, rows in labelled.items():
         spoilt[name][~rows] = math.nan
-    scores = Scores(TASKS, CPU)
+    scores = Evaluation(TASKS, CPU)
     batch = batch_of(targets, labelled)
     for start in range(0, 20, 6):  # of the later ones, none has tags
         part = slice(start, start + 6)
@@ -261,13 +261,13 @@ def test_a_task_that_nobody_has_a_label_for_is_absent() -> None:
     nobody = {"size": torch.zeros(20, dtype=torch.bool)}
     without = {name: target for name, target in targets.items() if name != "size"}
     for batch in (batch_of(targets, nobody), batch_of(without)):
-        scores = Scores(TASKS, CPU)
+        scores = Evaluation(TASKS, CPU)
         scores.add(outputs, batch)
         values = scores.result()
         assert tuple(values) == tuple(name for name in metric_names(TASKS) if not name.startswith("size."))
         assert values["score"] == pytest.approx((values["kind.accuracy"] + values["tags.accuracy"]) / 2)
         assert values["loss"] == pytest.approx(values["kind.loss"] + values["tags.loss"])
-    empty = Scores(TASKS, CPU)
+    empty = Evaluation(TASKS, CPU)
     empty.add(outputs, batch_of(targets, dict.fromkeys(TASKS, nobody["size"])))
     assert empty.result() == {}
 

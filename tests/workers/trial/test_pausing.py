@@ -16,8 +16,8 @@ from workers.recipe import Recipe
 from workers.tabular import Answer, Simulated, Table
 from workers.training.learning import Learning
 from workers.training.optimization import FusedOptimizer
-from workers.trial import checkpoint, trial
-from workers.trial.checkpoint import Epoch
+from workers.trial import checkpoint_format, trial
+from workers.trial.checkpoint_format import Epoch
 
 
 def test_a_checkpoint_brings_network_and_optimizer_to_where_they_were() -> None:
@@ -33,9 +33,9 @@ def test_a_checkpoint_brings_network_and_optimizer_to_where_they_were() -> None:
 
     (network, learning), (other, its) = made(0), made(1)
     history = [Epoch(Report(epoch, {"loss": 1 / epoch}, 0.1, 2.0, 3.0), 4.0 * epoch) for epoch in range(1, 8)]
-    data = checkpoint.save(job, network, learning, history)
-    assert checkpoint.restore(data, job, other, its) == history
-    assert checkpoint.save(job, other, its, history) == data
+    data = checkpoint_format.save(job, network, learning, history)
+    assert checkpoint_format.restore(data, job, other, its) == history
+    assert checkpoint_format.save(job, other, its, history) == data
 
 
 def test_a_checkpoint_that_does_not_fit_changes_nothing() -> None:
@@ -45,10 +45,10 @@ def test_a_checkpoint_that_does_not_fit_changes_nothing() -> None:
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     other = Learning({"optimizer": FusedOptimizer(network.parameters(), Recipe(optimizer="sgd"))})
     torch.nn.init.ones_(next(network.parameters()))
-    data = checkpoint.save(job, network, other, [])
+    data = checkpoint_format.save(job, network, other, [])
     network.load_state_dict(before)
     with pytest.raises(FormatError, match=r"not of this network and recipe: optimizer\.0\.1, optimizer"):
-        checkpoint.restore(data, job, network, learning)
+        checkpoint_format.restore(data, job, network, learning)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 

@@ -21,9 +21,9 @@ from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, R
 from workers.recipe import Recipe
 from workers.training.learning import Learning
 from workers.training.optimization import FusedOptimizer
-from workers.trial import checkpoint, trial
-from workers.trial.checkpoint import Epoch
-from workers.trial.checkpoints import Folder, SavedWeights
+from workers.trial import checkpoint_format, trial
+from workers.trial.checkpoint_folder import CheckpointFolder, SavedWeights
+from workers.trial.checkpoint_format import Epoch
 from workers.trial.memory import held
 
 MIB = 2**20
@@ -56,9 +56,9 @@ def job(tmp_path: Path) -> Job:
 
 
 @pytest.fixture
-def folder(job: Job) -> Folder:
+def folder(job: Job) -> CheckpointFolder:
     assert job.folder is not None
-    return Folder(job.folder)
+    return CheckpointFolder(job.folder)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def whole(job: Job) -> dict[int, list[object]]:
 
 
 def test_a_trial_that_breaks_off_ends_as_one_that_does_not(
-    job: Job, folder: Folder, whole: dict[int, list[object]]
+    job: Job, folder: CheckpointFolder, whole: dict[int, list[object]]
 ) -> None:
     broken_off(job, after=3)
     assert [state.epoch for state in folder.saved()] == [3]
@@ -81,19 +81,20 @@ def test_a_trial_that_breaks_off_ends_as_one_that_does_not(
 
 
 def test_a_trial_whose_process_is_killed_ends_as_one_that_is_not(
-    job: Job, folder: Folder, whole: dict[int, list[object]]
+    job: Job, folder: CheckpointFolder, whole: dict[int, list[object]]
 ) -> None:
     script = f"""
 import os, signal
 from faulty_networks import architecture, points
-from workers.trial import trial
 from workers.job import Job
+from workers.trial import trial
 steps = trial.run(Job(0, architecture(), 3, epochs=5, folder={job.folder!r}, save_seconds=0.0), points())
 for _ in range(3):
     next(steps)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    path = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    tests = Path(__file__).parents[2]
+    path = {"PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"}
     ended = subprocess.run([sys.executable, "-c", script], check=False, env={**os.environ, **path})
     assert ended.returncode == -signal.SIGKILL
     assert [state.epoch for state in folder.saved()] == [2]
@@ -101,7 +102,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_pause_is_saved_and_read_on_any_machine_that_reaches_it(
-    job: Job, folder: Folder, whole: dict[int, list[object]]
+    job: Job, folder: CheckpointFolder, whole: dict[int, list[object]]
 ) -> None:
     before = events_of(dataclasses.replace(job, until=2))
     paused = finished(before).checkpoint
@@ -112,7 +113,7 @@ def test_a_pause_is_saved_and_read_on_any_machine_that_reaches_it(
 
 
 def test_a_trial_that_breaks_off_in_a_later_leg_goes_on_there(
-    job: Job, folder: Folder, whole: dict[int, list[object]]
+    job: Job, folder: CheckpointFolder, whole: dict[int, list[object]]
 ) -> None:
     paused = finished(events_of(dataclasses.replace(job, folder=None, until=2))).checkpoint
     leg = dataclasses.replace(job, checkpoint=paused)
@@ -122,7 +123,7 @@ def test_a_trial_that_breaks_off_in_a_later_leg_goes_on_there(
 
 
 def test_a_trial_that_broke_off_behind_its_checkpoint_goes_on_from_that(
-    job: Job, folder: Folder, whole: dict[int, list[object]]
+    job: Job, folder: CheckpointFolder, whole: dict[int, list[object]]
 ) -> None:
     broken_off(job, after=1)
     paused = finished(events_of(dataclasses.replace(job, folder=None, until=3))).checkpoint
@@ -162,7 +163,7 @@ def test_a_state_of_another_trial_is_passed_over(
 
 @pytest.mark.parametrize("broken", [b"", b"noise" * 100, None], ids=["empty", "noise", "half"])
 def test_a_state_that_is_not_whole_is_passed_over(
-    job: Job, folder: Folder, whole: dict[int, list[object]], broken: bytes | None
+    job: Job, folder: CheckpointFolder, whole: dict[int, list[object]], broken: bytes | None
 ) -> None:
     broken_off(job, after=3)
     data = folder.saved()[0].state.read()
@@ -184,7 +185,7 @@ def test_a_storage_that_fails_costs_a_line_in_the_log(job: Job, whole: dict[int,
     assert answers(events_of(dataclasses.replace(job, checkpoint=paused)))[0] == whole[0][2:]
 
 
-def test_a_trial_saves_no_more_often_than_it_was_told(job: Job, folder: Folder) -> None:
+def test_a_trial_saves_no_more_often_than_it_was_told(job: Job, folder: CheckpointFolder) -> None:
     events_of(dataclasses.replace(job, save_seconds=3600.0))
     assert folder.saved() == []
     events_of(dataclasses.replace(job, save_seconds=0.0))
@@ -225,10 +226,10 @@ def saved(job: Job, *spent: float) -> bytes:
         Epoch(Report(epoch, {"loss": 1.0}, 1.0, 1.0, 1.0), seconds) for epoch, seconds in enumerate(spent, 1)
     ]
     learning = Learning({"optimizer": FusedOptimizer(network.parameters(), Recipe())})
-    return checkpoint.save(job, network, learning, history)
+    return checkpoint_format.save(job, network, learning, history)
 
 
-def test_seconds_of_an_earlier_attempt_count(job: Job, folder: Folder) -> None:
+def test_seconds_of_an_earlier_attempt_count(job: Job, folder: CheckpointFolder) -> None:
     folder.save(2, saved(job, 1000.0, 3000.0))
     assert 3000 < finished(events_of(job)).seconds < 4000
     late = failed(events_of(dataclasses.replace(job, seconds=2000.0)))
@@ -236,7 +237,7 @@ def test_seconds_of_an_earlier_attempt_count(job: Job, folder: Folder) -> None:
     assert 3000 < late.seconds < 4000
 
 
-def test_seconds_of_an_earlier_leg_do_not_count(job: Job, folder: Folder) -> None:
+def test_seconds_of_an_earlier_leg_do_not_count(job: Job, folder: CheckpointFolder) -> None:
     paused = Checkpoint(1, HeldWeights(saved(job, 1000.0)))
     assert finished(events_of(dataclasses.replace(job, checkpoint=paused))).seconds < 1000
     folder.save(2, saved(job, 1000.0, 3000.0))
