@@ -67,7 +67,7 @@ class IsolatedRandomState:
 
 
 def isolated(steps: Iterator[T], own: AbstractContextManager[None]) -> Iterator[T]:
-    """Yields the items of ``steps`` outside ``own``, an `IsolatedRandomState`, say; computes them inside it."""
+    """Yields the items of ``steps``, each computed inside ``own``, an `IsolatedRandomState` or the like."""
     try:
         while True:
             with own:
