@@ -26,13 +26,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """A Ray of two CPUs on this machine; what uses Ray in this process finds it running."""
-    import faulty_networks
     import ray
 
     from workers.remote import cluster
 
-    # Ray's workers cannot import what lies among the tests.
-    ray.cloudpickle.register_pickle_by_value(faulty_networks)
     cluster.start_local(cpus=2)
     yield
     ray.shutdown()

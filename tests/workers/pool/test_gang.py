@@ -15,7 +15,6 @@ import pytest
 import ray
 import torch
 import torch.distributed as dist
-from faulty_networks import answers, drain, points, run
 from ray.util import placement_group_table
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -37,6 +36,7 @@ from workers.pool.pool import Pool
 from workers.problems.problem import Problem
 from workers.remote import cluster
 from workers.tabular import Table
+from workers.testing.jobs import answers, drain, points, run
 from workers.trial import trial
 
 cluster_tests = pytest.mark.cluster

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import ray
-from faulty_networks import answers, architecture, drain, faulty, points, run
 
 from search_spaces.errors import ExecutorError
 from workers.job import Failed, Finished, Job, Reported
 from workers.pool.pool import Pool
 from workers.problems.problem import Problem
+from workers.testing.jobs import answers, architecture, drain, faulty, points, run
 
 pytestmark = pytest.mark.cluster
 

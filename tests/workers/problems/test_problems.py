@@ -358,12 +358,3 @@ SIGNATURE = Signature({"image": Image(1, 4, 4)}, {"label": Classification(3)})
 def test_data_that_do_not_fit_are_refused_by_name(inputs: object, targets: object, words: str) -> None:
     with pytest.raises(ProblemError, match=words):
         Problem.from_tensors("mine", (inputs, targets), signature=SIGNATURE)
-
-
-def test_what_the_catalog_gives_fits_its_signature() -> None:
-    for name in ("digits", "digit_pairs", "omniglot", "snips"):
-        problem = load(name)
-        assert problem.name == name
-        assert problem.description
-        moved = problem.to("cpu")
-        assert len(moved.test) == len(problem.test)

@@ -7,7 +7,6 @@ from typing import get_args
 import joined_networks
 import pytest
 import torch
-from faulty_networks import architecture, points
 from torch import Tensor, nn
 
 from search_spaces import Classification, Image, Regression, Signature, Space, Vector, layer, sequential
@@ -17,6 +16,7 @@ from workers.job import Finished, Job
 from workers.problems import load
 from workers.problems.problem import Problem
 from workers.recipe import LossMethod, Recipe
+from workers.testing.jobs import architecture, points
 from workers.training.gradient_balancing import METHODS
 from workers.training.training import train
 from workers.trial import trial

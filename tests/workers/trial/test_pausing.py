@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from faulty_networks import answers, architecture, drain, faulty, points, run
 
 from search_spaces import Classification, Signature, Space, Vector, integer
 from search_spaces.errors import ExecutorError, FormatError
@@ -14,6 +13,7 @@ from workers.job import Checkpoint, Finished, HeldWeights, Job, Report, Reported
 from workers.pool.pool import Pool
 from workers.recipe import Recipe
 from workers.tabular import Answer, Simulated, Table
+from workers.testing.jobs import answers, architecture, drain, faulty, points, run
 from workers.training.learning import Learning
 from workers.training.optimization import FusedOptimizer
 from workers.trial import checkpoint_format, trial

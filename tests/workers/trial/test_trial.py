@@ -12,13 +12,13 @@ from typing import Any
 import joined_networks
 import pytest
 import torch
-from faulty_networks import answers, architecture, points
 from safetensors.torch import load
 from torch import Tensor, nn
 
 from search_spaces import Architecture, layer
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported
 from workers.recipe import Recipe
+from workers.testing.jobs import answers, architecture, points
 from workers.training.learning import Learning
 from workers.training.optimization import FusedOptimizer
 from workers.trial import checkpoint_format, trial
@@ -85,7 +85,7 @@ def test_a_trial_whose_process_is_killed_ends_as_one_that_is_not(
 ) -> None:
     script = f"""
 import os, signal
-from faulty_networks import architecture, points
+from workers.testing.jobs import architecture, points
 from workers.job import Job
 from workers.trial import trial
 steps = trial.run(Job(0, architecture(), 3, epochs=5, folder={job.folder!r}, save_seconds=0.0), points())

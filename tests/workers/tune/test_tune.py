@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import safetensors.torch
-from faulty_networks import Faulty, answers, architecture, drain, faulty, points, run
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, PopulationBasedTraining, TrialScheduler
 from torch import nn
@@ -21,6 +20,7 @@ from search_spaces.errors import ExecutorError, FormatError
 from workers.inline import Inline
 from workers.job import Failed, Finished, Job, Reported
 from workers.problems.problem import Problem
+from workers.testing.jobs import Faulty, answers, architecture, drain, faulty, points, run
 from workers.tune.search import as_searcher, trainable
 from workers.tune.tune import Tune
 

@@ -1,4 +1,4 @@
-"""Networks in which something goes wrong, for tests of what becomes of them."""
+"""A small problem, jobs that train it in milliseconds, and networks in which something goes wrong."""
 
 import math
 import os
@@ -16,7 +16,14 @@ from workers.problems.problem import Problem
 
 
 class Faulty(nn.Module):
-    """Passes its input on, except that in real computing (no dry run) something goes wrong."""
+    """Passes its input on, except that something goes wrong when it really computes (in no dry run).
+
+    Args:
+        fault: what goes wrong: ``exception``, ``exit``, ``nan``, ``cuda memory``, ``python memory``, ``host
+            memory``, ``slow``, ``hang``, ``killed once`` or ``killed``; ``own process`` writes the number of
+            its process into the marker; all else does nothing.
+        marker: a path, for ``own process`` and ``killed once``.
+    """
 
     def __init__(self, fault: str, marker: str = "") -> None:
         super().__init__()
@@ -63,42 +70,46 @@ class Picky(nn.Module):
         return x
 
 
-def architecture(*faults: object, epochs: int = 2, dropout: float = 0.3) -> Architecture:
+def architecture(*layers: object, epochs: int = 2, dropout: float = 0.3) -> Architecture:
+    """A small network with dropout for `points`, whose last layers are these, and its recipe."""
     model = sequential(
-        layer(nn.Linear, out_features=8), layer(nn.ReLU), layer(nn.Dropout, p=dropout), *faults
+        layer(nn.Linear, out_features=8), layer(nn.ReLU), layer(nn.Dropout, p=dropout), *layers
     )
     return Space({"model": model, "recipe": {"epochs": epochs, "batch_size": 16}}).architecture({})
 
 
 def faulty(fault: str, marker: object = "") -> Architecture:
+    """A network in which something goes wrong; see `Faulty`."""
     return architecture(layer(Faulty, fault=fault, marker=str(marker)))
 
 
 def points() -> Problem:
-    """120 points in five dimensions, of three kinds that are nearly apart."""
+    """A problem of 120 points in five dimensions, of three kinds that are nearly apart."""
     generator = torch.Generator().manual_seed(0)
     targets = torch.arange(120) % 3
     inputs = torch.randn(120, 5, generator=generator) + nn.functional.one_hot(targets, 5) * 2
     signature = Signature({"point": Vector(5)}, {"kind": Classification(3)})
-    return Problem.from_tensors("points", (inputs, targets), signature=signature)
+    words = "Points of three kinds, for tests"
+    return Problem.from_tensors("points", (inputs, targets), signature=signature, description=words)
 
 
 def drain(executor: Executor) -> list[Event]:
-    """All events until no job is in flight."""
+    """Returns all events until no job is in flight."""
     events: list[Event] = []
-    while news := executor.events():
-        events += news
+    while new := executor.events():
+        events += new
     return events
 
 
 def run(executor: Executor, *jobs: Job) -> list[Event]:
+    """Starts jobs and returns all their events."""
     for job in jobs:
         executor.start(job)
     return drain(executor)
 
 
 def answers(events: list[Event]) -> dict[int, list[object]]:
-    """What each job said of its network, without what depends on the clock."""
+    """What each job's events say of its network, by number, without what depends on the clock."""
     said: dict[int, list[object]] = {}
     for event in events:
         if isinstance(event, Reported):
