@@ -30,12 +30,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the package of the examples is installed."""
     folder = tmp_path_factory.mktemp("site")
     install_example(folder)
+    install(folder, "here-package", "1.1", {"nasforge.executors": {"here": "workers.inline:Inline"}})
     return folder
 
 
 @pytest.mark.parametrize(
     ("what", "name"),
-    [("controllers", "annealing"), ("problems", "spirals"), ("spaces", "sine_mlp"), ("trackers", "jsonl")],
+    [
+        ("controllers", "annealing"),
+        ("problems", "spirals"),
+        ("spaces", "sine_mlp"),
+        ("trackers", "jsonl"),
+        ("executors", "here"),
+    ],
 )
 def test_what_a_package_offers_is_listed_with_its_package(
     what: str, name: str, site: Path, tmp_path: Path
@@ -43,12 +50,12 @@ def test_what_a_package_offers_is_listed_with_its_package(
     done = run_with(site, "nas", "list", what, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if name in line]
-    assert "nasforge-example 1.0" in line
+    assert ("here-package 1.1" if what == "executors" else "nasforge-example 1.0") in line
 
 
 @pytest.mark.end_to_end
 def test_a_search_by_names_of_a_package_is_run_resumed_and_loaded(site: Path, tmp_path: Path) -> None:
-    options = ("--executor", "inline", "--track", "jsonl:told.jsonl", "--store", "s.db", "--without-plain")
+    options = ("--executor", "here", "--track", "jsonl:told.jsonl", "--store", "s.db", "--without-plain")
     done = run_with(site, "nas", "search", *SEARCH, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     with Store(tmp_path / "s.db") as store:

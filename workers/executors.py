@@ -5,33 +5,18 @@ Importing this module is cheap: Ray is loaded with the first executor that needs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from search_spaces.plugins import Catalog
+from workers.executor import Executor
 
-from search_spaces.errors import UnknownNameError
-
-if TYPE_CHECKING:
-    from workers.executor import Executor
-
-catalog: dict[str, str] = {
-    "pool": "workers.pool.pool:Pool",
-    "inline": "workers.inline:Inline",
-    "tune": "workers.tune.tune:Tune",
-}
-"""The address of each executor's class, ``module:attribute``, by the executor's name."""
-
-
-def executor_class(name: str) -> type[Executor]:
-    """Imports the class of an executor.
-
-    Args:
-        name: a name of the `catalog`.
-
-    Raises:
-        UnknownNameError: there is no executor of that name.
-    """
-    if name not in catalog:
-        raise UnknownNameError("executor", name, catalog)
-    module, _, attribute = catalog[name].partition(":")
-    found: type[Executor] = getattr(import_module(module), attribute)
-    return found
+catalog: Catalog[type[Executor]] = Catalog(
+    "executor",
+    {
+        "pool": "workers.pool.pool:Pool",
+        "inline": "workers.inline:Inline",
+        "tune": "workers.tune.tune:Tune",
+    },
+    group="nasforge.executors",
+    fits=lambda thing: isinstance(thing, type) and issubclass(thing, Executor),
+    wanted="a subclass of workers.Executor",
+)
+"""The class of every executor by its name, those of plug-ins included."""

@@ -17,6 +17,7 @@ class Catalog(StrEnum):
     spaces = "spaces"
     problems = "problems"
     controllers = "controllers"
+    executors = "executors"
     trackers = "trackers"
     searches = "searches"
 

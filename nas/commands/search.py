@@ -26,7 +26,7 @@ from nas.commands.options import (
 )
 from nas.environment import DEFAULT_STORE, in_job, without_password
 from search_spaces.errors import SearchError, UnknownNameError
-from workers.executors import catalog, executor_class
+from workers.executors import catalog
 
 if TYPE_CHECKING:
     from nas.search.callbacks import Callback
@@ -199,7 +199,7 @@ def executor_of(
         SearchError: options that do not go together.
         ExecutorError: numbers that no worker can have.
     """
-    if name not in (None, *catalog):
+    if name is not None and name not in catalog:
         raise UnknownNameError("executor", str(name), catalog)
     if is_dashboard(address):
         raise SearchError(f"--address {without_password(address)}: a search is sent there by nas submit")
@@ -220,7 +220,7 @@ def executor_of(
         return name
     if name == "tune" and processes is not None:
         raise SearchError(f"--processes-per-trial {processes}: Ray Tune's trials have one process")
-    made = executor_class(name or "pool")
+    made = catalog.find(name or "pool")
     takes = inspect.signature(made).parameters
     wanted = {"workers": workers, "cpus": cpus, "gpus": gpus, "address": address, "processes": processes}
     given: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}

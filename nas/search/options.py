@@ -21,7 +21,7 @@ from search_spaces.errors import DecisionError, SearchError, UnknownNameError
 from search_spaces.holes import Value
 from search_spaces.space import Space
 from workers.executor import Executor
-from workers.executors import executor_class
+from workers.executors import catalog as executors
 
 if TYPE_CHECKING:
     from workers.problems import Problem
@@ -122,7 +122,7 @@ def uri_of(folder: str | Path | None) -> str | None:
 
 def executor_of(executor: str | Executor) -> Executor:
     """An executor, from itself or its name."""
-    return executor if isinstance(executor, Executor) else executor_class(str(executor))()
+    return executor if isinstance(executor, Executor) else executors.find(str(executor))()
 
 
 def check_controller(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from workers.executor import Executor
-from workers.executors import catalog, executor_class
+from workers.executors import catalog
 from workers.testing import ExecutorContract
 
 
@@ -14,7 +14,7 @@ class TestExecutors(ExecutorContract):
     @pytest.fixture(scope="class", params=list(catalog))
     @classmethod
     def make_executor(cls, request: pytest.FixtureRequest) -> Callable[[], Executor]:
-        kind = executor_class(request.param)
+        kind = catalog.find(request.param)
         if request.param != "inline":
             request.getfixturevalue("ray_cluster")
         takes = inspect.signature(kind).parameters

@@ -8,7 +8,7 @@ import pytest
 from search_spaces import Architecture, Classification, Signature, Space, Vector, integer
 from search_spaces.errors import ExecutorError, UnknownNameError
 from workers import Failed, Finished, Inline, Job
-from workers.executors import catalog, executor_class
+from workers.executors import catalog
 from workers.tabular import Answer, Simulated, Table
 from workers.testing.jobs import architecture, drain, points
 
@@ -84,7 +84,7 @@ def test_ctrl_c_in_the_inline_executor_ends_the_job_that_runs() -> None:
 
 
 def test_the_catalog_has_every_executor_by_its_name() -> None:
-    assert executor_class("inline") is Inline
-    assert [executor_class(name).__name__ for name in catalog] == ["Pool", "Inline", "Tune"]
+    assert catalog.find("inline") is Inline
+    assert [kind.__name__ for kind in catalog.values()] == ["Pool", "Inline", "Tune"]
     with pytest.raises(UnknownNameError, match="no executor named 'tun'; did you mean 'tune'"):
-        executor_class("tun")
+        catalog.find("tun")

@@ -13,12 +13,14 @@ from nas.results.text import duration, first_sentence
 from nas.store.store import Store
 from search_spaces.catalog import catalog as spaces
 from search_spaces.plugins import Catalog
+from workers.executors import catalog as executors
 from workers.problems import catalog as problems
 
 _CATALOGS: Mapping[str, Catalog[Any]] = {
     "spaces": spaces,
     "problems": problems,
     "controllers": controllers,
+    "executors": executors,
     "trackers": trackers,
 }
 
@@ -27,7 +29,8 @@ def print_catalog(what: str) -> None:
     """Prints the names in a catalog, with a line about each; of a plug-in also its package.
 
     Args:
-        what: the catalog: ``spaces``, ``problems``, ``controllers`` or ``trackers``.
+        what: the catalog: ``spaces``, ``problems``, ``controllers``, ``executors`` or
+            ``trackers``.
     """
     catalog = _CATALOGS[what]
     rows = []
