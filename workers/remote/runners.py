@@ -1,4 +1,7 @@
-"""What a worker on Ray runs jobs with: the problem, as it travels there, and the training of its networks."""
+"""What a worker on Ray runs jobs with: the problem, as it travels there, and the training of its networks.
+
+A problem travels as data, never as a name: a worker needs neither the function that loaded it nor its files.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from search_spaces import Space, layer
 from workers.job import Event, Job
+from workers.table import Table, perform
 
 if TYPE_CHECKING:
     from workers.problems.split import Split
@@ -14,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Runner(Protocol):
-    """Runs a job; ``check``, ``enough`` and ``group`` as in `workers.trial.run`."""
+    """Runs a job; ``check``, ``enough`` and ``group`` are those of `workers.trial.trial.run`."""
 
     def __call__(
         self,
@@ -30,9 +35,7 @@ Packed = dict[str, Any]
 
 
 def pack(problem: Any) -> Packed:
-    """A problem, or a table, as Ray's object store takes it."""
-    from workers.table import Table
-
+    """Packs a problem, or a table, for Ray's object store."""
     if isinstance(problem, Table):
         return {"table": problem}
     splits = {part: _arrays(getattr(problem, part)) for part in ("train", "validation", "test")}
@@ -41,7 +44,7 @@ def pack(problem: Any) -> Packed:
 
 
 def unpack(packed: Packed) -> Any:
-    """The problem again. Its tensors may be views of memory shared with other processes: only to read."""
+    """Unpacks the problem. Its tensors may be views of memory shared with other processes: only to read."""
     from workers.problems.problem import Problem
     from workers.problems.split import Split
 
@@ -71,10 +74,9 @@ def _tensors(value: Any) -> Any:
 
 
 def _warm_up(device: str) -> None:
-    """Run a trial of nothing: what torch imports at its first step is not the first real trial's time."""
+    """Runs a trial of nothing: what torch imports at its first step is not the first real trial's time."""
     import torch
 
-    from search_spaces import Space, layer
     from workers.problems.problem import Problem
     from workers.trial import trial
 
@@ -86,10 +88,8 @@ def _warm_up(device: str) -> None:
 
 
 def runner(packed: Packed, cpus: int, device: str) -> Runner:
-    """What runs a job: training, or for a table its answer in real time (torch is not even imported then)."""
+    """Returns what runs jobs: training, or for a table its answers in real time, without importing torch."""
     if "table" in packed:
-        from workers.table import perform
-
         return lambda job, check, enough=lambda: False, group=None: perform(
             packed["table"], job, check, enough
         )
