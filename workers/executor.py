@@ -54,7 +54,7 @@ class Executor(ABC):
     - after `close` no process of the executor is left.
 
     Example:
-        >>> with Inline() as executor:  # doctest: +SKIP
+        >>> with Inline() as executor:
         ...     executor.open(problem)
         ...     executor.start(Job(0, architecture, seed=0))
         ...     while events := executor.events():

@@ -22,8 +22,8 @@ class Inline(Executor):
     A `workers.tabular.Table` in place of a problem is played in real time.
 
     Args:
-        cpus: threads that torch may use in a trial; as many as a pool's worker for the same results.
-        gpus: above 0: train on the GPU.
+        cpus: the threads that torch may use in a trial; as many as a pool's worker for the same results.
+        gpus: the GPUs to train on: none, or above 0 the one that is there.
     """
 
     def __init__(self, cpus: int = 1, gpus: float = 0) -> None:
@@ -81,7 +81,7 @@ class Inline(Executor):
         return trial.run(job, data, device=self._device)
 
     def _step(self, job: Job, steps: Iterator[Event]) -> Event:
-        """The next event, with the trial's number of threads while it is computed."""
+        """Returns the next event, with the trial's number of threads while it is computed."""
         import torch
 
         threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""What goes to a worker and what comes back: jobs, reports, and the events of an executor."""
+"""What goes to a worker and what comes back: a job there; its reports and its end back, as events."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Weights(ABC):
 
     @abstractmethod
     def read(self) -> bytes:
-        """The weights in the safetensors format, named as in the network's ``state_dict``.
+        """Returns the weights in the safetensors format, named as in the network's ``state_dict``.
 
         Raises:
-            ExecutorError: they are no longer there (a pool's go with the pool, or with their node).
+            ExecutorError: the weights are no longer there (a pool's go with the pool, or with their node).
         """
 
 
@@ -39,8 +39,8 @@ class Checkpoint:
     """Where a trial paused: all that any worker needs to go on (see `workers.trial.checkpoint_format`).
 
     Attributes:
-        epoch: the last one trained.
-        state: weights and the optimizer's state, wherever they are kept.
+        epoch: the last epoch that was trained.
+        state: the weights and the optimizer's state, wherever they are kept.
     """
 
     epoch: int
@@ -49,29 +49,31 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Job:
-    """One trial to run: train this architecture, or a leg of that.
+    """A trial to run: train this architecture, or go on with its training up to a pause.
 
-    The same architecture, seed and epochs give the same metrics on every executor with the same number of
-    threads and processes and the same kind of device; also when it is trained in legs, on whatever workers.
+    The same architecture, seed and epochs lead to the same metrics on every executor with the same number of
+    threads and processes and the same kind of device, however often the training pauses and wherever it goes
+    on.
 
     Attributes:
-        number: names the job in its events; unique among the jobs in flight.
+        number: the name of the job in its events, unique among the jobs in flight.
         architecture: the network, and its recipe if it has one.
-        seed: of the initial weights and of all chance in training.
-        epochs: instead of the recipe's.
-        seconds: limit on the job; passing it fails the trial with ``timeout``.
-        until: pause after this epoch. The learning rate's schedule spans all ``epochs`` all the same.
-        checkpoint: of the same trial, to go on from. Where it is lost, the trial begins again: the results
-            are the same, only later.
-        folder: fsspec URI of this trial's own checkpoints (``/shared/x``, ``s3://bucket/x``): a trial that
-            was lost goes on from the latest one that is whole. A path is the worker's. The caller removes it
-            in the end (`workers.trial.checkpoint_folder.CheckpointFolder`).
-        save_seconds: between checkpoints in the folder; they are saved when an epoch ends, and at a pause.
-        memory: bytes that the worker's process may hold (resident, without what it shares with others) while
-            the trial runs; more fails it with ``out_of_memory``.
-        silence: seconds without a report after which the trial fails with ``silent``.
-        initial: weights (safetensors) of another network to begin from, where names and shapes match. The
-            metrics depend on them, too; `Finished.costs` has ``inherited_tensors``, how many it got.
+        seed: the seed of the initial weights and of everything random in the training.
+        epochs: the epochs to train; None: the recipe's.
+        seconds: the time limit of the job; a trial that passes it fails with ``timeout``.
+        until: the epoch after which to pause. The learning rate's schedule spans all ``epochs`` all the same.
+        checkpoint: a checkpoint of the same trial, to go on from. Where it is lost, the trial begins again:
+            the results are the same, only later.
+        folder: the fsspec URI of this trial's own checkpoints (``/shared/x``, ``s3://bucket/x``): a trial
+            that was lost goes on from the latest one that is whole. A path is the worker's. The caller
+            removes it in the end (`workers.trial.checkpoint_folder.CheckpointFolder`).
+        save_seconds: the seconds between checkpoints in the folder; they are saved when an epoch ends, and at
+            a pause.
+        memory: the bytes that the worker's process may hold (resident, without what it shares with others)
+            while the trial runs; more fails it with ``out_of_memory``.
+        silence: the seconds without a report after which the trial fails with ``silent``.
+        initial: the weights (safetensors) of another network to begin from, where names and shapes match.
+            The metrics depend on them, too; `Finished.costs` has ``inherited_tensors``, how many it got.
     """
 
     number: int
@@ -108,11 +110,11 @@ class Report:
     """How a network does after an epoch.
 
     Attributes:
-        epoch: counted from 1.
-        metrics: on the validation split, by name (see `workers.training.metrics`).
-        train_loss: mean over the epoch's examples, while they were learnt from.
-        seconds: of the epoch's training, without validation.
-        samples_per_second: examples trained on, in those seconds.
+        epoch: the number of the epoch, counted from 1.
+        metrics: the metrics on the validation split, by name (see `workers.training.metrics`).
+        train_loss: the mean loss over the epoch's examples, while they were learnt from.
+        seconds: the seconds of the epoch's training, without validation.
+        samples_per_second: the examples that were trained on in each of those seconds.
     """
 
     epoch: int
@@ -135,14 +137,15 @@ class Finished:
     """A job has ended well, be it for a pause. Its last event.
 
     Attributes:
-        number: of the job.
-        metrics: on the validation split, after the last epoch.
-        test_metrics: on the test split, likewise; for reporting only.
-        seconds: of the whole job: build, training, validation, test. Where it went on from the job's folder,
-            those of the earlier attempt count, as far as it was saved; so they do for the job's limit.
-        weights: after the last epoch.
-        costs: of the network, by name (see `search_spaces.building.cost.Cost`).
-        attempts: times that the job was begun; above 1 when a worker was lost.
+        number: the number of the job.
+        metrics: the metrics on the validation split after the last epoch.
+        test_metrics: those on the test split, for reporting only.
+        seconds: the seconds of the whole job: build, training, validation, test. Where it went on from the
+            job's folder, those of the earlier attempt count, as far as it was saved; so they do for the job's
+            limit.
+        weights: the weights after the last epoch.
+        costs: the costs of the network by name (see `search_spaces.building.cost.Cost`).
+        attempts: how often the job was begun; above 1 when a worker was lost.
         checkpoint: where the trial has paused; None: it has come to its end.
         log: the end of what the trial printed, and what became of its checkpoints; 64 KiB at most.
         fit: whether the process that ran it may run another one.
@@ -165,15 +168,15 @@ class Failed:
     """A job has ended without a trained network. Its last event.
 
     Attributes:
-        number: of the job.
+        number: the number of the job.
         reason: ``build`` (the network cannot be built, or its recipe is none), ``exception``, ``not_finite``,
             ``out_of_memory``, ``timeout``, ``silent`` (no report for too long), ``stopped`` (by
             `Executor.stop`), ``worker_lost``.
         message: one line for people.
-        traceback: of the network's own exception, its end; empty where there was none.
+        traceback: the end of the traceback of the network's own exception; empty where there was none.
         infrastructure: whether the cluster failed and not the network.
-        seconds: from the job's start to its failure; of earlier attempts as in `Finished`.
-        attempts, log, fit: as in `Finished`.
+        seconds: the seconds from the job's start to its failure; earlier attempts count as in `Finished`.
+        attempts, log, fit: the same as in `Finished`.
     """
 
     number: int

@@ -31,37 +31,38 @@ class Recipe(BaseModel):
         optimizer: ``adamw`` (Loshchilov & Hutter 2019), ``adam``, or ``sgd`` (Nesterov momentum).
         learning_rate: the peak of the schedule; left out, 0.004, or 0.05 with ``sgd``.
         weight_decay: decoupled with ``adamw``, an L2 term of the gradient otherwise.
-        momentum: of ``sgd``; the others do not use it.
-        schedule: of the learning rate over all steps: ``cosine`` down to 0, ``onecycle`` (Smith & Topin 2018:
+        momentum: the momentum of ``sgd``; the others do not use it.
+        schedule: the learning rate over all steps: ``cosine`` down to 0, ``onecycle`` (Smith & Topin 2018:
             up for 30 %, then down to 0), or ``constant``.
-        batch_size: examples per step.
-        augmentation: of images and series while training: ``off``, ``shift`` (images are moved by up to an
-            eighth of the side, series scaled and shifted in their values; Um et al. 2017) or ``cutout`` (a
-            random square or span of a quarter of the side is zeroed; DeVries & Taylor 2017, Park
-            et al. 2019).
-        epochs: passes over the training split.
-        precision: of the arithmetic on a GPU: ``float32`` or ``bfloat16`` (autocast). A CPU uses float32.
-        balancing: of several tasks. Of their losses (see `workers.training.balancing`): ``equal``, the sum;
-            ``static``, by ``task_weights``; ``uncertainty``, by learned variances (Kendall et al. 2018);
-            ``dwa``, by how fast they fall (Liu et al. 2019); ``random`` (Lin et al. 2022). Or of their
-            gradients on what they share (see `workers.training.gradient_balancing`), at a backward pass for
-            each task: ``pcgrad`` (Yu et al. 2020), ``cagrad`` (Liu et al. 2021), ``mgda`` (Sener & Koltun
-            2018), ``nash`` (Navon et al. 2022), ``upgrad`` (Quinton & Rey 2024) or ``aligned`` (Senushkin et
-            al. 2023). A lone task has nothing to be balanced with.
-        task_weights: by task, for ``static`` alone; 1 for a task that is left out.
-        sampling: of examples that come from several domains; see `workers.training.sampling.Sampler`.
+        batch_size: the examples in each step.
+        augmentation: how images and series are changed while training: ``off``, ``shift`` (images are moved
+            by up to an eighth of the side, series scaled and shifted in their values; Um et al. 2017) or
+            ``cutout`` (a random square or span of a quarter of the side is zeroed; DeVries & Taylor 2017,
+            Park et al. 2019).
+        epochs: the passes over the training split.
+        precision: the arithmetic on a GPU: ``float32`` or ``bfloat16`` (autocast). A CPU uses float32.
+        balancing: how several tasks are balanced, by their losses (see `workers.training.balancing`) or by
+            their gradients. Of the losses: ``equal``, the sum; ``static``, by ``task_weights``;
+            ``uncertainty``, by learned variances (Kendall et al. 2018); ``dwa``, by how fast they fall (Liu
+            et al. 2019); ``random`` (Lin et al. 2022). Of the gradients on what they share (see
+            `workers.training.gradient_balancing`), at a backward pass for each task: ``pcgrad`` (Yu et al.
+            2020), ``cagrad`` (Liu et al. 2021), ``mgda`` (Sener & Koltun 2018), ``nash`` (Navon et al. 2022),
+            ``upgrad`` (Quinton & Rey 2024) or ``aligned`` (Senushkin et al. 2023). A lone task has nothing to
+            be balanced with.
+        task_weights: the weight of each task, for ``static`` alone; 1 for a task that is left out.
+        sampling: how examples of several domains are drawn; see `workers.training.sampling.Sampler`.
         modality_dropout: the share of an example's modalities that are left out while training, at random in
             each step; one of those that it has always stays (Neverova et al. 2016).
-        tie: weight of the squared distance between copies of a stage that are shared softly (Duong et al.
+        tie: the weight of the squared distance between copies of a stage that are shared softly (Duong et al.
             2015); of no effect in other networks.
-        alignment: of the embeddings of one example's modalities, in networks that have embeddings of two or
-            more; see `workers.training.alignment`: ``contrastive`` (with a margin; Hadsell et al. 2006),
-            ``infonce`` (van den Oord et al. 2018; Radford et al. 2021), ``mmd`` (Gretton et al. 2012; Long et
-            al. 2015) or ``adversarial`` (Ganin et al. 2016).
-        alignment_weight: of its loss beside those of the tasks.
-        orthogonality: weight of the penalty on what private features have in common with shared ones, and of
-            the domains' confusion in the shared ones where there are several (Liu, Qiu & Huang 2017); of no
-            effect in networks without private features.
+        alignment: how the embeddings of one example's modalities are brought together, in networks that have
+            embeddings of two or more; see `workers.training.alignment`: ``contrastive`` (with a margin;
+            Hadsell et al. 2006), ``infonce`` (van den Oord et al. 2018; Radford et al. 2021), ``mmd``
+            (Gretton et al. 2012; Long et al. 2015) or ``adversarial`` (Ganin et al. 2016).
+        alignment_weight: the weight of its loss beside those of the tasks.
+        orthogonality: the weight of the penalty on what private features have in common with shared ones, and
+            of the domains' confusion in the shared ones where there are several (Liu, Qiu & Huang 2017); of
+            no effect in networks without private features.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,10 +95,10 @@ class Recipe(BaseModel):
 
     @staticmethod
     def make(values: Mapping[str, Any]) -> Recipe:
-        """The recipe with these fields, the others at their defaults.
+        """Makes the recipe with these fields, the others at their defaults.
 
         Raises:
-            RecipeError: an unknown field, or a value that is none for it; names both.
+            RecipeError: there is an unknown field, or a value that is none for it; the message names both.
         """
         try:
             return Recipe(**values)
@@ -106,10 +107,10 @@ class Recipe(BaseModel):
 
     @staticmethod
     def of(architecture: Architecture) -> Recipe:
-        """The recipe in an architecture: ``value["recipe"]``; all defaults where it has none.
+        """Returns the recipe in an architecture: ``value["recipe"]``; all defaults where it has none.
 
         Raises:
-            RecipeError: as `make`.
+            RecipeError: it is no recipe; see `make`.
         """
         value = architecture.value
         found = value.get("recipe", {}) if isinstance(value, Mapping) else {}

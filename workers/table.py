@@ -22,10 +22,10 @@ class Answer:
     """What a table knows of one architecture.
 
     Attributes:
-        metrics: on the validation split, by name, as at the end of the training.
-        seconds: that the training is billed.
-        test_metrics: on the test split, for reporting only.
-        costs: of the network, by name.
+        metrics: the metrics on the validation split, by name, at the end of the training.
+        seconds: the seconds that the training is billed.
+        test_metrics: the metrics on the test split, for reporting only.
+        costs: the costs of the network, by name.
         epochs: ``(metrics, seconds since the start)`` after each epoch, where the table has learning curves.
     """
 
@@ -41,10 +41,10 @@ class Table:
     """A problem whose answers are known: in place of a `Problem`, with `Simulated` workers or a `Pool`.
 
     Attributes:
-        name: of the problem.
+        name: the name of the problem.
         space: the architectures that it knows.
         signature: what they serve.
-        answer: looks an architecture up; None where training it fails.
+        answer: the function that looks an architecture up; it returns None where training fails.
         metrics: the names of the validation metrics.
         objective: what a search optimises unless told otherwise.
         options: how it was loaded.
@@ -60,7 +60,7 @@ class Table:
 
 
 def foresee(table: Table, job: Job) -> list[tuple[float, Event]]:
-    """The events of a job, each with the seconds from its start."""
+    """Returns the events of a job, each with the seconds from its start."""
     answer = table.answer(job.architecture)
     if answer is None:
         return [(0.0, Failed(job.number, "exception", "the table says that it fails", "", False, 0.0))]
@@ -68,7 +68,7 @@ def foresee(table: Table, job: Job) -> list[tuple[float, Event]]:
     curve = whole[: job.until]
     paused = len(curve) < len(whole)
     begun = 0 if job.checkpoint is None else job.checkpoint.epoch
-    spent = curve[begun - 1][1] if curve and begun else 0.0  # billed in earlier legs
+    spent = curve[begun - 1][1] if curve and begun else 0.0  # billed before the pause
     metrics, after = curve[-1] if curve else (answer.metrics, answer.seconds)
     seconds = after - spent
     if job.seconds is not None and seconds > job.seconds:
@@ -95,13 +95,14 @@ def foresee(table: Table, job: Job) -> list[tuple[float, Event]]:
 def perform(
     table: Table, job: Job, check: Callable[[], None], enough: Callable[[], bool] = lambda: False
 ) -> Iterator[Event]:
-    """Play a job in real time: its events, each when its seconds are over.
+    """Plays a job in real time: yields its events, each when its seconds are over.
 
     Args:
-        table: that answers it.
+        table: the table that answers the job.
         job: what to do.
-        check: called now and then; raises `TrialStopped` to end the trial.
-        enough: asked after each epoch; true: the trial pauses there, as with `Job.until`.
+        check: the function that is called now and then; it raises `TrialStopped` to end the trial.
+        enough: the function that is asked after each epoch; where it says so the trial pauses there, as with
+            `Job.until`.
     """
     started = time.perf_counter()
     try:

@@ -29,11 +29,11 @@ class Simulated(Executor):
     The clock stands still while anyone thinks, and jumps to the next event when asked for events.
 
     Args:
-        workers: simulated workers.
-        queued: jobs beyond those running that are worth having in flight.
+        workers: how many workers are simulated.
+        queued: how many jobs beyond those running are worth having in flight.
 
     Attributes:
-        busy_seconds: simulated time of all the workers in training.
+        busy_seconds: the simulated time that all workers together have trained.
     """
 
     def __init__(self, workers: int = 1, *, queued: int = 0) -> None:
@@ -98,7 +98,7 @@ class Simulated(Executor):
         self._coming.clear()
 
     def _begin(self) -> None:
-        """Give waiting jobs to idle workers: their events are known at once."""
+        """Begins waiting jobs on idle workers: their events are known at once."""
         while self._waiting and len(self._running) < self.workers:
             job = self._waiting.popleft()
             self._running[job.number] = self._now

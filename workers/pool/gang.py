@@ -44,7 +44,7 @@ class GangWorker(Worker):
     _others: tuple[Any, ...] = ()
 
     def lead(self, others: list[Any]) -> str:
-        """Form a process group with the others; gives what `ready` gives, when all of them can train."""
+        """Forms a process group with the others; returns what `ready` does, when all of them can train."""
         from workers.training import process_group
 
         ray.get([other.ready.remote() for other in others])
@@ -57,7 +57,7 @@ class GangWorker(Worker):
         return self.ready()
 
     def follow(self, address: tuple[str, int], rank: int, size: int) -> None:
-        """Join the process group of a first process."""
+        """Joins the process group of a first process."""
         from workers.training import process_group
 
         self._store = process_group.reach(address)
@@ -95,10 +95,11 @@ def _put_end(ends: queue.SimpleQueue[tuple[int, End]], rank: int, answer: Any) -
 
 
 def common_end(ends: queue.SimpleQueue[tuple[int, End]], size: int) -> Finished | Failed:
-    """How a trial ended, of how it ended in each of its processes.
+    """Returns how a trial ended, given how it ended in each of its processes.
 
     Args:
-        ends: by rank, as they come in. A process that waits for a lost one may give none.
+        ends: the ends with the ranks of their processes, as they come in. A process that waits for a lost one
+            may send none.
         size: how many processes there are.
 
     Returns:
@@ -142,17 +143,17 @@ def _is_own(end: Finished | Failed) -> bool:
 
 
 def start(processes: int, resources: cluster.Resources, data: Any, device: str) -> tuple[list[Any], Any, Any]:
-    """Start the processes of a member, on one node if there is one with room for all of them.
+    """Starts the processes of a member, on one node if there is one with room for all of them.
 
     Args:
-        processes: how many.
-        resources: of each.
+        processes: how many processes to start.
+        resources: what each of them takes of the cluster.
         data: Ray's reference to the problem.
-        device: to train on.
+        device: the device to train on.
 
     Returns:
         The actors, the first one first; their placement group; and Ray's reference to what `Worker.ready`
-        gives once they can train.
+        returns once they can train.
     """
     strategy = "STRICT_PACK" if cluster.fits_one_node(resources, processes) else "PACK"
     place = placement_group([resources.bundle()] * processes, strategy=strategy)

@@ -27,12 +27,12 @@ class Member:
 
     Attributes:
         actor: Ray's handle; of several processes, the first one's.
-        name: for people: its place in the pool.
+        name: its place in the pool, for people.
         runs: what it was ordered to do.
         ready: when it could train first; None: it is starting.
         listening: whether an answer is awaited from `Worker.exchange`.
-        node: where it runs.
-        handing_over: trials that have ended, but their weights are still on their way.
+        node: the node where it runs.
+        handing_over: the trials that have ended while their weights are still on their way.
         others: the handles of the further processes.
         place: the placement group of several processes.
     """
@@ -51,7 +51,7 @@ class Member:
     _since: float | None = None  # when it got its first run
 
     def occupy(self) -> None:
-        """Note that there is something to do, or that there is not."""
+        """Notes that there is something to do, or that there is not."""
         now = time.monotonic()
         if self.runs and self.ready is not None and self._since is None:
             self._since = now
@@ -60,7 +60,7 @@ class Member:
             self._since = None
 
     def trained(self, seconds: float) -> None:
-        """Count a training."""
+        """Counts the seconds of a training."""
         self._busy += seconds
 
     def usage(self) -> Usage:
@@ -80,15 +80,15 @@ class Members:
 
     Args:
         data: Ray's reference to the problem.
-        asked: how many workers; None: as many as there is room for.
-        resources: of each process.
-        processes: of each worker, which train a trial together.
-        started: called with each new worker and Ray's reference to what it answers once it can train; that
-            comes back by `take_ready`.
+        asked: how many workers there should be; None: as many as there is room for.
+        resources: what each process takes of the cluster.
+        processes: how many processes each worker has, which train a trial together.
+        started: the function that is called with each new worker and Ray's reference to what it answers once
+            it can train; that comes back by `take_ready`.
 
     Attributes:
-        ready: those that can train.
-        expected: how many there are, or soon will be, on the nodes that are there.
+        ready: the workers that can train.
+        expected: how many workers there are, or soon will be, on the nodes that are there.
         look_again: when `adapt` has something to do (monotonic seconds).
     """
 
@@ -119,13 +119,13 @@ class Members:
         return max(1, self._room if self._asked is None else min(self._room, self._asked))
 
     def begin(self, wait: float, retries: int) -> None:
-        """Start the workers.
+        """Starts the workers.
 
         Where nodes are still to come, an autoscaler sees what the workers ask for.
 
         Args:
-            wait: seconds for room to appear; then `adapt` gives up.
-            retries: failures to start before it is given up.
+            wait: the seconds for room to appear, after which `adapt` raises.
+            retries: how many starts in a row may fail before `take_ready` raises.
 
         Raises:
             ExecutorError: there is no room for even one, and none is waited for.
@@ -137,7 +137,7 @@ class Members:
         self.adapt()
 
     def adapt(self) -> None:
-        """Follow the cluster: nodes that joined get workers, what waits for nodes that left is dropped.
+        """Follows the cluster: nodes that joined get workers, what waits for nodes that left is dropped.
 
         Raises:
             ExecutorError: there was no room for a first worker in time.
@@ -177,7 +177,7 @@ class Members:
         self._add(member.name)
 
     def close(self) -> None:
-        """End all of them."""
+        """Ends all of them."""
         for member in list(self._all):
             self._drop(member)
 

@@ -57,20 +57,20 @@ class Pool(Executor):
     A `workers.tabular.Table` in place of a problem is played in real time.
 
     Args:
-        workers: how many; left out, as many as the cluster has room for, whatever that comes to be. More than
-            that wait for nodes: an autoscaler sees what they ask for.
-        cpus: cores and torch threads of each process.
-        gpus: GPUs, or the share of one, of each process; above 0, trials train on it.
-        address: of a cluster (``"auto"``, ``"host:port"``).
-        memory: bytes that Ray sets aside for each process; nothing enforces them (`Job.memory` does).
-        resources: of your cluster's own, for each process, such as ``{"A100": 1}``.
-        processes: of each worker, which train every trial together; see above.
-        retries: see above.
-        grace: see above, in seconds.
-        wait: seconds to wait for room for a first worker, where nodes are still to come.
+        workers: how many workers; left out, as many as the cluster has room for, whatever that comes to be.
+            More than that wait for nodes: an autoscaler sees what they ask for.
+        cpus: the cores and torch threads of each process.
+        gpus: the GPUs, or the share of one, of each process; above 0, trials train on it.
+        address: the address of a cluster (``"auto"``, ``"host:port"``).
+        memory: the bytes that Ray sets aside for each process; nothing enforces them (`Job.memory` does).
+        resources: what each process takes of your cluster's own resources, such as ``{"A100": 1}``.
+        processes: how many processes each worker has, which train every trial together; see above.
+        retries: how often a trial whose worker is lost is run again; see above.
+        grace: the seconds that a trial has to end by itself; see above.
+        wait: the seconds to wait for room for a first worker, where nodes are still to come.
 
     Attributes:
-        lost_workers: workers lost so far while the pool was open.
+        lost_workers: how many workers were lost so far while the pool was open.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class Pool(Executor):
     # ---- sending
 
     def _dispatch(self) -> None:
-        """Send waiting jobs, to idle workers first; give idle workers what is queued behind others."""
+        """Sends waiting jobs, to idle workers first; idle workers get what is queued behind others."""
         ready = self._at_work().ready
         orders: dict[Member, list[Order]] = {}
         for depth in range(QUEUED):
@@ -207,7 +207,7 @@ class Pool(Executor):
             self._even_out(ready)
 
     def _even_out(self, ready: list[Member]) -> None:
-        """Ask back what is queued behind longer jobs, as many as there are idle workers."""
+        """Asks back what is queued behind longer jobs, as many as there are idle workers."""
         idle = sum(not member.runs for member in ready)
         self._move_at = math.inf
         if not idle:
@@ -227,7 +227,7 @@ class Pool(Executor):
                 idle -= 1
 
     def _order(self, run: RemoteRun, member: Member) -> Order | None:
-        """A run on its way to a worker; None where it cannot be sent: then it has failed."""
+        """Returns the order for a run on its way to a worker; None where it cannot be sent: it has failed."""
         ticket = next(self._tickets)
         try:
             order = Order.of(ticket, run.job)
@@ -263,7 +263,7 @@ class Pool(Executor):
     # ---- receiving
 
     def _receive(self, seconds: float) -> None:
-        """Wait for answers, ``seconds`` at most, and take in all that there are."""
+        """Waits for answers, ``seconds`` at most, and takes in all that there are."""
         try:
             answers = [self._answers.get(timeout=None if math.isinf(seconds) else max(0.0, seconds))]
         except queue.Empty:
@@ -337,7 +337,7 @@ class Pool(Executor):
                 self._at_work().replace(member)
 
     def _take_over(self, member: Member) -> None:
-        """The oldest event that waited for its weights to be handed over."""
+        """Takes the oldest event that waited for its weights to be handed over."""
         run, event = member.handing_over.popleft()
         self._finish(run, event)
         if not event.fit:
@@ -354,7 +354,7 @@ class Pool(Executor):
     # ---- lost and overdue workers
 
     def _replace(self, member: Member, why: str) -> None:
-        """A new worker in place of a lost one; its first run counts as begun there, the others do not."""
+        """Starts a worker in place of a lost one; its first run counts as begun there, the others do not."""
         self.lost_workers += 1
         first = self._renew(member)
         if first is None:
@@ -366,7 +366,7 @@ class Pool(Executor):
             self._fail(first, *given_up)
 
     def _renew(self, member: Member) -> RemoteRun | None:
-        """A new worker in place of one; gives the first of the runs there, the others wait again."""
+        """Starts a worker in place of one; returns the first of the runs there, the others wait again."""
         for run, event in member.handing_over:
             self._finish(run, event)
         self._at_work().replace(member)

@@ -35,7 +35,7 @@ class PoolMetrics:
         self._next = time.monotonic() + _SECONDS
 
     def count(self, events: Sequence[Event]) -> None:
-        """Take events into account."""
+        """Counts events."""
         for event in events:
             if isinstance(event, Reported):
                 self._new_epochs += 1
@@ -48,11 +48,11 @@ class PoolMetrics:
         return time.monotonic() >= self._next
 
     def export(self, usage: Sequence[Usage], busy: int) -> None:
-        """Hand it over.
+        """Hands over what was counted.
 
         Args:
-            usage: of each worker.
-            busy: how many have something to do.
+            usage: how each worker has spent its time.
+            busy: how many workers have something to do.
         """
         self._next = time.monotonic() + _SECONDS
         for outcome, count in self._outcomes.items():

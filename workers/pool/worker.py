@@ -32,8 +32,8 @@ class Worker:
 
     Args:
         packed: the problem; Ray hands over what the reference stands for.
-        cpus: threads that torch may use.
-        device: to train on.
+        cpus: the threads that torch may use.
+        device: the device to train on.
     """
 
     def __init__(self, packed: Packed, cpus: int, device: str) -> None:
@@ -56,11 +56,11 @@ class Worker:
             raise error
 
     def ready(self) -> str:
-        """The node, once the worker can train."""
+        """Returns the node, once the worker can train."""
         return str(ray.get_runtime_context().get_node_id())
 
     def exchange(self, orders: list[Order]) -> list[News]:
-        """Take orders, wait until something has happened, and give all of it."""
+        """Takes orders, waits until something has happened, and returns all of it."""
         self.give(orders)
         news = [self._news.get()]
         with contextlib.suppress(queue.Empty):
@@ -69,14 +69,14 @@ class Worker:
         return news
 
     def give(self, orders: list[Order]) -> None:
-        """Take orders."""
+        """Takes orders."""
         with self._lock:
             self._left += len(orders)
         for order in orders:
             self._orders.put(order)
 
     def withdraw(self, ticket: int, stop: bool) -> bool:
-        """Take a trial back if it has not begun; if it has and ``stop`` is set, end it at its next step.
+        """Takes a trial back if it has not begun; if it has and ``stop`` is set, ends it at its next step.
 
         Returns:
             Whether it had not begun: then nothing will come of it.
@@ -88,7 +88,7 @@ class Worker:
             return waiting
 
     def take(self, ticket: int, what: str) -> bytes:
-        """What was held of a trial; it is not held any longer."""
+        """Returns what was held of a trial, and holds it no longer."""
         return self._held.pop((ticket, what))
 
     def _work(

@@ -1,10 +1,19 @@
-"""Problems: data with a signature. The catalog of embedded ones, and `Problem` for your own.
+"""Problems: data with a signature. The catalog of ready-made ones, and `Problem` for your own.
+
+- ``catalog``, `load`: the problems by name, each a function in a file of its own (``digits``,
+  ``digit_pairs``, ``omniglot``, ``snips``, ``fashion_mnist``)
+- ``problem``, ``split``: `Problem`, and `Split`, the examples of one of its parts
+- ``reading``, ``splitting``, ``joining``, ``dropping``: how a problem is made of tensors and data sets,
+  divided, joined with others, and made to miss labels and modalities
+- ``checks``, ``missing``: whether data fit their signature
+- ``measures``: what is measured of each kind of task
 
 Importing this package is cheap: torch and the data are loaded when a problem is.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,19 +47,17 @@ catalog: Catalog[Callable[..., Problem]] = Catalog(
 
 
 def load(name: str, **options: Any) -> Problem:
-    """Load a problem of the catalog.
+    """Loads a problem of the catalog.
 
     Args:
-        name: one of `catalog`.
-        options: of its loader, such as ``folder=`` for ``fashion_mnist``.
+        name: a name of the `catalog`.
+        options: the arguments of its loader, such as ``folder=`` for ``fashion_mnist``.
 
     Raises:
         UnknownNameError: there is no such problem.
         PluginError: a plug-in that offers it cannot be used.
         ProblemError: it has no such option, or its data are missing or broken.
     """
-    import inspect
-
     loader = catalog.find(name)
     known = inspect.signature(loader).parameters
     for option in options:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from search_spaces.signature import Classification, Image, Regression, Signature
+from workers.problems.digits import digits
+
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
     from workers.problems.split import Split
@@ -24,12 +27,10 @@ def digit_pairs(
     within each split of the ``digits`` problem, whose data and licence they have: no digit is in two splits.
 
     Args:
-        tasks: names of those that stay; left out, all (`Problem.only`).
-        label_dropout: share of each task's training labels to drop (`Problem.drop`).
-        dropout_seed: of what is dropped.
+        tasks: the names of the tasks that stay; left out, all (`Problem.only`).
+        label_dropout: the share of each task's training labels to drop (`Problem.drop`).
+        dropout_seed: the seed of what is dropped.
     """
-    from search_spaces.signature import Classification, Image, Regression, Signature
-    from workers.problems.digits import digits
     from workers.problems.problem import Problem
 
     single = digits()
@@ -47,15 +48,15 @@ def digit_pairs(
     return problem.only(tasks=tasks).drop(labels=label_dropout, seed=dropout_seed)
 
 
-def _pairs(digits: Split, count: int) -> Split:
+def _pairs(single: Split, count: int) -> Split:
     import torch
 
     from workers.problems.split import Split
 
     generator = torch.Generator().manual_seed(SEED)
-    chosen = torch.randint(len(digits), (2, count), generator=generator)
-    left, right = digits.targets["digit"][chosen]
-    images = digits.inputs["image"]
+    chosen = torch.randint(len(single), (2, count), generator=generator)
+    left, right = single.targets["digit"][chosen]
+    images = single.inputs["image"]
     total = (left + right - SUM_MEAN).float().unsqueeze(1) / SUM_SCALE
     return Split(
         {"image": torch.cat([images[chosen[0]], images[chosen[1]]], dim=3)},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from search_spaces.signature import Classification, Image, Signature
+
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
 
@@ -20,7 +22,6 @@ def digits() -> Problem:
     import torch
     from sklearn.datasets import load_digits
 
-    from search_spaces.signature import Classification, Image, Signature
     from workers.problems.problem import Problem
 
     data = load_digits()

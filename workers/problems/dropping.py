@@ -94,7 +94,8 @@ def without_labels(split: Split, to: Signature, share: float, seed: str) -> Spli
 def _dropped(there: Tensor, share: float, generator: Generator) -> Tensor:
     """A mask bool ``(examples, things)`` with that share of each column less; every row keeps one if it can.
 
-    Each column drops independently of the others; rows that lose all get one back, which another row gives.
+    Each column drops independently of the others; rows that lose all get one back, which another
+    row loses.
     """
     kept = there.clone()
     for column in range(there.shape[1]):

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import math
 import os
+import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+from search_spaces.errors import ProblemError
+from search_spaces.signature import Classification, Image, Signature
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,16 +43,14 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Problem:
     training set. Fashion-MNIST (Xiao, Rasul & Vollgraf 2017), MIT licence.
 
     Args:
-        folder: holds ``fashion_mnist.npz`` (arrays x_train, y_train, x_test, y_test) or the four original IDX
-            files, gzipped or not; left out, the environment variable ``NAS_DATA`` names it.
+        folder: the folder of ``fashion_mnist.npz`` (arrays x_train, y_train, x_test, y_test) or of the four
+            original IDX files, gzipped or not; left out, the environment variable ``NAS_DATA`` names it.
 
     Raises:
         ProblemError: no such files, or files that are not what their names say.
     """
     import torch
 
-    from search_spaces.errors import ProblemError
-    from search_spaces.signature import Classification, Image, Signature
     from workers.problems.problem import Problem
 
     named = folder if folder is not None else os.environ.get(ENVIRONMENT)
@@ -81,11 +87,7 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Problem:
 
 def _find(folder: Path) -> dict[str, Bytes] | None:
     """The four arrays from the first place that has them."""
-    from zipfile import BadZipFile
-
     import numpy as np
-
-    from search_spaces.errors import ProblemError
 
     for place in (folder.expanduser() / sub for sub in SUBFOLDERS):
         archive = place / ARCHIVE
@@ -116,14 +118,7 @@ def read_idx(path: Path) -> Any:
     Raises:
         ProblemError: it is no such file, or cut short.
     """
-    import gzip
-    import math
-    import struct
-    import zlib
-
     import numpy as np
-
-    from search_spaces.errors import ProblemError
 
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

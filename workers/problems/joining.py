@@ -16,7 +16,7 @@ from workers.problems.split import Split
 
 
 def joined_signature(where: str, signatures: Sequence[Signature]) -> Signature:
-    """All inputs and all tasks of several signatures.
+    """Returns a signature of all inputs and all tasks of several.
 
     Raises:
         ProblemError: two of them mean different kinds by one name.
@@ -48,11 +48,11 @@ def _unite(where: str, known: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 
 def joined(splits: Sequence[Split], counts: Sequence[int]) -> Split:
-    """The examples of several splits, one split after the other.
+    """Returns the examples of several splits, one split after the other.
 
     Args:
-        splits: one for each source.
-        counts: the domains of each source; they are numbered on from source to source.
+        splits: a split for each source.
+        counts: how many domains each source has; they are numbered on from source to source.
     """
     inputs, present = _stacked([(len(split), split.inputs, split.present) for split in splits])
     targets, labelled = _stacked([(len(split), split.targets, split.labelled) for split in splits])
@@ -67,10 +67,10 @@ def joined(splits: Sequence[Split], counts: Sequence[int]) -> Split:
 def _stacked(
     sources: Sequence[tuple[int, Mapping[str, Tensor], Mapping[str, Tensor]]],
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Tensors and masks by name, of all sources one after the other.
+    """Returns tensors and masks by name, of all sources one after the other.
 
     Args:
-        sources: of each its number of examples, its tensors, and the masks that go with them.
+        sources: the number of examples of each source, its tensors, and the masks that go with them.
     """
     whole, masks = {}, {}
     for name, one in {name: t for _, tensors, _ in sources for name, t in tensors.items()}.items():

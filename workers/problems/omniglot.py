@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.resources import files
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
+
+from search_spaces.errors import ProblemError
+from search_spaces.signature import Classification, Image, Sequence, Signature
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,19 +41,14 @@ def omniglot(
     (Lake, Salakhutdinov & Tenenbaum 2015), MIT licence, see ``data/LICENCE-omniglot.txt``.
 
     Args:
-        inputs, tasks: names of those that stay; left out, all (`Problem.only`).
-        label_dropout: share of each task's training labels to drop (`Problem.drop`).
-        modality_dropout: share of the drawings in every split that lose each modality.
-        dropout_seed: of what is dropped.
+        inputs, tasks: the names of the inputs and tasks that stay; left out, all (`Problem.only`).
+        label_dropout: the share of each task's training labels to drop (`Problem.drop`).
+        modality_dropout: the share of the drawings in every split that lose each modality.
+        dropout_seed: the seed of what is dropped.
     """
-    from importlib.resources import files
-    from zipfile import BadZipFile
-
     import numpy as np
     import torch
 
-    from search_spaces.errors import ProblemError
-    from search_spaces.signature import Classification, Image, Sequence, Signature
     from workers.problems.problem import Problem
 
     path = files("workers.problems").joinpath("data/omniglot_small_av.npz")

@@ -38,11 +38,11 @@ class Problem:
     """What a network must learn: a signature, and data that fit it.
 
     Attributes:
-        name: short, for the store and the reports.
+        name: a short name, for the store and the reports.
         signature: the inputs that a network receives and the tasks that it must serve.
-        train: what networks are trained on.
-        validation: what they are compared on, while training and after.
-        test: for reporting only; nothing that proposes, stops or ranks sees it.
+        train: the examples that networks are trained on.
+        validation: the examples that they are compared on, while training and after.
+        test: the examples for reporting only; nothing that proposes, stops or ranks sees them.
         description: one sentence: what the data are and where they come from.
         options: how a problem of the catalog was loaded, so that `workers.problems.load` finds it again.
 
@@ -90,11 +90,11 @@ class Problem:
         domains of which nothing stays.
 
         Args:
-            inputs: names of those that stay; None: all.
-            tasks: likewise.
+            inputs: the names of the inputs that stay; None: all.
+            tasks: the names of the tasks that stay; None: all.
 
         Raises:
-            SpaceError: a name that is not here, or a task that needs an input which does not stay.
+            SpaceError: there is a name that is not here, or a task that needs an input which does not stay.
             ProblemError: it has been dropped from: dropping comes after choosing.
         """
         signature = self.signature.only(inputs, tasks)
@@ -115,12 +115,12 @@ class Problem:
         far as they have others to lose. A task loses its label with the modality that it needs.
 
         Args:
-            labels: share of the labelled training examples that lose their label, for each task.
-            modalities: share of the examples in every split that lose a modality, for each modality.
-            seed: of the choice.
+            labels: the share of the labelled training examples that lose their label, for each task.
+            modalities: the share of the examples in every split that lose a modality, for each modality.
+            seed: the seed of the choice.
 
         Raises:
-            ProblemError: a share that would leave examples nothing (over 1/2 of two tasks, over 2/3 of three;
+            ProblemError: a share would leave examples nothing (over 1/2 of two tasks, over 2/3 of three;
                 anything of one), or it has been dropped from before.
         """
         if not labels and not modalities:
@@ -180,14 +180,14 @@ class Problem:
         """A problem of tensors (or NumPy arrays) that are there already.
 
         Args:
-            name: of the problem.
+            name: the name of the problem.
             train: ``(inputs, targets)``, each one tensor, or a mapping from name to tensor; or a `Split`,
                 whose masks say which modalities and labels are missing (whatever stands in their place).
             validation: the same; or the share of ``train`` that is held out for it.
             test: the same; or the share of ``train`` that is held out for it.
             signature: what the tensors are; left out, it is read off their shapes and dtypes, with the
                 classes that occur in the targets.
-            seed: of the division, when there is one (each class in equal proportion in every part).
+            seed: the seed of the division, when there is one (each class in equal proportion in every part).
             description: one sentence for the reports.
             options: how it was loaded.
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
+
+from search_spaces.errors import ProblemError
+from search_spaces.signature import Classification, Signature, Tagging, Tokens
+from search_spaces.tasks import IGNORED
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
@@ -37,13 +45,12 @@ def snips(tasks: Iterable[str] | None = None, label_dropout: float = 0.0, dropou
     train when it is in test. The Snips benchmark (Coucke et al. 2018), CC0, see ``data/LICENCE-snips.txt``.
 
     Args:
-        tasks: names of those that stay; left out, all (`Problem.only`).
-        label_dropout: share of each task's training labels to drop (`Problem.drop`).
-        dropout_seed: of what is dropped.
+        tasks: the names of the tasks that stay; left out, all (`Problem.only`).
+        label_dropout: the share of each task's training labels to drop (`Problem.drop`).
+        dropout_seed: the seed of what is dropped.
     """
     import torch
 
-    from search_spaces.signature import Classification, Signature, Tagging, Tokens
     from workers.problems.problem import Problem
     from workers.problems.splitting import stratified_parts
 
@@ -77,12 +84,6 @@ def snips(tasks: Iterable[str] | None = None, label_dropout: float = 0.0, dropou
 
 def _read() -> list[_Sentence]:
     """The sentences of the embedded file, one a line: split, intent, words and tags between tabs."""
-    import gzip
-    import zlib
-    from importlib.resources import files
-
-    from search_spaces.errors import ProblemError
-
     path = files("workers.problems").joinpath("data/snips.tsv.gz")
     try:
         # not by splitlines: some words hold what Unicode takes for the end of a line
@@ -104,11 +105,9 @@ def _plain(word: str) -> str:
 def _vocabulary(train: Iterable[_Sentence]) -> dict[str, int]:
     """A number for each word, the most frequent first.
 
-    Words that occur once are unknown, so that there is something to learn about unknown ones: with a small
-    recurrent tagger that is worth 0.01 of slot F1, plain words are worth 0.02.
+    Words that occur once are unknown, so that there is something to learn about unknown ones. With a small
+    recurrent tagger this raises the slot F1 by 0.01, plain words raise it by 0.02.
     """
-    from collections import Counter
-
     counts = Counter(word for sentence in train for word in sentence.words)
     often = sorted((word for word, count in counts.items() if count > 1), key=lambda w: (-counts[w], w))
     return {word: number for number, word in enumerate(often, UNKNOWN + 1)}
@@ -117,7 +116,6 @@ def _vocabulary(train: Iterable[_Sentence]) -> dict[str, int]:
 def _tensors(sentences: list[_Sentence], words: dict[str, int], intents: list[str], tags: list[str]) -> Split:
     import torch
 
-    from search_spaces.tasks import IGNORED
     from workers.problems.split import Split
 
     numbers = {tag: number for number, tag in enumerate(tags)}

@@ -14,12 +14,14 @@ class Split:
     """Examples: a tensor for each input and each task, all of the same length. A batch is one too.
 
     Attributes:
-        inputs: by input name; see the kinds in `search_spaces.signature` for shapes and dtypes. Zeros where
-            the example has no such modality.
-        targets: by task name; likewise. Any valid value where the example has no such label.
-        present: by input name, bool ``(N,)``: which examples have this modality; all, of an input that is
+        inputs: a tensor for each input, by name; see the kinds in `search_spaces.signature` for shapes and
+            dtypes. Zeros where the example has no such modality.
+        targets: a tensor for each task, by name, likewise. Any valid value where the example has no such
+            label.
+        present: masks bool ``(N,)`` by input name: which examples have this modality; all have one that is
             left out.
-        labelled: by task name, bool ``(N,)``: which examples have this label; all, of a task left out.
+        labelled: masks bool ``(N,)`` by task name: which examples have this label; all have one that is left
+            out.
         domain: int64 ``(N,)``, counted from 0: the source of each example; None: all have one source.
     """
 

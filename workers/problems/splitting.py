@@ -8,13 +8,13 @@ from torch import Tensor
 
 
 def stratified_parts(classes: Tensor, shares: Sequence[float], seed: int) -> list[Tensor]:
-    """Divide examples into parts, each class in the same proportion in every part.
+    """Divides examples into parts, each class in the same proportion in every part.
 
     Args:
         classes: int64 ``(N,)``, the class of each example; all zeros for a plain random division.
         shares: the share of each part but the last, which gets the rest; each part has
             ``ceil(share * N)`` examples.
-        seed: of the division; the same seed gives the same parts.
+        seed: the seed of the division; the same seed leads to the same parts.
 
     Returns:
         For each part the indices of its examples, int64, in random order.

@@ -1,1 +1,7 @@
-"""What every executor on Ray shares: the cluster, messages, runners and runs."""
+"""What the executors on Ray share.
+
+- ``cluster``: connecting to Ray, and how much room there is
+- ``messages``: what passes between the driver and a worker
+- ``runners``: the problem as it travels, and what a worker runs jobs with
+- ``runs``: a job in flight, as the driver sees it
+"""

@@ -13,12 +13,13 @@ QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
 
 
 def connect(address: str | None, cpus: int | None) -> bool:
-    """Make sure that this process is connected to a Ray cluster.
+    """Makes sure that this process is connected to a Ray cluster.
 
     Args:
-        address: of the cluster to connect to when there is no connection yet; None: the one named by the
-            environment variable ``RAY_ADDRESS``, else a new one here, reachable from this machine only.
-        cpus: that a new one needs at least; None: those of the machine.
+        address: the address of the cluster to connect to when there is no connection yet; None: the one named
+            by the environment variable ``RAY_ADDRESS``, else a new one here, reachable from this machine
+            only.
+        cpus: the CPUs that a new one needs at least; None: those of the machine.
 
     Returns:
         Whether the connection was made here, so that it must be ended here.
@@ -41,7 +42,7 @@ def connect(address: str | None, cpus: int | None) -> bool:
 
 
 def start_local(cpus: int) -> None:
-    """Start a Ray of this many CPUs here and connect to it; its ports answer this machine only."""
+    """Starts a Ray of this many CPUs here and connects to it; its ports answer this machine only."""
     # Ray's own defaults report usage over the network and rename GPUs of workers that ask for none.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -64,10 +65,10 @@ class Resources:
     """What one process takes of the cluster.
 
     Attributes:
-        cpus: cores, and torch's threads.
-        gpus: GPUs, or a share of one.
-        memory: bytes of main memory that Ray sets aside for it; None: not counted.
-        others: resources that your cluster names itself, such as ``{"A100": 1}``.
+        cpus: the cores, and torch's threads.
+        gpus: the GPUs, or a share of one.
+        memory: the bytes of main memory that Ray sets aside for it; None: not counted.
+        others: the resources that your cluster names itself, such as ``{"A100": 1}``.
     """
 
     cpus: int = 1
@@ -132,10 +133,10 @@ def _room_by_node(resources: Resources) -> list[int]:
 
 
 def require_room(resources: Resources, processes: int = 1) -> None:
-    """See that there is `room` for one worker, at least.
+    """Checks that there is `room` for one worker, at least.
 
     Raises:
-        ExecutorError: there is none.
+        ExecutorError: there is no room.
     """
     if not room(resources, processes):
         words = resources.words()

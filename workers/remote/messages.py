@@ -33,8 +33,9 @@ class Order:
     """A job on its way to a worker.
 
     Attributes:
-        ticket: names this attempt at the job; tickets ascend.
-        job: pickled by the driver, so that a job that cannot be read here is its own failure and no other's.
+        ticket: the name of this attempt at the job; tickets ascend.
+        job: the job, pickled by the driver, so that one that cannot be read here is its own failure and no
+            other's.
         state: Ray's reference to the checkpoint's state, where it is kept so.
     """
 
@@ -44,10 +45,10 @@ class Order:
 
     @staticmethod
     def of(ticket: int, job: Job) -> Order:
-        """An order for a job.
+        """Makes an order for a job.
 
         Raises:
-            BuildError: it cannot be pickled.
+            BuildError: the job cannot be pickled.
         """
         state = None
         if job.checkpoint is not None and isinstance(job.checkpoint.state, RemoteWeights):
@@ -62,7 +63,7 @@ class Order:
             ) from error
 
     def read(self) -> Job:
-        """The job, on the worker. Raises whatever it raises when it is unpickled."""
+        """Returns the job, on the worker. Raises whatever it raises when it is unpickled."""
         job: Job = ray.cloudpickle.loads(self.job)
         if job.checkpoint is None or self.state is None:
             return job
@@ -76,9 +77,9 @@ class News:
     """What happened in a trial, on its way to the driver.
 
     Attributes:
-        ticket: of the order.
-        event: its weights and state are empty where they are `held`.
-        held: which of ``weights`` and ``state`` wait here for `Worker.take`.
+        ticket: the ticket of the order.
+        event: what happened; its weights and state are empty where they are `held`.
+        held: which of ``weights`` and ``state`` wait on the worker for `Worker.take`.
     """
 
     ticket: int

@@ -47,7 +47,7 @@ class RemoteRun:
         }[reason]
 
     def lose(self, why: str, retries: int) -> tuple[str, str] | None:
-        """Count its worker as lost; gives reason and message if it has failed with that."""
+        """Counts its worker as lost; returns reason and message if it has failed with that."""
         self.lost += 1
         if self.stopping is not None:
             return "stopped", "stopped on request"

@@ -1,4 +1,14 @@
-"""The training of one network: batches, losses, metrics, optimisation."""
+"""The training of one network, with a report per epoch: `train`, and what it is made of.
+
+- ``training``, ``fine_tuning``: the loop over epochs, and gradual unfreezing on top of it
+- ``batches``, ``sampling``, ``augmentation``, ``modality_dropout``: what the network is fed
+- ``criterion``, ``balancing``, ``gradient_balancing``, ``alignment``, ``sharing_terms``, ``adversary``,
+  ``mean_losses``: the loss of several tasks, and what is added to it
+- ``optimization``, ``learning``: the optimizer's steps, and the state beside the network's
+- ``metrics``, ``metric_sums``, ``entities``: what is measured
+- ``process_group``: one trial in several processes
+- ``random_state``: random states of a training's own
+"""
 
 from workers.training.training import train
 

@@ -8,12 +8,12 @@ SCALE = 0.1
 
 
 def augment(values: Tensor, kind: str, generator: Generator) -> Tensor:
-    """A changed copy of images ``(N, C, H, W)`` or series ``(N, L, F)``; each example in its own way.
+    """Returns a changed copy of images ``(N, C, H, W)`` or series ``(N, L, F)``; each example in its own way.
 
     Args:
-        values: float; zero is the ground that is shifted in and cut out to.
+        values: floats; zero is the ground that is shifted in and cut out to.
         kind: ``off``, ``shift`` or ``cutout``.
-        generator: of the draws, on the CPU, so that they are the same on every device.
+        generator: the generator of the draws, on the CPU, so that they are the same on every device.
     """
     images = values.dim() == 4
     if kind == "shift":
@@ -24,7 +24,7 @@ def augment(values: Tensor, kind: str, generator: Generator) -> Tensor:
 
 
 def shift(images: Tensor, generator: Generator) -> Tensor:
-    """Move each image by up to an eighth of its side, either way; zeros come in at the border."""
+    """Moves each image by up to an eighth of its side, either way; zeros come in at the border."""
     count, _, height, width = images.shape
     down, right = max(1, height // 8), max(1, width // 8)
     padded = torch.nn.functional.pad(images, (right, right, down, down))
@@ -36,7 +36,7 @@ def shift(images: Tensor, generator: Generator) -> Tensor:
 
 
 def cutout(images: Tensor, generator: Generator) -> Tensor:
-    """Zero a square of a quarter of the shorter side, centred anywhere (cut off at the border)."""
+    """Zeroes a square of a quarter of the shorter side, centred anywhere (cut off at the border)."""
     count, _, height, width = images.shape
     side = max(1, min(height, width) // 4)
     tops = torch.randint(height, (count, 1), generator=generator) - side // 2
@@ -49,7 +49,7 @@ def cutout(images: Tensor, generator: Generator) -> Tensor:
 
 
 def scaled(series: Tensor, generator: Generator) -> Tensor:
-    """Each feature of each series times a factor near 1, plus an offset (Um et al. 2017, "scaling").
+    """Multiplies each feature of each series by a factor near 1 and adds an offset (Um et al. 2017).
 
     Both are normal, with standard deviation `SCALE`; the offset in units of the feature's own deviation along
     the series, so that a feature that stays is only scaled.
@@ -60,7 +60,7 @@ def scaled(series: Tensor, generator: Generator) -> Tensor:
 
 
 def cut_span(series: Tensor, generator: Generator) -> Tensor:
-    """Zero a span of a quarter of each series, centred anywhere (time masking; Park et al. 2019)."""
+    """Zeroes a span of a quarter of each series, centred anywhere (time masking; Park et al. 2019)."""
     count, length, _ = series.shape
     span = max(1, length // 4)
     starts = torch.randint(length, (count, 1), generator=generator) - span // 2

@@ -36,15 +36,15 @@ class Feed:
     Args:
         split: the examples, on any device.
         signature: says which inputs are images and series.
-        batch_size: examples in each batch but a domain's last.
-        augmentation: see `workers.training.augmentation.augment`.
-        channels_last: lay images out as convolutions like them best.
-        sampling: of the domains, where there are several. ``mixed``: all examples once, shuffled together.
-            Otherwise each batch is of one domain, and a domain that runs out starts over, reshuffled; see
-            `workers.training.sampling.Sampler`.
+        batch_size: the examples in each batch but a domain's last.
+        augmentation: the kind of augmentation; see `workers.training.augmentation.augment`.
+        channels_last: whether to lay images out as convolutions like them best.
+        sampling: how the domains are drawn, where there are several. ``mixed``: all examples once, shuffled
+            together. Otherwise each batch is of one domain, and a domain that runs out starts over,
+            reshuffled; see `workers.training.sampling.Sampler`.
 
     Attributes:
-        steps: batches in each epoch: as many as the domains have by themselves, whatever the sampling.
+        steps: the batches in each epoch: as many as the domains have by themselves, whatever the sampling.
 
     Example:
         >>> feed = Feed(problem.train, problem.signature, batch_size=32)
@@ -77,15 +77,15 @@ class Feed:
         self._members = [(domain == number).nonzero().squeeze(1) for number in range(split.num_domains)]
         steps = [steps_per_epoch(len(members), batch_size) for members in self._members]
         self.steps = sum(steps)
-        self._domain = 0  # of the batch given last
+        self._domain = 0  # of the batch that was yielded last
         self._sampler = Sampler(sampling, steps) if sampling != "mixed" and len(steps) > 1 else None
 
     def epoch(self, number: int, generator: Generator) -> Iterator[Split]:
-        """The batches of one epoch.
+        """Yields the batches of one epoch.
 
         Args:
-            number: of the epoch, from 1.
-            generator: of order, augmentation and sampling, on the CPU.
+            number: the number of the epoch, from 1.
+            generator: the generator of order, augmentation and sampling, on the CPU.
         """
         if self._sampler is None:
             order = torch.randperm(len(self._split), generator=generator)
@@ -97,7 +97,7 @@ class Feed:
             yield next(streams[domain])
 
     def told(self, loss: Tensor | float) -> None:
-        """Say what the training loss of the batch given last was; the same in all processes of a trial."""
+        """Takes the training loss of the batch yielded last; it is the same in all processes of a trial."""
         if self._sampler is not None:
             self._sampler.told(self._domain, loss)
 

@@ -21,7 +21,7 @@ class EntityCounts:
     the same type, beginning and end. Positions that are ignored are left out of their sequences.
 
     Args:
-        labels: of the tags, by their numbers.
+        labels: the labels of the tags, by their numbers.
         device: where answers and targets are.
     """
 
@@ -39,7 +39,7 @@ class EntityCounts:
         self._counts = torch.zeros(3, dtype=torch.int64, device=device)
 
     def add(self, answer: Tensor, target: Tensor) -> None:
-        """Count tags int64 ``(N, L)``; targets may be ignored."""
+        """Counts tags int64 ``(N, L)``; targets may be ignored."""
         ignored = target == IGNORED
         # what counts moves to the front, in its order
         order = ignored.to(torch.int8).argsort(dim=1, stable=True)

@@ -65,25 +65,25 @@ def fine_tune(
     every: int = 1,
     seconds: float | None = None,
 ) -> Iterator[Report]:
-    """Train a network whose body is trained already: first the heads alone, then stage after stage with them.
+    """Trains a network whose body is trained already: first the heads alone, then more stage by stage.
 
     Gradual unfreezing: Howard and Ruder, Universal Language Model Fine-tuning for Text Classification, 2018,
     section 3.3. A stage that is frozen is in evaluation mode: its running statistics stay.
 
     Args:
-        network: such as `Found.for_signature` gives.
-        problem: its data on the device to train on.
-        recipe: how; of its learning rate a tenth of what training from scratch takes is often enough.
-        seed: of order, augmentation and dropout.
-        every: epochs from one stage to the next; see `stages`.
-        seconds: limit on training and validation together.
+        network: the network, such as `Found.for_signature` returns.
+        problem: the problem, with its data on the device to train on.
+        recipe: how to train; a tenth of the learning rate of training from scratch is often enough.
+        seed: the seed of order, augmentation and dropout.
+        every: the epochs from one stage to the next; see `stages`.
+        seconds: the time limit on training and validation together.
 
     Yields:
         A report after each epoch, with the metrics on the validation split.
 
     Raises:
-        RecipeError: a balancing of gradients, which needs all parameters.
-        TrainingFailure: as `workers.training.train`.
+        RecipeError: the recipe balances gradients, which takes all parameters.
+        TrainingFailure: the training failed; see `workers.training.train`.
     """
     if recipe.balancing in METHODS and len(problem.signature.tasks) > 1:
         raise RecipeError(

@@ -18,7 +18,7 @@ class Learning:
     """A training's state beside that of its network.
 
     Attributes:
-        keepers: by name, such as the optimizer and the feed.
+        keepers: what keeps tensors, by name, such as the optimizer and the feed.
         criterion: what the loss learns and remembers itself.
     """
 

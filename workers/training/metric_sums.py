@@ -29,19 +29,19 @@ _CONTRASTED = 256
 
 
 class MetricSums(ABC):
-    """Sums over batches, kept on the device: nothing is read back until the end."""
+    """Sums over batches for a task's metrics, kept on the device: nothing is read back until the end."""
 
     @abstractmethod
     def add(self, output: Tensor, target: Tensor) -> None:
-        """Count answers (float32) and targets of the task's form."""
+        """Counts answers (float32) and targets of the task's form."""
 
     @abstractmethod
     def result(self) -> dict[str, float]:
-        """The metrics by name, the loss first; none where nothing was counted."""
+        """Returns the metrics by name, the loss first; none where nothing was counted."""
 
 
 def metric_sums_of(task: Task, device: torch.device) -> MetricSums:
-    """An empty sums for a task, on the device of its answers."""
+    """Returns sums of nothing yet for a task, on the device of its answers."""
     if isinstance(task, Tagging) and task.labels:
         return _EntityF1(task, device)
     if isinstance(task, Classification | Tagging):

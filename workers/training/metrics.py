@@ -82,7 +82,7 @@ class Evaluation:
     """The metrics of a network over the batches that it is given.
 
     Args:
-        tasks: of the network's signature, by name.
+        tasks: the tasks of the network's signature, by name.
         device: where answers and targets are.
     """
 
@@ -91,7 +91,7 @@ class Evaluation:
         self._sums = {name: metric_sums_of(task, device) for name, task in tasks.items()}
 
     def add(self, outputs: Mapping[str, Tensor], batch: Split) -> None:
-        """Count the answers to one batch, as far as it has labels."""
+        """Counts the answers to one batch, as far as it has labels."""
         for name, sums in self._sums.items():
             if name not in batch.targets:
                 continue
@@ -103,7 +103,7 @@ class Evaluation:
                 sums.add(output.float(), target)
 
     def result(self) -> dict[str, float]:
-        """All metrics so far, by name, of the tasks that were counted; see `workers.problems.measures`."""
+        """Returns the metrics so far, by name, of the tasks that were counted."""
         by_task = {name: sums.result() for name, sums in self._sums.items()}
         by_task = {name: values for name, values in by_task.items() if values}
         if len(self._tasks) == 1 or not by_task:
@@ -127,14 +127,14 @@ def evaluate(
     *,
     check: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
-    """The metrics of a network on a split, in evaluation mode, without gradients; leaves it in that mode.
+    """Measures a network on a split, in evaluation mode, without gradients; leaves it in that mode.
 
     Args:
-        forward: how the network is asked: a batch to answers by task.
+        forward: the function that asks the network: from a batch to answers by task.
         network: the network itself.
-        split: on the network's device.
-        tasks: by name.
-        check: called between batches; raises to stop early.
+        split: the examples, on the network's device.
+        tasks: the tasks by name.
+        check: the function that is called between batches; it raises to stop early.
     """
     network.eval()
     scores = Evaluation(tasks, split.device)

@@ -9,16 +9,16 @@ from workers.problems.split import Split
 
 
 def drop_modalities(batch: Split, signature: Signature, share: float, generator: Generator) -> Split:
-    """The batch with some of what its examples have left out: zeros, and no longer present.
+    """Returns the batch with some of what its examples have left out: zeros, and no longer present.
 
     Neverova et al., ModDrop: Adaptive Multi-modal Gesture Recognition, TPAMI 2016. Each example keeps at
     least one of the modalities that it has; what it loses takes the labels of tasks along that need it.
 
     Args:
-        batch: as it is fed.
-        signature: says which tasks need which inputs.
-        share: of the modalities that are there, on average (but for those that have to stay).
-        generator: on the CPU.
+        batch: the batch as it is fed.
+        signature: the signature, which says what inputs each task needs.
+        share: the share of the modalities that are left out, on average (but for those that have to stay).
+        generator: the generator of what is left out, on the CPU.
     """
     if not share or len(batch.inputs) == 1:
         return batch

@@ -59,7 +59,7 @@ class Group(ABC):
         """What is done inside fails in all processes, or in none.
 
         Raises:
-            TrialStopped: on leaving, where it failed in another process only.
+            TrialStopped: it failed in another process only; raised on leaving.
         """
 
     @abstractmethod
@@ -256,13 +256,13 @@ def reach(address: tuple[str, int]) -> Any:
 
 
 def join(store: Any, rank: int, size: int, device: str) -> ProcessGroup:
-    """Join a process group, which lives as long as its processes; returns when all are there.
+    """Joins a process group, which lives as long as its processes; returns when all are there.
 
     Args:
         store: where they meet.
-        rank: of this process.
-        size: of the group.
-        device: to train on: NCCL joins GPUs, gloo all else.
+        rank: the rank of this process.
+        size: how many processes the group has.
+        device: the device to train on: NCCL joins GPUs, gloo all else.
     """
     if store.host in ("127.0.0.1", "localhost", "::1"):
         loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)

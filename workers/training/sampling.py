@@ -32,7 +32,7 @@ class Sampler:
 
     Args:
         policy: one of the four; ``mixed`` needs no sampler.
-        steps: batches that each domain has.
+        steps: how many batches each domain has.
     """
 
     def __init__(self, policy: Sampling, steps: Sequence[int]) -> None:
@@ -43,11 +43,11 @@ class Sampler:
         self._told: list[tuple[int, Tensor | float]] = []
 
     def epoch(self, number: int, generator: Generator) -> Iterator[int]:
-        """The domain of each step of an epoch, drawn as it goes.
+        """Yields the domain of each step of an epoch, drawn as it goes.
 
         Args:
-            number: of the epoch, from 1.
-            generator: of what is left to chance, on the CPU.
+            number: the number of the epoch, from 1.
+            generator: the generator of what is random, on the CPU.
         """
         count, total = len(self._steps), sum(self._steps)
         if self._policy == "alternate":
@@ -66,7 +66,7 @@ class Sampler:
                 yield int(torch.multinomial(weights, 1, generator=generator))
 
     def told(self, domain: int, loss: Tensor | float) -> None:
-        """Count a step's training loss: a scalar, on any device; only ``uncertainty`` looks at it."""
+        """Counts a step's training loss: a scalar, on any device; only ``uncertainty`` looks at it."""
         if self._policy == "uncertainty":
             self._told.append((domain, loss))
 

@@ -44,32 +44,34 @@ def train(
     until: int | None = None,
     group: Group | None = None,
 ) -> Iterator[Report]:
-    """Train a network, epoch by epoch; the caller may leave off after any report.
+    """Trains a network, epoch by epoch; the caller may leave off after any report.
 
-    The same network, problem, recipe and seed give the same reports. The chance of an epoch comes from the
-    seed and the epoch alone, so a training may go on elsewhere with the network's and the optimizer's state.
-    The caller's random states stay.
+    The same network, problem, recipe and seed lead to the same reports. What is random in an epoch depends on
+    the seed and the epoch alone, so a training may go on elsewhere with the network's and the optimizer's
+    state. The caller's random states stay.
 
     Args:
-        network: answers by task (`Network`), or any module where there is one input and one task. It is
-            moved to the problem's device, and is in evaluation mode at each report.
-        problem: its data on the device to train on (`Problem.to`).
-        recipe: how.
-        seed: of order, augmentation and the network's own chance (dropout); not of the initial weights.
-        seconds: limit on training and validation together.
-        check: called between steps; what it raises ends the training.
-        begin: called once with what is kept beside the network, when all is where it trains; may bring both
-            to an earlier training's state. Gives the epochs that they have been trained for.
-        until: leave off after this epoch; the learning rate's schedule spans all of the recipe's.
+        network: the network, which answers by task (`Network`), or any module where there is one input and
+            one task. It is moved to the problem's device, and is in evaluation mode at each report.
+        problem: the problem, with its data on the device to train on (`Problem.to`).
+        recipe: how to train.
+        seed: the seed of order, augmentation and what is random in the network (dropout); not of the initial
+            weights.
+        seconds: the time limit on training and validation together.
+        check: the function that is called between steps; what it raises ends the training.
+        begin: the function that is called once with what is kept beside the network, when all is where it
+            trains; it may bring both to an earlier training's state. It returns the epochs that they have
+            been trained for.
+        until: the epoch to leave off after; the learning rate's schedule spans all of the recipe's.
         group: the processes that train it together; None: this one alone. The first one calls ``begin``,
-            validates and gives the reports; the others do their share and give none.
+            validates and yields the reports; the others do their share and yield none.
 
     Yields:
         A report after each epoch, with the metrics on the validation split.
 
     Raises:
-        TrainingFailure: the network raised (``exception``, ``out_of_memory``; the cause is attached), its
-            loss is no longer finite (``not_finite``), or the time is over (``timeout``).
+        TrainingFailure: the network raised an error (``exception``, ``out_of_memory``; the cause is
+            attached), its loss is no longer finite (``not_finite``), or the time is over (``timeout``).
         TrialStopped: another process of the group has ended the training.
     """
     device = next(iter(problem.train.inputs.values())).device
@@ -83,8 +85,8 @@ class Deadline:
     """A trial's time and its end, asked between steps.
 
     Args:
-        seconds: from now; None: no limit.
-        check: asked first; raises to end the trial for a reason of its own.
+        seconds: the seconds from now; None: no limit.
+        check: the function that is asked first; it raises to end the trial for a reason of its own.
     """
 
     def __init__(self, seconds: float | None, check: Callable[[], None] = lambda: None) -> None:
@@ -98,11 +100,11 @@ class Deadline:
         return time.perf_counter() - self._started
 
     def add(self, seconds: float) -> None:
-        """Count what was spent before, by an earlier attempt."""
+        """Counts what was spent before, by an earlier attempt."""
         self._started -= seconds
 
     def check(self) -> None:
-        """Raise what the caller's check raises, or a `TrainingFailure` when the time is over."""
+        """Raises what the caller's check raises, or a `TrainingFailure` when the time is over."""
         self._check()
         if time.perf_counter() - self._started > self._limit:
             raise TrainingFailure("timeout", f"not finished within its {self.seconds:g} seconds")
@@ -157,7 +159,7 @@ def _train(
     shared = group.parallel(loss_of, signature.tasks, learns=learns, apart=gradients is not None)
     for epoch in range(begun + 1, until + 1):
         group.align(network)
-        # Order and augmentation are the same in all processes, the network's own chance (dropout) is not.
+        # Order and augmentation are the same in all processes, dropout and the like are not.
         epoch_seed = _seed_of(seed, epoch)
         seed_all(epoch_seed if group.leads else _seed_of(epoch_seed, group.rank), device)
         generator = torch.Generator().manual_seed(epoch_seed)
@@ -217,10 +219,11 @@ def _precision(recipe: Recipe, device: torch.device) -> Precision:
 
 
 def _lay_out(network: nn.Module, forward: Forward, problem: Problem) -> bool:
-    """Lay a convolutional network out channels last where it runs so; returns whether it does.
+    """Lays a convolutional network out channels last where it runs so; returns whether it does.
 
     This alone makes small convolutions on a CPU 1.4 times as fast. But a user's module may ``view`` what a
-    convolution gives, which works in the ordinary layout only: tried on two examples, in evaluation mode, so
+    convolution returns, which works in the ordinary layout only: tried on two examples, in evaluation mode,
+        so
     that no running statistics move.
     """
     if not any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in network.modules()):

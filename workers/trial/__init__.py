@@ -1,1 +1,8 @@
-"""One trial: a training with its checkpoints, its log and what it leaves behind."""
+"""One trial, from its job to its last event: the same code in every executor.
+
+- ``trial``: builds, trains, validates and tests the network of a job
+- ``resumption``: what a trial goes on from, and what it saves on its way
+- ``checkpoint_format``, ``checkpoint_folder``: the bytes of a checkpoint, and where a trial keeps its own
+- ``weights``: weights as safetensors
+- ``trial_log``, ``memory``, ``torch_modes``, ``residue``: what it prints, holds, changes and leaves behind
+"""

@@ -42,7 +42,8 @@ class CheckpointFolder:
     not look into what it keeps (see `workers.trial.checkpoint_format`).
 
     Args:
-        uri: a path, ``file://``, ``memory://``, ``s3://`` ...; the folder is made with the first save.
+        uri: the folder: a path, ``file://``, ``memory://``, ``s3://`` ...; the folder is made with the first
+            save.
     """
 
     def __init__(self, uri: str) -> None:
@@ -50,7 +51,7 @@ class CheckpointFolder:
         self.uri = (uri if "://" in uri else os.path.abspath(uri)).rstrip("/")
 
     def save(self, epoch: int, data: bytes) -> Checkpoint:
-        """Keep the state after an epoch; those of earlier epochs go once it is whole.
+        """Keeps the state after an epoch; those of earlier epochs go once it is whole.
 
         Raises:
             ExecutorError: the storage does not take it (full, out of reach, not permitted, of no known kind).
@@ -75,7 +76,7 @@ class CheckpointFolder:
         return self._checkpoint(epoch)
 
     def saved(self) -> list[Checkpoint]:
-        """What is there, the latest first. What a crash has left half written is cleared away.
+        """Returns what is there, the latest first. Clears away what a crash has left half written.
 
         Raises:
             ExecutorError: the storage does not answer.
@@ -92,7 +93,7 @@ class CheckpointFolder:
         return [self._checkpoint(epoch) for epoch in epochs]
 
     def remove(self) -> None:
-        """Remove the folder with all that is in it; there need be none.
+        """Removes the folder with all that is in it; there need be none.
 
         Raises:
             ExecutorError: the storage does not do it.
@@ -130,6 +131,6 @@ def _epoch(path: str) -> int:
 
 
 def _discard(files: Any, path: str) -> None:
-    """Remove what is never read again; should that fail, it goes with the folder."""
+    """Removes what is never read again; should that fail, it goes with the folder."""
     with contextlib.suppress(Exception):
         files.rm_file(path)

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from search_spaces.errors import FormatError
@@ -26,9 +29,9 @@ class Epoch:
     """An epoch that a trial has behind it.
 
     Attributes:
-        report: what it gave.
-        spent: seconds at work on the trial by its end, in all legs; lost attempts count as far as they were
-            saved.
+        report: the report of it.
+        spent: the seconds at work on the trial by its end, pauses left out; lost attempts count as far as
+            they were saved.
     """
 
     report: Report
@@ -36,9 +39,7 @@ class Epoch:
 
 
 def save(job: Job, network: nn.Module, learning: Learning, history: Sequence[Epoch]) -> bytes:
-    """The state of a network and its training after all epochs of a history."""
-    from safetensors.torch import save as to_bytes
-
+    """Returns the state of a network and its training after all epochs of a history."""
     about = {**_names(job), "history": [dataclasses.asdict(epoch) for epoch in history]}
     # Tied weights are written once for each name: safetensors takes no tensors that share memory.
     held = {name: t.detach().cpu().clone().contiguous() for name, t in _tensors(network, learning).items()}
@@ -46,14 +47,11 @@ def save(job: Job, network: nn.Module, learning: Learning, history: Sequence[Epo
 
 
 def restore(data: bytes, job: Job, network: nn.Module, learning: Learning) -> list[Epoch]:
-    """Bring a network and its training to the state that was saved; gives its history.
+    """Brings a network and its training to the state that was saved; returns its history.
 
     Raises:
-        FormatError: it is not whole, or of another trial; nothing was changed then.
+        FormatError: the state is not whole, or of another trial; nothing was changed then.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     try:
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])

@@ -23,7 +23,7 @@ class MemoryLimit:
     made, other systems that since the process began.
 
     Args:
-        size: in bytes; None: no bound.
+        size: the bound in bytes; None: no bound.
     """
 
     def __init__(self, size: int | None) -> None:
@@ -37,7 +37,7 @@ class MemoryLimit:
                 self._field = "VmHWM"
 
     def check(self, *, now: bool = False) -> None:
-        """Look now and then, or just now.
+        """Looks now and then, or just now.
 
         Raises:
             TrainingFailure: ``out_of_memory``, with both figures.
@@ -57,8 +57,9 @@ def held(field: str = "VmRSS") -> int:
     """Bytes of memory that this process holds, without what it shares with others.
 
     Args:
-        field: of Linux's ``/proc/self/status``: ``VmRSS``, or its peak ``VmHWM``, or ``RssAnon`` for what is
-            no part of a file (loaded libraries are). Other systems tell the peak since the process began.
+        field: a field of Linux's ``/proc/self/status``: ``VmRSS``, or its peak ``VmHWM``, or ``RssAnon`` for
+            what is no part of a file (loaded libraries are). Other systems tell the peak since the process
+            began.
     """
     try:
         with open("/proc/self/status", "rb") as file:

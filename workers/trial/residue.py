@@ -23,8 +23,8 @@ class Residue:
     them together 1 GiB, or so much that half of the trial's limit is gone.
 
     Args:
-        measure: bytes held now.
-        cleaners: what may lower that, in this order.
+        measure: the function that says how many bytes are held now.
+        cleaners: the functions that may lower that, in this order.
     """
 
     def __init__(self, measure: Callable[[], int], cleaners: tuple[Callable[[], object], ...]) -> None:
@@ -32,11 +32,11 @@ class Residue:
         self._first = self._most = measure()
 
     def is_fit(self, *, kept: int = 0, limit: int | None = None) -> bool:
-        """Clean up, where there is so much that it is worth the time, and judge the process.
+        """Cleans up, where there is so much that it is worth the time, and judges the process.
 
         Args:
-            kept: bytes of the trial's results, which are still to be handed on.
-            limit: of the trial, in bytes.
+            kept: the bytes of the trial's results, which are still to be handed on.
+            limit: the trial's memory limit in bytes.
         """
         half = sys.maxsize if limit is None else max(limit // 2, self._first + _NOTICEABLE)
         bound = min(self._most + _LEFT_BEHIND, self._first + _LEFT_IN_ALL, half)
@@ -72,18 +72,18 @@ def _gpu(index: int) -> Residue:
 
 
 def begin(device: torch.device) -> None:
-    """Note what this process holds before its first trial."""
+    """Notes what this process holds before its first trial."""
     _host()
     if device.type == "cuda":
         _gpu(_index(device))
 
 
 def is_fit(device: torch.device, *, kept: int, limit: int | None) -> bool:
-    """Clean up after a trial; says whether the process may run another one.
+    """Cleans up after a trial; returns whether the process may run another one.
 
     Args:
-        device: that it was trained on.
-        kept: bytes of its results, which are still to be handed on.
+        device: the device that the trial was trained on.
+        kept: the bytes of its results, which are still to be handed on.
         limit: its `Job.memory`.
     """
     fit = _host().is_fit(kept=kept, limit=limit)

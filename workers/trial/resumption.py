@@ -26,11 +26,11 @@ class TrialProgress:
     What a storage does not do costs the trial nothing but a line in its log.
 
     Args:
-        job: of the trial.
-        network: that is trained.
+        job: the job of the trial.
+        network: the network that is trained.
         until: the last epoch to train.
         deadline: the job's time; it is told what earlier attempts at the job have spent.
-        log: of the trial.
+        log: the log of the trial.
     """
 
     def __init__(self, job: Job, network: nn.Module, until: int, deadline: Deadline, log: TrialLog) -> None:
@@ -54,7 +54,7 @@ class TrialProgress:
         return self._history[-1].report.metrics
 
     def begin(self, learning: Learning) -> int:
-        """Bring network and training to the newest state there is; gives the epochs behind it.
+        """Brings network and training to the newest state there is; returns the epochs behind it.
 
         Raises:
             FormatError: the job's own checkpoint is none, or one of another trial.
@@ -81,7 +81,7 @@ class TrialProgress:
         return len(self._history)
 
     def reports(self, trained: Iterator[Report], enough: Callable[[], bool]) -> Iterator[Report]:
-        """All reports of the job: those that an earlier attempt gave, and those of what is trained now.
+        """Yields all reports of the job: those of an earlier attempt, and those of what is trained now.
 
         They end when ``enough``, asked after each epoch trained now, says so.
         """

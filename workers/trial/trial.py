@@ -39,7 +39,7 @@ def run(
     enough: Callable[[], bool] = lambda: False,
     group: Group | None = None,
 ) -> Iterator[Event]:
-    """Build, train, validate and test the network of a job, as far as the job goes.
+    """Builds, trains, validates and tests the network of a job, as far as the job goes.
 
     Never raises for what the network does: that is its last event. The caller's random states, streams and
     torch's modes are untouched. With ``job.folder`` it goes on from the latest state there, if that is newer
@@ -48,15 +48,15 @@ def run(
     Args:
         job: what to do.
         data: the problem, on ``device``.
-        device: to train on.
-        check: called between steps; raises `TrialStopped` to end the trial.
-        enough: asked after each epoch that was trained; true: the trial pauses there, as with `Job.until`.
-            Not for several processes.
+        device: the device to train on.
+        check: the function that is called between steps; it raises `TrialStopped` to end the trial.
+        enough: the function that is asked after each epoch that was trained; where it says so the trial
+            pauses there, as with `Job.until`. Not for several processes.
         group: the processes that run the trial together; None: this one alone.
 
     Yields:
         `Reported` for each epoch of the job, those of an earlier attempt included, then one `Finished` or
-        `Failed`. In a group the first process gives them. The others give the last alone: a `Finished`
+        `Failed`. In a group the first process yields them. The others yield the last alone: a `Finished`
         without metrics, or a `Failed` that is ``stopped`` where it failed in another one.
     """
     device = torch.device(device)
@@ -158,7 +158,7 @@ def _size(event: Finished | Failed) -> int:
 
 
 def _inherit(network: nn.Module, initial: bytes, log: TrialLog) -> dict[str, float]:
-    """Let a network begin from another's weights; how many tensors it got, as `Finished.costs` have it."""
+    """Lets a network begin from another's weights; returns how many tensors it got, for `Finished.costs`."""
     try:
         count = inherit(network, initial)
     except FormatError as error:

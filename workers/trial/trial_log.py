@@ -31,7 +31,7 @@ class TrialLog:
         self._outside: tuple[Any, ...] = ()
 
     def write(self, text: str) -> None:
-        """Add to the log alone."""
+        """Adds to the log alone."""
         if text:
             self._parts.append(text[-LENGTH:])
             self._length += len(self._parts[-1])

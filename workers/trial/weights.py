@@ -1,6 +1,8 @@
 """A network's weights as bytes in the safetensors format."""
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import nn
 
 from search_spaces.errors import FormatError
@@ -11,8 +13,6 @@ def to_safetensors(network: nn.Module) -> bytes:
 
     Tensors that share memory (tied weights) are written once for each name, so that any reader can load them.
     """
-    from safetensors.torch import save
-
     state = {
         name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()
     }
@@ -21,24 +21,21 @@ def to_safetensors(network: nn.Module) -> bytes:
 
 
 def inherit(network: nn.Module, data: bytes) -> int:
-    """Give a network the weights of another one, where names, shapes and types match; the others stay.
+    """Sets a network's weights to those of another one where names, shapes and types match; others stay.
 
     So a child begins where its parent was in E. Real et al., "Large-Scale Evolution of Image Classifiers",
     ICML 2017.
 
     Args:
-        network: changed in place.
-        data: as of `to_safetensors`.
+        network: the network, which is changed in place.
+        data: the weights as `to_safetensors` returns them.
 
     Returns:
         How many tensors of its ``state_dict`` it got.
 
     Raises:
-        FormatError: it is no safetensors data.
+        FormatError: the data are no safetensors.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     try:
         given = load(data)
     except SafetensorError as error:

@@ -29,7 +29,7 @@ _OF_A_SEARCH = {
 
 
 def check(config: tune.TuneConfig | None) -> None:
-    """Turn down what is a search's own to say, and schedulers that mix trials up.
+    """Turns down what is a search's own to say, and schedulers that mix trials up.
 
     Raises:
         ExecutorError: there is such a thing.
@@ -54,14 +54,14 @@ def configure(
     objective: tuple[str, str],
     folder: Path,
 ) -> tuple[tune.TuneConfig, tune.RunConfig]:
-    """Tune's configurations, completed to run what is fed.
+    """Returns Tune's configurations, completed to run what is fed.
 
     Args:
-        tune_config: the user's.
-        run_config: the user's.
-        feed: who has the trials.
+        tune_config: the user's configuration of the tuner.
+        run_config: the user's configuration of the run.
+        feed: the feed that has the trials.
         objective: metric and direction, for a scheduler that was told none.
-        folder: for files that nobody asked for.
+        folder: the folder for files that nobody asked for.
     """
     default = tune.RunConfig()
     tune_config, run_config = tune_config or tune.TuneConfig(), run_config or default
@@ -127,8 +127,8 @@ class Quiet:
     """Keeps a run of Tune from speaking up, and from touching what is the caller's.
 
     Args:
-        loud: not so: the user wants to hear of it.
-        logs: let it write the logs that it writes by default.
+        loud: whether the user wants to hear of it all the same.
+        logs: whether it writes the logs that it writes by default.
         pending: how many trials may wait for their worker to start.
     """
 
@@ -159,5 +159,5 @@ class Quiet:
                 os.environ.pop(name, None)
 
     def end(self) -> None:
-        """Let Tune speak again."""
+        """Lets Tune speak again."""
         self._logger.setLevel(self._level)

@@ -27,7 +27,7 @@ class TuneRun(RemoteRun):
     """A job in flight, and the trial that Tune makes of it.
 
     Attributes:
-        order: for its worker.
+        order: the order for its worker.
         trial: Tune's own; None: Tune has not begun it.
         actor: where it runs, or is about to end.
         pause: Ray's references to the answer of `OrderedTrial.paused`, as of when it was saved last.
@@ -48,7 +48,7 @@ class TuneRun(RemoteRun):
         return str(Trial.PENDING if self.trial is None else self.trial.status)
 
     def renew(self) -> None:
-        """Forget the attempt before."""
+        """Forgets the attempt before."""
         self.trial = self.actor = self.pause = self.began = self.heard = self.doomed = None
         self.ending = False
 
@@ -62,13 +62,13 @@ class TrialFeed:
     """Between two threads: the executor's, which has jobs to run, and Tune's, which runs them.
 
     Args:
-        order: sends a run to its actor, or to an actor nothing (None).
+        order: the function that sends a run to its actor, or to an actor nothing (None).
 
     Attributes:
         limit: how many trials may run at once.
         news: what happened, for the executor.
         folder: where Tune stages its files on this machine; None: it has none yet.
-        ready: Tune has begun to ask.
+        ready: whether Tune has begun to ask.
     """
 
     def __init__(self, order: Callable[[Any, TuneRun | None], None], limit: int) -> None:
@@ -85,7 +85,7 @@ class TrialFeed:
     # ---- called by the executor
 
     def put(self, run: TuneRun, *, first: bool = False) -> None:
-        """Let Tune run it when there is room."""
+        """Lets Tune run it when there is room."""
         run.renew()
         with self._changed:
             if first:
@@ -95,7 +95,7 @@ class TrialFeed:
             self._changed.notify()
 
     def withdraw(self, run: TuneRun) -> bool:
-        """Take a run back that is at no actor; gives whether it is so, else it is told to end."""
+        """Takes a run back that is at no actor and returns true; tells any other one to end."""
         with self._changed:
             if run in self._waiting:
                 self._waiting.remove(run)
@@ -108,7 +108,7 @@ class TrialFeed:
             return False  # one that Tune has not begun is told with its order
 
     def close(self) -> None:
-        """Make Tune end."""
+        """Makes Tune end."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -122,7 +122,7 @@ class TrialFeed:
     # ---- called by Tune
 
     def suggest(self, name: str) -> TuneRun | None:
-        """The next run, as soon as there is one, if Tune has nothing else to do; gives None where it has."""
+        """Waits for the next run and returns it; returns None at once where Tune has something else to do."""
         with self._changed:
             self.ready.set()
             while not self._closing:

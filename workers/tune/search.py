@@ -13,6 +13,7 @@ from ray.tune.search import Searcher
 from search_spaces.architecture import Architecture
 from search_spaces.errors import FormatError, TrainingFailure
 from workers.job import Failed, Finished, Job, Report
+from workers.problems import load
 from workers.remote.cluster import Resources
 from workers.remote.runners import Packed, pack, runner
 from workers.tune.trial import TuneTrial
@@ -87,7 +88,7 @@ class ControllerSearcher(Searcher):  # type: ignore[misc]  # Ray has no annotati
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell the controller the last result; that of a trial stopped early is as good as any."""
+        """Tells the controller the last result; that of a trial stopped early is as good as any."""
         if trial_id not in self._in_flight:
             return
         values = None
@@ -100,7 +101,7 @@ class ControllerSearcher(Searcher):  # type: ignore[misc]  # Ray has no annotati
         Path(checkpoint_path).write_text(text, encoding="utf-8")
 
     def restore(self, checkpoint_path: str) -> None:
-        """Repeat the calls that were saved, after those that there were.
+        """Repeats the calls that were saved, after those that there were.
 
         Raises:
             FormatError: they are none, or the controller does not do as it did: it is another one.
@@ -130,9 +131,10 @@ def as_searcher(controller: Proposer, *, seed: int = 0, epochs: int | None = Non
     told as failures, those stopped early with their last metrics.
 
     Args:
-        controller: who proposes, of this run alone; Tune pickles it for a restore, as it is now.
-        seed: of every training.
-        epochs: of every training, instead of the recipe's.
+        controller: the controller that proposes, for this run alone; Tune pickles it for a restore, as it is
+            now.
+        seed: the seed of every training.
+        epochs: the epochs of every training; None: the recipe's.
 
     Example:
         >>> tune.Tuner(
@@ -190,13 +192,11 @@ def trainable(
     safetensors; the last one has the weights. What cannot be trained ends in a `TrainingFailure`.
 
     Args:
-        problem: with the data, or its name in the catalog; it travels once, by Ray's object store.
-        cpus: cores and torch threads of each trial.
-        gpus: GPUs, or the share of one, of each; above 0, it trains on it.
-        modules: classes of your own that architectures may name.
+        problem: the problem, or its name in the catalog; its data travel once, by Ray's object store.
+        cpus: the cores and torch threads of each trial.
+        gpus: the GPUs, or the share of one, of each trial; above 0, it trains on it.
+        modules: the classes of your own that architectures may name.
     """
-    from workers.problems import load
-
     resources = Resources(cpus, gpus)
     given = tune.with_parameters(
         ProblemTrial,

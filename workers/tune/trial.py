@@ -100,7 +100,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]  # Ray has no annotations
         return {**about.pop("metrics"), **about}
 
     def check_end(self, event: Finished | Failed | None) -> None:
-        """Raise what Tune is to take for an error, if the trial has ended so."""
+        """Raises what Tune is to take for an error, if the trial has ended so."""
 
     def finish(self) -> Finished | Failed | None:
         """The last event; of a trial that goes on, its pause now. None where there is no trial."""
@@ -113,14 +113,14 @@ class TuneTrial(Trainable):  # type: ignore[misc]  # Ray has no annotations
         return dataclasses.replace(self._last, seconds=self._last.seconds + self._spent)
 
     def _take(self, job: Job | None) -> None:
-        """Drop what there is, and begin with a job at the next step."""
+        """Drops what there is, and begins with a job at the next step."""
         self._job, self._running = job, None
         self._last = self.pause = None
         self._enough = self._stopped = False
-        self._spent = 0.0  # seconds in earlier legs
+        self._spent = 0.0  # seconds before the last pause
 
     def _go_on(self, checkpoint: Checkpoint, spent: float) -> None:
-        """Begin from a checkpoint at the next step."""
+        """Begins from a checkpoint at the next step."""
         assert self._job is not None
         self._job = dataclasses.replace(self._job, checkpoint=checkpoint)
         self._running, self._last, self._enough, self._spent = None, None, False, spent
@@ -157,7 +157,7 @@ class OrderedTrial(TuneTrial):
             raise ExecutorError("this process is not fit for another trial")  # Tune ends it, then
 
     def order(self, order: Order | None, stopped: bool, data: Packed, cpus: int, device: str) -> None:
-        """Take a job, for the steps that follow; None: for no trial that is still wanted."""
+        """Takes a job, for the steps that follow; None: the trial is not wanted any longer."""
         try:
             self._run = self._run or runner(data, cpus, device)
             self._take(None if order is None else order.read())
@@ -169,15 +169,15 @@ class OrderedTrial(TuneTrial):
             self._last = Failed(-1, "exception", text, "", False, 0.0)
 
     def halt(self) -> None:
-        """End the trial at its next step."""
+        """Ends the trial at its next step."""
         self._stopped = True
 
     def end(self) -> tuple[Finished | Failed | None, bytes, bytes]:
-        """How the trial has ended: its last event, its weights, its state. One that goes on ends now."""
+        """Returns how the trial has ended: its last event, weights and state. One that goes on ends now."""
         return _parts(self.finish())
 
     def paused(self) -> tuple[Finished | Failed | None, bytes, bytes]:
-        """What `end` gave if the trial ended where it was saved last."""
+        """Returns what `end` would if the trial had ended where it was saved last."""
         return _parts(self.pause)
 
 

@@ -48,24 +48,24 @@ class Tune(Executor):
 
     Args:
         workers: how many trials run at once, at most; left out, as many as the cluster has room for.
-        cpus: cores and torch threads of each.
-        gpus: GPUs, or the share of one, of each; above 0, trials train on it.
-        address: of a cluster (``"auto"``, ``"host:port"``).
-        memory: bytes that Ray sets aside for each; nothing enforces them (`Job.memory` does).
-        resources: of your cluster's own, for each, such as ``{"A100": 1}``.
-        tune_config: a `ray.tune.TuneConfig`; of the scheduler, its metric and mode (left out: the problem's
+        cpus: the cores and torch threads of each trial.
+        gpus: the GPUs, or the share of one, of each trial; above 0, it trains on it.
+        address: the address of a cluster (``"auto"``, ``"host:port"``).
+        memory: the bytes that Ray sets aside for each trial; nothing enforces them (`Job.memory` does).
+        resources: what each trial takes of your cluster's own resources, such as ``{"A100": 1}``.
+        tune_config: a `ray.tune.TuneConfig`: the scheduler, its metric and mode (left out: the problem's
             objective), and how trials are called. What is a search's own (``search_alg``, ``num_samples``,
             ``time_budget_s``, ``max_concurrent_trials``) cannot be said here. Actors are always reused.
         run_config: a `ray.tune.RunConfig`: callbacks, ``stop``, ``storage_path``, ... Left out, Tune logs
             nothing, and its files go into a temporary folder until `close`; so they do where it names neither
             a ``storage_path`` nor itself. Tune prints only where ``verbose`` is given and not its default, 1.
-        retries: a trial whose worker is lost begins again so many times, at most; then it is `Failed` with
-            ``worker_lost``. They count here, not in Tune's ``failure_config``.
-        grace: seconds that a trial may run on when its time is over or it was stopped, till it loses its
+        retries: how often a trial whose worker is lost begins again, at most; then it is `Failed` with
+            ``worker_lost``. Retries count here, not in Tune's ``failure_config``.
+        grace: the seconds that a trial may run on when its time is over or it was stopped, till it loses its
             process. One that was stopped ends with the epoch.
 
     Attributes:
-        lost_workers: workers lost so far while trials ran on them.
+        lost_workers: how many workers were lost so far while trials ran on them.
 
     Raises:
         ExecutorError: a configuration says what it cannot.
@@ -221,7 +221,7 @@ class Tune(Executor):
     # ---- what Tune tells
 
     def _receive(self, seconds: float) -> None:
-        """Take in all that there is, after waiting for it so long at most."""
+        """Takes in all that there is, after waiting for it so long at most."""
         news = self._fed().news
         try:
             self._take(*news.get(timeout=seconds if math.isfinite(seconds) else None))
@@ -298,7 +298,7 @@ class Tune(Executor):
         self._out.append(event)
 
     def _kill_overdue(self, now: float) -> float:
-        """Kill what should have ended; gives when the next is due."""
+        """Kills what should have ended; returns when the next is due."""
         next_due = math.inf
         for run in self._runs.values():
             if run.actor is None or run.doomed is not None:

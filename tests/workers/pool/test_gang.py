@@ -77,8 +77,8 @@ def ragged_problem(problem: Problem) -> Problem:
     """The same in two domains, of which the second has fewer labels; the last examples have no tags."""
     count = len(problem.train)
     domain = (torch.arange(count) >= 40).long()
-    chance = torch.rand(2, count, generator=torch.Generator().manual_seed(1))
-    labelled = {"kind": chance[0] > 0.5 * domain, "tags": (chance[1] > 0.5) & (torch.arange(count) < 64)}
+    drawn = torch.rand(2, count, generator=torch.Generator().manual_seed(1))
+    labelled = {"kind": drawn[0] > 0.5 * domain, "tags": (drawn[1] > 0.5) & (torch.arange(count) < 64)}
     return dataclasses.replace(
         problem, train=dataclasses.replace(problem.train, labelled=labelled, domain=domain)
     )

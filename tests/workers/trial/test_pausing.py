@@ -1,4 +1,4 @@
-"""Trials that pause: what a checkpoint is, that it outlives its worker, and what tables bill for a leg."""
+"""Trials that pause: what a checkpoint is, that it outlives its worker, what tables bill after a pause."""
 
 import os
 import signal
@@ -66,7 +66,7 @@ def test_a_folder_without_a_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ("until", "epochs", "trained"), [(0, None, 0), (3, None, 3), (2, None, 3), (5, 3, 3), (None, 0, 0)]
 )
-def test_a_leg_that_trains_nothing_is_refused(until: int | None, epochs: int | None, trained: int) -> None:
+def test_a_job_that_trains_nothing_is_refused(until: int | None, epochs: int | None, trained: int) -> None:
     begun = Checkpoint(trained, HeldWeights(b"")) if trained else None
     with pytest.raises(ExecutorError, match="job 0: expected"):
         Job(0, architecture(), 0, epochs=epochs, until=until, checkpoint=begun)
@@ -87,7 +87,7 @@ def test_a_checkpoint_outlives_the_worker_that_made_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_worker_that_is_lost_in_a_later_leg_costs_that_leg_only(tmp_path: Path) -> None:
+def test_a_worker_that_is_lost_after_a_pause_costs_what_came_after_it_only(tmp_path: Path) -> None:
     marker = tmp_path / "was here"
     marker.touch()
     job = Job(0, faulty("killed once", marker), seed=2, epochs=4, until=2)

@@ -112,14 +112,14 @@ def test_a_pause_is_saved_and_read_on_any_machine_that_reaches_it(
     assert answers([*before[:-1], *after]) == whole
 
 
-def test_a_trial_that_breaks_off_in_a_later_leg_goes_on_there(
+def test_a_trial_that_breaks_off_after_a_pause_goes_on_from_there(
     job: Job, folder: CheckpointFolder, whole: dict[int, list[object]]
 ) -> None:
     paused = finished(events_of(dataclasses.replace(job, folder=None, until=2))).checkpoint
-    leg = dataclasses.replace(job, checkpoint=paused)
-    broken_off(leg, after=1)
+    resumed = dataclasses.replace(job, checkpoint=paused)
+    broken_off(resumed, after=1)
     assert [state.epoch for state in folder.saved()] == [3]
-    assert answers(events_of(leg))[0] == whole[0][2:]
+    assert answers(events_of(resumed))[0] == whole[0][2:]
 
 
 def test_a_trial_that_broke_off_behind_its_checkpoint_goes_on_from_that(
@@ -131,8 +131,8 @@ def test_a_trial_that_broke_off_behind_its_checkpoint_goes_on_from_that(
 
 
 def test_a_pause_that_nobody_heard_of_is_told_again_without_training(job: Job) -> None:
-    leg = dataclasses.replace(job, until=2)
-    first, again = events_of(leg), events_of(leg)
+    pausing = dataclasses.replace(job, until=2)
+    first, again = events_of(pausing), events_of(pausing)
     assert answers(again) == answers(first)
     assert again[0] == first[0]  # to the second: the same report, not the same training
     assert finished(again).checkpoint == finished(first).checkpoint
@@ -237,12 +237,12 @@ def test_seconds_of_an_earlier_attempt_count(job: Job, folder: CheckpointFolder)
     assert 3000 < late.seconds < 4000
 
 
-def test_seconds_of_an_earlier_leg_do_not_count(job: Job, folder: CheckpointFolder) -> None:
+def test_seconds_before_a_pause_do_not_count(job: Job, folder: CheckpointFolder) -> None:
     paused = Checkpoint(1, HeldWeights(saved(job, 1000.0)))
     assert finished(events_of(dataclasses.replace(job, checkpoint=paused))).seconds < 1000
     folder.save(2, saved(job, 1000.0, 3000.0))
-    leg = dataclasses.replace(job, checkpoint=paused, until=3)
-    end = finished(events_of(leg))
+    resumed = dataclasses.replace(job, checkpoint=paused, until=3)
+    end = finished(events_of(resumed))
     assert 2000 < end.seconds < 3000
     # and it goes into the next state
     again = finished(events_of(dataclasses.replace(job, checkpoint=None, until=3)))
