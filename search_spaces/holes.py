@@ -112,6 +112,7 @@ class Choice(Hole):
 
     options: tuple[Any, ...]
     labels: tuple[Value, ...]
+    label = "Choice"
     _positions: dict[Value, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -229,5 +230,5 @@ def _label(option: Any) -> Value:
     if is_plain(option):
         return option  # type: ignore[no-any-return]
     named: Callable[..., Any] | type = option if callable(option) else type(option)
-    label = getattr(option, "label", None)  # layers and sequentials say what they are
+    label = getattr(option, "label", None)  # what spaces are made of says what it is: decisions hold it
     return label if isinstance(label, str) else getattr(named, "__name__", type(option).__name__)

@@ -34,6 +34,7 @@ class Size:
     """The size of a layer's input along an axis, known only when the network is built. Made by `size`."""
 
     axis: int
+    label = "Size"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Integer(Hole):
     step: int = 1
     log: bool = False
     ordered = True
+    label = "Integer"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,6 +100,7 @@ class Real(Hole):
     high: float
     log: bool = False
     ordered = True
+    label = "Real"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -38,12 +38,25 @@ __all__ = [
 ]
 
 _KINDS: dict[str, type[Input] | type[Task]] = {
-    kind.__name__: kind
-    for kind in (
-        *(Image, Sequence, Tokens, Vector),
-        *(Classification, Regression, Tagging, Retrieval, Generation, DenseMap),
-    )
+    "Image": Image,
+    "Sequence": Sequence,
+    "Tokens": Tokens,
+    "Vector": Vector,
+    "Classification": Classification,
+    "Regression": Regression,
+    "Tagging": Tagging,
+    "Retrieval": Retrieval,
+    "Generation": Generation,
+    "DenseMap": DenseMap,
 }
+"""The kinds by the names that stored signatures know them by."""
+
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def _name(kind: Input | Task) -> str:
+    """The stored name of a kind; that of its class where it is none of ours, which `from_dict` refuses."""
+    return _NAMES.get(type(kind), type(kind).__name__)
 
 
 def _plain(kind: Input | Task) -> dict[str, Any]:
@@ -133,7 +146,7 @@ class Signature:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` reads it back."""
         return {
-            part: {name: {"kind": type(kind).__name__, **_plain(kind)} for name, kind in members.items()}
+            part: {name: {"kind": _name(kind), **_plain(kind)} for name, kind in members.items()}
             for part, members in (("inputs", self.inputs), ("tasks", self.tasks))
         }
 

@@ -45,6 +45,8 @@ class Space(Wrapper):
         SpaceError: two different holes share a name or a path.
     """
 
+    label = "Space"
+
     def __init__(self, value: Any) -> None:
         self.value: Any = value.value if isinstance(value, Space) else value
         self._holes: dict[str, Hole] = {}

@@ -166,9 +166,16 @@ def routed(
 
 
 PATTERNS: dict[str, Pattern] = {
-    pattern.__name__: pattern for pattern in (hard, independent, soft, tree, stitch, mask, private, routed)
+    "hard": hard,
+    "independent": independent,
+    "soft": soft,
+    "tree": tree,
+    "stitch": stitch,
+    "mask": mask,
+    "private": private,
+    "routed": routed,
 }
-"""The patterns by name."""
+"""The patterns by the names that spaces and decisions hold."""
 
 
 def owned(
