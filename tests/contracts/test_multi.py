@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from search_spaces import (
     Architecture,
@@ -29,12 +28,11 @@ from search_spaces import (
 from search_spaces.blocks import CrfHead, Head
 from search_spaces.blocks.backbone.links import OPERATORS
 from search_spaces.blocks.backbone.patterns import PATTERNS
-from search_spaces.building.network import Network
 from search_spaces.catalog import cell, cnn, encoder, multimodal, multitask, series, text, vit
 from search_spaces.catalog.encoders import dense
 from search_spaces.errors import SpaceError
 from search_spaces.nodes import layer
-from search_spaces.signature import Task
+from search_spaces.testing import check_answers, check_learning, random_inputs, random_presence
 from workers.training.metrics import task_loss
 
 COUNT = 5
@@ -75,97 +73,13 @@ ALL = Signature(
 )
 
 
-def _inputs(signature: Signature) -> dict[str, Tensor]:
-    """Numbers at random; texts of different lengths, one of them empty."""
-    inputs = {}
-    for name, kind in signature.inputs.items():
-        if isinstance(kind, Tokens):
-            lengths = torch.arange(COUNT).unsqueeze(1) * kind.length // (COUNT - 1)
-            tokens = torch.randint(1, kind.vocabulary, (COUNT, kind.length))
-            inputs[name] = tokens * (torch.arange(kind.length) < lengths)
-        else:
-            inputs[name] = torch.randn(COUNT, *kind.shape)
-    return inputs
-
-
-def _target(task: Task, length: int) -> Tensor:
-    if isinstance(task, Classification):
-        return torch.randint(task.classes, (COUNT,))
-    if isinstance(task, Regression):
-        return torch.randn(COUNT, task.outputs)
-    if isinstance(task, Tagging):
-        return torch.randint(task.tags, (COUNT, length))
-    if isinstance(task, Retrieval):
-        return torch.arange(COUNT)
-    if isinstance(task, Generation):
-        return torch.randint(1, task.vocabulary, (COUNT, task.length))
-    assert isinstance(task, DenseMap)
-    if task.discrete:
-        return torch.randint(task.outputs, (COUNT, task.height, task.width))
-    return torch.randn(COUNT, task.outputs, task.height, task.width)
-
-
-def _loss(network: Network, inputs: dict[str, Tensor], present: dict[str, Tensor] | None = None) -> Tensor:
-    """The sum of the tasks' losses, each by its head where that has a loss of its own."""
-    signature, encoding = network.signature, network.encode(inputs, present)
-    losses = []
-    for name, task in signature.tasks.items():
-        head, features, mask = network.head(name), encoding.features[name], encoding.masks[name]
-        length = 0
-        if isinstance(task, Tagging):
-            length = signature.inputs[signature.tagged_input(name)].shape[0]
-        target = _target(task, length)
-        if hasattr(head, "loss"):
-            losses.append(head.loss(features, target, mask))
-        else:
-            losses.append(task_loss(task, head(features, mask=mask), target))
-    return torch.stack(losses).sum()
-
-
-def _shape(task: Task, signature: Signature, name: str) -> tuple[int, ...]:
-    """Of the answers."""
-    if isinstance(task, Tagging):
-        return (COUNT, signature.inputs[signature.tagged_input(name)].shape[0], task.tags)
-    if isinstance(task, Retrieval):
-        return (COUNT, 2, task.features)
-    if isinstance(task, Generation):
-        return (COUNT, task.length, task.vocabulary)
-    if isinstance(task, DenseMap):
-        return (COUNT, task.outputs, task.height, task.width)
-    return (COUNT, task.outputs)
-
-
 def _keeps_its_promises(architecture: Architecture, signature: Signature, rng: random.Random) -> None:
     """It builds, answers, and learns in every parameter, even where examples lack inputs."""
-    network = architecture.build(signature)
-    inputs = _inputs(signature)
-    parameters = dict(network.named_parameters())
-
-    loss = _loss(network, inputs)
-    loss.backward()
-    assert loss.isfinite()
-    for name, parameter in parameters.items():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-
-    network.zero_grad()
-    # each example lacks some inputs, all of them the first one now and then; each has at least one
-    present = {name: torch.tensor([rng.random() < 0.6 for _ in range(COUNT)]) for name in inputs}
-    *others, last = present
-    if others and rng.random() < 0.3:
-        present[others[0]] = torch.zeros(COUNT, dtype=torch.bool)
-    present[last] |= ~torch.stack([present[name] for name in present]).any(0)
-    loss = _loss(network, inputs, present)
-    loss.backward()
-    assert loss.isfinite()
-    for name, parameter in parameters.items():
-        assert parameter.grad is None or parameter.grad.isfinite().all(), name
-
-    with torch.no_grad():
-        answers = network.eval()(inputs)
-    for name, task in signature.tasks.items():
-        assert tuple(answers[name].shape) == _shape(task, signature, name)
-        assert answers[name].isfinite().all()
+    network, inputs = architecture.build(signature), random_inputs(signature, COUNT)
+    present = random_presence(signature, COUNT, rng)
+    check_learning(network, inputs, architecture, task_loss=task_loss)
+    check_learning(network, inputs, architecture, present, task_loss=task_loss)
+    check_answers(network, inputs, architecture)
 
 
 Row = dict[str, str]
