@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from controllers.base import Controller
 from controllers.fidelity import Fidelity, FullBudget
 from controllers.records import Proposal, judge
-from controllers.replay import ask_again
+from controllers.replay import ask_again, insert
+from search_spaces import Architecture
 
 
 class Planner:
@@ -32,6 +33,15 @@ class Planner:
     def ask(self) -> Proposal:
         """What to try next."""
         return self.controller.ask()
+
+    def insert(self, architecture: Architecture, origin: str) -> Proposal:
+        """Put a given network in flight as the next proposal, and return that proposal.
+
+        Args:
+            architecture: The network to try next.
+            origin: The word that says how the network came about.
+        """
+        return insert(self.controller, architecture, origin)
 
     def repeat(self, recorded: Proposal) -> None:
         """Ask as was asked before; where the answer is another one now, what was recorded counts."""

@@ -1,10 +1,11 @@
-"""Restoring a controller from the record of what it was asked and told."""
+"""Restoring a controller from its record, and inserting a given network among its proposals."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from controllers.base import Controller
 from controllers.records import Proposal
+from search_spaces import Architecture
 from search_spaces.errors import ControllerError
 
 Event = tuple[Literal["ask"], Proposal] | tuple[Literal["tell"], Proposal, Mapping[str, float] | None]
@@ -36,3 +37,19 @@ def ask_again(controller: Controller, recorded: Proposal) -> None:
     asked = controller.ask()
     if (asked.number, asked.architecture.id) != (recorded.number, recorded.architecture.id):
         controller.adopt(recorded)
+
+
+def insert(controller: Controller, architecture: Architecture, origin: str) -> Proposal:
+    """Put a given network in flight as the next proposal, and return that proposal.
+
+    The controller is asked all the same and the given network counts in place of its answer, so that a replay
+    of the record, which knows asks only, comes to the same state.
+
+    Args:
+        controller: The controller that goes on from the given network.
+        architecture: The network to try next.
+        origin: The word that says how the network came about.
+    """
+    proposal = Proposal(controller.num_asked, architecture, origin=origin)
+    ask_again(controller, proposal)
+    return proposal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from controllers import ranking
 from controllers.base import Controller
 from controllers.records import Outcome, Proposal, judge
-from controllers.replay import ask_again
+from controllers.replay import insert
 from search_spaces import Architecture
 from search_spaces.errors import ControllerError, DecisionError
 from search_spaces.holes import Hole, Value
@@ -115,9 +115,7 @@ def _propose(
         architecture = controller.space.fill(pick)
         if controller._guard.tried(architecture.id):
             continue
-        proposal = Proposal(controller.num_asked, architecture, origin="warm start")
-        ask_again(controller, proposal)
-        proposals.append(proposal)
+        proposals.append(insert(controller, architecture, "warm start"))
     return tuple(proposals)
 
 

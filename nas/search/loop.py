@@ -100,9 +100,7 @@ class Loop:
         plain = self.controller.space.plain().id if architectures else None
         for architecture in architectures:
             origin = "plain" if architecture.id == plain else "given"
-            proposal = Proposal(self.controller.num_asked, architecture, origin=origin)
-            self.planner.repeat(proposal)
-            self._given.append(proposal)
+            self._given.append(self.planner.insert(architecture, origin))
         self._num_given = len(self._given)
 
     def start_from(self, starts: Sequence[Start]) -> None:
