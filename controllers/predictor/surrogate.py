@@ -25,8 +25,8 @@ EXPECTED_DISTANCE = 2.0  # r^2 at first between two architectures that differ in
 SPREAD_OF_ALL, SPREAD_OF_HOLE, SPREAD_OF_OPTION = 0.5, 0.7, 1.0  # of the logarithms of the weights
 
 
-class Model:
-    """One Gaussian process, its fits spaced out: each at a tenth more results than the one before."""
+class Regressor:
+    """One Gaussian process, whose fits are spaced out: each at a tenth more results than the one before."""
 
     def __init__(self, weights: WeightPrior) -> None:
         self._process = GaussianProcess(weights)
@@ -65,8 +65,8 @@ class Surrogate:
         self._archive = Archive(max(ARCHIVE, 2 * results), rng)
         self._num_told = 0
         prior = weight_prior(genomes)
-        self._objectives = [Model(prior) for _ in range(num_objectives)]
-        self._feasibility = Model(prior)
+        self._objectives = [Regressor(prior) for _ in range(num_objectives)]
+        self._feasibility = Regressor(prior)
         self._beliefs: Beliefs | None = None
         self._best: Floats | None = None
 

@@ -9,10 +9,13 @@ from search_spaces.ranges import Integer
 MOST_OPTIONS = 32  # integers with more values than this are treated as continuous
 
 
-class Step(NamedTuple):
-    """One decision: the index of its hole, and the index of its option or its place in [0, 1].
+class Token(NamedTuple):
+    """One decision as a policy sees it: a token of the sequence that it samples.
 
-    `option` is 0 for a continuous hole, `unit` is 0.0 for a categorical one.
+    Attributes:
+        hole: The index of the hole in its `HoleTable`.
+        option: The index of the option, 0 for a continuous hole.
+        unit: The place in [0, 1], 0.0 for a categorical hole.
     """
 
     hole: int
@@ -42,18 +45,18 @@ class HoleTable:
             # the type is part of the key: True == 1 == 1.0 in Python, yet as decisions they differ
             self._positions.append({(type(value), value): i for i, value in enumerate(values or ())})
 
-    def value(self, step: Step) -> Value:
-        """The decision that a step stands for."""
-        hole = self.holes[step.hole]
-        if not self.sizes[step.hole]:
-            return hole.from_unit(step.unit)
+    def value(self, token: Token) -> Value:
+        """The decision that a token stands for."""
+        hole = self.holes[token.hole]
+        if not self.sizes[token.hole]:
+            return hole.from_unit(token.unit)
         values = hole.values
         assert values is not None
-        return values[step.option]
+        return values[token.option]
 
-    def encode(self, architecture: Architecture) -> list[Step]:
+    def encode(self, architecture: Architecture) -> list[Token]:
         """The decisions of an architecture in their order, those that this space does not know left out."""
-        steps: list[Step] = []
+        tokens: list[Token] = []
         for path, value in architecture.decisions.items():
             index = self.paths.get(path)
             if index is None:
@@ -61,7 +64,7 @@ class HoleTable:
             if self.sizes[index]:
                 option = self._positions[index].get((type(value), value))
                 if option is not None:
-                    steps.append(Step(index, option, 0.0))
+                    tokens.append(Token(index, option, 0.0))
             elif self.holes[index].contains(value):
-                steps.append(Step(index, 0, self.holes[index].to_unit(value)))
-        return steps
+                tokens.append(Token(index, 0, self.holes[index].to_unit(value)))
+        return tokens

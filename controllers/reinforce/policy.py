@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from controllers.reinforce.encoding import Step
+from controllers.reinforce.encoding import Token
 
 Floats = NDArray[np.float32]
 
@@ -68,20 +68,20 @@ class Learner:
         """Begin a new architecture."""
         return Rollout(self)
 
-    def log_likelihood(self, episodes: Sequence[Sequence[Step]]) -> tuple[Tensor, Tensor]:
+    def log_likelihood(self, episodes: Sequence[Sequence[Token]]) -> tuple[Tensor, Tensor]:
         """Per episode the log-likelihood and the summed entropy of its decisions, in nats, both (B,)."""
         likelihood, entropy, owner = self._by_decision(episodes)
         totals = torch.zeros(2, len(episodes))
         totals = totals.index_add(1, owner, torch.stack([likelihood, entropy]))
         return totals[0], totals[1]
 
-    def _by_decision(self, episodes: Sequence[Sequence[Step]]) -> tuple[Tensor, Tensor, Tensor]:
+    def _by_decision(self, episodes: Sequence[Sequence[Token]]) -> tuple[Tensor, Tensor, Tensor]:
         """Of all N decisions of all episodes: log-likelihood, entropy, index of the episode; each (N,)."""
-        lengths = [len(steps) for steps in episodes]
-        flat = [step for steps in episodes for step in steps]
-        hole = np.array([step.hole for step in flat])
-        option = np.array([step.option for step in flat])
-        unit = np.array([step.unit for step in flat], dtype=np.float32)
+        lengths = [len(tokens) for tokens in episodes]
+        flat = [token for tokens in episodes for token in tokens]
+        hole = np.array([token.hole for token in flat])
+        option = np.array([token.option for token in flat])
+        unit = np.array([token.unit for token in flat], dtype=np.float32)
         episode = np.repeat(np.arange(len(episodes)), lengths)
         time = np.concatenate([np.arange(length) for length in lengths])
         features = self.network.features(hole, option, unit, episode, time, len(episodes))
@@ -97,7 +97,7 @@ class Learner:
                 entropy = entropy.index_put((index,), found[1])
         return likelihood, entropy, torch.from_numpy(episode)
 
-    def update(self, results: Sequence[tuple[Sequence[Step], float]]) -> None:
+    def update(self, results: Sequence[tuple[Sequence[Token], float]]) -> None:
         """Learn from a batch of (decisions, advantage).
 
         Without `clip`: one step of Adam that ascends  mean_b( A_b * sum_t log p(a_t | a_<t) + entropy * sum_t
@@ -109,7 +109,7 @@ class Learner:
         policy is kept near the one that the update began with; results of older policies, and results from
         elsewhere, have no other.
         """
-        episodes = [steps for steps, _ in results]
+        episodes = [tokens for tokens, _ in results]
         advantages = torch.tensor([weight for _, weight in results], dtype=torch.float32)
         before: Tensor | None = None
         with _one_thread(), torch.enable_grad():
@@ -280,7 +280,7 @@ class Rollout:
         self._learner = learner
         self._state: Any = learner.network.start()
 
-    def decide(self, hole: int, rng: random.Random) -> Step:
+    def decide(self, hole: int, rng: random.Random) -> Token:
         """Draw a decision for this hole."""
         first, size = int(self._learner.first_rows[hole]), int(self._learner.sizes[hole])
         network = self._learner.network
@@ -288,12 +288,12 @@ class Rollout:
         if size:
             weights = np.exp(logits - logits.max()).cumsum()
             option = int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))
-            step = Step(hole, min(option, size - 1), 0.0)
-            network.decided(self._state, first + step.option, None)
+            token = Token(hole, min(option, size - 1), 0.0)
+            network.decided(self._state, first + token.option, None)
         else:
-            step = Step(hole, 0, _draw_cut_normal(float(logits[0]), float(logits[1]), rng.random()))
-            network.decided(self._state, first, 2.0 * step.unit - 1.0)
-        return step
+            token = Token(hole, 0, _draw_cut_normal(float(logits[0]), float(logits[1]), rng.random()))
+            network.decided(self._state, first, 2.0 * token.unit - 1.0)
+        return token
 
 
 def _mean(logit: Tensor) -> Tensor:

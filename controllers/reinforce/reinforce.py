@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from controllers.reinforce.advantage import AdvantageKind, advantage_for
-from controllers.reinforce.encoding import HoleTable, Step
+from controllers.reinforce.encoding import HoleTable, Token
 from search_spaces.errors import ControllerError
 from search_spaces.holes import Hole, Value
 
@@ -98,7 +98,7 @@ class Reinforce(Controller):
         self._advantage = advantage_for(
             advantage, decay=baseline, window=window, objectives=len(self.objectives)
         )
-        self._results: list[tuple[list[Step], float]] = []
+        self._results: list[tuple[list[Token], float]] = []
         # here, so that `import controllers` stays free of torch
         from controllers.reinforce.policy import Learner
 
@@ -128,9 +128,9 @@ class Reinforce(Controller):
 
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         weight = self._advantage(outcome)
-        steps = self._table.encode(proposal.architecture)
-        if steps:
-            self._results.append((steps, weight))
+        tokens = self._table.encode(proposal.architecture)
+        if tokens:
+            self._results.append((tokens, weight))
         if len(self._results) >= self.batch:
             self._learner.update(self._results)
             self._results = []

@@ -38,7 +38,7 @@ class LossBalance(nn.Module, ABC):
         """Hear the mean losses over an epoch of the tasks that had any."""
 
 
-class Sum(LossBalance):
+class StaticWeights(LossBalance):
     """Each loss times a weight that stays.
 
     Args:
@@ -138,14 +138,14 @@ def loss_balance(recipe: Recipe, tasks: Mapping[str, Task]) -> LossBalance:
             unknown = sorted(recipe.task_weights.keys() - tasks.keys())
             if unknown:
                 raise RecipeError(f"recipe.task_weights: expected tasks of {sorted(tasks)}, got {unknown}")
-            return Sum(recipe.task_weights)
+            return StaticWeights(recipe.task_weights)
         case "uncertainty":
             return Uncertainty(tasks)
         case "dwa":
             return DynamicAverage(tasks)
         case "random":
             return RandomWeights()
-    return Sum({})
+    return StaticWeights({})
 
 
 def _is_real(task: Task) -> bool:

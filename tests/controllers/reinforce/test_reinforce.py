@@ -11,7 +11,7 @@ import torch
 from controllers import Outcome, Proposal, Reinforce, at_most, maximize, minimize
 from controllers.records import FAILED
 from controllers.reinforce.advantage import Rank, Raw, Scaled
-from controllers.reinforce.encoding import HoleTable, Step
+from controllers.reinforce.encoding import HoleTable, Token
 from controllers.reinforce.policy import Learner
 from search_spaces import Space, choice, integer, real
 from search_spaces.errors import ControllerError
@@ -62,11 +62,11 @@ def test_decisions_survive_the_way_to_numbers_and_back() -> None:
     rng = random.Random(0)
     for _ in range(100):
         architecture = SPACE.sample(rng)
-        steps = table.encode(architecture)
-        assert len(steps) == sum(path in table.paths for path in architecture.decisions)
-        for step, (path, value) in zip(steps, architecture.decisions.items(), strict=False):
-            assert table.paths[path] == step.hole
-            again = table.value(step)
+        tokens = table.encode(architecture)
+        assert len(tokens) == sum(path in table.paths for path in architecture.decisions)
+        for token, (path, value) in zip(tokens, architecture.decisions.items(), strict=False):
+            assert table.paths[path] == token.hole
+            again = table.value(token)
             assert type(again) is type(value)
             assert again == pytest.approx(value) if isinstance(value, float) else again == value
 
@@ -74,7 +74,7 @@ def test_decisions_survive_the_way_to_numbers_and_back() -> None:
 @pytest.mark.parametrize("recurrent", [True, False])
 def test_decisions_are_drawn_with_the_probability_that_is_learnt_from(recurrent: bool) -> None:
     made = learner(recurrent, [3, 2], noise=0.7)
-    every = [[Step(0, i, 0.0), Step(1, j, 0.0)] for i in range(3) for j in range(2)]
+    every = [[Token(0, i, 0.0), Token(1, j, 0.0)] for i in range(3) for j in range(2)]
     with torch.no_grad():
         likelihood, _ = made.log_likelihood(every)
     expected = likelihood.exp()
@@ -92,10 +92,10 @@ def test_the_density_of_a_continuous_decision_integrates_to_one_and_is_what_is_d
     made = learner(True, [4, 0], noise=1.0)
     grid = (np.arange(4000) + 0.5) / 4000
     with torch.no_grad():
-        option = int(made.log_likelihood([[Step(0, i, 0.0)] for i in range(4)])[0].argmax())
-        before, first_entropy = made.log_likelihood([[Step(0, option, 0.0)]])
+        option = int(made.log_likelihood([[Token(0, i, 0.0)] for i in range(4)])[0].argmax())
+        before, first_entropy = made.log_likelihood([[Token(0, option, 0.0)]])
         likelihood, entropy = made.log_likelihood(
-            [[Step(0, option, 0.0), Step(1, 0, float(u))] for u in grid]
+            [[Token(0, option, 0.0), Token(1, 0, float(u))] for u in grid]
         )
     log_density = likelihood - before
     density = log_density.exp().numpy()
@@ -116,7 +116,7 @@ def test_a_policy_starts_uniform_and_nearly_so_for_the_continuous(recurrent: boo
     made = learner(recurrent, [5, 0, 3])
     with torch.no_grad():
         likelihood, entropy = made.log_likelihood(
-            [[Step(0, 2, 0.0)], [Step(0, 1, 0.0), Step(2, 1, 0.0)], [Step(1, 0, 0.0)], [Step(1, 0, 0.5)]]
+            [[Token(0, 2, 0.0)], [Token(0, 1, 0.0), Token(2, 1, 0.0)], [Token(1, 0, 0.0)], [Token(1, 0, 0.5)]]
         )
     assert likelihood[:2].tolist() == pytest.approx([-math.log(5), -math.log(15)], abs=1e-5)
     assert entropy[0].item() == pytest.approx(math.log(5), abs=1e-5)
@@ -127,8 +127,8 @@ def test_a_policy_starts_uniform_and_nearly_so_for_the_continuous(recurrent: boo
 @pytest.mark.parametrize("recurrent", [True, False])
 def test_an_update_makes_what_did_well_likelier_and_what_did_badly_less_likely(recurrent: bool) -> None:
     made = learner(recurrent, [4, 0, 4])
-    good = [Step(0, 1, 0.0), Step(1, 0, 0.9), Step(2, 3, 0.0)]
-    bad = [Step(0, 2, 0.0), Step(1, 0, 0.1)]
+    good = [Token(0, 1, 0.0), Token(1, 0, 0.9), Token(2, 3, 0.0)]
+    bad = [Token(0, 2, 0.0), Token(1, 0, 0.1)]
     before = made.log_likelihood([good, bad])[0]
     for _ in range(20):
         made.update([(good, 1.0), (bad, -1.0)])
@@ -172,7 +172,7 @@ def test_the_published_setting_is_plain_reinforce_with_adam() -> None:
 
 def test_the_first_step_of_ppo_is_the_one_of_reinforce() -> None:
     """Where the probabilities have not changed yet, the gradient of the ratio is that of its logarithm."""
-    results = [([Step(0, 1, 0.0), Step(1, 0, 0.7)], 1.5), ([Step(0, 2, 0.0)], -0.5)]
+    results = [([Token(0, 1, 0.0), Token(1, 0, 0.7)], 1.5), ([Token(0, 2, 0.0)], -0.5)]
     tables = []
     for made in (ppo([4, 0], passes=1), learner(False, [4, 0])):
         made.update(results)
@@ -185,7 +185,7 @@ def test_ppo_ascends_the_clipped_objective() -> None:
     logits = torch.zeros(3, requires_grad=True)
     optimizer = torch.optim.Adam([logits], lr=0.01)
     made = ppo([3], passes=5, clip=0.02)
-    made.update([([Step(0, 0, 0.0)], 2.0), ([Step(0, 1, 0.0)], -1.0)])
+    made.update([([Token(0, 0, 0.0)], 2.0), ([Token(0, 1, 0.0)], -1.0)])
     weights, chosen = torch.tensor([2.0, -1.0]), torch.tensor([0, 1])
     for _ in range(5):
         ratio = torch.softmax(logits, dim=0)[chosen] * 3.0
@@ -200,16 +200,16 @@ def test_ppo_ascends_the_clipped_objective() -> None:
 @pytest.mark.parametrize("weight", [1.0, -1.0])
 def test_an_update_of_ppo_does_not_leave_the_policy_far_behind(weight: float) -> None:
     made = ppo([3, 3], passes=60)
-    steps = [Step(0, 0, 0.0), Step(1, 2, 0.0)]
-    before = made.log_likelihood([[step] for step in steps])[0]
-    made.update([(steps, weight)])
-    change = (made.log_likelihood([[step] for step in steps])[0] - before).exp().tolist()
+    tokens = [Token(0, 0, 0.0), Token(1, 2, 0.0)]
+    before = made.log_likelihood([[token] for token in tokens])[0]
+    made.update([(tokens, weight)])
+    change = (made.log_likelihood([[token] for token in tokens])[0] - before).exp().tolist()
     # momentum carries it a little beyond the clip, where there is no gradient any more
     assert change == pytest.approx([1.0 + 0.25 * weight] * 2, abs=0.15)
     plain = learner(False, [3, 3])
     for _ in range(60):
-        plain.update([(steps, weight)])
-    far = (plain.log_likelihood([[step] for step in steps])[0] - before).exp().tolist()
+        plain.update([(tokens, weight)])
+    far = (plain.log_likelihood([[token] for token in tokens])[0] - before).exp().tolist()
     assert abs(far[0] - 1.0) > 0.45
 
 
