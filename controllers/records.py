@@ -13,7 +13,12 @@ from search_spaces.errors import ControllerError
 class Draft:
     """What an algorithm wants to try, before the novelty guard has looked at it.
 
-    `parents` are architecture ids; `origin` says in one word how it came about ("random", "mutation", ...).
+    Attributes:
+        architecture: The network to try.
+        parents: The ids of the architectures that it was made from.
+        origin: The word that says how it came about. The store keeps it, so a word once used stays: "random",
+            "mutation", "crossover", "neighbour", "perturbation", "policy", "model", "sampler"; and of the
+            novelty guard "walk", "random", "enumeration".
     """
 
     architecture: Architecture
