@@ -23,7 +23,7 @@ _NO_SETTINGS = frozenset({"self", "space", "objectives", "limits", "seed"})
 class Controller(ABC):
     """Proposes architectures of a space and learns from how they did.
 
-    Laws, held by a contract test over every controller:
+    Laws, held by the tests of `controllers.testing.ControllerContract`:
 
     - *Deterministic.* The same seed and the same sequence of `ask` and `tell` calls give the same proposals.
       No clock, no global random state, no order of a set.
