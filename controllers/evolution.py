@@ -63,19 +63,19 @@ class RegularizedEvolution(Controller):
 
     def _propose(self) -> Draft:
         if is_starting(self, len(self._alive), self.founders):
-            return Draft(self.space.sample(self.rng), origin="random")
+            return Draft(self.space.sample(self.rng), origin="random")  # Alg. 1: initialize population
         first = self._parent()
         if self.crossover > 0.0 and self.rng.random() < self.crossover:
             second = self._parent()
             if second.id != first.id:
                 child = self.moves.cross(first, second, self.rng)
                 return Draft(child, (first.id, second.id), "crossover")
-        return Draft(self.moves.mutate(first, self.rng), (first.id,), "mutation")
+        return Draft(self.moves.mutate(first, self.rng), (first.id,), "mutation")  # Alg. 1: MUTATE(parent)
 
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         if outcome.failed:
             return
-        self._alive.append(Individual(proposal.architecture, outcome))
+        self._alive.append(Individual(proposal.architecture, outcome))  # Alg. 1: add child to right
         while len(self._alive) > self.population:
             self._bury()
         self._places = None
@@ -86,13 +86,13 @@ class RegularizedEvolution(Controller):
             if not individual.outcome.feasible:
                 del self._alive[index]
                 return
-        self._alive.popleft()
+        self._alive.popleft()  # Alg. 1: remove dead from left of population
 
     def _parent(self) -> Architecture:
         """The winner of a tournament among those alive; the first drawn wins a tie."""
         size = len(self._alive)
         contestants = max(2, size // 2) if self.sample is None else self.sample
-        drawn = [int(self.rng.random() * size) for _ in range(contestants)]
+        drawn = [int(self.rng.random() * size) for _ in range(contestants)]  # Alg. 1: add candidate to sample
         if len(self.objectives) == 1:
             winner = max(drawn, key=lambda index: ranking.key(self._alive[index].outcome))
         else:

@@ -142,6 +142,7 @@ class Hyperband(Fidelity):
         self.settings = {"max_epochs": max_epochs, "min_epochs": min_epochs, "factor": factor}
         count = len(self.rungs)
         self._brackets = [_Bracket(self.rungs[first:], factor) for first in range(count)]
+        # Alg. 1: n, the number of configurations of the bracket with s = count - first - 1
         self._shares = [count / (count - first) * factor ** (count - first - 1) for first in range(count)]
         self._sizes = [0] * count
         self._bracket_of: dict[int, int] = {}
@@ -189,7 +190,7 @@ class _Bracket:
         self.reached_the_end |= epochs == self.rungs[-1] and outcome.feasible
 
     def next_leg(self, *, last: bool) -> tuple[int, int] | None:
-        for epochs in reversed(self.rungs[:-1]):
+        for epochs in reversed(self.rungs[:-1]):  # L. Li et al. 2020, Alg. 2, get_job: the highest rung first
             number = self._results[epochs].candidate(keep=not last)
             if number is not None:
                 return number, self._next[epochs]

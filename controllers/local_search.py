@@ -148,6 +148,7 @@ class LocalSearch(Controller):
     def _merit(self, outcome: Outcome, climb: "_Climb") -> Merit:
         if len(self.objectives) == 1 or not outcome.feasible:
             return ranking.key(outcome)
+        # Chebyshev's scalarization, augmented by a small share of the sum as is usual, against ties
         lacks = [
             weight * (high - score) / ((high - low) or 1.0)
             for weight, score, (low, high) in zip(climb.weights, outcome.scores, self._ranges, strict=True)

@@ -94,6 +94,7 @@ class NSGA2(Controller):
 
     def _select(self) -> None:
         """Order the population by front and crowding, and let the last ones go."""
+        # Deb et al. 2002: the crowded-comparison operator, over the constrained domination of definition 1
         order = ranking.order([individual.outcome for individual in self._alive])
         self._alive = [self._alive[index] for index in order[: self.population]]
         self._selected = True

@@ -2,8 +2,8 @@
 
 Feasible trials are compared by their score or, with several objectives, by non-dominated front and then by
 crowding distance (K. Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE TEC
-2002; infeasible ones by its constrained domination). Plain Python: populations are small, and `import
-controllers` stays light.
+2002; infeasible ones by its constrained domination, definition 1). Plain Python: populations are small, and
+`import controllers` stays light.
 """
 
 import math
@@ -37,7 +37,7 @@ def fronts(scores: Sequence[Scores]) -> list[list[int]]:
     found: list[list[int]] = []
     for index in sorted(range(len(scores)), key=lambda index: scores[index], reverse=True):
         for front in found:
-            # the latest of a front is the nearest, hence the likeliest to dominate
+            # ENS-SS: the latest of a front is the nearest, hence the likeliest to dominate
             if not any(dominates(scores[other], scores[index]) for other in reversed(front)):
                 front.append(index)
                 break
@@ -66,6 +66,7 @@ def crowding(scores: Sequence[Scores]) -> list[float]:
         distances[ranked[0]] = distances[ranked[-1]] = math.inf
         if high > low:
             for before, index, after in zip(ranked, ranked[1:], ranked[2:], strict=False):
+                # crowding-distance-assignment of Deb et al. 2002
                 distances[index] += (scores[after][axis] - scores[before][axis]) / (high - low)
     return distances
 

@@ -14,9 +14,10 @@ class Rung:
 
     A rung earns one promotion by every `factor` results, and promotes no more than it has earned: those that
     go on are then among the best `1 / factor`, as the published rule asks (only those gone on can be better).
-    That rule also promotes each newcomer that outdoes a trial promoted early; waiting until the promotion is
-    earned spares those trainings (the delayed promotion of Y. Li et al., "Hyper-Tune", VLDB 2022). So that a
-    newcomer better than all before it need not wait, one promotion is kept for such a record.
+    That rule (get_job in Algorithm 2 of L. Li et al., MLSys 2020) also promotes each newcomer that outdoes a
+    trial promoted early; waiting until the promotion is earned spares those trainings (the delayed promotion
+    of Y. Li et al., "Hyper-Tune", VLDB 2022). So that a newcomer better than all before it need not wait, one
+    promotion is kept for such a record.
 
     With several objectives, paused trials are ordered by non-dominated front and crowding (`ranking.order`),
     and that only now and then and the best 300 only: the time of a call must not grow with the number of
@@ -49,7 +50,7 @@ class Rung:
 
     def candidate(self, *, keep: bool = True) -> int | None:
         """The paused trial that should go on, if one should; without `keep`, none waits for a record."""
-        unused = int(self._count / self.factor) - len(self._gone_on)
+        unused = int(self._count / self.factor) - len(self._gone_on)  # get_job: top_k of |rung| / eta
         if unused < 1:
             return None
         if keep and unused == 1 and self._record is not None:

@@ -96,7 +96,7 @@ class Scalarization:
         means = beliefs.smoothed()
         if count > 1 and len(means):
             direction = np.abs(rng.standard_normal(count)) + 1e-9
-            self._direction = direction / np.linalg.norm(direction)
+            self._direction = direction / np.linalg.norm(direction)  # uniform on the positive sphere
             front = means[fronts([tuple(row) for row in means.tolist()])[0]]
             nadir = front.min(axis=0)
             self._reference = nadir - BELOW_FRONT * (front.max(axis=0) - nadir) - 0.1
@@ -104,6 +104,7 @@ class Scalarization:
 
     def __call__(self, scores: Floats) -> Floats:
         """Values of scores of shape (..., objectives): shape (...)."""
+        # the hypervolume scalarization of Golovin & Zhang 2020, without its cut at 0 and its power
         return np.asarray(((scores - self._reference) / self._direction).min(axis=-1))
 
 
@@ -134,12 +135,13 @@ class ExpectedImprovement:
             center, spread = drawn.mean(axis=0), drawn.std(axis=0)
         else:
             center, spread = mean[:, 0], deviation[:, 0]
+        # log EI (the expected improvement of Mockus 1978) and the log Pr(feasible) of Gardner et al. 2014
         values: Floats = chance + np.log(spread) + _log_improvement((center - best) / spread)
         return values
 
 
 class ThompsonSampling:
-    """A draw from the beliefs for each candidate, independently: C. White et al., AAAI 2021, section 3.
+    """A draw from the beliefs for each candidate: the independent Thompson sampling of C. White et al., 2021.
 
     Candidates below a random chance to be feasible come last. Several objectives are joined by a
     `Scalarization`.
@@ -153,7 +155,7 @@ class ThompsonSampling:
     def __call__(self, inputs: Floats, rng: np.random.Generator) -> Floats:
         """Values of features of shape (n, num_features): shape (n,)."""
         mean, deviation = self._beliefs.predict(inputs)
-        values = self._scalarization(mean + deviation * rng.standard_normal(mean.shape))
+        values = self._scalarization(mean + deviation * rng.standard_normal(mean.shape))  # White et al.: ITS
         if self._beliefs.feasibility is None:
             return values
         chance = self._beliefs.chance_of_feasible(inputs)

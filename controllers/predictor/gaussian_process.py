@@ -1,7 +1,7 @@
 """A Gaussian process whose hyper-parameters are learnt: regression with few results and honest uncertainty.
 
 Equations are those of C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for Machine Learning",
-MIT Press 2006 ("GPML").
+MIT Press 2006 ("GPML"); lines are those of its algorithm 2.1.
 """
 
 import math
@@ -68,14 +68,15 @@ class GaussianProcess:
         kernel = _matern(squared)
         covariance = signal * kernel
         covariance[np.diag_indices_from(covariance)] += noise + JITTER
-        factor = linalg.cholesky(covariance, lower=True, check_finite=False)
+        factor = linalg.cholesky(covariance, lower=True, check_finite=False)  # Alg. 2.1, line 2
         inverse, _ = linalg.lapack.dpotri(factor, lower=1)
         inverse += np.tril(inverse, -1).T  # the upper half was 0
-        solved = inverse @ targets
+        solved = inverse @ targets  # a = K^-1 y
         deviation = (theta - self.means) / self.spreads
-        value = 0.5 * targets @ solved + np.log(np.diag(factor)).sum() + 0.5 * deviation @ deviation
+        value = 0.5 * targets @ solved + np.log(np.diag(factor)).sum()  # eq. 5.8; Alg. 2.1, line 7
+        value += 0.5 * deviation @ deviation  # the prior
 
-        outer = 0.5 * (inverse - np.outer(solved, solved))
+        outer = 0.5 * (inverse - np.outer(solved, solved))  # eq. 5.9: of which the trace with dK is taken
         moved = outer * _matern_slope(squared) * signal
         by_weight = 2.0 * ((inputs * inputs).T @ moved.sum(1) - ((moved @ inputs) * inputs).sum(0))
         by_variances = [signal * (outer * kernel).sum(), noise * np.trace(outer)]
@@ -130,9 +131,10 @@ class Posterior:
     def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the function without its noise, each of shape (n,)."""
         between = self._covariance(inputs)
-        explained = linalg.solve_triangular(self._factor, between.T, lower=True, check_finite=False)
-        variance = self.signal - np.einsum("ij,ij->j", explained, explained)
-        return between @ self._solved, np.sqrt(np.maximum(variance, LEAST_VARIANCE))
+        mean = between @ self._solved  # Alg. 2.1, line 4
+        explained = linalg.solve_triangular(self._factor, between.T, lower=True, check_finite=False)  # line 5
+        variance = self.signal - np.einsum("ij,ij->j", explained, explained)  # line 6
+        return mean, np.sqrt(np.maximum(variance, LEAST_VARIANCE))
 
     def smoothed(self) -> Floats:
         """Means at the observed inputs: the targets without what is taken for noise."""
@@ -161,11 +163,12 @@ class Posterior:
     def _factor(self) -> Floats:
         covariance = self._covariance(self.inputs)
         covariance[np.diag_indices_from(covariance)] += self.noise + JITTER
-        return np.asarray(linalg.cholesky(covariance, lower=True, check_finite=False))
+        return np.asarray(linalg.cholesky(covariance, lower=True, check_finite=False))  # Alg. 2.1, line 2
 
     @cached_property
     def _solved(self) -> Floats:
-        return np.asarray(linalg.cho_solve((self._factor, True), self.targets, check_finite=False))
+        solved = linalg.cho_solve((self._factor, True), self.targets, check_finite=False)  # Alg. 2.1, line 3
+        return np.asarray(solved)
 
 
 def _squared_distances(first: Floats, second: Floats, weights: Floats) -> Floats:
@@ -179,7 +182,7 @@ def _squared_distances(first: Floats, second: Floats, weights: Floats) -> Floats
 
 
 def _matern(squared: Floats) -> Floats:
-    """k(r), given r^2."""
+    """k(r), given r^2 (eq. 4.17 for nu = 5/2)."""
     scaled = np.sqrt(5.0 * squared)
     kernel = 1.0 + scaled
     kernel += (5.0 / 3.0) * squared

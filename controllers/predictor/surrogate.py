@@ -146,6 +146,7 @@ def weight_prior(genomes: Genomes) -> WeightPrior:
 
 def normal_scores(values: Floats) -> Floats:
     """Quantiles of the normal distribution in place of values: (r - 1/2) / n for the rank r among n."""
+    # the Gaussian copula transform of Salinas et al. 2020, with the ranks in the middle of their steps
     return np.asarray(special.ndtri((stats.rankdata(values) - 0.5) / len(values)))
 
 

@@ -12,7 +12,7 @@ AdvantageKind = Literal["rank", "scaled", "raw"]
 
 
 class MovingAverage:
-    """Exponential moving average, corrected for its start at nothing (as in Adam)."""
+    """Exponential moving average, with the bias correction of D. P. Kingma and J. Ba, "Adam", ICLR 2015."""
 
     def __init__(self, decay: float) -> None:
         self._decay = decay
@@ -20,13 +20,13 @@ class MovingAverage:
         self._weight = 0.0
 
     def add(self, value: float) -> None:
-        self._sum = self._decay * self._sum + (1.0 - self._decay) * value
-        self._weight = self._decay * self._weight + (1.0 - self._decay)
+        self._sum = self._decay * self._sum + (1.0 - self._decay) * value  # Kingma & Ba: m_t
+        self._weight = self._decay * self._weight + (1.0 - self._decay)  # 1 - decay^t
 
     @property
     def value(self) -> float:
         """The average; 0.0 before anything was added."""
-        return self._sum / self._weight if self._weight else 0.0
+        return self._sum / self._weight if self._weight else 0.0  # m_t / (1 - decay^t)
 
 
 class Raw:
@@ -47,7 +47,7 @@ class Raw:
         else:
             score = self._worst if math.isfinite(self._worst) else 0.0
         self._baseline.add(score)
-        return score - self._baseline.value
+        return score - self._baseline.value  # Williams 1992: the reinforcement minus its baseline, r - b
 
 
 class Scaled:
@@ -112,7 +112,7 @@ class Rank:
         else:
             place = ranking.order(self._recent).index(size - 1)
             share = (size - place - 0.5) / size
-        return (share - 0.5) * math.sqrt(12.0)
+        return (share - 0.5) * math.sqrt(12.0)  # a uniform share has the variance 1 / 12
 
 
 def advantage_for(kind: AdvantageKind, *, decay: float, window: int, objectives: int) -> Raw | Scaled | Rank:

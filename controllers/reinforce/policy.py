@@ -101,13 +101,14 @@ class Learner:
         """Learn from a batch of (decisions, advantage).
 
         Without `clip`: one step of Adam that ascends  mean_b( A_b * sum_t log p(a_t | a_<t) + entropy * sum_t
-        H_t )  (Williams 1992; Zoph & Le 2017, eq. 3).
+        H_t ),  whose gradient is the REINFORCE rule with a baseline (Williams 1992) as Zoph & Le 2017 average
+        it over a batch.
 
         With it: `passes` steps on the same batch that ascend  mean_b( sum_t min(r_t A_b, clip(r_t, 1 - clip,
         1 + clip) A_b) + entropy * sum_t H_t ),  r_t being the probability of the decision now, relative to
-        that before the first step (Schulman et al. 2017, eq. 7 and 9, without a value function). So the
-        policy is kept near the one that the update began with; results of older policies, and results from
-        elsewhere, have no other.
+        that before the first step (Schulman et al., "Proximal Policy Optimization Algorithms", 2017, eq. 7
+        and 9, without a value function). So the policy is kept near the one that the update began with;
+        results of older policies, and results from elsewhere, have no other.
         """
         episodes = [tokens for tokens, _ in results]
         advantages = torch.tensor([weight for _, weight in results], dtype=torch.float32)
@@ -117,13 +118,13 @@ class Learner:
                 likelihood, entropy, owner = self._by_decision(episodes)
                 weights = advantages[owner]
                 if self.clip is None:
-                    gain = weights * likelihood
+                    gain = weights * likelihood  # Williams 1992: (r - b) log p, of which the gradient is taken
                 else:
                     before = likelihood.detach() if before is None else before
-                    ratio = (likelihood - before).exp()
+                    ratio = (likelihood - before).exp()  # Schulman et al. 2017: r_t
                     clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip)
-                    gain = torch.minimum(ratio * weights, clipped * weights)
-                loss = -(gain + self.entropy * entropy).sum() / len(episodes)
+                    gain = torch.minimum(ratio * weights, clipped * weights)  # eq. 7: L^CLIP
+                loss = -(gain + self.entropy * entropy).sum() / len(episodes)  # eq. 9 with c1 = 0
                 self.optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
                 self.optimizer.step()

@@ -20,7 +20,7 @@ class _Reversed(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return -context.strength * gradients[0], None
+        return -context.strength * gradients[0], None  # Ganin et al. 2016: the gradient reversal layer
 
 
 class Discriminator(nn.Module):

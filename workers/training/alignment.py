@@ -90,6 +90,7 @@ def contrastive(some: Tensor, others: Tensor) -> Tensor:
         some, others: ``(N, F)``, of length 1, at least two rows; those of equal number match.
     """
     squares = (2 - 2 * some @ others.T).clamp(min=1e-12)  # the root of 0 has no gradient
+    # Hadsell, Chopra & LeCun 2006, their contrastive loss without its halves: D^2 and max(0, m - D)^2
     apart = (MARGIN - squares.sqrt()).clamp(min=0).square()
     count = len(some)
     between = (apart.sum() - apart.diagonal().sum()) / (count * (count - 1))
@@ -99,12 +100,15 @@ def contrastive(some: Tensor, others: Tensor) -> Tensor:
 def infonce(some: Tensor, others: Tensor) -> Tensor:
     """The cross entropy of finding a row's match among all, the mean of both ways.
 
+    A. van den Oord, Y. Li and O. Vinyals, "Representation Learning with Contrastive Predictive Coding", 2018,
+    eq. 4, in both directions as A. Radford et al. (CLIP, ICML 2021) take it.
+
     Args:
         some, others: ``(N, F)``, of length 1; rows of equal number match.
     """
     scores = some @ others.T / TEMPERATURE
     matches = torch.arange(len(some), device=some.device)
-    return (F.cross_entropy(scores, matches) + F.cross_entropy(scores.T, matches)) / 2
+    return (F.cross_entropy(scores, matches) + F.cross_entropy(scores.T, matches)) / 2  # eq. 4, both ways
 
 
 def mmd(some: Tensor, others: Tensor) -> Tensor:
@@ -120,7 +124,7 @@ def mmd(some: Tensor, others: Tensor) -> Tensor:
     unit = squares.detach().mean().clamp(min=1e-12)
     kernels = torch.stack([torch.exp(-squares / (factor * unit)) for factor in BANDWIDTHS]).mean(0)
     signs = torch.cat([some.new_ones(len(some)) / len(some), some.new_full((len(others),), -1 / len(others))])
-    return signs @ kernels @ signs
+    return signs @ kernels @ signs  # Gretton et al. 2012: the square of the biased estimate MMD_b
 
 
 def _projection(size: int, width: int, learned: bool) -> nn.Module:

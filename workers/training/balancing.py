@@ -54,7 +54,7 @@ class StaticWeights(LossBalance):
 
 
 class Uncertainty(LossBalance):
-    """A learned variance for each task (Kendall, Gal & Cipolla, CVPR 2018).
+    """A learned variance for each task (Kendall, Gal & Cipolla, CVPR 2018, eq. 7 and 10).
 
     Each task adds ``exp(-s) L + s / 2``, where ``s`` is its log variance, 0 at first; a task of real numbers
     has ``exp(-s) L / 2``. An absent task adds nothing, so its log variance stays.
@@ -69,6 +69,7 @@ class Uncertainty(LossBalance):
 
     def forward(self, losses: Losses) -> Tensor:
         log_variances = torch.stack([self.log_variances[self._index[name]] for name in losses])
+        # eq. 10 with s = log sigma^2: eq. 7 halves the losses of real numbers, those of classes stay whole
         halved = [loss / 2 if name in self._real else loss for name, loss in losses.items()]
         return (torch.exp(-log_variances) * torch.stack(halved) + log_variances / 2).sum()
 
@@ -92,8 +93,8 @@ class DynamicAverage(LossBalance):
 
     def weights(self) -> dict[str, float]:
         """Of the epoch now, by task."""
-        ratios = (self.last / self.before.clamp(min=1e-12)).nan_to_num(1.0)
-        weights = len(ratios) * torch.softmax(ratios / DWA_TEMPERATURE, 0)
+        ratios = (self.last / self.before.clamp(min=1e-12)).nan_to_num(1.0)  # eq. 7: w_k(t - 1)
+        weights = len(ratios) * torch.softmax(ratios / DWA_TEMPERATURE, 0)  # eq. 7: lambda_k(t)
         return dict(zip(self._names, weights.tolist(), strict=True))
 
     def begin_epoch(self, seed: int) -> None:
@@ -123,6 +124,7 @@ class RandomWeights(LossBalance):
         self._generator.manual_seed(seed)
 
     def forward(self, losses: Losses) -> Tensor:
+        # Lin et al. 2022, Alg. 2, from normal numbers; times the number of tasks
         drawn = torch.softmax(torch.randn(len(losses), generator=self._generator), 0) * len(losses)
         return _weighted_sum(losses, dict(zip(losses, drawn.tolist(), strict=True)))
 

@@ -26,9 +26,10 @@ Gradients = list[Tensor | None]
 class GradientBalance:
     """The gradient of each task by itself, brought together where tasks share parameters.
 
-    ``pcgrad`` (Yu et al., NeurIPS 2020), ``cagrad`` (Liu et al., NeurIPS 2021), ``mgda`` (Désidéri 2012;
-    Sener & Koltun, NeurIPS 2018), ``nash`` (Navon et al., ICML 2022), ``upgrad`` (Quinton & Rey 2024) and
-    ``aligned`` (Senushkin et al., CVPR 2023). Each weighs the gradients by their inner products.
+    ``pcgrad`` (Yu et al., NeurIPS 2020, Alg. 1), ``cagrad`` (Liu et al., NeurIPS 2021, Alg. 1), ``mgda``
+    (Désidéri 2012; Sener & Koltun, NeurIPS 2018, Alg. 2), ``nash`` (Navon et al., ICML 2022, Alg. 1),
+    ``upgrad`` (Quinton & Rey 2024) and ``aligned`` (Senushkin et al., CVPR 2023, Alg. 1). Each weighs the
+    gradients by their inner products.
 
     It acts on the parameters that more than one of the losses reaches; those that one reaches have its plain
     gradient. Tasks that have no parameter in common, not even by way of others, are balanced apart. Where the
@@ -156,7 +157,7 @@ def _weighting(method: GradientMethod) -> Weigh:
     from torchjd import aggregation  # on demand: it is not quick to import
 
     if method == "pcgrad":
-        pcgrad = aggregation.PCGradWeighting()
+        pcgrad = aggregation.PCGradWeighting()  # Yu et al. 2020, Alg. 1
 
         def drawn(gramian: Tensor, generator: torch.Generator) -> Tensor:
             # It draws from torch's own chance, which differs among the processes of a trial.
@@ -168,15 +169,15 @@ def _weighting(method: GradientMethod) -> Weigh:
         return drawn
     # These give the weights of a mean.
     mean = {
-        "mgda": aggregation.MGDAWeighting,
-        "upgrad": aggregation.UPGradWeighting,
-        "aligned": aggregation.AlignedMTLWeighting,
+        "mgda": aggregation.MGDAWeighting,  # Sener & Koltun 2018, Alg. 2: the min-norm point by Frank-Wolfe
+        "upgrad": aggregation.UPGradWeighting,  # Quinton & Rey 2024: the projections onto the dual cone
+        "aligned": aggregation.AlignedMTLWeighting,  # Senushkin et al. 2023, Alg. 1
     }[method]()
     return lambda gramian, _: mean(gramian) * len(gramian)
 
 
 def nash_weights(gramian: Tensor) -> Tensor:
-    """The weights ``a > 0`` with ``gramian a = 1 / a`` (Navon et al. 2022, eq. 5), by Newton's method.
+    """The weights ``a > 0`` with ``gramian a = 1 / a`` (Navon et al. 2022, Alg. 1), by Newton's method.
 
     They minimise the convex ``a gramian a / 2 - sum log a``; scaled so that those of equal gradients are 1.
     The paper's own solver, which torchjd has, approaches them by a row of convex programs in some 30 ms.
@@ -186,7 +187,7 @@ def nash_weights(gramian: Tensor) -> Tensor:
     matrix = gramian + 1e-8 * torch.eye(count, dtype=gramian.dtype)
     weights = matrix.diagonal().rsqrt() / math.sqrt(count)
     for _ in range(50):
-        slope = matrix @ weights - 1 / weights
+        slope = matrix @ weights - 1 / weights  # Alg. 1: G^T G a = 1 / a where it is 0
         step = torch.linalg.solve(matrix + torch.diag(weights.pow(-2)), slope)
         decrement = math.sqrt(max(float(slope @ step), 0.0))
         if decrement < 1e-10:
@@ -197,7 +198,7 @@ def nash_weights(gramian: Tensor) -> Tensor:
 
 
 def cagrad_weights(gramian: Tensor) -> Tensor:
-    """The weights of conflict-averse gradient descent (Liu et al. 2021, algorithm 1), scaled by 1 / (1 + c).
+    """The weights of conflict-averse gradient descent (Liu et al. 2021, Alg. 1), scaled by 1 / (1 + c).
 
     Solved by SLSQP as in the authors' own code; torchjd's way to them needs CVXPY and takes 5 ms and more.
     """
@@ -205,11 +206,12 @@ def cagrad_weights(gramian: Tensor) -> Tensor:
 
     matrix, count = gramian.numpy(), len(gramian)
     mean = np.full(count, 1 / count)
-    radius = CAGRAD_RADIUS * math.sqrt(mean @ matrix @ mean)
+    radius = CAGRAD_RADIUS * math.sqrt(mean @ matrix @ mean)  # Alg. 1: sqrt(phi) = c |g_0|
 
     def objective(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         product = matrix @ weights
         length = math.sqrt(max(float(weights @ product), 0.0) + 1e-12)
+        # Alg. 1: F(w) = g_w^T g_0 + sqrt(phi) |g_w|, and its gradient
         return float(mean @ product) + radius * length, matrix @ mean + radius * product / length
 
     simplex = {"type": "eq", "fun": lambda w: w.sum() - 1, "jac": lambda w: np.ones(count)}
@@ -217,5 +219,5 @@ def cagrad_weights(gramian: Tensor) -> Tensor:
         objective, mean, jac=True, bounds=[(0, 1)] * count, constraints=simplex, options={"ftol": 1e-10}
     ).x
     length = math.sqrt(max(float(found @ matrix @ found), 0.0))
-    worst = found * (radius / length) if length > 1e-8 else 0 * found
+    worst = found * (radius / length) if length > 1e-8 else 0 * found  # Alg. 1: sqrt(phi) / |g_w| * g_w
     return torch.from_numpy((mean + worst) * count / (1 + CAGRAD_RADIUS))

@@ -28,7 +28,7 @@ def tie(groups: Sequence[Sequence[nn.Module]]) -> Tensor | None:
         for parameters in zip(*(copy.parameters() for copy in copies), strict=True):
             if len({parameter.shape for parameter in parameters}) == 1:
                 stacked = torch.stack(parameters)
-                distances.append((stacked - stacked.mean(0)).square().sum())
+                distances.append((stacked - stacked.mean(0)).square().sum())  # Duong et al.: the L2 penalty
     return torch.stack(distances).sum() if distances else None
 
 
@@ -36,8 +36,9 @@ def overlap(shared: Tensor, private: Tensor) -> Tensor:
     """What private features have in common with shared ones: 0 where they are orthogonal, at most 1.
 
     The squared Frobenius norm of ``shared.T @ private`` over the batch, whose vectors are brought to mean 0
-    and to length 1 (Liu, Qiu & Huang, Adversarial Multi-task Learning for Text Classification, ACL 2017, eq.
-    9; scaled as Bousmalis et al. 2016 do), divided by the squared number of examples.
+    and to length 1 (the orthogonality constraints of Liu, Qiu & Huang, Adversarial Multi-task Learning for
+    Text Classification, ACL 2017, scaled as Bousmalis et al. 2016 do), divided by the squared number of
+    examples.
 
     Args:
         shared: ``(N, F)``; an example of zeros does not count, it lacks the modality that these come from.
@@ -48,7 +49,7 @@ def overlap(shared: Tensor, private: Tensor) -> Tensor:
     some, others = (
         F.normalize((part - (part * there).sum(0) / count) * there, dim=1) for part in (shared, private)
     )
-    return (some.T @ others).square().sum() / count**2
+    return (some.T @ others).square().sum() / count**2  # Liu, Qiu & Huang 2017: |S^T H|_F^2
 
 
 class Separation(nn.Module):
