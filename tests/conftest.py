@@ -6,6 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from jaxtyping import install_import_hook
+from shapes import CHECKED
+
+# Before any of them is imported: a module is checked from its import on.
+install_import_hook(CHECKED, "shapes.check")
 
 # Two cores are all that the tests may count on: torch's threads and Ray's workers share them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -4,11 +4,14 @@ Equations are those of C. E. Rasmussen and C. K. I. Williams, "Gaussian Processe
 MIT Press 2006 ("GPML"); lines are those of its algorithm 2.1.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy import linalg, optimize
 
@@ -27,9 +30,9 @@ class WeightPrior:
     moves all weights together, one that is 1 for the features of a hole moves the weights of that hole.
     """
 
-    effects: Floats
-    means: Floats
-    spreads: Floats
+    effects: Float[Floats, "features parameters"]
+    means: Float[Floats, " parameters"]
+    spreads: Float[Floats, " parameters"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,12 @@ class GaussianProcess:
         self.spreads = np.append(weights.spreads, [noise.signal[1], noise.noise[1]])
         self.theta = self.means.copy()
 
-    def loss(self, theta: Floats, inputs: Floats, targets: Floats) -> tuple[float, Floats]:
+    def loss(
+        self,
+        theta: Float[Floats, " theta"],
+        inputs: Float[Floats, "n features"],
+        targets: Float[Floats, " n"],
+    ) -> tuple[float, Float[Floats, " theta"]]:
         """The negative log posterior of the hyper-parameters, up to a constant, and its gradient.
 
         GPML eq. 5.8 and 5.9, plus the prior. With a = K^-1 y and M = (K^-1 - a a^T) / 2 * dK/d(r^2), entry
@@ -83,7 +91,7 @@ class GaussianProcess:
         gradient = np.append(self._effects.T @ (weights * by_weight), by_variances)
         return float(value), gradient + deviation / self.spreads
 
-    def fit(self, inputs: Floats, targets: Floats, steps: int) -> None:
+    def fit(self, inputs: Float[Floats, "n features"], targets: Float[Floats, " n"], steps: int) -> None:
         """Learn the hyper-parameters by at most `steps` steps of L-BFGS.
 
         It starts once from where they are and once from the prior's mean: the posterior has poor local optima
@@ -105,11 +113,11 @@ class GaussianProcess:
             if found.fun < best:
                 best, self.theta = float(found.fun), np.asarray(found.x)
 
-    def condition(self, inputs: Floats, targets: Floats) -> "Posterior":
-        """The posterior given observations: inputs of shape (n, features), targets of shape (n,)."""
+    def condition(self, inputs: Float[Floats, "n features"], targets: Float[Floats, " n"]) -> Posterior:
+        """The posterior given observations."""
         return Posterior(*self._unpack(self.theta), inputs, targets)
 
-    def _unpack(self, theta: Floats) -> tuple[Floats, float, float]:
+    def _unpack(self, theta: Float[Floats, " theta"]) -> tuple[Float[Floats, " features"], float, float]:
         return np.exp(self._effects @ theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1])
 
 
@@ -118,17 +126,20 @@ class Posterior:
     """What a Gaussian process knows after some observations (GPML algorithm 2.1).
 
     Attributes:
-        weights, signal, noise: w, s and n of `GaussianProcess`.
-        inputs, targets: the observations, shapes (n, features) and (n,).
+        weights: The weights w of `GaussianProcess`.
+        signal: The variance s of the function.
+        noise: The variance n of the noise.
+        inputs: The inputs that were observed.
+        targets: The values that were observed there.
     """
 
-    weights: Floats
+    weights: Float[Floats, " features"]
     signal: float
     noise: float
-    inputs: Floats
-    targets: Floats
+    inputs: Float[Floats, "n features"]
+    targets: Float[Floats, " n"]
 
-    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
+    def predict(self, inputs: Float[Floats, "m features"]) -> tuple[Float[Floats, " m"], Float[Floats, " m"]]:
         """Mean and standard deviation of the function without its noise, each of shape (n,)."""
         between = self._covariance(inputs)
         mean = between @ self._solved  # Alg. 2.1, line 4
@@ -136,12 +147,12 @@ class Posterior:
         variance = self.signal - np.einsum("ij,ij->j", explained, explained)  # line 6
         return mean, np.sqrt(np.maximum(variance, LEAST_VARIANCE))
 
-    def smoothed(self) -> Floats:
+    def smoothed(self) -> Float[Floats, " n"]:
         """Means at the observed inputs: the targets without what is taken for noise."""
-        means: Floats = self.targets - (self.noise + JITTER) * self._solved
+        means: Float[Floats, " n"] = self.targets - (self.noise + JITTER) * self._solved
         return means
 
-    def believing(self, inputs: Floats) -> "Posterior":
+    def believing(self, inputs: Float[Floats, "m features"]) -> Posterior:
         """This posterior with its own means observed at `inputs`: the same means, less uncertainty there.
 
         The "kriging believer" of D. Ginsbourger, R. Le Riche and L. Carraro, "Kriging is well-suited to
@@ -156,23 +167,27 @@ class Posterior:
             np.concatenate([self.targets, means]),
         )
 
-    def _covariance(self, inputs: Floats) -> Floats:
+    def _covariance(self, inputs: Float[Floats, "m features"]) -> Float[Floats, "m n"]:
         return self.signal * _matern(_squared_distances(inputs, self.inputs, self.weights))
 
     @cached_property
-    def _factor(self) -> Floats:
+    def _factor(self) -> Float[Floats, "n n"]:
         covariance = self._covariance(self.inputs)
         covariance[np.diag_indices_from(covariance)] += self.noise + JITTER
         return np.asarray(linalg.cholesky(covariance, lower=True, check_finite=False))  # Alg. 2.1, line 2
 
     @cached_property
-    def _solved(self) -> Floats:
+    def _solved(self) -> Float[Floats, " n"]:
         solved = linalg.cho_solve((self._factor, True), self.targets, check_finite=False)  # Alg. 2.1, line 3
         return np.asarray(solved)
 
 
-def _squared_distances(first: Floats, second: Floats, weights: Floats) -> Floats:
-    """r^2 of every pair, shape (n, m)."""
+def _squared_distances(
+    first: Float[Floats, "n features"],
+    second: Float[Floats, "m features"],
+    weights: Float[Floats, " features"],
+) -> Float[Floats, "n m"]:
+    """r^2 of every pair."""
     weighted = second * weights
     squared = first @ weighted.T
     squared *= -2.0
@@ -181,7 +196,7 @@ def _squared_distances(first: Floats, second: Floats, weights: Floats) -> Floats
     return np.asarray(np.maximum(squared, 0.0, out=squared))
 
 
-def _matern(squared: Floats) -> Floats:
+def _matern(squared: Float[Floats, "n m"]) -> Float[Floats, "n m"]:
     """k(r), given r^2 (eq. 4.17 for nu = 5/2)."""
     scaled = np.sqrt(5.0 * squared)
     kernel = 1.0 + scaled
@@ -190,7 +205,7 @@ def _matern(squared: Floats) -> Floats:
     return kernel
 
 
-def _matern_slope(squared: Floats) -> Floats:
+def _matern_slope(squared: Float[Floats, "n m"]) -> Float[Floats, "n m"]:
     """The derivative of k(r) by r^2, given r^2."""
     scaled = np.sqrt(5.0 * squared)
     return np.asarray((-5.0 / 6.0) * (1.0 + scaled) * np.exp(-scaled))

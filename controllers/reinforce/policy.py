@@ -5,6 +5,8 @@ step), because torch takes several times as long for operations this small. Log-
 torch's, for a whole batch at once.
 """
 
+from __future__ import annotations
+
 import math
 import random
 from collections.abc import Iterator, Sequence
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,6 +24,7 @@ from torch.nn import functional
 from controllers.reinforce.encoding import Token
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 
 # spread of a continuous decision, in units of its range: from a hundredth to practically uniform
 NARROWEST, WIDEST = 0.01, 2.0
@@ -64,19 +68,23 @@ class Learner:
         parameters = [parameter.requires_grad_() for parameter in self.network.parameters()]
         self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
 
-    def rollout(self) -> "Rollout":
+    def rollout(self) -> Rollout:
         """Begin a new architecture."""
         return Rollout(self)
 
-    def log_likelihood(self, episodes: Sequence[Sequence[Token]]) -> tuple[Tensor, Tensor]:
-        """Per episode the log-likelihood and the summed entropy of its decisions, in nats, both (B,)."""
+    def log_likelihood(
+        self, episodes: Sequence[Sequence[Token]]
+    ) -> tuple[Float[Tensor, " episodes"], Float[Tensor, " episodes"]]:
+        """Returns per episode the log-likelihood and the summed entropy of its decisions, in nats."""
         likelihood, entropy, owner = self._by_decision(episodes)
         totals = torch.zeros(2, len(episodes))
         totals = totals.index_add(1, owner, torch.stack([likelihood, entropy]))
         return totals[0], totals[1]
 
-    def _by_decision(self, episodes: Sequence[Sequence[Token]]) -> tuple[Tensor, Tensor, Tensor]:
-        """Of all N decisions of all episodes: log-likelihood, entropy, index of the episode; each (N,)."""
+    def _by_decision(
+        self, episodes: Sequence[Sequence[Token]]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Int[Tensor, " n"]]:
+        """Returns log-likelihood, entropy and index of the episode of all n decisions of all episodes."""
         lengths = [len(tokens) for tokens in episodes]
         flat = [token for tokens in episodes for token in tokens]
         hole = np.array([token.hole for token in flat])
@@ -118,7 +126,9 @@ class Learner:
                 likelihood, entropy, owner = self._by_decision(episodes)
                 weights = advantages[owner]
                 if self.clip is None:
-                    gain = weights * likelihood  # Williams 1992: (r - b) log p, of which the gradient is taken
+                    gain = (
+                        weights * likelihood
+                    )  # Williams 1992: (r - b) log p, of which the gradient is taken
                 else:
                     before = likelihood.detach() if before is None else before
                     ratio = (likelihood - before).exp()  # Schulman et al. 2017: r_t
@@ -130,8 +140,12 @@ class Learner:
                 self.optimizer.step()
 
     def _categorical(
-        self, hole: NDArray[np.int64], option: NDArray[np.int64], unit: Tensor, features: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+        self,
+        hole: Int[Integers, " n"],
+        option: Int[Integers, " n"],
+        unit: Float[Tensor, " n"],
+        features: Float[Tensor, "n hidden"] | None,
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         sizes = self.sizes[hole]
         columns = np.arange(sizes.max())
         valid = columns < sizes[:, None]
@@ -142,8 +156,12 @@ class Learner:
         return chosen, -(log_p.exp() * log_p).sum(dim=1)
 
     def _continuous(
-        self, hole: NDArray[np.int64], option: NDArray[np.int64], unit: Tensor, features: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+        self,
+        hole: Int[Integers, " n"],
+        option: Int[Integers, " n"],
+        unit: Float[Tensor, " n"],
+        features: Float[Tensor, "n hidden"] | None,
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
         rows = torch.from_numpy(self.first_rows[hole][:, None] + np.arange(2))
         logits = self.network.logits(rows, features)
         # a normal distribution cut to [0, 1]: a proper density, edges included
@@ -170,15 +188,17 @@ class IndependentPolicy(nn.Module):
         """Nothing: decisions do not depend on each other."""
         return
 
-    def logits(self, rows: Tensor, features: Tensor | None) -> Tensor:
-        """(N, M) logits for rows (N, M) of the table."""
+    def logits(
+        self, rows: Int[Tensor, "n options"], features: Float[Tensor, "n hidden"] | None
+    ) -> Float[Tensor, "n options"]:
+        """Returns the logits of rows of the table."""
         return self.table[rows]
 
     def start(self) -> None:
         """No state."""
         return
 
-    def decide(self, state: None, hole: int, rows: slice) -> tuple[None, Floats]:
+    def decide(self, state: None, hole: int, rows: slice) -> tuple[None, Float[Floats, " options"]]:
         """The logits of a hole."""
         return None, self._table[rows]
 
@@ -214,14 +234,14 @@ class RecurrentPolicy(nn.Module):
 
     def features(
         self,
-        hole: NDArray[np.int64],
-        option: NDArray[np.int64],
-        unit: Floats,
-        episode: NDArray[np.int64],
-        time: NDArray[np.int64],
+        hole: Int[Integers, " n"],
+        option: Int[Integers, " n"],
+        unit: Float[Floats, " n"],
+        episode: Int[Integers, " n"],
+        time: Int[Integers, " n"],
         episodes: int,
-    ) -> Tensor:
-        """(N, hidden): the LSTM's state at each of the N decisions of all episodes."""
+    ) -> Float[Tensor, "n hidden"]:
+        """Returns the LSTM's state at each of the n decisions of all episodes."""
         first = self._first_rows[hole]
         row, slope = first + option, np.where(self._discrete[hole], 0.0, 2.0 * unit - 1.0).astype(np.float32)
         told = self.decision_embedding[torch.from_numpy(row)]
@@ -238,8 +258,10 @@ class RecurrentPolicy(nn.Module):
         states, _ = self.lstm(inputs.index_put(where, asked))
         return states[where]  # type: ignore[no-any-return]
 
-    def logits(self, rows: Tensor, features: Tensor | None) -> Tensor:
-        """(N, M) logits for rows (N, M) of the heads, at features (N, hidden)."""
+    def logits(
+        self, rows: Int[Tensor, "n options"], features: Float[Tensor, "n hidden"] | None
+    ) -> Float[Tensor, "n options"]:
+        """Returns the logits of rows of the heads at the features of the decisions."""
         assert features is not None
         heads = functional.embedding(rows, self.head)
         return (heads @ features[:, :, None])[:, :, 0] + self.bias[rows]
@@ -249,7 +271,7 @@ class RecurrentPolicy(nn.Module):
         zero = np.zeros(self._hidden, dtype=np.float32)
         return [zero, zero, None]
 
-    def decide(self, state: list[Any], hole: int, rows: slice) -> tuple[list[Any], Floats]:
+    def decide(self, state: list[Any], hole: int, rows: slice) -> tuple[list[Any], Float[Floats, " options"]]:
         """The state at a hole and the logits there."""
         output, cell, last = state
         weights = self._np
@@ -297,11 +319,11 @@ class Rollout:
         return token
 
 
-def _mean(logit: Tensor) -> Tensor:
+def _mean(logit: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     return torch.sigmoid(logit)
 
 
-def _log_spread(logit: Tensor) -> Tensor:
+def _log_spread(logit: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     return math.log(NARROWEST) + math.log(WIDEST / NARROWEST) * torch.sigmoid(logit + _START)
 
 

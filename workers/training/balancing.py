@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from search_spaces.errors import RecipeError
@@ -15,7 +16,7 @@ from workers.recipe import Recipe
 DWA_TEMPERATURE = 2.0
 """The larger, the more alike are the weights of `DynamicAverage` (Liu et al. 2019 use 2)."""
 
-Losses = Mapping[str, Tensor]
+Losses = Mapping[str, Float[Tensor, ""]]
 """A scalar for each task that the batch has labels for; the others are not in it."""
 
 
@@ -28,7 +29,7 @@ class LossBalance(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, losses: Losses) -> Tensor:
+    def forward(self, losses: Losses) -> Float[Tensor, ""]:
         """The combined loss, a scalar; ``losses`` has one task at least."""
 
     def begin_epoch(self, seed: int) -> None:
@@ -49,7 +50,7 @@ class StaticWeights(LossBalance):
         super().__init__()
         self._weights = dict(weights)
 
-    def forward(self, losses: Losses) -> Tensor:
+    def forward(self, losses: Losses) -> Float[Tensor, ""]:
         return _weighted_sum(losses, self._weights)
 
 
@@ -67,7 +68,7 @@ class Uncertainty(LossBalance):
         self._index = {name: index for index, name in enumerate(tasks)}
         self._real = {name for name, task in tasks.items() if _is_real(task)}
 
-    def forward(self, losses: Losses) -> Tensor:
+    def forward(self, losses: Losses) -> Float[Tensor, ""]:
         log_variances = torch.stack([self.log_variances[self._index[name]] for name in losses])
         # eq. 10 with s = log sigma^2: eq. 7 halves the losses of real numbers, those of classes stay whole
         halved = [loss / 2 if name in self._real else loss for name, loss in losses.items()]
@@ -82,8 +83,8 @@ class DynamicAverage(LossBalance):
     not count.
     """
 
-    last: Tensor
-    before: Tensor
+    last: Float[Tensor, " tasks"]
+    before: Float[Tensor, " tasks"]
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
         super().__init__()
@@ -100,7 +101,7 @@ class DynamicAverage(LossBalance):
     def begin_epoch(self, seed: int) -> None:
         self._current = self.weights()
 
-    def forward(self, losses: Losses) -> Tensor:
+    def forward(self, losses: Losses) -> Float[Tensor, ""]:
         return _weighted_sum(losses, self._current)
 
     def end_epoch(self, means: Mapping[str, float]) -> None:
@@ -123,7 +124,7 @@ class RandomWeights(LossBalance):
     def begin_epoch(self, seed: int) -> None:
         self._generator.manual_seed(seed)
 
-    def forward(self, losses: Losses) -> Tensor:
+    def forward(self, losses: Losses) -> Float[Tensor, ""]:
         # Lin et al. 2022, Alg. 2, from normal numbers; times the number of tasks
         drawn = torch.softmax(torch.randn(len(losses), generator=self._generator), 0) * len(losses)
         return _weighted_sum(losses, dict(zip(losses, drawn.tolist(), strict=True)))
@@ -154,6 +155,6 @@ def _is_real(task: Task) -> bool:
     return isinstance(task, Regression) or (isinstance(task, DenseMap) and not task.discrete)
 
 
-def _weighted_sum(losses: Losses, weights: Mapping[str, float]) -> Tensor:
+def _weighted_sum(losses: Losses, weights: Mapping[str, float]) -> Float[Tensor, ""]:
     terms = [loss * weights[name] if name in weights else loss for name, loss in losses.items()]
     return terms[0] if len(terms) == 1 else torch.stack(terms).sum()

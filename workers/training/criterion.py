@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from search_spaces.blocks.graph import Encoding, Graph
@@ -25,7 +26,7 @@ Forward = Callable[[Split], Mapping[str, Tensor]]
 Precision = Callable[[], AbstractContextManager[object]]
 """Makes a context in which a network computes."""
 
-Shares = Mapping[str, Tensor | float]
+Shares = Mapping[str, Float[Tensor, ""] | float]
 """What a process's own loss of a task counts for, by task; see `shares`."""
 
 
@@ -38,9 +39,9 @@ class Losses(NamedTuple):
         auxiliary: the other terms together, as far as they are in ``total``; None: there is none.
     """
 
-    total: Tensor | None
-    tasks: dict[str, Tensor]
-    auxiliary: Tensor | None
+    total: Float[Tensor, ""] | None
+    tasks: dict[str, Float[Tensor, ""]]
+    auxiliary: Float[Tensor, ""] | None
 
 
 class Criterion(nn.Module):
@@ -87,7 +88,7 @@ class Criterion(nn.Module):
         """Whether there is anything beside the tasks' losses."""
         return bool(self._tie) or self.alignment is not None or self.separation is not None
 
-    def terms(self, network: Network, taps: Mapping[str, Tensor], batch: Split) -> Tensor | None:
+    def terms(self, network: Network, taps: Mapping[str, Tensor], batch: Split) -> Float[Tensor, ""] | None:
         """The terms beside the tasks' losses, weighted and added; None where there is none."""
         terms: list[Tensor | None] = []
         if self._tie:
@@ -170,7 +171,7 @@ class TrainingLoss(nn.Module):
         total = criterion.balance(losses) if len(self._tasks) > 1 else losses[next(iter(losses))]
         return Losses(total if auxiliary is None else total + auxiliary, losses, auxiliary)
 
-    def _of_features(self, encoding: Encoding, batch: Split) -> dict[str, Tensor]:
+    def _of_features(self, encoding: Encoding, batch: Split) -> dict[str, Float[Tensor, ""]]:
         losses = {}
         for name, task, head, own in self._heads:
             rows, target = _asked(name, batch)
@@ -187,7 +188,7 @@ class TrainingLoss(nn.Module):
                 losses[name] = task_loss(task, answer_of(head, features, mask).float(), target)
         return losses
 
-    def _of_answers(self, answers: Mapping[str, Tensor], batch: Split) -> dict[str, Tensor]:
+    def _of_answers(self, answers: Mapping[str, Tensor], batch: Split) -> dict[str, Float[Tensor, ""]]:
         losses = {}
         for name, task in self._tasks.items():
             rows, target = _asked(name, batch)
@@ -230,7 +231,9 @@ def adapt(network: nn.Module, signature: Signature, precision: Precision = nullc
     return cast
 
 
-def _asked(name: str, batch: Split) -> tuple[Tensor | None, Tensor | None]:
+def _asked(
+    name: str, batch: Split
+) -> tuple[Bool[Tensor, " batch"] | None, Shaped[Tensor, "rows ..."] | None]:
     """The rows of a batch with a label for a task, None: all; and their targets, None: there is no row."""
     target, rows = batch.targets.get(name), batch.labelled.get(name)
     if target is None or rows is None:
@@ -240,7 +243,7 @@ def _asked(name: str, batch: Split) -> tuple[Tensor | None, Tensor | None]:
 
 def shares(
     tasks: Mapping[str, Task], batch: Split, own: slice, processes: int = 1
-) -> dict[str, Tensor | float]:
+) -> dict[str, Float[Tensor, ""] | float]:
     """What the losses of one process count for, so that the mean over all is the loss of the whole batch.
 
     Args:
@@ -253,7 +256,7 @@ def shares(
         By task, of those that the whole batch has rows for: the number of processes times the part of what
         the task counts that is here.
     """
-    found: dict[str, Tensor | float] = {}
+    found: dict[str, Float[Tensor, ""] | float] = {}
     for name, task in tasks.items():
         if name not in batch.targets:
             continue
@@ -266,7 +269,7 @@ def shares(
     return found
 
 
-def _nothing(made: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+def _nothing(made: Tensor | tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
     """0, as a function of what a network made."""
     return (made.sum() if isinstance(made, Tensor) else made[0].sum() + made[1].sum()) * 0
 

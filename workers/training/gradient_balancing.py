@@ -9,6 +9,7 @@ from typing import get_args
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -55,8 +56,8 @@ class GradientBalance:
 
     def backward(
         self,
-        losses: Mapping[str, Tensor],
-        auxiliary: Tensor | None = None,
+        losses: Mapping[str, Float[Tensor, ""]],
+        auxiliary: Float[Tensor, ""] | None = None,
         reduce: Callable[[list[Gradients], list[Tensor]], list[Gradients]] = lambda rows, parameters: rows,
     ) -> None:
         """Set the gradients of the parameters; those that nothing reaches have none.
@@ -83,7 +84,7 @@ class GradientBalance:
             if more is not None:
                 parameter.grad = _like(parameter, more if parameter.grad is None else parameter.grad + more)
 
-    def _gradients(self, loss: Tensor, retain: bool) -> Gradients:
+    def _gradients(self, loss: Float[Tensor, ""], retain: bool) -> Gradients:
         if not loss.requires_grad:
             return [None] * len(self._parameters)
         # One pass for each: torch.vmap, which would take all together, knows no LSTM and no batch statistics.
@@ -100,7 +101,7 @@ class GradientBalance:
             parameter = self._parameters[index]
             parameter.grad = _like(parameter, gradient.view(parameter.shape))
 
-    def _weights(self, products: Tensor) -> Tensor:
+    def _weights(self, products: Float[Tensor, "tasks tasks"]) -> Float[Tensor, " tasks"]:
         """The tasks' weights, from the inner products of their gradients."""
         # Few numbers and many small steps: for the CPU. Scaled, lest a method take small gradients for none.
         gramian = products.double().cpu()
@@ -132,7 +133,7 @@ def _joined(owners: Iterable[frozenset[int]]) -> list[frozenset[int]]:
     return sorted(groups, key=min)
 
 
-def flattened(gradients: Iterable[tuple[Tensor, Tensor | None]]) -> Tensor:
+def flattened(gradients: Iterable[tuple[Tensor, Tensor | None]]) -> Float[Tensor, " numbers"]:
     """Gradients in a row, zeros for those that are None."""
     return torch.cat([(torch.zeros_like(p) if g is None else g).reshape(-1) for p, g in gradients])
 
@@ -145,8 +146,8 @@ def _like(parameter: Tensor, gradient: Tensor | None) -> Tensor:
     return torch.empty_like(parameter).copy_(gradient)
 
 
-Weigh = Callable[[Tensor, torch.Generator], Tensor]
-"""From the gradients' inner products ``(K, K)``, float64 with trace 1, to their weights ``(K,)``."""
+Weigh = Callable[[Float[Tensor, "tasks tasks"], torch.Generator], Float[Tensor, " tasks"]]
+"""From the gradients' inner products, float64 with trace 1, to their weights."""
 
 
 def _weighting(method: GradientMethod) -> Weigh:
@@ -176,7 +177,7 @@ def _weighting(method: GradientMethod) -> Weigh:
     return lambda gramian, _: mean(gramian) * len(gramian)
 
 
-def nash_weights(gramian: Tensor) -> Tensor:
+def nash_weights(gramian: Float[Tensor, "tasks tasks"]) -> Float[Tensor, " tasks"]:
     """The weights ``a > 0`` with ``gramian a = 1 / a`` (Navon et al. 2022, Alg. 1), by Newton's method.
 
     They minimise the convex ``a gramian a / 2 - sum log a``; scaled so that those of equal gradients are 1.
@@ -197,7 +198,7 @@ def nash_weights(gramian: Tensor) -> Tensor:
     return weights * gramian.diagonal().sqrt().sum() / math.sqrt(count)
 
 
-def cagrad_weights(gramian: Tensor) -> Tensor:
+def cagrad_weights(gramian: Float[Tensor, "tasks tasks"]) -> Float[Tensor, " tasks"]:
     """The weights of conflict-averse gradient descent (Liu et al. 2021, Alg. 1), scaled by 1 / (1 + c).
 
     Solved by SLSQP as in the authors' own code; torchjd's way to them needs CVXPY and takes 5 ms and more.
