@@ -1,6 +1,41 @@
 """Controllers propose architectures and learn from how they did: ask, evaluate, tell.
 
-Importing this package imports neither torch nor numpy; `Reinforce` imports torch when it is made,
+A controller searches a space for what improves some objectives within some limits. It sees decisions (which
+option, what number) and never a module, and it does not know how or where networks are trained. Every
+controller keeps the laws of `Controller`; those of the `catalog` have a name by which the command line and
+stored searches know them.
+
+>>> from controllers import RegularizedEvolution, at_most, maximize
+>>> from search_spaces import choice, integer
+>>> space = {"operation": choice("conv", "pool"), "width": integer(8, 64, step=8)}
+>>> controller = RegularizedEvolution(space, maximize("accuracy"), limits=at_most("width", 48), seed=0)
+>>> for _ in range(16):
+...     proposal = controller.ask()
+...     network = proposal.architecture.value  # here a search would train it
+...     width, is_conv = network["width"], network["operation"] == "conv"
+...     controller.tell(proposal, {"accuracy": width / 100 + 0.1 * is_conv, "width": width})
+>>> controller.num_told, controller.exhausted  # all 16 networks of the space, each of them once
+(16, True)
+
+How data passes: `ask` makes a `Draft`, what the algorithm wants; the novelty guard looks for another one if
+that network was tried before; the `Proposal` goes out. The values that come back by `tell` are judged against
+objectives and limits, and the `Outcome` is all that the algorithm learns from. A `Fidelity` decides beside
+the controller for how many epochs a trial trains, and the `Planner` joins the two for a search.
+
+The rooms from the roof down; each imports only those below it:
+
+- `testing`: the laws as tests that any package can run on a controller of its own.
+- `planner`: a controller and a fidelity joined. `warm_start`: beginning from the results of an older search.
+- The algorithms: `random_search`, `evolution`, `nsga2`, `local_search`, `optuna_controller`, and in rooms of
+  their own `reinforce` (policy gradients) and `predictor` (a Gaussian process).
+- `fidelity`: full training, successive halving and Hyperband. `population`: what evolutions share.
+- `rungs`: one rung of successive halving. `replay`: restoring a controller from its record.
+- `base`: the contract, `Controller`.
+- `novelty`: the guard against repeats. `ranking`: the order of outcomes, fronts, hypervolume.
+- `records`: drafts, proposals, outcomes. `moves`: mutation and crossover.
+- `objectives`: objectives and limits.
+
+Importing this package imports neither torch nor numpy: `Reinforce` imports torch when it is made,
 `PredictorEvolution` numpy and scipy.
 """
 

@@ -1,4 +1,4 @@
-"""The contract of every controller: ask for a proposal, tell how it went, and the laws both keep."""
+"""The contract of every controller: ask for a proposal, tell how it went, and the laws that both keep."""
 
 import inspect
 import random
@@ -38,16 +38,18 @@ class Controller(ABC):
 
     Subclasses implement `_propose` and `_learn`, draw only from `self.rng` or a generator seeded from
     `self.seed`, and keep `_propose` free of effects other than drawing: it is called again after a repeat.
+    Stored searches hold the settings of a controller by the names of its constructor's parameters, and what
+    was not given is the default: neither may change.
 
-    Parameters
-    ----------
-    space: a `Space`, or anything that `Space()` takes.
-    objectives: one objective, or several (then trials are compared by non-dominated front and crowding).
-    limits: bounds that a trial must respect to be feasible.
-    seed: the only source of randomness.
-    repeats: let proposals repeat networks that have been told or are in flight.
+    Args:
+        space: a `Space`, or anything that `Space()` takes.
+        objectives: one objective, or several (then trials are compared by non-dominated front and crowding).
+        limits: the bounds that a trial must respect to be feasible.
+        seed: the only source of randomness.
+        repeats: whether proposals may repeat networks that have been told or are in flight.
 
-    Raises ControllerError when the objectives or limits are not what they should be.
+    Raises:
+        ControllerError: the objectives or limits are not what they should be.
     """
 
     #: the arguments it was made with, beside space, objectives, limits and seed
@@ -86,7 +88,7 @@ class Controller(ABC):
         self.repeats = repeats
         self.rng = random.Random(seed)
         self.moves = Moves(self.space)
-        # a generator of its own, so that stepping aside from repeats leaves the algorithm's draws alone
+        # a generator of its own, so that stepping aside from repeats does not touch the algorithm's draws
         self._guard = NoveltyGuard(self.space, self.moves, random.Random(f"novelty {seed}"))
         self._in_flight: dict[int, Proposal] = {}
         self._num_asked = 0
@@ -94,7 +96,10 @@ class Controller(ABC):
 
     @final
     def ask(self) -> Proposal:
-        """The next architecture to evaluate. Never blocks; may be called any number of times in a row."""
+        """Returns the next architecture to evaluate.
+
+        It never blocks, and may be called any number of times in a row.
+        """
         draft = self._propose()
         repeat = self._guard.tried(draft.architecture.id)
         if repeat and not self.repeats:
@@ -108,11 +113,16 @@ class Controller(ABC):
 
     @final
     def tell(self, proposal: Proposal, values: Mapping[str, float] | None) -> None:
-        """Learn how a proposal did: its values by metric name, or None if it failed.
+        """Learns how a proposal did.
 
-        The proposal may come from elsewhere (an older search, a person). Metrics that are neither objectives
-        nor limits are ignored. Raises ControllerError when an objective or a limited metric is missing or is
-        not a number, unless what was given breaks a limit already; the controller is then unchanged.
+        Args:
+            proposal: a proposal of this controller or from elsewhere (an older search, a person).
+            values: the values by metric name, or None if the trial failed. Metrics that are neither
+                objectives nor limits are ignored.
+
+        Raises:
+            ControllerError: an objective or a limited metric is missing or is no number, and what was given
+                breaks no limit already. The controller is unchanged then.
         """
         if not isinstance(proposal, Proposal):
             raise ControllerError(f"tell: expected a Proposal, got {proposal!r}")
@@ -126,7 +136,7 @@ class Controller(ABC):
 
     @final
     def adopt(self, proposal: Proposal) -> None:
-        """Count a proposal that this controller did not make as in flight.
+        """Counts a proposal that this controller did not make as in flight.
 
         It takes the place of the controller's own proposal of the same number, if there is one in flight: a
         record that differs from what the controller would ask today is what happened.
@@ -140,9 +150,9 @@ class Controller(ABC):
 
     @final
     def set_aside(self, proposal: Proposal) -> None:
-        """Count a proposal as tried, and as in flight no longer: no result of it is to be expected for now.
+        """Counts a proposal as tried and as in flight no longer: no result is to be expected for now.
 
-        Told later, it is learnt from all the same.
+        If it is told later, it is learnt from all the same.
         """
         asked = self._in_flight.get(proposal.number)
         if asked is not None and asked.architecture.id == proposal.architecture.id:
@@ -152,22 +162,22 @@ class Controller(ABC):
 
     @property
     def in_flight(self) -> tuple[Proposal, ...]:
-        """Proposals asked and not told yet, in order of asking."""
+        """The proposals asked and not told yet, in order of asking."""
         return tuple(self._in_flight.values())
 
     @property
     def num_in_flight(self) -> int:
-        """How many proposals were asked and not told yet."""
+        """The number of proposals asked and not told yet."""
         return len(self._in_flight)
 
     @property
     def num_asked(self) -> int:
-        """How many proposals were asked; the next one has this number."""
+        """The number of proposals asked; the next one has this number."""
         return self._num_asked
 
     @property
     def num_told(self) -> int:
-        """How many results were told, those never asked for included."""
+        """The number of results told, those never asked for included."""
         return self._num_told
 
     @property
@@ -180,14 +190,17 @@ class Controller(ABC):
 
     @abstractmethod
     def _propose(self) -> Draft:
-        """What the algorithm would try next. May be called several times per ask, so it only draws."""
+        """Returns what the algorithm would try next.
+
+        It may be called several times per ask, so it only draws.
+        """
 
     @abstractmethod
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
-        """Take a result in."""
+        """Learns from a result."""
 
     def _avoid(self, repeat: Draft) -> Draft:
-        """A draft of an untried network near what the algorithm wants; the repeat if there is none."""
+        """Returns a draft of an untried network near what is wanted; the repeat if there is none."""
         if self._guard.exhausted:
             return repeat
         for _ in range(self.retries):

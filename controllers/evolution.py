@@ -24,14 +24,21 @@ class RegularizedEvolution(Controller):
     uniform crossover of two parents. Infeasible trials live in the population and compete by how much they
     break the limits; failed ones never enter it.
 
-    Parameters
-    ----------
-    population: how many of the latest results are alive, and how many founders are drawn at random. None: 50
-        alive, of which 20 founders.
-    sample: size of a tournament, drawn with replacement. None: half of those alive.
-    crossover: probability of a crossover instead of a mutation, from 0 to 1.
-
     The published setting on NAS-Bench-201 is `population=10, sample=3, crossover=0.0, repeats=True`.
+
+    Args:
+        space: a `Space`, or anything that `Space()` takes.
+        objectives: one objective or several.
+        population: the number of the latest results that are alive, and of founders that are drawn at random.
+            None: 50 alive, of which 20 founders.
+        sample: the size of a tournament, drawn with replacement. None: half of those alive.
+        crossover: the probability of a crossover instead of a mutation, from 0 to 1.
+        limits: the bounds that a trial must respect to be feasible.
+        seed: the only source of randomness.
+        repeats: whether proposals may repeat networks that have been told or are in flight.
+
+    Raises:
+        ControllerError: a parameter is out of its range.
     """
 
     def __init__(
@@ -81,7 +88,7 @@ class RegularizedEvolution(Controller):
         self._places = None
 
     def _bury(self) -> None:
-        """Let the oldest die, but infeasible ones first: many of them may come while one other trains."""
+        """Lets the oldest die, but infeasible ones first: many of them may come while one other trains."""
         for index, individual in enumerate(self._alive):
             if not individual.outcome.feasible:
                 del self._alive[index]
@@ -89,7 +96,7 @@ class RegularizedEvolution(Controller):
         self._alive.popleft()  # Alg. 1: remove dead from left of population
 
     def _parent(self) -> Architecture:
-        """The winner of a tournament among those alive; the first drawn wins a tie."""
+        """Returns the winner of a tournament among those alive; the first drawn wins a tie."""
         size = len(self._alive)
         contestants = max(2, size // 2) if self.sample is None else self.sample
         drawn = [int(self.rng.random() * size) for _ in range(contestants)]  # Alg. 1: add candidate to sample

@@ -1,4 +1,4 @@
-"""How long a trial trains: in full at once, or in legs of which only the best trials get another."""
+"""How long a trial trains: in full at once, or from rung to rung, where only the best trials go on."""
 
 import math
 from abc import ABC, abstractmethod
@@ -15,15 +15,15 @@ __all__ = ["Fidelity", "FullBudget", "Hyperband", "SuccessiveHalving", "catalog"
 class Fidelity(ABC):
     """Decides after how many epochs a trial pauses, and which paused trial goes on.
 
-    Laws: no clock and no chance, only the calls so far; a call takes as long at 10,000 results as at 100;
+    Laws: no clock and no randomness, only the calls so far; a call takes as long at 10,000 results as at 100;
     nothing blocks, whatever is still in training. A trial is named by its number.
 
-    A trial's learning rate schedule spans `max_epochs` from its first leg on: a pause changes nothing of what
-    a trial learns.
+    A trial's learning rate schedule spans `max_epochs` from its first epoch on: a pause changes nothing of
+    what a trial learns.
 
     Attributes:
-        max_epochs: of a trial that is never stopped; None: its recipe's own.
-        settings: the arguments that it was made with.
+        max_epochs: the epochs of a trial that is never stopped; None: those of its recipe.
+        settings: the arguments that it was made with. Stored searches hold them by these names.
     """
 
     max_epochs: int | None
@@ -31,34 +31,34 @@ class Fidelity(ABC):
 
     @abstractmethod
     def begin(self, number: int) -> int | None:
-        """The epochs after which a new trial pauses; None: it trains to its end at once."""
+        """Returns the epochs after which a new trial pauses; None: it trains to its end at once."""
 
     @abstractmethod
     def record(self, number: int, epochs: int, outcome: Outcome) -> None:
-        """Hear how a trial did that was trained for so many epochs in all."""
+        """Records how a trial did that was trained for so many epochs in all."""
 
     @abstractmethod
     def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
-        """A paused trial that should go on, and to which epoch; None if none should for now.
+        """Returns a paused trial that should go on, and to which epoch; None if none should for now.
 
         It stays the answer until `resume` is called.
 
         Args:
-            last: nothing new will begin and nothing is in training. Promotions that were kept for better
-                trials are used up. Where no trial has been trained to its end then, the best one is, so that
-                a search never ends without a trained network.
+            last: whether nothing new will begin and nothing is in training. Promotions that were kept for
+                better trials are used up then. Where no trial has been trained to its end, the best one is,
+                so that a search never ends without a trained network.
         """
 
     @abstractmethod
     def resume(self, number: int, epochs: int) -> None:
-        """Count a paused trial as on its way to this epoch."""
+        """Counts a paused trial as on its way to this epoch."""
 
 
 class FullBudget(Fidelity):
     """Every trial is trained to its end.
 
     Args:
-        max_epochs: for every trial; None: its recipe's own.
+        max_epochs: the epochs of every trial; None: those of its recipe.
     """
 
     def __init__(self, max_epochs: int | None = None) -> None:
@@ -95,10 +95,10 @@ class SuccessiveHalving(Fidelity):
     break a limit do not go on.
 
     Args:
-        max_epochs: of a trial that is never stopped.
-        min_epochs: least number of epochs before a first pause; None: `max_epochs / 27`, which is four rungs
-            with the default factor.
-        factor: one of so many trials goes on; above 1.
+        max_epochs: the epochs of a trial that is never stopped.
+        min_epochs: the least number of epochs before a first pause; None: `max_epochs / 27`, which is four
+            rungs with the default factor.
+        factor: the number of trials of which one goes on, above 1.
     """
 
     max_epochs: int
@@ -129,9 +129,12 @@ class Hyperband(Fidelity):
     L. Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR 2018. New
     trials are given to the brackets in the proportions of its Algorithm 1 (`(s_max + 1) / (s + 1) *
     factor ** s` to the bracket with s pauses), as evenly as whole numbers allow; in each, trials go on as in
-    `SuccessiveHalving`. Safer than that where a network's first epochs say little of its last.
+    `SuccessiveHalving`. It is safer than that where a network's first epochs say little of its last.
 
-    Args: as `SuccessiveHalving`.
+    Args:
+        max_epochs: the epochs of a trial that is never stopped.
+        min_epochs: the least number of epochs before a first pause; None: `max_epochs / 27`.
+        factor: the number of trials of which one goes on, above 1.
     """
 
     max_epochs: int
@@ -174,7 +177,7 @@ catalog: dict[str, type[Fidelity]] = {"full": FullBudget, "asha": SuccessiveHalv
 
 
 class _Bracket:
-    """Successive halving over some rungs: epochs, ascending, the last one a trial's end."""
+    """Successive halving over some rungs: epochs in ascending order, the last of which is a trial's end."""
 
     def __init__(self, rungs: tuple[int, ...], factor: float) -> None:
         self.rungs = rungs
@@ -197,7 +200,7 @@ class _Bracket:
         return None
 
     def last_leg(self) -> tuple[int, int] | None:
-        """The best of the highest rung, to the end; None where a trial is there already."""
+        """Returns the best of the highest rung, to go to the end; None where a trial is there already."""
         for epochs in reversed(self.rungs[:-1]) if not self.reached_the_end else ():
             number = self._results[epochs].best()
             if number is not None:
@@ -210,7 +213,7 @@ class _Bracket:
 
 
 def rungs_of(max_epochs: int, min_epochs: int | None, factor: float) -> tuple[int, ...]:
-    """The epochs at which trials pause, ascending, and `max_epochs` as the last.
+    """Returns the epochs at which trials pause, in ascending order, and `max_epochs` as the last.
 
     Raises:
         ControllerError: an argument that is not what it should be.

@@ -12,8 +12,8 @@ from search_spaces.errors import ControllerError
 from search_spaces.holes import Hole, Rng, Value
 from search_spaces.ranges import Integer
 
-# steps of a number, as shares of its (possibly logarithmic) range: far first would miss the top, near alone
-# would never arrive
+# steps of a number, as shares of its (possibly logarithmic) range: large ones only would miss the top, small
+# ones only would never arrive
 STEPS = (1 / 4, 1 / 16, 1 / 64)
 
 PERTURBED = 0.3  # share of the decisions that a restart near the best top draws anew
@@ -38,11 +38,16 @@ class LocalSearch(Controller):
     by their violation. With several objectives every climb has random weights of its own (Chebyshev's
     scalarization of the scores, each relative to the range seen), so the climbs spread along the front.
 
-    Parameters
-    ----------
-    starts: how many architectures a climb begins with; it goes on from the best of them.
+    Args:
+        space: a `Space`, or anything that `Space()` takes.
+        objectives: one objective or several.
+        starts: the number of architectures that a climb begins with; it goes on from the best of them.
+        limits: the bounds that a trial must respect to be feasible.
+        seed: the only source of randomness.
+        repeats: whether proposals may repeat networks that have been told or are in flight.
 
-    Raises ControllerError when `starts` is not at least 1.
+    Raises:
+        ControllerError: `starts` is no integer of at least 1.
     """
 
     def __init__(
@@ -106,7 +111,7 @@ class LocalSearch(Controller):
         return proposal.number in self._owners and proposal.number not in self._in_flight
 
     def _begin(self) -> "_Climb":
-        """A new climb, at random or near the best top."""
+        """Begins a new climb, at random or near the best top."""
         climb = _Climb([-math.log(1.0 - self.rng.random()) for _ in self.objectives])
         if self._begun % 2 and self._tops:
             climb.near = max(self._tops, key=lambda top: self._merit(top[1], climb))[0]
@@ -116,7 +121,7 @@ class LocalSearch(Controller):
         return climb
 
     def _next(self, climb: "_Climb") -> Draft | None:
-        """What a climb would try next, None if it has to wait or is at its top."""
+        """Returns what a climb would try next; None if it has to wait or is at its top."""
         if self._starting(climb):
             if climb.near is None:
                 return Draft(self.space.sample(self.rng), origin="random")
@@ -133,7 +138,7 @@ class LocalSearch(Controller):
         return None
 
     def _consider(self, climb: "_Climb", architecture: Architecture, outcome: Outcome) -> None:
-        """Go there if it is better than where the climb is."""
+        """Goes there if it is better than where the climb is."""
         best = climb.outcome
         if best is not None and self._merit(outcome, climb) <= self._merit(best, climb):
             return
@@ -162,16 +167,15 @@ class _Climb:
     def __init__(self, weights: list[float]) -> None:
         self.weights = weights
         self.near: Architecture | None = None  # where it starts, if not at random
-        self.begun: set[int] = (
-            set()
-        )  # numbers of what it starts from; those of results from elsewhere are < 0
+        # numbers of what it starts from; those of results from elsewhere are below 0
+        self.begun: set[int] = set()
         self.center: Architecture | None = None
         self.outcome: Outcome | None = None
         self.moves: list[tuple[str, Value]] = []
 
 
 def _moves(center: Architecture, holes: dict[str, Hole], rng: Rng) -> list[tuple[str, Value]]:
-    """Every change of one decision, shuffled."""
+    """Returns every change of one decision, shuffled."""
     moves = [
         (path, value)
         for path, decided in center.decisions.items()
@@ -185,7 +189,7 @@ def _moves(center: Architecture, holes: dict[str, Hole], rng: Rng) -> list[tuple
 
 
 def _others(hole: Hole, value: Value) -> list[Value]:
-    """The values next to one, without it."""
+    """Returns the values next to one, without it."""
     if not hole.ordered:
         return [other for other in hole.values or () if other != value]
     here = hole.to_unit(value)

@@ -20,7 +20,7 @@ class Moves:
         self._open = frozenset(path for path, hole in space.holes().items() if _is_open(hole))
 
     def mutate(self, parent: Architecture, rng: random.Random) -> Architecture:
-        """The parent with one active decision, drawn uniformly, moved to another value.
+        """Returns the parent with one active decision, drawn uniformly, moved to another value.
 
         Decisions that become active by it are sampled, all others are kept.
         """
@@ -38,7 +38,7 @@ class Moves:
         return self._space.fill(pick)
 
     def cross(self, first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
-        """Uniform crossover: decisions that both parents made come from either, with equal chance.
+        """Returns a uniform crossover: decisions that both parents made come from either, equally likely.
 
         A decision that only one of them made is inherited from that one.
         """

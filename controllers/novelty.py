@@ -16,7 +16,7 @@ CURSOR_STEPS = 1_000  # in larger ones, how many decision sets a single look-up 
 class NoveltyGuard:
     """Remembers the ids of all networks told or in flight, and finds others.
 
-    An id stands for every decision set that gives the same network, so a space may run out of networks long
+    An id stands for every decision set that makes the same network, so a space may run out of networks long
     before it runs out of decision sets. Work per look-up does not grow with the number of ids remembered.
     """
 
@@ -31,17 +31,17 @@ class NoveltyGuard:
         self._ended = False
 
     def note(self, architecture_id: str) -> None:
-        """Count this id as tried (told or in flight)."""
+        """Counts this id as tried (told or in flight)."""
         self._tried.add(architecture_id)
 
     def forget(self, architecture_id: str) -> None:
-        """Count this id as untried again."""
+        """Counts this id as untried again."""
         self._tried.discard(architecture_id)
         # the cursor may have passed it; everything else it passed is tried, so it catches up quickly
         self._cursor, self._next, self._ended = None, None, False
 
     def tried(self, architecture_id: str) -> bool:
-        """Whether this id has been told or is in flight."""
+        """Returns whether this id has been told or is in flight."""
         return architecture_id in self._tried
 
     @property
@@ -50,7 +50,7 @@ class NoveltyGuard:
         return self._peek() is None and self._ended
 
     def near(self, repeat: Architecture) -> tuple[Architecture, str] | None:
-        """An untried architecture and how it was found, or None when none could be found.
+        """Returns an untried architecture and how it was found, or None when none could be found.
 
         Tried in turn: a random walk by mutation away from `repeat` (likely to stay close to what the
         algorithm wanted), random samples, and for finite spaces the enumeration, which misses none.
@@ -68,7 +68,7 @@ class NoveltyGuard:
         return None if found is None else (found, "enumeration")
 
     def _peek(self) -> Architecture | None:
-        """The first untried architecture in the order of enumeration.
+        """Returns the first untried architecture in the order of enumeration.
 
         Ids are only ever added, so the cursor never has to go back: all look-ups together pass over each
         decision set once.

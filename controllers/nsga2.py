@@ -26,15 +26,22 @@ class NSGA2(Controller):
     decision is moved to another value (always in a copy, else with probability `mutation`).
     With a single objective it is an elitist genetic algorithm.
 
-    Parameters
-    ----------
-    population: how many are kept.
-    founders: how many are drawn at random to begin with. None: as many as are kept, at most 20.
-    sample: size of a tournament, drawn with replacement. None: a quarter of those alive (the paper's 2 is
-        slow to begin, at the few hundred evaluations that there usually are).
-    crossover, mutation: probabilities, from 0 to 1.
+    Args:
+        space: a `Space`, or anything that `Space()` takes.
+        objectives: one objective or several.
+        population: the number of results that are kept.
+        founders: the number of networks that are drawn at random to begin with. None: as many as are kept, at
+            most 20.
+        sample: the size of a tournament, drawn with replacement. None: a quarter of those alive (the paper's
+            2 is slow to begin, at the few hundred evaluations that there usually are).
+        crossover: the probability of a crossover, from 0 to 1.
+        mutation: the probability of a mutation after a crossover, from 0 to 1.
+        limits: the bounds that a trial must respect to be feasible.
+        seed: the only source of randomness.
+        repeats: whether proposals may repeat networks that have been told or are in flight.
 
-    Raises ControllerError for a parameter out of its range.
+    Raises:
+        ControllerError: a parameter is out of its range.
     """
 
     def __init__(
@@ -58,9 +65,9 @@ class NSGA2(Controller):
                 continue
             if isinstance(given, bool) or not isinstance(given, int) or given < least:
                 raise ControllerError(f"{name}: expected an integer of at least {least}, got {given!r}")
-        for name, chance in (("crossover", crossover), ("mutation", mutation)):
-            if not 0.0 <= chance <= 1.0:
-                raise ControllerError(f"{name}: expected a probability from 0 to 1, got {chance!r}")
+        for name, probability in (("crossover", crossover), ("mutation", mutation)):
+            if not 0.0 <= probability <= 1.0:
+                raise ControllerError(f"{name}: expected a probability from 0 to 1, got {probability!r}")
         self.population = population
         self.founders = min(population, 20) if founders is None else founders
         self.sample = sample
@@ -93,14 +100,14 @@ class NSGA2(Controller):
             self._select()
 
     def _select(self) -> None:
-        """Order the population by front and crowding, and let the last ones go."""
+        """Orders the population by front and crowding, and lets the last ones go."""
         # Deb et al. 2002: the crowded-comparison operator, over the constrained domination of definition 1
         order = ranking.order([individual.outcome for individual in self._alive])
         self._alive = [self._alive[index] for index in order[: self.population]]
         self._selected = True
 
     def _parent(self) -> Architecture:
-        """The winner of a tournament: the first in order of those drawn."""
+        """Returns the winner of a tournament: the first in order of those drawn."""
         size = len(self._alive)
         contestants = max(2, size // 4) if self.sample is None else self.sample
         return self._alive[min(int(self.rng.random() * size) for _ in range(contestants))].architecture

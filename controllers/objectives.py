@@ -13,7 +13,12 @@ Direction = Literal["maximize", "minimize"]
 class Objective:
     """A metric to be made as large or as small as possible.
 
-    Raises ControllerError when the metric has no name or the direction is unknown.
+    Attributes:
+        metric: the name of the metric.
+        direction: whether it is to be maximized or minimized.
+
+    Raises:
+        ControllerError: the metric has no name, or the direction is unknown.
     """
 
     metric: str
@@ -27,7 +32,7 @@ class Objective:
             )
 
     def score(self, value: float) -> float:
-        """The value with its sign set so that higher is better."""
+        """Returns the value with its sign set so that higher is better."""
         return value if self.direction == "maximize" else -value
 
     def __str__(self) -> str:
@@ -38,8 +43,13 @@ class Objective:
 class Limit:
     """A bound on a metric; a trial that breaks it is infeasible.
 
-    `at_least=False` (the default) reads "at most `bound`". Raises ControllerError when the bound is no
-    number.
+    Attributes:
+        metric: the name of the metric.
+        bound: the largest value that is allowed, or the smallest one.
+        at_least: whether the bound is the smallest value.
+
+    Raises:
+        ControllerError: the metric has no name, or the bound is no number.
     """
 
     metric: str
@@ -52,9 +62,9 @@ class Limit:
             raise ControllerError(f"limit on {self.metric!r}: the bound must be a number, not {self.bound!r}")
 
     def violation(self, value: float) -> float:
-        """By how much `value` breaks the limit, relative to the bound; 0.0 when it is respected.
+        """Returns by how much `value` breaks the limit, as a share of the bound; 0.0 when it is respected.
 
-        Relative, so that limits in different units (parameters, milliseconds) can be summed.
+        It is a share so that limits in different units (parameters, milliseconds) can be summed.
         """
         excess = self.bound - value if self.at_least else value - self.bound
         # not max(0.0, excess): that would call NaN respected
@@ -65,22 +75,22 @@ class Limit:
 
 
 def maximize(metric: str) -> Objective:
-    """The objective of making `metric` as large as possible."""
+    """Returns the objective of making `metric` as large as possible."""
     return Objective(metric, "maximize")
 
 
 def minimize(metric: str) -> Objective:
-    """The objective of making `metric` as small as possible."""
+    """Returns the objective of making `metric` as small as possible."""
     return Objective(metric, "minimize")
 
 
 def at_most(metric: str, bound: float) -> Limit:
-    """The limit `metric <= bound`."""
+    """Returns the limit `metric <= bound`."""
     return Limit(metric, bound, at_least=False)
 
 
 def at_least(metric: str, bound: float) -> Limit:
-    """The limit `metric >= bound`."""
+    """Returns the limit `metric >= bound`."""
     return Limit(metric, bound, at_least=True)
 
 

@@ -29,15 +29,20 @@ class OptunaController(Controller):
     infeasible. CMA-ES learns only from what it proposed itself, and decides choices at random. The time of
     an ask grows with the number of results for most samplers.
 
-    Parameters
-    ----------
-    sampler: one of "tpe" (multivariate, with groups of holes active together, and with those in flight taken
-        for poor), "gp", "cmaes" (needs the package cmaes), "nsga2", "nsga3", "qmc" and "random", each seeded
-        with `seed`; or any sampler of Optuna. Of the latter a copy is used; it must have been made with a
-        seed of its own, for Optuna has no way to set one later, or nothing is reproducible.
+    Args:
+        space: a `Space`, or anything that `Space()` takes.
+        objectives: one objective or several.
+        sampler: one of "tpe" (multivariate, with groups of holes active together, and with those in flight
+            taken for poor), "gp", "cmaes" (needs the package cmaes), "nsga2", "nsga3", "qmc" and "random",
+            each seeded with `seed`; or any sampler of Optuna. Of the latter a copy is used; it must have been
+            made with a seed of its own, for Optuna has no way to set one later, or nothing is reproducible.
+        limits: the bounds that a trial must respect to be feasible.
+        seed: the only source of randomness.
+        repeats: whether proposals may repeat networks that have been told or are in flight.
 
-    Raises UnknownNameError for another name, ControllerError for what is no sampler or cannot take several
-    objectives.
+    Raises:
+        UnknownNameError: there is no sampler of that name.
+        ControllerError: it is no sampler, or cannot take several objectives.
     """
 
     retries = 1  # it is a whole proposal of the sampler, and costs as much
@@ -104,7 +109,7 @@ class OptunaController(Controller):
         self._study.tell(trial, list(told))
 
     def _settle(self, told: Proposal | None = None) -> None:
-        """See what became of the latest draft: proposed, or replaced by something else."""
+        """Finds out what became of the latest draft: proposed, or replaced by something else."""
         if self._draft is None:
             return
         trial, architecture, number = self._draft
@@ -120,7 +125,7 @@ class OptunaController(Controller):
             self._trials[number] = self._add(proposal.architecture)
 
     def _add(self, architecture: Architecture) -> int:
-        """A running trial of an architecture that the sampler did not propose: its number."""
+        """Adds a running trial of an architecture that the sampler did not propose; returns its number."""
         import optuna
 
         params, distributions = parameters(self._holes, architecture.decisions)
@@ -188,7 +193,7 @@ class OptunaController(Controller):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Optuna's remarks: that features are experimental, that a hole is sampled independently."""
+    """Silences Optuna's remarks: that features are experimental, that a hole is sampled independently."""
     import optuna
 
     before = optuna.logging.get_verbosity()
@@ -204,14 +209,14 @@ def quiet() -> Iterator[None]:
 
 
 def _is_rounded(hole: Hole) -> bool:
-    """Whether it is an integer that Optuna has no distribution for: logarithmic, in steps."""
+    """Returns whether it is an integer that Optuna has no distribution for: logarithmic, in steps."""
     return isinstance(hole, Integer) and hole.log and hole.step > 1
 
 
 def parameters(
     holes: Mapping[str, Hole], decisions: Mapping[str, Value]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Decisions as Optuna's parameters and their distributions, by path; without what no hole has."""
+    """Returns decisions as Optuna's parameters and distributions, by path; without those that no hole has."""
     params, distributions = dict[str, Any](), dict[str, Any]()
     for path, value in decisions.items():
         hole = holes.get(path)

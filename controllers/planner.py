@@ -16,14 +16,14 @@ class Planner:
     is set aside: it is not proposed again and not waited for. So a controller never compares values after
     different numbers of epochs, and never learns to please the first epochs, of which the fidelity takes its
     pick anyway. (S. Falkner et al., "BOHB", ICML 2018, let the model hear lower rungs until a higher one has
-    enough results; decision record 0007 has what that gained and lost.)
+    enough results; decision record 0007 says what was won and lost by that.)
 
-    Deterministic given the sequence of calls. Restored by `repeat` in place of `ask`, and by the other calls
-    with what was recorded, in their order.
+    A planner is deterministic given the sequence of calls. It is restored by `repeat` in place of `ask`, and
+    by the other calls with what was recorded, in their order.
 
     Args:
-        controller: who proposes.
-        fidelity: new; left out: every trial is trained to its end.
+        controller: the controller, which proposes.
+        fidelity: a new fidelity; None: every trial is trained to its end.
     """
 
     def __init__(self, controller: Controller, fidelity: Fidelity | None = None) -> None:
@@ -31,47 +31,47 @@ class Planner:
         self.fidelity = FullBudget() if fidelity is None else fidelity
 
     def ask(self) -> Proposal:
-        """What to try next."""
+        """Returns what to try next."""
         return self.controller.ask()
 
     def insert(self, architecture: Architecture, origin: str) -> Proposal:
-        """Put a given network in flight as the next proposal, and return that proposal.
+        """Puts a given network in flight as the next proposal, and returns that proposal.
 
         Args:
-            architecture: The network to try next.
-            origin: The word that says how the network came about.
+            architecture: the network to try next.
+            origin: the word that says how the network came about.
         """
         return insert(self.controller, architecture, origin)
 
     def repeat(self, recorded: Proposal) -> None:
-        """Ask as was asked before; where the answer is another one now, what was recorded counts."""
+        """Asks as was asked before; where the answer is another one now, what was recorded counts."""
         ask_again(self.controller, recorded)
 
     def begin(self, proposal: Proposal) -> int | None:
-        """Let the training of a proposal begin; gives the epoch after which it pauses, None for its end."""
+        """Begins a training; returns the epoch after which it pauses, or None if it goes to its end."""
         return self.fidelity.begin(proposal.number)
 
     def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
-        """The number of a paused trial that should go on, and to which epoch; see `Fidelity.next_leg`."""
+        """Returns the number of a paused trial that should go on, and to which epoch: `Fidelity.next_leg`."""
         return self.fidelity.next_leg(last=last)
 
     def resume(self, number: int, until: int) -> None:
-        """Let a paused trial go on."""
+        """Lets a paused trial go on."""
         self.fidelity.resume(number, until)
 
     def pause(self, proposal: Proposal, epochs: int, values: Mapping[str, float] | None) -> None:
-        """How a trial did that has paused after so many epochs; `values` as for `Controller.tell`."""
+        """Records how a trial did that has paused after so many epochs; `values` as for `Controller.tell`."""
         outcome = judge(values, self.controller.objectives, self.controller.limits)
         self.fidelity.record(proposal.number, epochs, outcome)
         self.controller.set_aside(proposal)
 
     def end(self, proposal: Proposal, values: Mapping[str, float] | None, *, trained: bool = True) -> None:
-        """How a trial did that is over; `values` as for `Controller.tell`, None for a failure.
+        """Records how a trial did that is over.
 
         Args:
-            proposal: of the trial.
-            values: its values.
-            trained: whether it was, to its end or its failure, and not answered in some other way.
+            proposal: the proposal that was tried.
+            values: its values as for `Controller.tell`; None: it failed.
+            trained: whether it was trained, to its end or its failure, and not answered in some other way.
         """
         if trained and values is not None and self.fidelity.max_epochs is not None:
             outcome = judge(values, self.controller.objectives, self.controller.limits)

@@ -1,4 +1,4 @@
-"""What evolutionary controllers share: individuals, and when the founders are enough."""
+"""What evolutionary controllers share: individuals, and when there are founders enough."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Individual:
 
 
 def is_starting(controller: Controller, alive: int, founders: int) -> bool:
-    """Whether founders are still to be drawn: too few are alive or on their way.
+    """Returns whether founders are still to be drawn, because too few are alive or in flight.
 
     Where most trials fail, those alive must do after a while.
     """

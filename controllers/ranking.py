@@ -15,7 +15,7 @@ Scores = tuple[float, ...]
 
 
 def key(outcome: Outcome) -> tuple[int, float]:
-    """A sort key for one objective: the larger, the better."""
+    """Returns a sort key for one objective: the larger, the better."""
     if outcome.failed:
         return (0, 0.0)
     if not outcome.feasible:
@@ -24,12 +24,12 @@ def key(outcome: Outcome) -> tuple[int, float]:
 
 
 def dominates(first: Scores, second: Scores) -> bool:
-    """Whether `first` is at least as good everywhere and better somewhere (higher is better)."""
+    """Returns whether `first` is at least as good everywhere and better somewhere (higher is better)."""
     return first != second and all(a >= b for a, b in zip(first, second, strict=True))
 
 
 def fronts(scores: Sequence[Scores]) -> list[list[int]]:
-    """Indices into `scores` by non-dominated front, the best front first; equal scores share a front.
+    """Returns indices into `scores` by non-dominated front, the best front first; equal scores share a front.
 
     Efficient non-dominated sort, sequential search (X. Zhang et al., IEEE TEC 2015): visited from the
     lexicographically largest down, nobody can be dominated by one who comes later, so one pass is enough.
@@ -47,7 +47,7 @@ def fronts(scores: Sequence[Scores]) -> list[list[int]]:
 
 
 def first_front(scores: Sequence[Scores]) -> list[int]:
-    """Indices into `scores` of the non-dominated, the largest first; the first of `fronts`, found sooner."""
+    """Returns indices of the non-dominated scores, the largest first: the first of `fronts`, found sooner."""
     front: list[int] = []
     for index in sorted(range(len(scores)), key=lambda index: scores[index], reverse=True):
         if not any(dominates(scores[other], scores[index]) for other in reversed(front)):
@@ -56,7 +56,10 @@ def first_front(scores: Sequence[Scores]) -> list[int]:
 
 
 def crowding(scores: Sequence[Scores]) -> list[float]:
-    """Per member of one front, the size of the gap it stands in (infinite at the ends of an objective)."""
+    """Returns the crowding distance of each member of one front: the size of the gap that it stands in.
+
+    It is infinite at the ends of an objective.
+    """
     distances = [0.0] * len(scores)
     if not scores:
         return distances
@@ -72,7 +75,7 @@ def crowding(scores: Sequence[Scores]) -> list[float]:
 
 
 def order(outcomes: Sequence[Outcome]) -> list[int]:
-    """Indices into `outcomes`, the best first; ties keep their order."""
+    """Returns indices into `outcomes`, the best first; ties keep their order."""
     feasible = [index for index, outcome in enumerate(outcomes) if outcome.feasible]
     others = [index for index, outcome in enumerate(outcomes) if not outcome.feasible]
     ranked: list[int] = []
@@ -87,11 +90,11 @@ def order(outcomes: Sequence[Outcome]) -> list[int]:
 
 
 def hypervolume(points: Sequence[Scores], reference: Scores) -> float:
-    """The volume that the points dominate above ``reference``; higher is better in every objective.
+    """Returns the volume that the points dominate above `reference`; higher is better in every objective.
 
     Args:
-        points: any; those that do not lie above the reference in every objective count for nothing.
-        reference: of as many objectives.
+        points: scores; those that do not lie above the reference in every objective count for nothing.
+        reference: the scores above which volume counts, one per objective.
     """
     above = [point for point in points if all(a > b for a, b in zip(point, reference, strict=True))]
     if not above:

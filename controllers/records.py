@@ -14,9 +14,9 @@ class Draft:
     """What an algorithm wants to try, before the novelty guard has looked at it.
 
     Attributes:
-        architecture: The network to try.
-        parents: The ids of the architectures that it was made from.
-        origin: The word that says how it came about. The store keeps it, so a word once used stays: "random",
+        architecture: the network to try.
+        parents: the ids of the architectures that it was made from.
+        origin: the word that says how it came about. The store keeps it, so a word once used stays: "random",
             "mutation", "crossover", "neighbour", "perturbation", "policy", "model", "sampler"; and of the
             novelty guard "walk", "random", "enumeration".
     """
@@ -30,8 +30,13 @@ class Draft:
 class Proposal:
     """An architecture that a controller asks to have evaluated.
 
-    `number` counts the asks of one controller from 0. `repeat` is True when the same network had been told or
-    was in flight already: whoever drives the controller may answer it from the record.
+    Attributes:
+        number: the place among the asks of one controller, from 0.
+        architecture: the network to evaluate.
+        parents: the ids of the architectures that it was made from.
+        origin: the word that says how it came about, see `Draft`.
+        repeat: whether the same network had been told or was in flight already. Whoever drives the controller
+            may answer it from the record.
     """
 
     number: int
@@ -45,9 +50,12 @@ class Proposal:
 class Outcome:
     """How a trial ended, in the only form in which controllers compare trials.
 
-    `scores` has one number per objective, higher is better; it is empty for failed trials and for infeasible
-    ones that were never trained. `violation` is the sum over the limits of the relative excess, 0.0 if
-    feasible.
+    Attributes:
+        feasible: whether it did not fail and respects all limits.
+        failed: whether it failed.
+        scores: one number per objective, higher is better; none for failed trials and for infeasible ones
+            that were never trained.
+        violation: the sum over the limits of the relative excess, 0.0 if feasible.
     """
 
     feasible: bool
@@ -62,11 +70,18 @@ FAILED = Outcome(feasible=False, failed=True)
 def judge(
     values: Mapping[str, float] | None, objectives: Sequence[Objective], limits: Sequence[Limit]
 ) -> Outcome:
-    """The outcome that `values` (metric name -> value; None = the trial failed) amount to.
+    """Returns the outcome that values amount to.
 
     A NaN or infinite objective, or a NaN limited metric, is a failure. Objectives may be missing when a limit
     is broken already by what was given: a trial may be turned down for its costs, without training.
-    Raises ControllerError when something else is missing or is not a number.
+
+    Args:
+        values: the values by metric name; None: the trial failed.
+        objectives: what the search tries to improve.
+        limits: what it must respect.
+
+    Raises:
+        ControllerError: something else is missing, or is no number.
     """
     if values is None:
         return FAILED

@@ -12,10 +12,16 @@ Event = tuple[Literal["ask"], Proposal] | tuple[Literal["tell"], Proposal, Mappi
 
 
 def replay(controller: Controller, events: Iterable[Event]) -> list[Proposal]:
-    """Repeat recorded calls on a new controller, in their order, and return the proposals still in flight.
+    """Repeats recorded calls on a new controller, in their order, and returns the proposals still in flight.
 
     Given the class, settings and seed that made the record, the controller ends in the state that it had.
-    Raises ControllerError for an event of another kind.
+
+    Args:
+        controller: a new controller.
+        events: the recorded calls: ``("ask", proposal)`` or ``("tell", proposal, values)``.
+
+    Raises:
+        ControllerError: an event is of another kind.
     """
     for event in events:
         if event[0] == "ask":
@@ -28,7 +34,7 @@ def replay(controller: Controller, events: Iterable[Event]) -> list[Proposal]:
 
 
 def ask_again(controller: Controller, recorded: Proposal) -> None:
-    """Repeat an ask that is on record.
+    """Repeats an ask that is on record.
 
     Where the controller now asks for another network than the record says (a newer version, another
     controller), what was recorded counts: the recorded proposal is in flight in place of the new one, and its
@@ -40,15 +46,15 @@ def ask_again(controller: Controller, recorded: Proposal) -> None:
 
 
 def insert(controller: Controller, architecture: Architecture, origin: str) -> Proposal:
-    """Put a given network in flight as the next proposal, and return that proposal.
+    """Puts a given network in flight as the next proposal, and returns that proposal.
 
     The controller is asked all the same and the given network counts in place of its answer, so that a replay
     of the record, which knows asks only, comes to the same state.
 
     Args:
-        controller: The controller that goes on from the given network.
-        architecture: The network to try next.
-        origin: The word that says how the network came about.
+        controller: the controller that goes on from the given network.
+        architecture: the network to try next.
+        origin: the word that says how the network came about.
     """
     proposal = Proposal(controller.num_asked, architecture, origin=origin)
     ask_again(controller, proposal)

@@ -10,7 +10,7 @@ _CANDIDATES, _SHARE = 300, 0.05
 
 
 class Rung:
-    """The feasible results of a rung, of which one in `factor` may go on: always the best that is paused.
+    """The feasible results of a rung, of which one in `factor` may go on: always the best one that is paused.
 
     A rung earns one promotion by every `factor` results, and promotes no more than it has earned: those that
     go on are then among the best `1 / factor`, as the published rule asks (only those gone on can be better).
@@ -35,7 +35,7 @@ class Rung:
         self._new = 0  # of them, how many came after they were ordered
 
     def add(self, number: int, outcome: Outcome) -> None:
-        """Take a result in; one that is not feasible never goes on and is not counted."""
+        """Records a result; one that is not feasible never goes on and is not counted."""
         if not outcome.feasible:
             return
         self._count += 1
@@ -49,7 +49,7 @@ class Rung:
             self._new += 1
 
     def candidate(self, *, keep: bool = True) -> int | None:
-        """The paused trial that should go on, if one should; without `keep`, none waits for a record."""
+        """Returns the paused trial that should go on, if any; without `keep`, none waits for a record."""
         unused = int(self._count / self.factor) - len(self._gone_on)  # get_job: top_k of |rung| / eta
         if unused < 1:
             return None
@@ -58,7 +58,7 @@ class Rung:
         return self.best(anew=False)
 
     def best(self, *, anew: bool = True) -> int | None:
-        """The best paused trial; `anew`: by an order that has all results in it."""
+        """Returns the best paused trial; with `anew`, by an order that has all results in it."""
         self._order(anew=anew)
         best = self._first()
         if best is None and self._new:
@@ -67,7 +67,7 @@ class Rung:
         return best
 
     def go_on(self, number: int) -> None:
-        """Count a trial as gone on to the next rung."""
+        """Counts a trial as gone on to the next rung."""
         self._gone_on.add(number)
 
     def _first(self) -> int | None:
@@ -76,7 +76,7 @@ class Rung:
         return self._paused[0][1] if self._paused else None
 
     def _order(self, *, anew: bool) -> None:
-        """With several objectives: order the paused trials anew, where it is time for that."""
+        """Orders the paused trials anew where there are several objectives and it is time for that."""
         if self._new <= (0 if anew else _SHARE * len(self._several)):
             return
         paused = [(number, outcome) for number, outcome in self._several if number not in self._gone_on]

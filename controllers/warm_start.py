@@ -24,12 +24,14 @@ _LAST, _SHARE = 50, 0.25
 class WarmStart:
     """What became of old results.
 
-    `told`: what the controller learnt from, in the order of telling; their numbers are negative, so they are
-    no number that the controller ever gives. `proposals`: networks of this space next to old ones, now in
-    flight: evaluate and tell them first. `left_out`: how many results gave neither.
+    A record for `replay` has an event ("tell", proposal, values) for each of `told`, then ("ask", proposal)
+    for each of `proposals`.
 
-    A record for `replay` has the events ("tell", proposal, values) of the first, then ("ask", proposal) of
-    the second.
+    Attributes:
+        told: what the controller learnt from, in the order of telling. The numbers are negative, so a
+            controller never uses them itself.
+        proposals: networks of this space next to old ones, now in flight: evaluate and tell them first.
+        left_out: the number of results that came to neither.
     """
 
     told: tuple[tuple[Proposal, Values], ...]
@@ -44,7 +46,7 @@ def warm_start(
     propose: int = 0,
     tell: bool = True,
 ) -> WarmStart:
-    """Let a controller begin from old results.
+    """Lets a controller begin from old results.
 
     A result is told only where it is one of this space exactly: the decisions fill the space, none is left
     over, and, if a whole architecture is given, it is the same network. A value that was measured on another
@@ -53,17 +55,18 @@ def warm_start(
     trial: of these, the `propose` best by their old values are carried over, with each decision that this
     space knows kept and the others sampled, and asked for first, so that their values are measured here.
 
-    Parameters
-    ----------
-    controller: may have been asked and told before.
-    results: decisions (path -> value) or an architecture, each with its values by metric name (None:
-        it failed), in the order in which they came.
-    propose: the largest number of networks to propose from results that are not told.
-    tell: whether values compare with those to come. If not (another problem, shorter trainings), they only
-        say what to propose.
+    Values that lack an objective are left out, not an error: the older search may have measured other things.
 
-    Raises ControllerError for a result that is no pair. Values that lack an objective are left out, not an
-    error: the older search may have measured other things.
+    Args:
+        controller: the controller; it may have been asked and told before.
+        results: decisions (path -> value) or an architecture, each with its values by metric name (None: it
+            failed), in the order in which they came.
+        propose: the largest number of networks to propose from results that are not told.
+        tell: whether values compare with those to come. If not (another problem, shorter trainings), they
+            only say what to propose.
+
+    Raises:
+        ControllerError: a result is no pair.
     """
     exact: list[tuple[Architecture, Values, Outcome]] = []
     near: list[tuple[Decisions, Outcome]] = []
@@ -98,7 +101,7 @@ def warm_start(
 def _propose(
     controller: Controller, near: list[tuple[Decisions, Outcome]], most: int
 ) -> tuple[Proposal, ...]:
-    """Put the best of `near` in flight, as far as they give networks that are not there already."""
+    """Puts the best of `near` in flight, as far as they make networks that are not there already."""
     rng = random.Random(f"warm start {controller.seed}")
     own = controller.space.holes()
     proposals: list[Proposal] = []
@@ -120,14 +123,14 @@ def _propose(
 
 
 def _best_last(outcomes: list[Outcome]) -> list[int]:
-    """The given order, but for the best, which come last, the very best at the end."""
+    """Returns indices in the given order, but for the best, which come last, the very best at the end."""
     best = ranking.order(outcomes)[: min(_LAST, int(_SHARE * len(outcomes)))][::-1]
     chosen = set(best)
     return [index for index in range(len(outcomes)) if index not in chosen] + best
 
 
 def _read(result: object) -> tuple[Decisions, Values, str | None]:
-    """The decisions, the values, and the id of the network if it is known."""
+    """Returns the decisions, the values, and the id of the network if it is known."""
     if isinstance(result, tuple) and len(result) == 2:
         what, values = result
         if isinstance(what, Architecture):

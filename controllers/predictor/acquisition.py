@@ -27,12 +27,12 @@ class Belief:
     mean: float
 
     def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation, each of shape (n,)."""
+        """Returns mean and standard deviation, each of shape (n,)."""
         mean, deviation = self.posterior.predict(inputs)
         return mean + self.mean, deviation
 
     def believing(self, inputs: Floats) -> "Belief":
-        """See `Posterior.believing`."""
+        """Returns the belief as if its own means had been observed: see `Posterior.believing`."""
         return Belief(self.posterior.believing(inputs), self.mean)
 
 
@@ -42,7 +42,7 @@ class Beliefs:
 
     Attributes:
         objectives: one belief per objective, over the same inputs.
-        feasibility: above 0 where the limits are kept; None while nothing has broken one.
+        feasibility: the belief of a function above 0 where the limits are kept; None: nothing has broken one.
         feasible: which of the inputs of the objectives were feasible, shape (n,).
     """
 
@@ -51,7 +51,7 @@ class Beliefs:
     feasible: NDArray[np.bool_]
 
     def believing(self, inputs: Floats) -> "Beliefs":
-        """These beliefs as if what is in flight, at `inputs`, had come out as expected."""
+        """Returns these beliefs as if what is in flight, at `inputs`, had come out as expected."""
         feasible = np.full(len(inputs), True)
         feasibility = self.feasibility
         if feasibility is not None:
@@ -61,20 +61,23 @@ class Beliefs:
         return Beliefs(objectives, feasibility, np.concatenate([self.feasible, feasible]))
 
     def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
-        """Means and standard deviations of the objectives, each of shape (n, objectives)."""
+        """Returns means and standard deviations of the objectives, each of shape (n, objectives)."""
         found = [belief.predict(inputs) for belief in self.objectives]
         means, deviations = zip(*found, strict=True)
         return np.stack(means, axis=1), np.stack(deviations, axis=1)
 
-    def chance_of_feasible(self, inputs: Floats) -> Floats:
-        """Probability that all limits are kept, shape (n,)."""
+    def probability_of_feasibility(self, inputs: Floats) -> Floats:
+        """Returns the probability that all limits are kept, shape (n,)."""
         if self.feasibility is None:
             return np.ones(len(inputs))
         mean, deviation = self.feasibility.predict(inputs)
         return np.asarray(special.ndtr(mean / deviation))
 
     def smoothed(self) -> Floats:
-        """Means of the objectives at their own inputs, those that were feasible: shape (n, objectives)."""
+        """Returns the means of the objectives at those of their own inputs that were feasible.
+
+        The shape is (n, objectives).
+        """
         means = [belief.posterior.smoothed() + belief.mean for belief in self.objectives]
         return np.stack(means, axis=1)[self.feasible]
 
@@ -87,7 +90,7 @@ class Scalarization:
     value over the directions grows with the dominated hypervolume. One objective stays as it is.
 
     Attributes:
-        best: largest value among the smoothed results that were feasible, -inf if there were none.
+        best: the largest value among the smoothed results that were feasible, -inf if there were none.
     """
 
     def __init__(self, beliefs: Beliefs, rng: np.random.Generator) -> None:
@@ -103,18 +106,18 @@ class Scalarization:
         self.best = float(self(means).max(initial=-math.inf))
 
     def __call__(self, scores: Floats) -> Floats:
-        """Values of scores of shape (..., objectives): shape (...)."""
+        """Returns the values of scores of shape (..., objectives), of shape (...)."""
         # the hypervolume scalarization of Golovin & Zhang 2020, without its cut at 0 and its power
         return np.asarray(((scores - self._reference) / self._direction).min(axis=-1))
 
 
 class ExpectedImprovement:
-    """How much better than the best so far one may hope to get, times the chance to be feasible; a logarithm.
+    """The logarithm of the expected improvement over the best so far, times the probability of feasibility.
 
     For one objective: EI = d (u F(u) + f(u)), u = (m - best) / d, with the mean m and the deviation d
     (J. Mockus, 1978); times the feasibility (J. Gardner et al., "Bayesian Optimization with Inequality
     Constraints", ICML 2014). The best is the largest mean at a feasible result or one in flight; where there
-    is none yet, feasibility alone counts. For several objectives: the same of their `Scalarization`, whose m
+    is none yet, only feasibility counts. For several objectives: the same of their `Scalarization`, whose m
     and d are those of 32 draws.
     """
 
@@ -124,11 +127,11 @@ class ExpectedImprovement:
         self._normal = rng.standard_normal((DRAWS, 1, len(beliefs.objectives)))
 
     def __call__(self, inputs: Floats, rng: np.random.Generator) -> Floats:
-        """Values of features of shape (n, num_features): shape (n,)."""
-        chance = np.log(np.maximum(self._beliefs.chance_of_feasible(inputs), 1e-300))
+        """Returns the values of features of shape (n, num_features), of shape (n,)."""
+        feasibility = np.log(np.maximum(self._beliefs.probability_of_feasibility(inputs), 1e-300))
         best = self._scalarization.best
         if math.isinf(best):
-            return chance
+            return feasibility
         mean, deviation = self._beliefs.predict(inputs)
         if mean.shape[1] > 1:
             drawn = self._scalarization(mean + deviation * self._normal)
@@ -136,15 +139,15 @@ class ExpectedImprovement:
         else:
             center, spread = mean[:, 0], deviation[:, 0]
         # log EI (the expected improvement of Mockus 1978) and the log Pr(feasible) of Gardner et al. 2014
-        values: Floats = chance + np.log(spread) + _log_improvement((center - best) / spread)
+        values: Floats = feasibility + np.log(spread) + _log_improvement((center - best) / spread)
         return values
 
 
 class ThompsonSampling:
     """A draw from the beliefs for each candidate: the independent Thompson sampling of C. White et al., 2021.
 
-    Candidates below a random chance to be feasible come last. Several objectives are joined by a
-    `Scalarization`.
+    Candidates whose probability of feasibility is below a random threshold come last. Several objectives are
+    joined by a `Scalarization`.
     """
 
     def __init__(self, beliefs: Beliefs, rng: np.random.Generator) -> None:
@@ -153,20 +156,20 @@ class ThompsonSampling:
         self._threshold = rng.random()
 
     def __call__(self, inputs: Floats, rng: np.random.Generator) -> Floats:
-        """Values of features of shape (n, num_features): shape (n,)."""
+        """Returns the values of features of shape (n, num_features), of shape (n,)."""
         mean, deviation = self._beliefs.predict(inputs)
         values = self._scalarization(mean + deviation * rng.standard_normal(mean.shape))  # White et al.: ITS
         if self._beliefs.feasibility is None:
             return values
-        chance = self._beliefs.chance_of_feasible(inputs)
-        return np.where(chance >= self._threshold, values, HARDLY_FEASIBLE + chance)
+        probability = self._beliefs.probability_of_feasibility(inputs)
+        return np.where(probability >= self._threshold, values, HARDLY_FEASIBLE + probability)
 
 
 Acquisition = ExpectedImprovement | ThompsonSampling
 
 
 def _log_improvement(scaled: Floats) -> Floats:
-    """log(u F(u) + f(u)) for the standard normal distribution F and its density f, also far below 0.
+    """Returns log(u F(u) + f(u)) for the standard normal distribution F and its density f, also far below 0.
 
     There u F(u) + f(u) approaches f(u) / u^2.
     """

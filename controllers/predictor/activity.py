@@ -17,12 +17,15 @@ ALWAYS = 0  # the condition that is always met
 class Activity:
     """Tells active genes from the positions of the values that the genes stand for.
 
+    Args:
+        space: the space of the genomes.
+        genes: the gene that stands for the hole at a path; holes with a single value need none.
+
     Attributes:
-        deciding: genes that decide whether others are active, ascending.
+        deciding: the genes that decide whether others are active, ascending.
     """
 
     def __init__(self, space: Space, genes: Mapping[str, int]) -> None:
-        """`genes`: which gene stands for the hole at a path; holes with a single value need none."""
         self._sizes = {path: hole.num_values or 0 for path, hole in space.holes().items()}
         self._genes = genes
         self._numbers: dict[tuple[int, int, tuple[int, ...]], int] = {}
@@ -38,10 +41,12 @@ class Activity:
         self.deciding = sorted({gene for _, gene, _ in self._conditions})
 
     def __call__(self, positions: Mapping[int, Integers], count: int) -> Booleans:
-        """Which genes of `count` genomes are active, shape (count, genes).
+        """Returns which genes of some genomes are active, shape (count, genes).
 
-        `positions` has for each deciding gene those of its values, shape (count,); what the inactive among
-        them say does not matter.
+        Args:
+            positions: the positions of the values of each deciding gene, shape (count,); what the inactive
+                among them say does not matter.
+            count: the number of genomes.
         """
         met = np.ones((len(self._conditions) + 1, count), dtype=bool)
         for number, (outer, gene, meeting) in enumerate(self._conditions, start=1):
@@ -51,7 +56,7 @@ class Activity:
         return np.asarray(np.logical_or.reduceat(met[self._where], self._starts, axis=0).T)
 
     def _number(self, condition: Condition | None) -> int:
-        """The number of a condition, outer ones having lower numbers."""
+        """Returns the number of a condition; outer ones have lower numbers."""
         if condition is None:
             return ALWAYS
         outer = self._number(condition.outer)

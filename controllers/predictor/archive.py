@@ -25,6 +25,14 @@ class Archive:
 
     Half of what is kept when it overflows are the best results, a quarter the latest others, and a quarter a
     random sample of those that remain.
+
+    Args:
+        size: the number of results that are kept at least.
+        rng: the generator with which results are chosen.
+
+    Attributes:
+        results: the results that are kept.
+        num_scored: the number of those with scores.
     """
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
@@ -34,7 +42,7 @@ class Archive:
         self.num_scored = 0
 
     def add(self, genome: Floats, outcome: Outcome) -> None:
-        """Remember a result; forget some others when there are too many."""
+        """Records a result; forgets some others when there are too many."""
         self.results.append(Result(genome, outcome))
         self.num_scored += bool(outcome.scores)
         if len(self.results) > self._size + self._size // 4:
@@ -44,7 +52,10 @@ class Archive:
 
 
 def choose(outcomes: Sequence[Outcome], count: int, rng: np.random.Generator) -> list[int]:
-    """Indices of `count` outcomes, ascending: half the best, a quarter the latest, the others at random."""
+    """Returns indices of `count` outcomes: half the best, a quarter the latest, the others at random.
+
+    They are in ascending order.
+    """
     if len(outcomes) <= count:
         return list(range(len(outcomes)))
     best = set(ranking.order(outcomes)[: count // 2])

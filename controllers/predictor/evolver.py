@@ -1,4 +1,4 @@
-"""Evolution on a surrogate: candidates bred for what a model thinks of them, at no training's cost."""
+"""Evolution on a surrogate: candidates are bred for what a model thinks of them, without any training."""
 
 from collections.abc import Sequence
 
@@ -23,12 +23,11 @@ ROUNDS, PARENTS, CHILDREN = 4, 10, 50  # of breeding from the most promising can
 class Evolver:
     """Learns from results, and finds what to try next.
 
-    Parameters
-    ----------
-    space: to search.
-    num_objectives: how many scores an outcome has.
-    results: how many results the model is given at most.
-    seed: of the choice among results when there are more.
+    Args:
+        space: the space that is searched.
+        num_objectives: the number of scores of an outcome.
+        results: the largest number of results that the model learns from.
+        seed: the seed of the choice among results when there are more.
     """
 
     def __init__(self, space: Space, num_objectives: int, results: int, seed: int) -> None:
@@ -37,13 +36,13 @@ class Evolver:
         self._told: set[bytes] = set()
 
     def learn(self, architecture: Architecture, outcome: Outcome) -> None:
-        """Take a result in."""
+        """Records a result."""
         genome = self.genomes.encode(architecture)
         self._told.add(genome.tobytes())
         self.surrogate.add(genome, outcome)
 
     def candidates(self, in_flight: Sequence[Architecture], seed: int) -> Floats:
-        """Untried genomes, the most promising first; none when all that were bred are known."""
+        """Returns untried genomes, the most promising first; none when all that were bred are known."""
         rng = np.random.default_rng(seed)
         beliefs = self.surrogate.beliefs()
         flying = np.array([self.genomes.encode(architecture) for architecture in in_flight])
@@ -73,7 +72,7 @@ class Evolver:
 
 
 def distinct(genomes: Floats, *known: set[bytes]) -> Floats:
-    """The genomes without repeats, and without those known."""
+    """Returns the genomes without repeats and without those known."""
     first: dict[bytes, int] = {}
     for index, genome in enumerate(genomes):
         first.setdefault(genome.tobytes(), index)

@@ -24,10 +24,11 @@ class Genomes:
     """Translates between the architectures of a space, genomes and features; makes new genomes.
 
     Attributes:
-        num_genes: holes with more than one value.
-        num_features: columns of `features`.
-        options: per gene, how many options; 0 for a number.
-        columns: per gene, the features that stand for it.
+        holes: the holes with more than one value, one for each gene.
+        num_genes: the number of these holes.
+        num_features: the number of columns of `features`.
+        options: the number of options of each gene, 0 for a number.
+        columns: the features that stand for each gene.
     """
 
     def __init__(self, space: Space) -> None:
@@ -51,7 +52,10 @@ class Genomes:
         self._activity = Activity(space, self._indices)
 
     def encode(self, architecture: Architecture) -> Floats:
-        """The genome of an architecture, shape (num_genes,). Decisions unknown to this space are left out."""
+        """Returns the genome of an architecture, shape (num_genes,).
+
+        Decisions unknown to this space are left out.
+        """
         genome = np.full(self.num_genes, np.nan)
         for path, value in architecture.decisions.items():
             index = self._indices.get(path)
@@ -60,7 +64,7 @@ class Genomes:
         return genome
 
     def decode(self, genome: Floats) -> Architecture:
-        """The architecture of a genome whose active holes all have their genes."""
+        """Returns the architecture of a genome whose active holes all have their genes."""
 
         def pick(path: str, hole: Hole) -> Value:
             if path not in self._indices:
@@ -71,7 +75,7 @@ class Genomes:
         return self._space.fill(pick)
 
     def features(self, genomes: Floats) -> Floats:
-        """One-hot options, and numbers as they are: shape (n, num_features).
+        """Returns one-hot options, and numbers as they are: shape (n, num_features).
 
         An inactive choice is all zeros and an inactive number stands in the middle of its range, so that what
         is inactive is no further from a value than two values may be from each other.
@@ -84,11 +88,11 @@ class Genomes:
         return found
 
     def sample(self, count: int, rng: np.random.Generator) -> Floats:
-        """Random genomes, shape (count, num_genes)."""
+        """Draws random genomes, shape (count, num_genes)."""
         return self._settled(np.full((count, self.num_genes), np.nan), rng)
 
     def mutate(self, parents: Floats, rng: np.random.Generator) -> Floats:
-        """A child of each parent, with one or two active genes moved, shape of `parents`.
+        """Returns a child of each parent, with one or two active genes moved: the shape of `parents`.
 
         Genes that become active by it are random.
         """
@@ -99,14 +103,14 @@ class Genomes:
         return self._settled(children, rng)
 
     def _settled(self, genomes: Floats, rng: np.random.Generator) -> Floats:
-        """These genomes with random values for active genes that have none, and none for the inactive."""
+        """Returns genomes with random values for active genes without one, and none for the inactive."""
         genomes = np.where(np.isnan(genomes), self._random(len(genomes), rng), genomes)
         positions = {gene: self._positions(gene, genomes[:, gene]) for gene in self._activity.deciding}
         genomes[~self._activity(positions, len(genomes))] = np.nan
         return genomes
 
     def _random(self, count: int, rng: np.random.Generator) -> Floats:
-        """A value for every gene, shape (count, num_genes)."""
+        """Draws a value for every gene, shape (count, num_genes)."""
         genomes = rng.random((count, self.num_genes))
         genomes[:, self._categorical] = np.floor(
             genomes[:, self._categorical] * self.options[self._categorical]
@@ -117,11 +121,11 @@ class Genomes:
         return genomes
 
     def _positions(self, gene: int, values: Floats) -> Integers:
-        """Those of a gene's values among all of its hole's."""
+        """Returns the positions of a gene's values among all values of its hole."""
         return _nearest(self._places[gene], values) if gene in self._places else values.astype(np.int64)
 
     def _move_one(self, genomes: Floats, rows: Integers, rng: np.random.Generator) -> None:
-        """Move one active gene of each row, in place: an option to another, a number by a normal step."""
+        """Moves one active gene of each row, in place: an option to another, a number by a normal step."""
         if not self.num_genes:
             return
         active = ~np.isnan(genomes[rows])
@@ -151,7 +155,7 @@ def _num_options(hole: Hole) -> int:
 
 
 def _places(hole: Hole) -> Floats:
-    """Where on the unit interval the values of an integer lie; none for a real number."""
+    """Returns where on the unit interval the values of an integer lie; none for a real number."""
     if hole.num_values is None or hole.num_values > MOST_PLACES:
         return NO_PLACES
     return np.array([hole.to_unit(hole.value_at(place)) for place in range(hole.num_values)])
@@ -162,14 +166,14 @@ def _nearest(places: Floats, numbers: Floats) -> Integers:
 
 
 def _spread(places: Floats, numbers: Floats) -> Floats:
-    """Numbers of the unit interval, stretched so that the first and the last place get their full share."""
+    """Stretches numbers of the unit interval so that the first and the last place get their full share."""
     low = 1.5 * places[0] - 0.5 * places[1]
     high = 1.5 * places[-1] - 0.5 * places[-2]
     return np.asarray(low + numbers * (high - low))
 
 
 def _next_places(places: Floats, before: Floats, after: Floats, rng: np.random.Generator) -> Floats:
-    """Those of the places nearest to `after`, but a neighbour where that would be the one `before`."""
+    """Returns the places nearest to `after`, but a neighbour where that would be the one `before`."""
     old, new = _nearest(places, before), _nearest(places, after)
     aside = np.where(rng.random(len(old)) < 0.5, 1, -1)
     aside = np.where(old == 0, 1, np.where(old == len(places) - 1, -1, aside))

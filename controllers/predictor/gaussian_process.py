@@ -26,8 +26,13 @@ LEAST_VARIANCE = 1e-10
 class WeightPrior:
     """A normal prior over the logarithms of the weights: log w = effects @ u, u ~ N(means, spreads^2).
 
-    Columns of `effects`, shape (features, parameters), let features share what is learnt: a column of ones
-    moves all weights together, one that is 1 for the features of a hole moves the weights of that hole.
+    Columns of the effects let features share what is learnt: a column of ones moves all weights together, one
+    that is 1 for the features of a hole moves the weights of that hole.
+
+    Attributes:
+        effects: the effect of each parameter on the logarithm of each weight.
+        means: the prior mean of each parameter.
+        spreads: the prior standard deviation of each parameter.
     """
 
     effects: Float[Floats, "features parameters"]
@@ -37,7 +42,12 @@ class WeightPrior:
 
 @dataclass(frozen=True)
 class NoisePrior:
-    """Normal priors (mean, deviation) of the logarithms of two variances, for targets of variance 1."""
+    """Normal priors of the logarithms of two variances, for targets of variance 1.
+
+    Attributes:
+        signal: the prior mean and standard deviation of the logarithm of the function's variance.
+        noise: the prior mean and standard deviation of the logarithm of the noise's variance.
+    """
 
     signal: tuple[float, float] = (0.0, 1.0)
     noise: tuple[float, float] = (-4.0, 1.5)
@@ -50,7 +60,9 @@ class GaussianProcess:
     The weights w, s and n maximise the marginal likelihood times their priors, by a few steps of L-BFGS.
 
     Attributes:
-        theta: hyper-parameters: those of the weights, log s, log n.
+        theta: the hyper-parameters: those of the weights, log s, log n.
+        means: their prior means.
+        spreads: their prior standard deviations.
     """
 
     def __init__(self, weights: WeightPrior, noise: NoisePrior | None = None) -> None:
@@ -66,7 +78,7 @@ class GaussianProcess:
         inputs: Float[Floats, "n features"],
         targets: Float[Floats, " n"],
     ) -> tuple[float, Float[Floats, " theta"]]:
-        """The negative log posterior of the hyper-parameters, up to a constant, and its gradient.
+        """Returns the negative log posterior of the hyper-parameters, up to a constant, and its gradient.
 
         GPML eq. 5.8 and 5.9, plus the prior. With a = K^-1 y and M = (K^-1 - a a^T) / 2 * dK/d(r^2), entry
         by entry: d loss / d w_j = sum_pq M_pq (x_pj - x_qj)^2 = 2 sum_p x_pj^2 (M 1)_p - 2 x_j^T M x_j.
@@ -92,7 +104,7 @@ class GaussianProcess:
         return float(value), gradient + deviation / self.spreads
 
     def fit(self, inputs: Float[Floats, "n features"], targets: Float[Floats, " n"], steps: int) -> None:
-        """Learn the hyper-parameters by at most `steps` steps of L-BFGS.
+        """Learns the hyper-parameters by at most `steps` steps of L-BFGS.
 
         It starts once from where they are and once from the prior's mean: the posterior has poor local optima
         (all of it noise, or nothing alike) that an early fit may have fallen into.
@@ -114,7 +126,7 @@ class GaussianProcess:
                 best, self.theta = float(found.fun), np.asarray(found.x)
 
     def condition(self, inputs: Float[Floats, "n features"], targets: Float[Floats, " n"]) -> Posterior:
-        """The posterior given observations."""
+        """Returns the posterior given observations."""
         return Posterior(*self._unpack(self.theta), inputs, targets)
 
     def _unpack(self, theta: Float[Floats, " theta"]) -> tuple[Float[Floats, " features"], float, float]:
@@ -140,7 +152,7 @@ class Posterior:
     targets: Float[Floats, " n"]
 
     def predict(self, inputs: Float[Floats, "m features"]) -> tuple[Float[Floats, " m"], Float[Floats, " m"]]:
-        """Mean and standard deviation of the function without its noise, each of shape (n,)."""
+        """Returns mean and standard deviation of the function without its noise."""
         between = self._covariance(inputs)
         mean = between @ self._solved  # Alg. 2.1, line 4
         explained = linalg.solve_triangular(self._factor, between.T, lower=True, check_finite=False)  # line 5
@@ -148,12 +160,12 @@ class Posterior:
         return mean, np.sqrt(np.maximum(variance, LEAST_VARIANCE))
 
     def smoothed(self) -> Float[Floats, " n"]:
-        """Means at the observed inputs: the targets without what is taken for noise."""
+        """Returns the means at the observed inputs: the targets without what is taken for noise."""
         means: Float[Floats, " n"] = self.targets - (self.noise + JITTER) * self._solved
         return means
 
     def believing(self, inputs: Float[Floats, "m features"]) -> Posterior:
-        """This posterior with its own means observed at `inputs`: the same means, less uncertainty there.
+        """Returns this posterior with its own means observed at `inputs`: the same means, less uncertainty.
 
         The "kriging believer" of D. Ginsbourger, R. Le Riche and L. Carraro, "Kriging is well-suited to
         parallelize optimization", 2010, for what is in flight.
@@ -187,7 +199,7 @@ def _squared_distances(
     second: Float[Floats, "m features"],
     weights: Float[Floats, " features"],
 ) -> Float[Floats, "n m"]:
-    """r^2 of every pair."""
+    """Returns r^2 of every pair."""
     weighted = second * weights
     squared = first @ weighted.T
     squared *= -2.0
@@ -197,7 +209,7 @@ def _squared_distances(
 
 
 def _matern(squared: Float[Floats, "n m"]) -> Float[Floats, "n m"]:
-    """k(r), given r^2 (eq. 4.17 for nu = 5/2)."""
+    """Returns k(r) from r^2 (eq. 4.17 for nu = 5/2)."""
     scaled = np.sqrt(5.0 * squared)
     kernel = 1.0 + scaled
     kernel += (5.0 / 3.0) * squared
@@ -206,6 +218,6 @@ def _matern(squared: Float[Floats, "n m"]) -> Float[Floats, "n m"]:
 
 
 def _matern_slope(squared: Float[Floats, "n m"]) -> Float[Floats, "n m"]:
-    """The derivative of k(r) by r^2, given r^2."""
+    """Returns the derivative of k(r) by r^2 from r^2."""
     scaled = np.sqrt(5.0 * squared)
     return np.asarray((-5.0 / 6.0) * (1.0 + scaled) * np.exp(-scaled))

@@ -28,13 +28,19 @@ class PredictorEvolution(Controller):
     Limits and failures are learnt too: where they are likely, little is proposed. Architectures of
     conditional spaces are compared over all holes; see `Genomes.features`.
 
-    Parameters
-    ----------
-    initial: how many random results to start from. None: 8, and one more for every two holes, up to 24.
-    results: how many results the model is given at most: half of them the best, the others the latest and
-        random ones. The time of an ask grows with its square.
+    Args:
+        space: a `Space`, or anything that `Space()` takes.
+        objectives: one objective or several.
+        initial: the number of random results to start from. None: 8, and one more for every two holes, up to
+            24.
+        results: the largest number of results that the model learns from: half of them the best, the others
+            the latest and random ones. The time of an ask grows with its square.
+        limits: the bounds that a trial must respect to be feasible.
+        seed: the only source of randomness.
+        repeats: whether proposals may repeat networks that have been told or are in flight.
 
-    Raises ControllerError for a parameter out of its range.
+    Raises:
+        ControllerError: a parameter is out of its range.
     """
 
     retries = 1  # `_propose` looks for an untried one itself
@@ -87,7 +93,10 @@ class PredictorEvolution(Controller):
         self._evolver.learn(proposal.architecture, outcome)
 
     def _starting(self) -> bool:
-        """Whether too little is known or on its way. Where most fail, what there is must do after a while."""
+        """Returns whether too little is known or in flight.
+
+        Where most trials fail, what there is must do after a while.
+        """
         scored, coming = self._evolver.surrogate.num_scored, self.num_in_flight
         if not self._evolver.genomes.num_genes or scored < 2:
             return True

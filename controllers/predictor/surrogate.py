@@ -33,7 +33,7 @@ class Regressor:
         self._next_fit = 0
 
     def learn(self, inputs: Floats, targets: Floats, num_told: int) -> Belief:
-        """What these targets say; `num_told` results were told so far, these among them."""
+        """Returns what these targets say; `num_told` results were told so far, these among them."""
         mean = float(targets.mean())
         if num_told >= self._next_fit:
             thinned = slice(None, None, -(-len(inputs) // MOST_FITTED))
@@ -50,12 +50,11 @@ class Surrogate:
     V. Perrone, "A Quantile-based Approach for Hyperparameter Transfer Learning", ICML 2020). Limits are
     learnt as one more function, see `feasibility_targets`.
 
-    Parameters
-    ----------
-    genomes: of the space.
-    num_objectives: how many scores an outcome has.
-    results: how many results each Gaussian process is given at most.
-    rng: for choosing among results.
+    Args:
+        genomes: the genomes of the space.
+        num_objectives: the number of scores of an outcome.
+        results: the largest number of results that each Gaussian process learns from.
+        rng: the generator with which results are chosen.
     """
 
     def __init__(self, genomes: Genomes, num_objectives: int, results: int, rng: np.random.Generator) -> None:
@@ -72,24 +71,24 @@ class Surrogate:
 
     @property
     def num_scored(self) -> int:
-        """How many results with scores there are to learn from."""
+        """The number of results with scores that there are to learn from."""
         return self._archive.num_scored
 
     def add(self, genome: Floats, outcome: Outcome) -> None:
-        """Take a result in."""
+        """Records a result."""
         self._archive.add(genome, outcome)
         self._num_told += 1
         self._beliefs = self._best = None
 
     def best(self, count: int) -> Floats:
-        """Genomes of the best results, the best first, shape (count or fewer, num_genes)."""
+        """Returns the genomes of the best results, the best first, shape (count or fewer, num_genes)."""
         if self._best is None:
             ranked = order([result.outcome for result in self._archive.results])
             self._best = np.array([self._archive.results[index].genome for index in ranked[:count]])
         return self._best
 
     def beliefs(self) -> Beliefs:
-        """What the results say. At least one must have scores."""
+        """Returns what the results say. At least one must have scores."""
         if self._beliefs is None:
             scored = self._selected([r for r in self._archive.results if r.outcome.scores])
             inputs = self._inputs(scored)
@@ -117,7 +116,7 @@ class Surrogate:
 
 
 def weight_prior(genomes: Genomes) -> WeightPrior:
-    """Weights learnt at three levels: how fast the function varies at all, with a hole, and with an option.
+    """Returns the prior of weights that are learnt at three levels: of all holes, of a hole and of an option.
 
     Two options of a hole lie apart by the sum of their weights; where there are but two, the hole's level
     says it all.
@@ -145,13 +144,16 @@ def weight_prior(genomes: Genomes) -> WeightPrior:
 
 
 def normal_scores(values: Floats) -> Floats:
-    """Quantiles of the normal distribution in place of values: (r - 1/2) / n for the rank r among n."""
+    """Returns the normal quantiles at (r - 1/2) / n, r being the rank of a value among n."""
     # the Gaussian copula transform of Salinas et al. 2020, with the ranks in the middle of their steps
     return np.asarray(special.ndtri((stats.rankdata(values) - 0.5) / len(values)))
 
 
 def feasibility_targets(outcomes: Sequence[Outcome]) -> Floats:
-    """1 for the feasible, -1 for failures; for the infeasible minus violation over its median, down to -2."""
+    """Returns what the model of feasibility learns from: 1 for the feasible, -1 for failures.
+
+    For the infeasible it is minus the violation over the median violation, down to -2.
+    """
     violations = [outcome.violation for outcome in outcomes if not outcome.feasible and not outcome.failed]
     median = float(np.median(violations)) if violations else 1.0
     scale = median if 0.0 < median < math.inf else 1.0

@@ -20,6 +20,7 @@ class MovingAverage:
         self._weight = 0.0
 
     def add(self, value: float) -> None:
+        """Adds a value to the average."""
         self._sum = self._decay * self._sum + (1.0 - self._decay) * value  # Kingma & Ba: m_t
         self._weight = self._decay * self._weight + (1.0 - self._decay)  # 1 - decay^t
 
@@ -87,8 +88,8 @@ class Scaled:
 class Rank:
     """Place among the latest results, uniform with mean 0 and standard deviation 1 when nothing changes.
 
-    Works for any number of objectives (place by non-dominated front and crowding), for limits and failures,
-    and a single awful result does not drown the differences between good ones.
+    It works for any number of objectives (the place is by non-dominated front and crowding), with limits and
+    failures, and a single awful result does not drown the differences between good ones.
     """
 
     def __init__(self, window: int, objectives: int) -> None:
@@ -116,7 +117,7 @@ class Rank:
 
 
 def advantage_for(kind: AdvantageKind, *, decay: float, window: int, objectives: int) -> Raw | Scaled | Rank:
-    """The way to weigh results that `kind` names."""
+    """Returns the way to weigh results that `kind` names."""
     if kind == "rank":
         return Rank(window, objectives)
     return Scaled(decay) if kind == "scaled" else Raw(decay)

@@ -13,9 +13,9 @@ class Token(NamedTuple):
     """One decision as a policy sees it: a token of the sequence that it samples.
 
     Attributes:
-        hole: The index of the hole in its `HoleTable`.
-        option: The index of the option, 0 for a continuous hole.
-        unit: The place in [0, 1], 0.0 for a categorical hole.
+        hole: the index of the hole in its `HoleTable`.
+        option: the index of the option, 0 for a continuous hole.
+        unit: the place in [0, 1], 0.0 for a categorical hole.
     """
 
     hole: int
@@ -26,8 +26,11 @@ class Token(NamedTuple):
 class HoleTable:
     """The holes of a space that leave anything to decide, numbered.
 
-    `sizes[h]` is the number of options of hole h, and 0 if it is continuous (`real`, or an `integer` with
-    more than 32 values).
+    Attributes:
+        paths: the number of each hole by its path.
+        holes: the holes by their numbers.
+        sizes: the number of options of each hole, 0 if it is continuous (`real`, or an `integer` with more
+            than 32 values).
     """
 
     def __init__(self, space: Space) -> None:
@@ -46,7 +49,7 @@ class HoleTable:
             self._positions.append({(type(value), value): i for i, value in enumerate(values or ())})
 
     def value(self, token: Token) -> Value:
-        """The decision that a token stands for."""
+        """Returns the decision that a token stands for."""
         hole = self.holes[token.hole]
         if not self.sizes[token.hole]:
             return hole.from_unit(token.unit)
@@ -55,7 +58,7 @@ class HoleTable:
         return values[token.option]
 
     def encode(self, architecture: Architecture) -> list[Token]:
-        """The decisions of an architecture in their order, those that this space does not know left out."""
+        """Returns the decisions of an architecture in their order, without those that this space lacks."""
         tokens: list[Token] = []
         for path, value in architecture.decisions.items():
             index = self.paths.get(path)

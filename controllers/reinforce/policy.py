@@ -36,8 +36,18 @@ _NORMAL = NormalDist()
 class Learner:
     """A policy, drawn from by `rollout` and improved by `update`.
 
-    `sizes` has the number of options of each hole, 0 for a continuous one. A hole owns one row of the tables
-    per option; a continuous one owns two (mean, spread). With `clip` an update is PPO's, in `passes` steps.
+    A hole owns one row of the tables per option; a continuous one owns two (mean, spread).
+
+    Args:
+        sizes: the number of options of each hole, 0 for a continuous one.
+        recurrent: whether the policy is an LSTM, and not one distribution per hole.
+        hidden: the size of the LSTM's state.
+        embedding: the size of the LSTM's input.
+        learning_rate: the learning rate of Adam.
+        entropy: the weight of the entropy of each decision.
+        seed: the seed of the initial weights.
+        clip: the share by which an update of PPO may change a probability; None: updates are REINFORCE's.
+        passes: the number of steps of an update.
     """
 
     def __init__(
@@ -69,7 +79,7 @@ class Learner:
         self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
 
     def rollout(self) -> Rollout:
-        """Begin a new architecture."""
+        """Begins the decisions of a new architecture."""
         return Rollout(self)
 
     def log_likelihood(
@@ -106,7 +116,7 @@ class Learner:
         return likelihood, entropy, torch.from_numpy(episode)
 
     def update(self, results: Sequence[tuple[Sequence[Token], float]]) -> None:
-        """Learn from a batch of (decisions, advantage).
+        """Learns from a batch of results: the tokens of each and its advantage.
 
         Without `clip`: one step of Adam that ascends  mean_b( A_b * sum_t log p(a_t | a_<t) + entropy * sum_t
         H_t ),  whose gradient is the REINFORCE rule with a baseline (Williams 1992) as Zoph & Le 2017 average
@@ -185,7 +195,7 @@ class IndependentPolicy(nn.Module):
         self._table = _shared(self.table)
 
     def features(self, *_: Any) -> None:
-        """Nothing: decisions do not depend on each other."""
+        """Returns nothing: decisions do not depend on each other."""
         return
 
     def logits(
@@ -195,15 +205,15 @@ class IndependentPolicy(nn.Module):
         return self.table[rows]
 
     def start(self) -> None:
-        """No state."""
+        """Returns no state."""
         return
 
     def decide(self, state: None, hole: int, rows: slice) -> tuple[None, Float[Floats, " options"]]:
-        """The logits of a hole."""
+        """Returns the logits of a hole."""
         return None, self._table[rows]
 
     def decided(self, state: None, row: int, slope: float | None) -> None:
-        """Nothing depends on it."""
+        """Does nothing: no other decision depends on this one."""
         return
 
 
@@ -267,12 +277,12 @@ class RecurrentPolicy(nn.Module):
         return (heads @ features[:, :, None])[:, :, 0] + self.bias[rows]
 
     def start(self) -> list[Any]:
-        """The state before the first decision: output, cell, embedding of the last decision."""
+        """Returns the state before the first decision: output, cell, embedding of the last decision."""
         zero = np.zeros(self._hidden, dtype=np.float32)
         return [zero, zero, None]
 
     def decide(self, state: list[Any], hole: int, rows: slice) -> tuple[list[Any], Float[Floats, " options"]]:
-        """The state at a hole and the logits there."""
+        """Returns the state at a hole and the logits there."""
         output, cell, last = state
         weights = self._np
         inputs = weights["hole_embedding"][hole]
@@ -289,7 +299,7 @@ class RecurrentPolicy(nn.Module):
         return [output, cell, last], weights["head"][rows] @ output + weights["bias"][rows]
 
     def decided(self, state: list[Any], row: int, slope: float | None) -> None:
-        """Take in the decision made: its row and, if continuous, its place from -1 to 1."""
+        """Takes in the decision made: its row and, if continuous, its place from -1 to 1."""
         embedding = self._np["decision_embedding"]
         state[2] = embedding[row]
         if slope is not None:
@@ -304,7 +314,7 @@ class Rollout:
         self._state: Any = learner.network.start()
 
     def decide(self, hole: int, rng: random.Random) -> Token:
-        """Draw a decision for this hole."""
+        """Draws a decision for this hole."""
         first, size = int(self._learner.first_rows[hole]), int(self._learner.sizes[hole])
         network = self._learner.network
         self._state, logits = network.decide(self._state, hole, slice(first, first + (size or 2)))
@@ -328,7 +338,7 @@ def _log_spread(logit: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
 
 
 def _draw_cut_normal(mean_logit: float, spread_logit: float, uniform: float) -> float:
-    """A number in [0, 1] by the inverse of the distribution function."""
+    """Draws a number in [0, 1] by the inverse of the distribution function."""
     mean = 1.0 / (1.0 + math.exp(-min(max(mean_logit, -60.0), 60.0)))
     share = 1.0 / (1.0 + math.exp(-min(max(spread_logit + _START, -60.0), 60.0)))
     spread = NARROWEST * math.pow(WIDEST / NARROWEST, share)
@@ -338,13 +348,16 @@ def _draw_cut_normal(mean_logit: float, spread_logit: float, uniform: float) -> 
 
 
 def _shared(parameter: nn.Parameter) -> Floats:
-    """A view in numpy on the parameter's own memory: it follows every step of the optimizer."""
+    """Returns a view in numpy on the parameter's own memory: it follows every step of the optimizer."""
     return parameter.detach().numpy()
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """These networks are too small for more, and the sums of several threads may differ in the last bit."""
+    """Lets torch use one thread.
+
+    These networks are too small for more, and the sums of several threads may differ in the last bit.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

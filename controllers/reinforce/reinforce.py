@@ -24,26 +24,34 @@ class Reinforce(Controller):
     with more than 32 values have a normal distribution cut to the range. Both start uniform (nearly so for
     the continuous). Results that were not asked for are learnt from by the likelihood of their decisions.
 
-    Parameters
-    ----------
-    learning_rate: of Adam. None: 0.01 for the LSTM, 0.1 for the independent policy.
-    update: "reinforce" makes one step of the optimizer with each batch; "ppo" makes `passes` steps, as far as
-        they change the probability of a decision by no more than a share of `clip` (J. Schulman et al.,
-        "Proximal Policy Optimization Algorithms", 2017).
-    batch: how many results make one update. None: 5, and 10 with "ppo".
-    advantage: "rank" weighs a result by its place among the latest `window`; "scaled" by its distance from
-        the moving average in standard deviations; "raw" by that distance itself. The first two do not depend
-        on the metric's unit. Several objectives need "rank".
-    baseline: decay of the moving averages of "scaled" and "raw".
-    window: how many results "rank" compares with.
-    entropy: weight of the entropy of each decision (in nats), against settling too early.
-    hidden, embedding: sizes of the LSTM's state and of its input.
-    clip, passes: of "ppo".
-
     The published setting on NAS-Bench-201 is `policy="independent", learning_rate=0.01, batch=1,
     advantage="raw", baseline=0.9, entropy=0.0, repeats=True`.
 
-    Raises ControllerError for a parameter out of its range.
+    Args:
+        space: a `Space`, or anything that `Space()` takes.
+        objectives: one objective or several.
+        policy: "lstm" or "independent".
+        update: "reinforce" makes one step of the optimizer with each batch; "ppo" makes `passes` steps, as
+            far as they change the probability of a decision by no more than a share of `clip` (J. Schulman et
+            al., "Proximal Policy Optimization Algorithms", 2017).
+        learning_rate: the learning rate of Adam. None: 0.01 for the LSTM, 0.1 for the independent policy.
+        batch: the number of results that make one update. None: 5, and 10 with "ppo".
+        advantage: "rank" weighs a result by its place among the latest `window`; "scaled" by its distance
+            from the moving average in standard deviations; "raw" by that distance itself. The first two do
+            not depend on the metric's unit. Several objectives need "rank".
+        baseline: the decay of the moving averages of "scaled" and "raw".
+        window: the number of results that "rank" compares with.
+        entropy: the weight of the entropy of each decision (in nats), against settling too early.
+        hidden: the size of the LSTM's state.
+        embedding: the size of the LSTM's input.
+        clip: the share by which "ppo" may change the probability of a decision.
+        passes: the number of steps that "ppo" makes with each batch.
+        limits: the bounds that a trial must respect to be feasible.
+        seed: the only source of randomness.
+        repeats: whether proposals may repeat networks that have been told or are in flight.
+
+    Raises:
+        ControllerError: a parameter is out of its range.
     """
 
     retries = 3  # a policy that repeats itself will do so again; the guard then looks next to what it wants

@@ -45,10 +45,10 @@ class ControllerContract(ABC):
     A subclass stands at the top of its module, for one test looks it up there in other processes.
 
     Attributes:
-        learns: Whether the controller proposes better networks the more it was told.
-        several_objectives: Whether the controller takes more than one objective.
-        results: The number of results after which a controller that learns is to have learnt something.
-        seeds: The number of searches that are compared between two writings of one space.
+        learns: whether the controller proposes better networks the more it was told.
+        several_objectives: whether the controller takes more than one objective.
+        results: the number of results after which a controller that learns is to have learnt something.
+        seeds: the number of searches that are compared between two writings of one space.
     """
 
     learns = True
@@ -61,9 +61,9 @@ class ControllerContract(ABC):
         """Returns a new controller.
 
         Args:
-            space: The space, or anything that `Space()` takes.
-            objectives: One objective or a list of them.
-            options: The options that every controller has: ``limits``, ``seed`` and ``repeats``.
+            space: the space, or anything that `Space()` takes.
+            objectives: one objective or a list of them.
+            options: the options that every controller has: ``limits``, ``seed`` and ``repeats``.
         """
 
     @pytest.fixture(params=list(SPACES.values()), ids=list(SPACES))
@@ -317,7 +317,7 @@ class ControllerContract(ABC):
 
 @cache
 def _driven(contract: type[ControllerContract], space: Space) -> tuple[list[Any], tuple[int, ...], list[str]]:
-    """What 200 steps with limits made: the events, what is in flight then, and the ids asked for next."""
+    """Returns what 200 steps with limits made: the events, what is in flight then, and the next ids."""
     controller = limited(contract().make, space)
     events = drive(controller, 200)
     return events, tuple(proposal.number for proposal in controller.in_flight), ids(controller, 15)

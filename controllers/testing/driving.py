@@ -34,13 +34,13 @@ Make = Callable[..., Controller]
 
 
 def score(architecture: Architecture) -> float:
-    """A smooth function of any architecture: how near its decisions are to their last values."""
+    """Returns a smooth function of any architecture: how near its decisions are to their last values."""
     places = [hole.to_unit(architecture.decisions[path]) for path, hole in architecture.holes.items()]
     return sum(places) / len(places)
 
 
 def values_of(proposal: Proposal, rng: random.Random) -> Mapping[str, float] | None:
-    """A result such as a search sees them: sometimes failed, sometimes infeasible by its costs alone."""
+    """Returns such a result as a search sees: sometimes failed, sometimes with costs that break a limit."""
     draw = rng.random()
     if draw < 0.1:
         return None
@@ -51,12 +51,12 @@ def values_of(proposal: Proposal, rng: random.Random) -> Mapping[str, float] | N
 
 
 def limited(make: Make, space: Space, seed: int = 0) -> Controller:
-    """A controller with one objective and one limit, as `values_of` has values for."""
+    """Makes a controller with the objective and the limit that `values_of` has values for."""
     return make(space, [maximize("accuracy")], limits=[at_most("size", 8.0)], seed=seed)
 
 
 def drive(controller: Controller, steps: int, seed: int = 0) -> list[Any]:
-    """Ask and tell in a jumbled order, with many in flight and some strangers told; return the events."""
+    """Asks and tells in a jumbled order, with many in flight and some strangers told; returns the events."""
     rng = random.Random(seed)
     events: list[Any] = []
     for step in range(steps):
@@ -74,12 +74,19 @@ def drive(controller: Controller, steps: int, seed: int = 0) -> list[Any]:
 
 
 def ids(controller: Controller, count: int) -> list[str]:
-    """The ids of the next networks that a controller asks for."""
+    """Returns the ids of the next networks that a controller asks for."""
     return [controller.ask().architecture.id for _ in range(count)]
 
 
 def scores_of(controller: Controller, count: int, metric: str, sign: float = 1.0) -> list[float]:
-    """The scores of the next networks asked for, each told before the next; `sign` is that of the metric."""
+    """Returns the scores of the next networks asked for, each told before the next.
+
+    Args:
+        controller: the controller.
+        count: the number of networks.
+        metric: the metric that is told.
+        sign: the sign with which the score is told.
+    """
     scores = []
     for _ in range(count):
         proposal = controller.ask()

@@ -9,7 +9,7 @@ from search_spaces import Space, choice
 
 
 def unlikeliness(make: Make, seeds: int) -> float:
-    """The lower p-value (Welch's t-test) of both writings finding the same, and of the same making."""
+    """Returns the lower p-value (Welch's t-test): both writings find the same, made of the same."""
     from scipy.stats import ttest_ind  # it takes a second to import, and one test needs it
 
     first, second = _searches(make, None, seeds), _searches(make, [2, 0, 3, 1], seeds)
@@ -17,10 +17,10 @@ def unlikeliness(make: Make, seeds: int) -> float:
 
 
 def _searches(make: Make, order: list[int] | None, seeds: int) -> list[tuple[float, float]]:
-    """Searches of one space in one writing: for each seed, what was found and what it was made of.
+    """Searches one space in one writing, and returns for each seed what was found and what it was made of.
 
     These are the mean result, and how often the option was chosen that comes first where `order` is None;
-    `order` permutes the options, and gives the holes other names.
+    `order` permutes the options and renames the holes.
     """
     holes, options, results = 5, 4, 24
     shuffle = random.Random(7)

@@ -23,7 +23,10 @@ def scored(*scores: float) -> Outcome:
 def drive(
     fidelity: Fidelity, trials: int, outcome: Callable[[int, int], Outcome], workers: int = 1
 ) -> list[tuple[int, int]]:
-    """The legs (number, epoch of its end) in their order, as a search asks for them; workers end in turn."""
+    """The segments of training (number, epoch of its end) in the order that a search asks for them in.
+
+    Workers end in turn.
+    """
     legs: list[tuple[int, int]] = []
     running: list[tuple[int, int]] = []
     begun = 0
@@ -136,7 +139,9 @@ def test_promotions_kept_for_records_are_used_up_at_the_end() -> None:
 def test_trials_that_failed_or_break_a_limit_do_not_go_on_and_do_not_count() -> None:
     bad = [FAILED, Outcome(False, False, (99.0,), 0.5)]
     legs = drive(SuccessiveHalving(3, 1), 30, lambda number, _: scored(1) if number < 2 else bad[number % 2])
-    assert [leg for leg in legs if leg[1] == 3] == [(0, 3)]  # only the last leg, for want of anything better
+    assert [leg for leg in legs if leg[1] == 3] == [
+        (0, 3)
+    ]  # only the last promotion, for want of anything better
     assert drive(SuccessiveHalving(3, 1), 4, lambda *_: FAILED) == [(n, 1) for n in range(4)]
 
 

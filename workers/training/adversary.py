@@ -1,4 +1,4 @@
-"""Learning features from which something cannot be told: a discriminator behind reversed gradients."""
+"""Adversarial training: features whose source a discriminator, behind reversed gradients, cannot tell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 HIDDEN = 64
-"""Units of a discriminator's only hidden layer."""
+"""The units of a discriminator's only hidden layer."""
 
 
 class _Reversed(torch.autograd.Function):
@@ -30,9 +30,9 @@ class Discriminator(nn.Module):
     its sign on the way back into the features.
 
     Args:
-        features: size of a feature vector.
-        sources: to be told apart.
-        strength: what the reversed gradient is multiplied by; the classifier has its own in full.
+        features: the size of a feature vector.
+        sources: the number of sources to be told apart.
+        strength: the factor of the reversed gradient; the classifier's own gradient is in full.
     """
 
     def __init__(self, features: int, sources: int, strength: float) -> None:
@@ -41,11 +41,11 @@ class Discriminator(nn.Module):
         self.classifier = nn.Sequential(nn.Linear(features, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, sources))
 
     def forward(self, features: Tensor, source: Tensor) -> Tensor:
-        """The cross entropy, a scalar.
+        """Returns the cross entropy, a scalar.
 
         Args:
-            features: ``(N, F)``.
-            source: int64 ``(N,)``.
+            features: the features ``(N, F)``.
+            source: the source of each example, int64 ``(N,)``.
         """
         reversed_features: Tensor = _Reversed.apply(features, self._strength)  # type: ignore[no-untyped-call]
         return F.cross_entropy(self.classifier(reversed_features), source)

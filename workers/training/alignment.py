@@ -13,11 +13,11 @@ from workers.recipe import Alignment
 from workers.training.adversary import Discriminator
 
 MARGIN = 1.0
-"""Up to which distance of embeddings, of length 1 each, `contrastive` drives other examples' apart."""
+"""The distance up to which `contrastive` drives embeddings (of length 1) of different examples apart."""
 TEMPERATURE = 0.1
-"""Of `infonce`."""
+"""The temperature of `infonce`."""
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Of the kernels of `mmd`, as multiples of the mean squared distance in a batch (Long et al. 2015)."""
+"""The bandwidths of the kernels of `mmd`, times the mean squared distance in a batch (Long et al. 2015)."""
 
 
 class ModalityAlignment(nn.Module):
@@ -34,8 +34,8 @@ class ModalityAlignment(nn.Module):
             both ways (van den Oord et al. 2018; Radford et al. 2021). ``mmd``: the maximum mean discrepancy
             under a mean of Gaussian kernels (Gretton et al. 2012). ``adversarial``: a classifier of the
             modality behind reversed gradients (Ganin et al. 2016).
-        sizes: of the embeddings, by modality; two modalities at least.
-        weight: what the loss counts beside the tasks'.
+        sizes: the sizes of the embeddings by modality; two modalities at least.
+        weight: the weight of the loss beside those of the tasks.
     """
 
     def __init__(self, method: Alignment, sizes: Mapping[str, int], weight: float) -> None:
@@ -49,11 +49,11 @@ class ModalityAlignment(nn.Module):
             self.discriminator = Discriminator(width, len(sizes), strength=weight)
 
     def forward(self, embeddings: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor | None:
-        """The weighted mean over the pairs of modalities; None where no two examples have any two.
+        """Returns the weighted mean over the pairs of modalities; None where no two examples have any two.
 
         Args:
-            embeddings: by modality ``(N, F)``.
-            present: by modality bool ``(N,)``: the examples that have it; of one left out, all.
+            embeddings: the embeddings ``(N, F)`` by modality.
+            present: the examples that have a modality, bool ``(N,)``, by modality; one left out is in all.
         """
         points = [
             F.normalize(projection(embeddings[name]), dim=1)
@@ -82,12 +82,13 @@ class ModalityAlignment(nn.Module):
 
 
 def contrastive(some: Tensor, others: Tensor) -> Tensor:
-    """The contrastive loss with a margin: rows that belong together, against all the others.
+    """Returns the contrastive loss with a margin: rows that belong together, against all the others.
 
     The mean over matching pairs of ``d^2`` and the mean over the others of ``max(0, margin - d)^2``, added.
 
     Args:
-        some, others: ``(N, F)``, of length 1, at least two rows; those of equal number match.
+        some: the embeddings ``(N, F)`` of one modality, of length 1, at least two rows.
+        others: those of the other modality; rows of equal number match.
     """
     squares = (2 - 2 * some @ others.T).clamp(min=1e-12)  # the root of 0 has no gradient
     # Hadsell, Chopra & LeCun 2006, their contrastive loss without its halves: D^2 and max(0, m - D)^2
@@ -98,13 +99,14 @@ def contrastive(some: Tensor, others: Tensor) -> Tensor:
 
 
 def infonce(some: Tensor, others: Tensor) -> Tensor:
-    """The cross entropy of finding a row's match among all, the mean of both ways.
+    """Returns the cross entropy of finding a row's match among all, the mean of both ways.
 
     A. van den Oord, Y. Li and O. Vinyals, "Representation Learning with Contrastive Predictive Coding", 2018,
     eq. 4, in both directions as A. Radford et al. (CLIP, ICML 2021) take it.
 
     Args:
-        some, others: ``(N, F)``, of length 1; rows of equal number match.
+        some: the embeddings ``(N, F)`` of one modality, of length 1.
+        others: those of the other modality; rows of equal number match.
     """
     scores = some @ others.T / TEMPERATURE
     matches = torch.arange(len(some), device=some.device)
@@ -112,10 +114,11 @@ def infonce(some: Tensor, others: Tensor) -> Tensor:
 
 
 def mmd(some: Tensor, others: Tensor) -> Tensor:
-    """The squared maximum mean discrepancy between two samples, the biased estimate (never below 0).
+    """Returns the squared maximum mean discrepancy between two samples, the biased estimate (never below 0).
 
     Args:
-        some, others: ``(N, F)``.
+        some: a sample ``(N, F)``.
+        others: another sample ``(N, F)``.
     """
     both = torch.cat([some, others])
     products = both @ both.T

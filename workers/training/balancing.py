@@ -1,4 +1,4 @@
-"""Which share each task has in a step: weights of the losses, learned, drawn or read off their course."""
+"""Loss balancing: how much each task's loss weighs, by weights that are set, learned, drawn or computed."""
 
 from __future__ import annotations
 
@@ -17,33 +17,32 @@ DWA_TEMPERATURE = 2.0
 """The larger, the more alike are the weights of `DynamicAverage` (Liu et al. 2019 use 2)."""
 
 Losses = Mapping[str, Float[Tensor, ""]]
-"""A scalar for each task that the batch has labels for; the others are not in it."""
+"""A scalar for each task that the batch has labels for."""
 
 
 class LossBalance(nn.Module, ABC):
-    """From the losses of the tasks in a batch to the one that training minimises.
+    """Combines the losses of the tasks in a batch to the one that training minimises.
 
-    Every balance leaves what agrees as it is: where all tasks are alike, the outcome is the sum of their
-    losses, so that a learning rate means the same with each. Its parameters are trained with the network's,
-    its buffers are a part of checkpoints.
+    Where all tasks are alike, every balance comes to the sum of their losses, so that a learning rate means
+    the same with each. Its parameters are trained with the network's, its buffers are a part of checkpoints.
     """
 
     @abstractmethod
     def forward(self, losses: Losses) -> Float[Tensor, ""]:
-        """The combined loss, a scalar; ``losses`` has one task at least."""
+        """Returns the combined loss; ``losses`` has one task at least."""
 
     def begin_epoch(self, seed: int) -> None:
-        """Take the chance of an epoch from a seed."""
+        """Seeds the random generator for an epoch, if there is one."""
 
     def end_epoch(self, means: Mapping[str, float]) -> None:
-        """Hear the mean losses over an epoch of the tasks that had any."""
+        """Records the mean losses over an epoch, by task, of the tasks that had any."""
 
 
 class StaticWeights(LossBalance):
-    """Each loss times a weight that stays.
+    """The sum of the losses, each times a weight that stays.
 
     Args:
-        weights: by task; 1 for those left out.
+        weights: the weights by task; 1 for those left out.
     """
 
     def __init__(self, weights: Mapping[str, float]) -> None:
@@ -59,6 +58,9 @@ class Uncertainty(LossBalance):
 
     Each task adds ``exp(-s) L + s / 2``, where ``s`` is its log variance, 0 at first; a task of real numbers
     has ``exp(-s) L / 2``. An absent task adds nothing, so its log variance stays.
+
+    Args:
+        tasks: the tasks by name.
     """
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
@@ -81,6 +83,13 @@ class DynamicAverage(LossBalance):
     The weights of an epoch are ``K softmax(r / 2)`` over the ``K`` tasks, where ``r`` is the ratio of a
     task's mean losses in the last two epochs. It is 1 until both are known; an epoch without the task does
     not count.
+
+    Args:
+        tasks: the tasks by name.
+
+    Attributes:
+        last: the mean losses of the last epoch; NaN where there was none.
+        before: the mean losses of the epoch before.
     """
 
     last: Float[Tensor, " tasks"]
@@ -93,7 +102,7 @@ class DynamicAverage(LossBalance):
             self.register_buffer(name, torch.full((len(tasks),), torch.nan, dtype=torch.float64))
 
     def weights(self) -> dict[str, float]:
-        """Of the epoch now, by task."""
+        """Returns the weights of this epoch by task."""
         ratios = (self.last / self.before.clamp(min=1e-12)).nan_to_num(1.0)  # eq. 7: w_k(t - 1)
         weights = len(ratios) * torch.softmax(ratios / DWA_TEMPERATURE, 0)  # eq. 7: lambda_k(t)
         return dict(zip(self._names, weights.tolist(), strict=True))
@@ -131,10 +140,10 @@ class RandomWeights(LossBalance):
 
 
 def loss_balance(recipe: Recipe, tasks: Mapping[str, Task]) -> LossBalance:
-    """The balance of losses that a recipe asks for: their sum where it balances gradients.
+    """Returns the balance of losses that a recipe asks for: their sum where it balances gradients.
 
     Raises:
-        RecipeError: static weights of a task that there is not.
+        RecipeError: the recipe has a static weight for a task that there is not.
     """
     match recipe.balancing:
         case "static":

@@ -21,21 +21,21 @@ from workers.training.metrics import counted, task_loss
 from workers.training.sharing_terms import Separation, tie
 
 Forward = Callable[[Split], Mapping[str, Tensor]]
-"""How a network is asked: a batch to answers by task."""
+"""Runs a network on a batch and returns its answers by task."""
 
 Precision = Callable[[], AbstractContextManager[object]]
-"""Makes a context in which a network computes."""
+"""Makes a context in which a network computes, in some precision."""
 
 Shares = Mapping[str, Float[Tensor, ""] | float]
-"""What a process's own loss of a task counts for, by task; see `shares`."""
+"""By task, what the loss that a process has of its own rows counts for; see `shares`."""
 
 
 class Losses(NamedTuple):
-    """What a batch gives.
+    """The losses of a batch.
 
     Attributes:
         total: what training minimises; None where the batch has neither a label nor another term.
-        tasks: the tasks' own losses, of those that the batch has labels for: the mean over what it counts.
+        tasks: the tasks' own losses, where the batch has labels: the mean over what the task counts.
         auxiliary: the other terms together, as far as they are in ``total``; None: there is none.
     """
 
@@ -48,18 +48,18 @@ class Criterion(nn.Module):
     """The balance of the tasks and the terms beside their losses, with what these learn themselves.
 
     Its parameters are trained with the network's and are kept in checkpoints, but are no part of a network's
-    weights. The terms: the tie of copies that are shared softly, the separation of private from shared
-    features, the alignment of modalities. Each is there where the recipe weighs it and the network has what
-    it speaks of.
+    weights. The terms are the tie of copies that are shared softly, the separation of private from shared
+    features, and the alignment of modalities. Each is there where the recipe weighs it and the network has
+    what it is about.
 
     Args:
-        network: on its device; the sizes of its features are found by a first input.
-        signature: what it serves.
-        recipe: the terms' weights.
-        domains: sources that the examples come from.
+        network: the network, on its device; the sizes of its features are found by a first input.
+        signature: the signature that it serves.
+        recipe: the recipe, which has the terms' weights.
+        domains: the number of sources that the examples come from.
 
     Raises:
-        RecipeError: static weights of a task that there is not.
+        RecipeError: the recipe has a static weight for a task that there is not.
     """
 
     def __init__(self, network: nn.Module, signature: Signature, recipe: Recipe, domains: int = 1) -> None:
@@ -89,7 +89,7 @@ class Criterion(nn.Module):
         return bool(self._tie) or self.alignment is not None or self.separation is not None
 
     def terms(self, network: Network, taps: Mapping[str, Tensor], batch: Split) -> Float[Tensor, ""] | None:
-        """The terms beside the tasks' losses, weighted and added; None where there is none."""
+        """Returns the terms beside the tasks' losses, weighted and added; None where there is none."""
         terms: list[Tensor | None] = []
         if self._tie:
             body = network.body
@@ -111,9 +111,9 @@ class TrainingLoss(nn.Module):
     Args:
         network: a `Network`; or any module that answers by task to inputs by name, or where there is one of
             each, a tensor to a tensor.
-        criterion: of the network.
-        signature: what it serves.
-        precision: a context in which the network computes.
+        criterion: the criterion made for the network.
+        signature: the signature that the network serves.
+        precision: the context in which the network computes.
     """
 
     def __init__(
@@ -135,17 +135,17 @@ class TrainingLoss(nn.Module):
         ]
 
     def trained(self) -> list[nn.Parameter]:
-        """The parameters that are trained, but for those of the balance, which are numbers and no weights."""
+        """Returns the trained parameters but for those of the balance, which are numbers and no weights."""
         kept = {id(parameter) for parameter in self.criterion.balance.parameters()}
         return [p for p in self.parameters() if p.requires_grad and id(p) not in kept]
 
     def forward(self, batch: Split, shares: Shares | None = None) -> Losses:
-        """The losses of a batch, each over the rows that are labelled.
+        """Returns the losses of a batch, each over the rows that are labelled.
 
         Args:
-            batch: examples; ``targets`` names the tasks that some of them have labels for.
-            shares: in one process of several, of its own examples (see `shares`): a task's loss is multiplied
-                by its share, and is 0 where none of its rows are here. None: the batch is whole.
+            batch: the examples; ``targets`` names the tasks that some of them have labels for.
+            shares: the shares of a process that has a part of the batch only (see `shares`): a task's loss is
+                multiplied by its share, and is 0 where none of its rows are here. None: the batch is whole.
         """
         network, criterion = self.network, self.criterion
         auxiliary: Tensor | None = None
@@ -199,14 +199,15 @@ class TrainingLoss(nn.Module):
 
 
 def adapt(network: nn.Module, signature: Signature, precision: Precision = nullcontext) -> Forward:
-    """How a network is asked: a batch to answers by task.
+    """Returns a function that runs a network on a batch and returns its answers by task.
 
     One input and one task go without names, so that any plain module will do. A module that is no `Network`
     is not told what is missing, it gets zeros there.
 
     Args:
-        network, signature: which, and what it serves.
-        precision: a context in which it computes; the answers are of full precision all the same.
+        network: the network, or any module.
+        signature: the signature that it serves.
+        precision: the context in which it computes; the answers are of full precision all the same.
     """
 
     def ask(batch: Split) -> Mapping[str, Tensor]:
@@ -234,7 +235,7 @@ def adapt(network: nn.Module, signature: Signature, precision: Precision = nullc
 def _asked(
     name: str, batch: Split
 ) -> tuple[Bool[Tensor, " batch"] | None, Shaped[Tensor, "rows ..."] | None]:
-    """The rows of a batch with a label for a task, None: all; and their targets, None: there is no row."""
+    """Returns the rows with a label for a task (None: all) and their targets (None: there is no such row)."""
     target, rows = batch.targets.get(name), batch.labelled.get(name)
     if target is None or rows is None:
         return None, target
@@ -244,17 +245,17 @@ def _asked(
 def shares(
     tasks: Mapping[str, Task], batch: Split, own: slice, processes: int = 1
 ) -> dict[str, Float[Tensor, ""] | float]:
-    """What the losses of one process count for, so that the mean over all is the loss of the whole batch.
+    """Returns what the losses of one process count for, so that the mean over all is that of the whole batch.
 
     Args:
-        tasks: by name.
-        batch: the whole one.
-        own: the process's examples.
-        processes: that divide the batch.
+        tasks: the tasks by name.
+        batch: the whole batch.
+        own: the examples of this process.
+        processes: the number of processes that divide the batch.
 
     Returns:
-        By task, of those that the whole batch has rows for: the number of processes times the part of what
-        the task counts that is here.
+        The shares by task, where the whole batch has rows: the number of processes times the part of what the
+        task counts that is here.
     """
     found: dict[str, Float[Tensor, ""] | float] = {}
     for name, task in tasks.items():
@@ -270,12 +271,12 @@ def shares(
 
 
 def _nothing(made: Tensor | tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
-    """0, as a function of what a network made."""
+    """Returns 0 as a function of what a network made."""
     return (made.sum() if isinstance(made, Tensor) else made[0].sum() + made[1].sum()) * 0
 
 
 def _sizes(network: Network, body: Graph, calls: Iterable[str]) -> dict[str, int]:
-    """Of the vectors that calls give; found by a first input where there was none yet."""
+    """Returns the sizes of the vectors that calls make; found by a first input where there was none yet."""
     wanted = set(calls)
     if not wanted <= body.shapes.keys():
         training, device = network.training, str(next(network.parameters()).device)

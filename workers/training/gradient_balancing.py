@@ -1,4 +1,4 @@
-"""Balancing the gradients of several tasks, where their losses are not merely added up."""
+"""Gradient balancing: the gradients of several tasks, combined where adding their losses is not enough."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Gradients = list[Tensor | None]
 
 
 class GradientBalance:
-    """The gradient of each task by itself, brought together where tasks share parameters.
+    """Computes the gradient of each task by itself, and combines them where tasks share parameters.
 
     ``pcgrad`` (Yu et al., NeurIPS 2020, Alg. 1), ``cagrad`` (Liu et al., NeurIPS 2021, Alg. 1), ``mgda``
     (Désidéri 2012; Sener & Koltun, NeurIPS 2018, Alg. 2), ``nash`` (Navon et al., ICML 2022, Alg. 1),
@@ -38,9 +38,9 @@ class GradientBalance:
     Where a method fails on numbers, that step has the sum, and a warning is given for the first one.
 
     Args:
-        method: one of the six.
-        parameters: that are trained.
-        seed: of the method's own chance, before the first epoch.
+        method: the name of the method, one of the six.
+        parameters: the parameters that are trained.
+        seed: the seed of the method's random generator, before the first epoch.
     """
 
     def __init__(self, method: GradientMethod, parameters: Iterable[Tensor], seed: int = 0) -> None:
@@ -51,7 +51,7 @@ class GradientBalance:
         self._warned = False
 
     def begin_epoch(self, seed: int) -> None:
-        """Take the chance of an epoch from a seed."""
+        """Seeds the method's random generator for an epoch."""
         self._generator.manual_seed(seed)
 
     def backward(
@@ -60,12 +60,13 @@ class GradientBalance:
         auxiliary: Float[Tensor, ""] | None = None,
         reduce: Callable[[list[Gradients], list[Tensor]], list[Gradients]] = lambda rows, parameters: rows,
     ) -> None:
-        """Set the gradients of the parameters; those that nothing reaches have none.
+        """Sets the gradients of the parameters; those that nothing reaches have none.
 
         Args:
-            losses: a scalar for each task that the batch has.
-            auxiliary: what all tasks are to minimise besides; its gradient is added to what comes of theirs.
-            reduce: brings together what several processes have: of each loss the gradients; the parameters.
+            losses: the loss of each task that the batch has.
+            auxiliary: what all tasks are to minimise besides; its gradient is added to their combination.
+            reduce: the function that averages over processes: it takes the gradients of each loss and the
+                parameters, and returns the gradients.
         """
         roots = list(losses.values()) + ([] if auxiliary is None else [auxiliary])
         rows = [self._gradients(root, retain=number < len(roots)) for number, root in enumerate(roots, 1)]
@@ -91,7 +92,7 @@ class GradientBalance:
         return list(torch.autograd.grad(loss, self._parameters, retain_graph=retain, allow_unused=True))
 
     def _combine(self, rows: Sequence[Gradients], tasks: frozenset[int], shared: Sequence[int]) -> None:
-        """Set the gradients of the parameters ``shared`` by some of ``tasks``, which meet in some of them."""
+        """Sets the gradients of the parameters ``shared`` by ``tasks``, which meet in some of them."""
         jacobian = torch.stack(
             [flattened([(self._parameters[i], rows[task][i]) for i in shared]) for task in sorted(tasks)]
         )
@@ -102,7 +103,7 @@ class GradientBalance:
             parameter.grad = _like(parameter, gradient.view(parameter.shape))
 
     def _weights(self, products: Float[Tensor, "tasks tasks"]) -> Float[Tensor, " tasks"]:
-        """The tasks' weights, from the inner products of their gradients."""
+        """Returns the tasks' weights from the inner products of their gradients."""
         # Few numbers and many small steps: for the CPU. Scaled, lest a method take small gradients for none.
         gramian = products.double().cpu()
         scale = float(gramian.diagonal().sum())
@@ -125,7 +126,7 @@ class GradientBalance:
 
 
 def _joined(owners: Iterable[frozenset[int]]) -> list[frozenset[int]]:
-    """The tasks in groups: together are those that share a parameter, and those that these share with."""
+    """Returns the tasks in groups: those that share a parameter, and those that these share one with."""
     groups: list[frozenset[int]] = []
     for own in {own for own in owners if len(own) > 1}:
         apart = [group for group in groups if not group & own]
@@ -134,12 +135,12 @@ def _joined(owners: Iterable[frozenset[int]]) -> list[frozenset[int]]:
 
 
 def flattened(gradients: Iterable[tuple[Tensor, Tensor | None]]) -> Float[Tensor, " numbers"]:
-    """Gradients in a row, zeros for those that are None."""
+    """Returns gradients in one vector, with zeros for those that are None."""
     return torch.cat([(torch.zeros_like(p) if g is None else g).reshape(-1) for p, g in gradients])
 
 
 def _like(parameter: Tensor, gradient: Tensor | None) -> Tensor:
-    """A gradient laid out as its parameter is: the optimizer's kernels read them side by side."""
+    """Returns a gradient laid out as its parameter is: the optimizer's kernels read them side by side."""
     assert gradient is not None  # of a task that reaches the parameter
     if gradient.stride() == parameter.stride():
         return gradient
@@ -161,14 +162,14 @@ def _weighting(method: GradientMethod) -> Weigh:
         pcgrad = aggregation.PCGradWeighting()  # Yu et al. 2020, Alg. 1
 
         def drawn(gramian: Tensor, generator: torch.Generator) -> Tensor:
-            # It draws from torch's own chance, which differs among the processes of a trial.
+            # It draws from torch's global generator, which differs among the processes of a trial.
             with torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(int(torch.randint(2**31, (), generator=generator)))
                 weights: Tensor = pcgrad(gramian)
                 return weights
 
         return drawn
-    # These give the weights of a mean.
+    # Theirs are the weights of a mean.
     mean = {
         "mgda": aggregation.MGDAWeighting,  # Sener & Koltun 2018, Alg. 2: the min-norm point by Frank-Wolfe
         "upgrad": aggregation.UPGradWeighting,  # Quinton & Rey 2024: the projections onto the dual cone
@@ -178,10 +179,11 @@ def _weighting(method: GradientMethod) -> Weigh:
 
 
 def nash_weights(gramian: Float[Tensor, "tasks tasks"]) -> Float[Tensor, " tasks"]:
-    """The weights ``a > 0`` with ``gramian a = 1 / a`` (Navon et al. 2022, Alg. 1), by Newton's method.
+    """Returns the weights ``a > 0`` with ``gramian a = 1 / a`` (Navon et al. 2022, Alg. 1).
 
-    They minimise the convex ``a gramian a / 2 - sum log a``; scaled so that those of equal gradients are 1.
-    The paper's own solver, which torchjd has, approaches them by a row of convex programs in some 30 ms.
+    They minimise the convex ``a gramian a / 2 - sum log a``, found by Newton's method, and are scaled so that
+    those of equal gradients are 1. The paper's own solver, which torchjd has, approaches them by a row of
+    convex programs in some 30 ms.
     """
     count = len(gramian)
     # Of gradients that depend on one another there may be no such weights: a little more on the diagonal.
@@ -199,7 +201,7 @@ def nash_weights(gramian: Float[Tensor, "tasks tasks"]) -> Float[Tensor, " tasks
 
 
 def cagrad_weights(gramian: Float[Tensor, "tasks tasks"]) -> Float[Tensor, " tasks"]:
-    """The weights of conflict-averse gradient descent (Liu et al. 2021, Alg. 1), scaled by 1 / (1 + c).
+    """Returns the weights of conflict-averse gradient descent (Liu et al. 2021, Alg. 1), times 1 / (1 + c).
 
     Solved by SLSQP as in the authors' own code; torchjd's way to them needs CVXPY and takes 5 ms and more.
     """

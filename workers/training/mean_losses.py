@@ -1,4 +1,4 @@
-"""The mean losses of an epoch, task by task."""
+"""The mean loss of each task over an epoch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class MeanLosses:
     """Sums over the batches of an epoch, kept on the device: nothing is read back until it is asked for.
 
     Args:
-        tasks: their names.
-        device: of the losses.
+        tasks: the names of the tasks.
+        device: the device of the losses.
     """
 
     def __init__(self, tasks: Iterable[str], device: torch.device) -> None:
@@ -23,7 +23,7 @@ class MeanLosses:
         self._rows: dict[str, Tensor | int] = dict.fromkeys(self._sums, 0)
 
     def add(self, losses: Mapping[str, Tensor], batch: Split) -> None:
-        """Count the losses of a batch, each the mean over the rows of its task."""
+        """Adds the losses of a batch, each the mean over the rows of its task."""
         for name, loss in losses.items():
             rows = batch.labelled.get(name)
             if rows is None:
@@ -37,14 +37,14 @@ class MeanLosses:
 
     @property
     def total(self) -> float:
-        """The sum of all so far: no number where one of them was none."""
+        """The sum of all losses so far; NaN or infinite where one of them was."""
         return float(torch.stack(list(self._sums.values())).sum())
 
     def read(self, mean: Callable[[Tensor], Tensor] = lambda sums: sums) -> dict[str, float]:
-        """By task, of those that had a row.
+        """Returns the mean losses by task, of those that had a row.
 
         Args:
-            mean: over the processes that train together.
+            mean: the function that averages over the processes that train together.
         """
         sums = mean(torch.stack(list(self._sums.values()))).tolist()
         rows = {name: int(count) for name, count in self._rows.items()}

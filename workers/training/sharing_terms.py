@@ -1,4 +1,4 @@
-"""What a loss says of how tasks share: copies of a stage held together, private features kept apart."""
+"""Terms of the loss for how tasks share: copies of a stage are tied, private features are kept apart."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from workers.training.adversary import Discriminator
 
 
 def tie(groups: Sequence[Sequence[nn.Module]]) -> Tensor | None:
-    """Soft sharing: the squared distances of the parameters of copies to their mean, summed.
+    """Returns the term of soft sharing: the summed squared distances of copies' parameters to their mean.
 
     Duong et al., Low Resource Dependency Parsing: Cross-lingual Parameter Sharing in a Neural Network Parser,
     ACL 2015 (an L2 penalty between the parameters of two networks), for any number of copies.
 
     Args:
-        groups: modules that are copies of each other. Parameters of copies whose shapes differ are left out.
+        groups: groups of modules that are copies of each other. Parameters whose shapes differ are left out.
 
     Returns:
         A scalar; None where there is no parameter.
@@ -33,7 +33,7 @@ def tie(groups: Sequence[Sequence[nn.Module]]) -> Tensor | None:
 
 
 def overlap(shared: Tensor, private: Tensor) -> Tensor:
-    """What private features have in common with shared ones: 0 where they are orthogonal, at most 1.
+    """Returns what private features have in common with shared ones: 0 where they are orthogonal, at most 1.
 
     The squared Frobenius norm of ``shared.T @ private`` over the batch, whose vectors are brought to mean 0
     and to length 1 (the orthogonality constraints of Liu, Qiu & Huang, Adversarial Multi-task Learning for
@@ -41,8 +41,9 @@ def overlap(shared: Tensor, private: Tensor) -> Tensor:
     examples.
 
     Args:
-        shared: ``(N, F)``; an example of zeros does not count, it lacks the modality that these come from.
-        private: ``(N, G)``.
+        shared: the shared features ``(N, F)``; an example of zeros does not count, for it lacks the modality
+            that these come from.
+        private: the private features ``(N, G)``.
     """
     there = (shared != 0).any(1, keepdim=True)
     count = there.sum().clamp(min=1)
@@ -56,10 +57,10 @@ class Separation(nn.Module):
     """Orthogonality of private and shared features, and shared ones that do not show their domain.
 
     Args:
-        pairs: names of a shared and of a private vector.
-        sizes: of the vectors, by name.
-        domains: of the examples; the second part is for two and more.
-        weight: what each counts beside the tasks' losses.
+        pairs: the names of a shared and of a private vector each.
+        sizes: the sizes of the vectors by name.
+        domains: the number of domains of the examples; the second part needs two at least.
+        weight: the weight of each part beside the tasks' losses.
     """
 
     def __init__(
@@ -74,11 +75,11 @@ class Separation(nn.Module):
         )
 
     def forward(self, taps: Mapping[str, Tensor], domain: Tensor | None) -> Tensor:
-        """The weighted sum.
+        """Returns the weighted sum of both parts.
 
         Args:
-            taps: vectors ``(N, F)`` by name.
-            domain: int64 ``(N,)``, the source of each example.
+            taps: the vectors ``(N, F)`` by name.
+            domain: the domain of each example, int64 ``(N,)``; None: there is one only.
         """
         overlaps = [overlap(taps[shared], taps[private]) for shared, private in self._pairs]
         total = self._weight * torch.stack(overlaps).mean()
