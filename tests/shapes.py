@@ -7,6 +7,7 @@ from beartype import BeartypeConf, beartype
 
 CHECKED = (
     "controllers.predictor.gaussian_process",
+    "controllers.reinforce.learner",
     "controllers.reinforce.policy",
     "workers.training.balancing",
     "workers.training.criterion",

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from controllers.predictor.gaussian_process import GaussianProcess, WeightPrior
 from controllers.reinforce.encoding import Token
-from controllers.reinforce.policy import Learner
+from controllers.reinforce.learner import Learner
 from search_spaces.building.network import Network
 from workers.recipe import Recipe
 from workers.training.balancing import StaticWeights
@@ -41,6 +41,11 @@ class LossOfRows(nn.Module):
 
 def a_target_too_few() -> None:
     GaussianProcess(PRIOR).condition(np.ones((3, 2)), np.ones(2))
+
+
+def a_decision_too_few() -> None:
+    learner = Learner([3, 2], **POLICY)  # type: ignore[arg-type]
+    learner._categorical(np.array([0, 1]), np.array([2]), torch.zeros(2), None)
 
 
 def features_of_too_many_decisions() -> None:
@@ -69,6 +74,7 @@ def a_gramian_that_is_not_square() -> None:
 
 WRONG: dict[str, Callable[[], None]] = {
     "controllers.predictor.gaussian_process": a_target_too_few,
+    "controllers.reinforce.learner": a_decision_too_few,
     "controllers.reinforce.policy": features_of_too_many_decisions,
     "workers.training.balancing": a_loss_of_each_row,
     "workers.training.criterion": a_head_with_a_loss_of_each_row,

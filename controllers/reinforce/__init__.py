@@ -1,7 +1,8 @@
 """Policy gradients: REINFORCE and PPO over the decisions of a space.
 
 - `reinforce`: the controller, which joins the others.
-- `policy`: the policies (an LSTM, and one distribution per hole) and how they learn; it imports torch.
+- `learner`: draws from a policy and improves it; it and `policy` import torch.
+- `policy`: the policies, an LSTM and one distribution per hole.
 - `advantage`: how outcomes become advantages.
 - `encoding`: decisions as the tokens that a policy draws.
 """

@@ -1,17 +1,14 @@
-"""The policies of REINFORCE and PPO: how likely each decision is, and how that is improved.
+"""The policies: how likely each decision is, given those before it.
 
 Decisions are drawn one at a time with numpy, on the very memory of the torch parameters (no copy to keep in
-step), because torch takes several times as long for operations this small. Log-likelihoods and gradients are
-torch's, for a whole batch at once.
+step), because torch takes several times as long for operations this small. Gradients are torch's, for a whole
+batch at once.
 """
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from statistics import NormalDist
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,177 +18,41 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from controllers.reinforce.encoding import Token
-
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
-# spread of a continuous decision, in units of its range: from a hundredth to practically uniform
-NARROWEST, WIDEST = 0.01, 2.0
-# the logit at which a policy starts, near the wide end (standard deviation 1.2)
-_START = 2.2
-_NORMAL = NormalDist()
 
+@dataclass(frozen=True, eq=False)
+class PolicyRows:
+    """Where the tables of a policy have the rows of each hole.
 
-class Learner:
-    """A policy, drawn from by `rollout` and improved by `update`.
+    A hole has one row per option; a continuous one has two (mean, spread).
 
-    A hole owns one row of the tables per option; a continuous one owns two (mean, spread).
-
-    Args:
+    Attributes:
         sizes: the number of options of each hole, 0 for a continuous one.
-        recurrent: whether the policy is an LSTM, and not one distribution per hole.
-        hidden: the size of the LSTM's state.
-        embedding: the size of the LSTM's input.
-        learning_rate: the learning rate of Adam.
-        entropy: the weight of the entropy of each decision.
-        seed: the seed of the initial weights.
-        clip: the share by which an update of PPO may change a probability; None: updates are REINFORCE's.
-        passes: the number of steps of an update.
+        first: the first row of each hole.
+        count: the number of rows, 1 at least.
     """
 
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        *,
-        recurrent: bool,
-        hidden: int,
-        embedding: int,
-        learning_rate: float,
-        entropy: float,
-        seed: int,
-        clip: float | None = None,
-        passes: int = 1,
-    ) -> None:
-        self.clip = clip
-        self.passes = passes
-        self.sizes = np.array(sizes, dtype=np.int64)
-        rows = np.where(self.sizes > 0, self.sizes, 2)
-        self.first_rows = np.concatenate([[0], np.cumsum(rows)[:-1]]).astype(np.int64)
-        self.num_rows = max(int(rows.sum()), 1)
-        self.entropy = entropy
-        generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            self.network: IndependentPolicy | RecurrentPolicy = (
-                RecurrentPolicy(self, hidden, embedding, generator) if recurrent else IndependentPolicy(self)
-            )
-        parameters = [parameter.requires_grad_() for parameter in self.network.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+    sizes: Integers
+    first: Integers
+    count: int
 
-    def rollout(self) -> Rollout:
-        """Begins the decisions of a new architecture."""
-        return Rollout(self)
-
-    def log_likelihood(
-        self, episodes: Sequence[Sequence[Token]]
-    ) -> tuple[Float[Tensor, " episodes"], Float[Tensor, " episodes"]]:
-        """Returns per episode the log-likelihood and the summed entropy of its decisions, in nats."""
-        likelihood, entropy, owner = self._by_decision(episodes)
-        totals = torch.zeros(2, len(episodes))
-        totals = totals.index_add(1, owner, torch.stack([likelihood, entropy]))
-        return totals[0], totals[1]
-
-    def _by_decision(
-        self, episodes: Sequence[Sequence[Token]]
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Int[Tensor, " n"]]:
-        """Returns log-likelihood, entropy and index of the episode of all n decisions of all episodes."""
-        lengths = [len(tokens) for tokens in episodes]
-        flat = [token for tokens in episodes for token in tokens]
-        hole = np.array([token.hole for token in flat])
-        option = np.array([token.option for token in flat])
-        unit = np.array([token.unit for token in flat], dtype=np.float32)
-        episode = np.repeat(np.arange(len(episodes)), lengths)
-        time = np.concatenate([np.arange(length) for length in lengths])
-        features = self.network.features(hole, option, unit, episode, time, len(episodes))
-        likelihood = torch.zeros(len(flat))
-        entropy = torch.zeros(len(flat))
-        discrete = self.sizes[hole] > 0
-        for kind, density in ((discrete, self._categorical), (~discrete, self._continuous)):
-            if kind.any():
-                index = torch.from_numpy(np.flatnonzero(kind))
-                part = None if features is None else features[index]
-                found = density(hole[kind], option[kind], torch.from_numpy(unit[kind]), part)
-                likelihood = likelihood.index_put((index,), found[0])
-                entropy = entropy.index_put((index,), found[1])
-        return likelihood, entropy, torch.from_numpy(episode)
-
-    def update(self, results: Sequence[tuple[Sequence[Token], float]]) -> None:
-        """Learns from a batch of results: the tokens of each and its advantage.
-
-        Without `clip`: one step of Adam that ascends  mean_b( A_b * sum_t log p(a_t | a_<t) + entropy * sum_t
-        H_t ),  whose gradient is the REINFORCE rule with a baseline (Williams 1992) as Zoph & Le 2017 average
-        it over a batch.
-
-        With it: `passes` steps on the same batch that ascend  mean_b( sum_t min(r_t A_b, clip(r_t, 1 - clip,
-        1 + clip) A_b) + entropy * sum_t H_t ),  r_t being the probability of the decision now, relative to
-        that before the first step (Schulman et al., "Proximal Policy Optimization Algorithms", 2017, eq. 7
-        and 9, without a value function). So the policy is kept near the one that the update began with;
-        results of older policies, and results from elsewhere, have no other.
-        """
-        episodes = [tokens for tokens, _ in results]
-        advantages = torch.tensor([weight for _, weight in results], dtype=torch.float32)
-        before: Tensor | None = None
-        with _one_thread(), torch.enable_grad():
-            for _ in range(self.passes):
-                likelihood, entropy, owner = self._by_decision(episodes)
-                weights = advantages[owner]
-                if self.clip is None:
-                    gain = (
-                        weights * likelihood
-                    )  # Williams 1992: (r - b) log p, of which the gradient is taken
-                else:
-                    before = likelihood.detach() if before is None else before
-                    ratio = (likelihood - before).exp()  # Schulman et al. 2017: r_t
-                    clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip)
-                    gain = torch.minimum(ratio * weights, clipped * weights)  # eq. 7: L^CLIP
-                loss = -(gain + self.entropy * entropy).sum() / len(episodes)  # eq. 9 with c1 = 0
-                self.optimizer.zero_grad(set_to_none=True)
-                torch.autograd.backward(loss)
-                self.optimizer.step()
-
-    def _categorical(
-        self,
-        hole: Int[Integers, " n"],
-        option: Int[Integers, " n"],
-        unit: Float[Tensor, " n"],
-        features: Float[Tensor, "n hidden"] | None,
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        sizes = self.sizes[hole]
-        columns = np.arange(sizes.max())
-        valid = columns < sizes[:, None]
-        rows = torch.from_numpy(np.where(valid, self.first_rows[hole][:, None] + columns, 0))
-        logits = self.network.logits(rows, features).masked_fill(torch.from_numpy(~valid), -1e9)
-        log_p = functional.log_softmax(logits, dim=1)
-        chosen = log_p.gather(1, torch.from_numpy(option)[:, None])[:, 0]
-        return chosen, -(log_p.exp() * log_p).sum(dim=1)
-
-    def _continuous(
-        self,
-        hole: Int[Integers, " n"],
-        option: Int[Integers, " n"],
-        unit: Float[Tensor, " n"],
-        features: Float[Tensor, "n hidden"] | None,
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        rows = torch.from_numpy(self.first_rows[hole][:, None] + np.arange(2))
-        logits = self.network.logits(rows, features)
-        # a normal distribution cut to [0, 1]: a proper density, edges included
-        mean, log_spread = _mean(logits[:, 0]), _log_spread(logits[:, 1])
-        spread = log_spread.exp()
-        low, high = -mean / spread, (1.0 - mean) / spread
-        mass = torch.special.ndtr(high) - torch.special.ndtr(low)
-        log_scale = log_spread + mass.log() + 0.5 * math.log(2.0 * math.pi)
-        log_p = -0.5 * ((unit - mean) / spread).square() - log_scale
-        bell = [torch.exp(-0.5 * end.square()) / math.sqrt(2.0 * math.pi) for end in (low, high)]
-        entropy = log_scale + 0.5 + (low * bell[0] - high * bell[1]) / (2.0 * mass)
-        return log_p, entropy
+    @classmethod
+    def of(cls, sizes: Sequence[int]) -> PolicyRows:
+        """Returns the rows for holes of these sizes."""
+        given = np.array(sizes, dtype=np.int64)
+        rows = np.where(given > 0, given, 2)
+        first = np.concatenate([[0], np.cumsum(rows)[:-1]]).astype(np.int64)
+        return cls(given, first, max(int(rows.sum()), 1))
 
 
 class IndependentPolicy(nn.Module):
     """One distribution per hole, whatever was decided before."""
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, rows: PolicyRows) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(learner.num_rows, dtype=torch.float32))
+        self.table = nn.Parameter(torch.zeros(rows.count, dtype=torch.float32))
         self._table = _shared(self.table)
 
     def features(self, *_: Any) -> None:
@@ -220,26 +81,26 @@ class IndependentPolicy(nn.Module):
 class RecurrentPolicy(nn.Module):
     """An LSTM that reads the last decision and the next hole, with an embedding and a head per hole."""
 
-    def __init__(self, learner: Learner, hidden: int, embedding: int, generator: torch.Generator) -> None:
+    def __init__(self, rows: PolicyRows, hidden: int, embedding: int, generator: torch.Generator) -> None:
         super().__init__()
-        self._first_rows = learner.first_rows
-        self._discrete = learner.sizes > 0
+        self._first_rows = rows.first
+        self._discrete = rows.sizes > 0
         self._hidden = hidden
         f32 = torch.float32
 
         def drawn(*shape: int, spread: float) -> nn.Parameter:
             return nn.Parameter(spread * torch.randn(*shape, generator=generator, dtype=f32))
 
-        self.decision_embedding = drawn(learner.num_rows, embedding, spread=0.5)
-        self.hole_embedding = drawn(max(len(learner.sizes), 1), embedding, spread=0.5)
+        self.decision_embedding = drawn(rows.count, embedding, spread=0.5)
+        self.hole_embedding = drawn(max(len(rows.sizes), 1), embedding, spread=0.5)
         # by way of the meta device: the constructor would draw from the global generator
         self.lstm = nn.LSTM(embedding, hidden, batch_first=True, dtype=f32, device="meta")
         self.lstm.to_empty(device="cpu")
         for parameter in self.lstm.parameters():
             parameter.uniform_(-1.0, 1.0, generator=generator).mul_(hidden**-0.5)
         # zero heads: every decision starts uniform
-        self.head = nn.Parameter(torch.zeros(learner.num_rows, hidden, dtype=f32))
-        self.bias = nn.Parameter(torch.zeros(learner.num_rows, dtype=f32))
+        self.head = nn.Parameter(torch.zeros(rows.count, hidden, dtype=f32))
+        self.bias = nn.Parameter(torch.zeros(rows.count, dtype=f32))
         self._np = {name: _shared(parameter) for name, parameter in self.named_parameters()}
 
     def features(
@@ -306,61 +167,6 @@ class RecurrentPolicy(nn.Module):
             state[2] = state[2] + np.float32(slope) * embedding[row + 1]
 
 
-class Rollout:
-    """One architecture being decided by a policy, hole after hole."""
-
-    def __init__(self, learner: Learner) -> None:
-        self._learner = learner
-        self._state: Any = learner.network.start()
-
-    def decide(self, hole: int, rng: random.Random) -> Token:
-        """Draws a decision for this hole."""
-        first, size = int(self._learner.first_rows[hole]), int(self._learner.sizes[hole])
-        network = self._learner.network
-        self._state, logits = network.decide(self._state, hole, slice(first, first + (size or 2)))
-        if size:
-            weights = np.exp(logits - logits.max()).cumsum()
-            option = int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))
-            token = Token(hole, min(option, size - 1), 0.0)
-            network.decided(self._state, first + token.option, None)
-        else:
-            token = Token(hole, 0, _draw_cut_normal(float(logits[0]), float(logits[1]), rng.random()))
-            network.decided(self._state, first, 2.0 * token.unit - 1.0)
-        return token
-
-
-def _mean(logit: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    return torch.sigmoid(logit)
-
-
-def _log_spread(logit: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    return math.log(NARROWEST) + math.log(WIDEST / NARROWEST) * torch.sigmoid(logit + _START)
-
-
-def _draw_cut_normal(mean_logit: float, spread_logit: float, uniform: float) -> float:
-    """Draws a number in [0, 1] by the inverse of the distribution function."""
-    mean = 1.0 / (1.0 + math.exp(-min(max(mean_logit, -60.0), 60.0)))
-    share = 1.0 / (1.0 + math.exp(-min(max(spread_logit + _START, -60.0), 60.0)))
-    spread = NARROWEST * math.pow(WIDEST / NARROWEST, share)
-    low, high = _NORMAL.cdf(-mean / spread), _NORMAL.cdf((1.0 - mean) / spread)
-    place = min(max(low + uniform * (high - low), 1e-12), 1.0 - 1e-12)
-    return min(max(mean + spread * _NORMAL.inv_cdf(place), 0.0), 1.0)
-
-
 def _shared(parameter: nn.Parameter) -> Floats:
     """Returns a view in numpy on the parameter's own memory: it follows every step of the optimizer."""
     return parameter.detach().numpy()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Lets torch use one thread.
-
-    These networks are too small for more, and the sums of several threads may differ in the last bit.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -108,7 +108,7 @@ class Reinforce(Controller):
         )
         self._results: list[tuple[list[Token], float]] = []
         # here, so that `import controllers` stays free of torch
-        from controllers.reinforce.policy import Learner
+        from controllers.reinforce.learner import Learner
 
         self._learner = Learner(
             self._table.sizes,

@@ -12,7 +12,7 @@ from controllers import Outcome, Proposal, Reinforce, at_most, maximize, minimiz
 from controllers.records import FAILED
 from controllers.reinforce.advantage import Rank, Raw, Scaled
 from controllers.reinforce.encoding import HoleTable, Token
-from controllers.reinforce.policy import Learner
+from controllers.reinforce.learner import Learner
 from search_spaces import Space, choice, integer, real
 from search_spaces.errors import ControllerError
 
