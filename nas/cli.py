@@ -55,7 +55,7 @@ app.add_typer(store, name="store")
 
 
 def main() -> None:
-    """Run the command; what a person got wrong ends it with one line and exit code 2."""
+    """Runs the command; what a person got wrong ends it with one line and exit code 2."""
     signal.signal(signal.SIGTERM, interrupt)
     try:
         code = app(standalone_mode=False)
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
-    """One line, whatever the message is."""
+    """Ends the command with one line, whatever the message is."""
     line = " ".join(message.split())
     typer.echo(f"error: {line if len(line) <= 600 else line[:597] + '...'}", err=True)
     sys.exit(code)

@@ -25,7 +25,7 @@ class Jobs:
     """The jobs of one cluster. A token is taken from where Ray looks for it.
 
     Args:
-        address: of its dashboard, such as ``http://head:8265``.
+        address: the address of its dashboard, such as ``http://head:8265``.
 
     Attributes:
         address: the same, without a password.
@@ -56,7 +56,7 @@ class Jobs:
             self._client: Any = JobSubmissionClient(address)
 
     def submit(self, job: ClusterJob) -> None:
-        """Send a job, with its files.
+        """Sends a job, with its files.
 
         Raises:
             ExecutorError: the cluster does not take it.
@@ -74,13 +74,13 @@ class Jobs:
                 )
 
     def find(self, name: str | None = None) -> Any:
-        """The job of that id, or the latest of the search of that name; the latest of all if none is given.
+        """Finds the job of that id, or the latest of the search of that name, or without a name the latest.
 
         Returns:
             Ray's ``JobDetails``.
 
         Raises:
-            UnknownNameError: there is none.
+            UnknownNameError: there is no such job.
             ExecutorError: the cluster does not answer.
         """
         with self._mapped():
@@ -102,12 +102,12 @@ class Jobs:
         raise UnknownNameError("job", name, [job.submission_id for job in ours])
 
     def logs(self, id: str) -> str:
-        """All that a job has printed."""
+        """Returns all that a job has printed."""
         with self._mapped():
             return str(self._client.get_job_logs(id))
 
     def follow(self, id: str, write: Callable[[str], object]) -> None:
-        """Hand over what a job prints, piece by piece, until it ends."""
+        """Hands over what a job prints, piece by piece, until it ends."""
 
         async def tail() -> None:
             async for lines in self._client.tail_job_logs(id):
@@ -117,7 +117,7 @@ class Jobs:
             asyncio.run(tail())
 
     def stop(self, id: str) -> str:
-        """Stop a job and wait until it has ended; gives how it ended, in Ray's words.
+        """Stops a job, waits until it has ended, and returns how it ended, in Ray's words.
 
         Raises:
             ExecutorError: it does not end.
@@ -134,7 +134,7 @@ class Jobs:
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
-        """What goes wrong at the other end, in our words."""
+        """Raises what goes wrong at the other end as errors of ours."""
         import aiohttp
         import requests
         from ray.exceptions import AuthenticationError
@@ -156,7 +156,7 @@ class Jobs:
 
 @contextmanager
 def _preferred(address: str) -> Iterator[None]:
-    """Let Ray connect there: it takes what these variables say before the address that it is given."""
+    """Lets Ray connect there: what its variable says would come before the address that it is passed."""
     name = "RAY_API_SERVER_ADDRESS"
     before = os.environ.get(name)
     os.environ[name] = address

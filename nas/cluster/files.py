@@ -11,20 +11,20 @@ from pathlib import Path
 from search_spaces.errors import SearchError
 
 MAX_BYTES = 100 * 2**20
-"""Of all files together: what the dashboard of a Ray cluster takes in one request."""
+"""The most of all files together: what the dashboard of a Ray cluster takes in one request."""
 
 _NEVER = ("__pycache__", "*.pyc", "*.db", "*.db-*", "*.egg-info")
 _IGNORING = (".gitignore", ".rayignore")
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """The files of a folder that are shipped, by their path within it.
+    """Returns the files of a folder that are shipped, by their path within it.
 
     Left out are hidden files (and so ``.git``, ``.venv``, ``.env``), virtual environments of any name,
     bytecode, databases, and what a ``.gitignore`` or ``.rayignore`` in the folder names.
 
     Raises:
-        SearchError: they are too large together: which are the largest.
+        SearchError: they are too large together; it names the largest.
     """
     from pathspec import GitIgnoreSpec
 
@@ -54,7 +54,7 @@ def files_of(folder: Path) -> dict[str, Path]:
 
 
 def pack(files: Mapping[str, Path], target: Path) -> None:
-    """Write files to a zip file; the same ones give the same bytes, so that Ray sends them once."""
+    """Writes files to a zip file: the same files as the same bytes, so that Ray sends them once."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sorted(files.items()):
             entry = zipfile.ZipInfo(name)
@@ -63,12 +63,12 @@ def pack(files: Mapping[str, Path], target: Path) -> None:
 
 
 def size_of(files: Iterable[Path]) -> int:
-    """Bytes of files together."""
+    """Returns the bytes of files together."""
     return sum(path.stat().st_size for path in files)
 
 
 def megabytes(size: int) -> str:
-    """Bytes, for people."""
+    """Returns a number of bytes as text for people."""
     return f"{size / 2**20:.1f} MB"
 
 

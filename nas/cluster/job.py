@@ -18,7 +18,7 @@ from nas.store.database import sqlite_file
 from search_spaces.errors import SearchError
 
 SEARCH, STORE, AGAIN = "nas_search", "nas_store", "nas_resume"
-"""Keys of a job's metadata: its search, the store that it was given, and what to tell ``nas resume``."""
+"""The keys of a job's metadata: its search, the store that was named, and what ``nas resume`` needs."""
 
 STOP_SECONDS = 60
 """How long Ray waits for a driver to record that it was stopped, before it kills it."""
@@ -32,13 +32,13 @@ class ClusterJob:
     """A search, ready to be submitted. All of it can be read by whoever sees the cluster's dashboard.
 
     Attributes:
-        id: of the job.
-        search: its name in the store.
-        command: what the job runs, as words.
+        id: the id of the job.
+        search: the name of the search in the store.
+        command: the ``nas`` command that the job runs, as words.
         again: what follows ``nas resume`` where it is to go on.
-        store: the store that it was given; None: ``NAS_STORE`` of the head, or ``nas.db`` in its home.
-        files: what is its working folder, by path within it.
-        requirements: a file of what pip is to install there.
+        store: the store that was named; None: ``NAS_STORE`` of the head, or ``nas.db`` in its home.
+        files: the files of its working folder, by path within it.
+        requirements: a file that says what pip is to install there.
         package: whether this installation of ours is shipped too.
         pins: requirements for pip that give the plug-ins whose names the search uses.
     """
@@ -66,7 +66,7 @@ class ClusterJob:
         return {SEARCH: self.search, STORE: self.store or "", AGAIN: self.again}
 
     def runtime_env(self, working_dir: Path | None) -> dict[str, Any]:
-        """What Ray prepares for the driver and the workers.
+        """Returns what Ray prepares for the driver and the workers.
 
         Args:
             working_dir: the packed `files`.
@@ -100,12 +100,12 @@ def cluster_job(
     Args:
         verb: ``search``, ``resume`` or ``extend``.
         subject: a Python file, which is shipped with its folder; or the search to resume.
-        options: of that command, by the names of their arguments.
-        name: of the search.
-        store: where the results are kept, as the head sees it.
+        options: the options of that command, by the names of their arguments.
+        name: the name of the search.
+        store: the store for its results, as the head sees it.
         working_dir: the folder to ship; left out: that of the file.
         requirements: a file for pip; left out: ``requirements.txt`` in the file's folder, if there is one.
-        package: ship this installation too.
+        package: whether to ship this installation too.
 
     Raises:
         SearchError: a file that is not there, or not in the folder; a folder too large; a store that would be
@@ -118,17 +118,7 @@ def cluster_job(
     stem, words = subject or "search", [] if subject is None else [subject]
     if subject is not None and subject.endswith(".py"):
         file = Path(subject)
-        if not file.is_file():
-            raise SearchError(f"{file}: expected a Python file")
-        folder = (working_dir or file.parent).resolve()
-        if not file.resolve().is_relative_to(folder):
-            raise SearchError(f"{file} lies outside of the folder to ship, {folder}: name one that holds it")
-        files = files_of(folder)
-        within = file.resolve().relative_to(folder).as_posix()
-        if within not in files:
-            raise SearchError(
-                f"{file} would not be shipped: it is hidden, or a .gitignore or .rayignore names it"
-            )
+        files, within = _files_with(file, working_dir)
         stem, words = file.stem, [within]
         beside = file.parent / "requirements.txt"
         requirements = requirements or (beside if beside.is_file() else None)
@@ -157,11 +147,31 @@ def cluster_job(
     return ClusterJob(id, search, command, resumed, store, files, requirements, package, pins)
 
 
-def check_stays(store: object) -> None:
-    """The store of a job must be there after the job.
+def _files_with(file: Path, working_dir: Path | None) -> tuple[dict[str, Path], str]:
+    """Returns the files to ship with a Python file, and its own path among them.
 
     Raises:
-        SearchError: it is a file in the job's working folder, or in memory.
+        SearchError: there is no such file, or it would not be shipped.
+    """
+    if not file.is_file():
+        raise SearchError(f"{file}: expected a Python file")
+    folder = (working_dir or file.parent).resolve()
+    if not file.resolve().is_relative_to(folder):
+        raise SearchError(f"{file} lies outside of the folder to ship, {folder}: name one that holds it")
+    files = files_of(folder)
+    within = file.resolve().relative_to(folder).as_posix()
+    if within not in files:
+        raise SearchError(
+            f"{file} would not be shipped: it is hidden, or a .gitignore or .rayignore names it"
+        )
+    return files, within
+
+
+def check_stays(store: object) -> None:
+    """Checks that the store of a job is there after the job.
+
+    Raises:
+        SearchError: the store is a file in the job's working folder, or in memory.
         StoreError: it is no store's URL.
     """
     file = sqlite_file(store) if isinstance(store, str | Path) else None
@@ -184,7 +194,7 @@ def _check_store(store: str | None) -> None:
 
 
 def _as_words(options: Mapping[str, Any]) -> list[str]:
-    """Options as they are written on the command line."""
+    """Returns options as they are written on the command line."""
     words: list[str] = []
     for name, value in options.items():
         option = f"--{name.replace('_', '-')}"
@@ -217,6 +227,6 @@ def _requires(file: Path) -> bool:
 
 
 def _packages() -> list[str]:
-    """The folders of the packages of this installation."""
+    """Returns the folders of the packages of this installation."""
     found = map(find_spec, ("search_spaces", "controllers", "workers", "nas"))
     return [str(place) for spec in found if spec for place in spec.submodule_search_locations or ()]

@@ -44,7 +44,7 @@ def compare(
 
 
 def _tell(reference: Reference) -> None:
-    """One line about a run that has ended, apart from the results."""
+    """Prints one line about a run that has ended, apart from the results."""
     how = "trained" if reference.status == "complete" else f"failed ({reference.reason}): {reference.message}"
     took = f", {reference.seconds:.1f} s" if reference.seconds is not None else ""
     typer.echo(f"{reference.task} alone, {reference.architecture_id[:8]}: {how}{took}", err=True)

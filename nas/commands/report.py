@@ -1,4 +1,4 @@
-"""The command that writes a report."""
+"""``nas report``: a page about a search."""
 
 from __future__ import annotations
 

@@ -63,6 +63,6 @@ def retrain(
 
 
 def _tell(run: RetrainingRun) -> None:
-    """One line about a run that has ended, apart from the results."""
+    """Prints one line about a run that has ended, apart from the results."""
     how = "trained" if run.failure is None else f"failed ({run.failure})"
     typer.echo(f"{run.id[:8]}, seed {run.seed}: {how}, {run.seconds:.1f} s", err=True)

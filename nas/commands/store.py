@@ -1,4 +1,4 @@
-"""The commands for stores themselves: ``nas store``."""
+"""``nas store``: the commands for stores themselves."""
 
 from __future__ import annotations
 

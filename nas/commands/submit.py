@@ -44,7 +44,17 @@ def submit(
 
 
 def send(verb: str, subject: str | None, options: dict[str, Any], address: str | None, **more: Any) -> None:
-    """Submit a search, and say what can be done with it then; ``more``: of `nas.cluster.job.cluster_job`."""
+    """Submits a search, and prints what can be done with it then.
+
+    Args:
+        verb, subject, options: the command that the job runs, as for `nas.cluster.job.cluster_job`.
+        address: the address of the cluster's dashboard.
+        more: other arguments of `cluster_job`.
+
+    Raises:
+        SearchError: the search cannot be sent so.
+        ExecutorError: the cluster does not take it.
+    """
     from nas.cluster.job import cluster_job
 
     made = cluster_job(verb, subject, options, **more)

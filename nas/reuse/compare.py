@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from nas.description import Description
 from nas.records import Reference, Trial
 from nas.results.scores import compared_metrics, delta_m_pct, gains_pct, reference_values, values_of
-from nas.reuse.rebuild import problem_of, rebuilt
+from nas.reuse.rebuild import problem_of, rebuilt, space_of
 from nas.reuse.single_task import runs_of, train
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.errors import NasError, SearchError, StoreError
-from search_spaces.space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 Listener = Callable[[Reference], None]
 
 _LINKED = 1000
-"""So many of the best networks are told which references are theirs: these may be trained for others."""
+"""So many of the best networks are linked with their references, which may have been trained for others."""
 
 
 def compare(
@@ -37,7 +36,7 @@ def compare(
     space: Any = None,
     listener: Listener | None = None,
 ) -> pd.DataFrame:
-    """The best networks of a search of several tasks beside single-task runs of the same backbone and budget.
+    """Compares the best networks for several tasks with single-task runs of the same backbone and budget.
 
     For each task that is the same architecture, built for the task alone (what several tasks share falls
     away) and trained on the data of that task for the same epochs, by the same recipe. What has not been
@@ -46,13 +45,13 @@ def compare(
     done.
 
     Args:
-        store: where the search is kept.
-        search: its name or number; left out: the latest.
-        top: how many of its best networks.
+        store: the store that keeps the search.
+        search: the name or number of the search; left out: the latest.
+        top: how many of its best networks are compared.
         executor: where references are trained, as in `nas.Search`.
-        problem: the search's, where it is not one of the catalog.
-        space: the search's, where it holds modules of your own.
-        listener: called with each reference that was trained.
+        problem: the search's problem, where it is not one of the catalog.
+        space: the search's space, where it holds modules of your own.
+        listener: a function that is called with each reference that was trained.
 
     Returns:
         A frame with a row for each network and task: ``rank, id, task, metric``; on the validation split
@@ -85,7 +84,7 @@ def comparisons(
     space: Any = None,
     listener: Listener | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows of `compare` as plain dicts."""
+    """Compares as `compare` does, and returns the rows as plain dicts."""
     record = store.search(search)
     description = record.description
     tasks = description.signature.tasks
@@ -96,8 +95,7 @@ def comparisons(
     ranked = store.ranked(record.id, max(top, _LINKED))
     if not ranked:
         raise StoreError(f"search {record.name!r} has no trained network yet")
-    space = description.load_space() if space is None else space
-    space = space if isinstance(space, Space) else Space(space)
+    space = space_of(description, space)
     runs = {}
     for place, trial in enumerate(ranked):
         try:
@@ -142,7 +140,7 @@ def _status(known: Mapping[int, Mapping[str, Reference]], trial: Trial, task: st
 def _rows(
     description: Description, rank: int, trial: Trial, references: Mapping[str, Reference]
 ) -> list[dict[str, Any]]:
-    """The rows of one network."""
+    """Returns the rows of one network."""
     tasks = description.signature.tasks
     rows: dict[str, dict[str, Any]] = {
         task: {"rank": rank, "id": trial.architecture_id, "task": task, "metric": metric}

@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from nas.reuse.found import Found
 from nas.reuse.load import found_of, kept_trials
-from nas.reuse.rebuild import problem_of, rebuilt
+from nas.reuse.rebuild import problem_of, rebuilt, space_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.errors import SearchError, StoreError
 from search_spaces.signature import DenseMap, Generation, Regression, Retrieval, Signature, Task
-from search_spaces.space import Space
 from workers.problems.measures import direction
 from workers.training.metrics import Evaluation, evaluate
 
@@ -29,21 +28,23 @@ if TYPE_CHECKING:
     from workers.problems.split import Split
 
 ROUNDS = 20
-"""Members of an ensemble at the most, repetitions counted."""
+"""The most members of an ensemble, repetitions counted."""
 
 _BATCH = 256
-"""Examples that a network answers at once."""
+"""The number of examples that a network answers at once."""
 
 
 class AveragedNetworks(nn.Module):
     """Networks for one signature that answer together.
 
-    Classes, tags and discrete maps: the logarithm of the mean of their probabilities. Numbers: the mean.
-    Retrieval: their embeddings side by side, so that two items are as alike as they are in the mean.
+    For classes, tags and discrete maps the answer is the logarithm of their mean probabilities, for numbers
+    their mean. For retrieval it is their embeddings side by side, so that two items are as alike as they are
+    in the mean.
 
     Args:
-        networks: of one signature without a task of generation.
+        networks: the networks, none of which has a task of generation.
         counts: how often each counts.
+        signature: the signature that they all serve.
     """
 
     def __init__(self, networks: Sequence[nn.Module], counts: Sequence[int], signature: Signature) -> None:
@@ -54,7 +55,7 @@ class AveragedNetworks(nn.Module):
     def forward(
         self, inputs: Tensor | Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None
     ) -> Any:
-        """As a `Network`: inputs by name to answers by task, or where each is one a tensor to a tensor."""
+        """Answers as a `Network`: from inputs by name to answers by task, or from one tensor to one."""
         given = {next(iter(self.signature.inputs)): inputs} if isinstance(inputs, Tensor) else inputs
         answers = [network(given, present) for network in self.networks]
         joined = {
@@ -65,18 +66,18 @@ class AveragedNetworks(nn.Module):
 
 
 def plain(task: Task, answer: Tensor) -> Tensor:
-    """An answer in the form in which it is averaged: probabilities, or numbers as they are."""
+    """Returns an answer in the form in which it is averaged: probabilities, or numbers as they are."""
     if _is_number(task) or isinstance(task, Retrieval):
         return answer
     return answer.softmax(1 if isinstance(task, DenseMap) else -1)
 
 
 def averaged(task: Task, answers: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
-    """The answer of several networks together; see `AveragedNetworks`.
+    """Returns the answer of several networks together; see `AveragedNetworks`.
 
     Args:
-        task: that is answered.
-        answers: ``(N, ...)``, of each network, as `plain` gives them.
+        task: the task that is answered.
+        answers: the answer of each network as `plain` returns it, each ``(N, ...)``.
         counts: how often each counts; 0: not at all.
     """
     weighed = [(answer, count / sum(counts)) for answer, count in zip(answers, counts, strict=True) if count]
@@ -99,9 +100,9 @@ class Ensemble:
     Attributes:
         members: the networks, each once.
         counts: how often each was chosen; its weight is its share of them.
-        metric: that it was chosen by, on the validation split.
-        metrics, test_metrics: of the ensemble, by name.
-        best: by the same metric the best network alone.
+        metric: the metric of the validation split that the members were chosen by.
+        metrics, test_metrics: the metrics of the ensemble, by name.
+        best: the one network that is best by the same metric.
         network: the members as one module, in evaluation mode.
     """
 
@@ -114,12 +115,12 @@ class Ensemble:
     network: AveragedNetworks = field(repr=False, compare=False)
 
     def __call__(self, inputs: Tensor | Mapping[str, Tensor]) -> Any:
-        """Their answer together, without gradients; see `AveragedNetworks`."""
+        """Returns their answer together, without gradients; see `AveragedNetworks`."""
         with torch.inference_mode():
             return self.network(inputs)
 
     def rows(self) -> list[dict[str, Any]]:
-        """What there is to show: the ensemble, then each member with its share and its own metrics."""
+        """Returns the rows to show: the ensemble, then each member with its share and its own metrics."""
         total = sum(self.counts)
         shown = [("ensemble", 1.0, self.metrics, self.test_metrics)]
         shown += [
@@ -147,21 +148,21 @@ def ensemble(
     problem: Problem | None = None,
     space: Any = None,
 ) -> Ensemble:
-    """The best networks of a search that do best together.
+    """Chooses among the best networks of a search those that do best together.
 
     Beginning with the best one, the network is added, as often as that helps, with which the validation
     metric of all together is best; it ends after the round where it was best. The test split plays no part
     in that. Networks whose weights were not kept are left out.
 
     Args:
-        store: where the search is kept.
-        search: its name or number; left out: the latest.
-        top: of so many of its best networks.
-        metric: to choose by; left out: the search's first objective if it is a metric of answers, or else the
-            problem's own.
-        rounds: members at the most, repetitions counted.
-        problem: the search's, where it is not one of the catalog.
-        space: the search's, where it holds modules of your own.
+        store: the store that keeps the search.
+        search: the name or number of the search; left out: the latest.
+        top: how many of its best networks are chosen from.
+        metric: the metric to choose by; left out: the search's first objective if it is a metric of answers,
+            or else the problem's own.
+        rounds: the most members, repetitions counted.
+        problem: the search's problem, where it is not one of the catalog.
+        space: the search's space, where it holds modules of your own.
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search, or no weights were kept.
@@ -183,8 +184,7 @@ def ensemble(
                 f"search {record.name!r}: no weights were kept; a search keeps those of its best networks "
                 "(keep_weights=)"
             )
-        space = description.load_space() if space is None else space
-        space = space if isinstance(space, Space) else Space(space)
+        space = space_of(description, space)
         found = [
             found_of(record, trial, rebuilt(space, trial), opened.weights(record.id, trial.number))
             for trial in trials
@@ -199,13 +199,13 @@ def ensemble(
 
 
 def _selected(found: Sequence[Found], data: Problem, metric: str, rounds: int) -> Ensemble:
-    """The ensemble of some of these networks."""
+    """Chooses some of these networks, and returns them as an ensemble."""
     tasks, validation = data.signature.tasks, data.validation
     networks = [one.build() for one in found]
     answers = [_answers(network, validation, tasks) for network in networks]
 
     def score(counts: Sequence[int]) -> tuple[float, float]:
-        """The metric, then the loss, which tells apart what is equal on a small split; more is better."""
+        """Returns the metric, then the loss for what is equal on a small split; more is better."""
         scores = Evaluation(tasks, validation.device)
         scores.add(
             {name: averaged(task, [one[name] for one in answers], counts) for name, task in tasks.items()},
@@ -238,7 +238,7 @@ def _selected(found: Sequence[Found], data: Problem, metric: str, rounds: int) -
 
 
 def _answers(network: nn.Module, split: Split, tasks: Mapping[str, Task]) -> dict[str, Tensor]:
-    """What a network answers to a split, in the form in which that is averaged."""
+    """Returns what a network answers to a split, in the form in which that is averaged."""
     pieces: dict[str, list[Tensor]] = {name: [] for name in tasks}
     with torch.inference_mode():
         for start in range(0, len(split), _BATCH):

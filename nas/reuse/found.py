@@ -25,10 +25,10 @@ class Found:
     """A network that a search has trained.
 
     Attributes:
-        architecture: what it is.
-        signature: what it serves.
+        architecture: the architecture of the network.
+        signature: the inputs and tasks that it serves.
         weights: its trained weights as safetensors; None where they were not kept.
-        metrics, test_metrics: how it did, by name.
+        metrics, test_metrics: its metrics on the validation and the test split, by name.
         provenance: where it comes from: search, problem, controller, seed, ...
     """
 
@@ -40,7 +40,7 @@ class Found:
     provenance: Mapping[str, Any]
 
     def _repr_html_(self) -> str:
-        """What notebooks show."""
+        """Returns what notebooks show."""
         came = {key: self.provenance.get(key) for key in ("search", "problem", "controller")}
         rows = [
             [name, cell(value), cell(self.test_metrics.get(name))] for name, value in self.metrics.items()
@@ -53,7 +53,7 @@ class Found:
         )
 
     def build(self) -> Network:
-        """The network with its trained weights, ready to answer (in evaluation mode).
+        """Builds the network with its trained weights, ready to answer (in evaluation mode).
 
         Raises:
             StoreError: the weights were not kept.
@@ -62,13 +62,14 @@ class Found:
         return network_with_weights(self.architecture, self.signature, self.weights)
 
     def features(self, pooled: bool = True) -> FeatureExtractor:
-        """The network without its heads, frozen: from inputs to what the head of each task receives.
+        """Builds the network without its heads, frozen: from inputs to what the head of each task receives.
 
         Args:
             pooled: whether sequences and maps become vectors, the means over their positions.
 
         Raises:
-            StoreError, FormatError: as `build`.
+            StoreError: the weights were not kept.
+            FormatError: they are not the weights of this network.
         """
         from search_spaces.building.transfer import FeatureExtractor
 
@@ -81,7 +82,7 @@ class Found:
         like: Mapping[str, str] | None = None,
         heads: Mapping[str, Layer] | None = None,
     ) -> Network:
-        """The network with its trained body and heads for other tasks, to be fine-tuned.
+        """Builds the network with its trained body and heads for other tasks, to be fine-tuned.
 
         A task that it serves already, of the same name and kind, keeps its trained head; the others have new
         ones, initialised from torch's global random state. With fewer inputs, what joined them begins anew
@@ -89,9 +90,9 @@ class Found:
 
         Args:
             signature: the inputs, those of the network or some of them, and the new tasks.
-            like: by new task the old one whose features its head receives; left out: one of the same kind,
-                or else the first one that fits.
-            heads: by new task the layer that makes its head; left out: the default.
+            like: the old task whose features the head of a new task receives, by new task; left out: one of
+                the same kind, or else the first one that fits.
+            heads: the layer that makes the head of a new task, by new task; left out: the default.
 
         Example:
             >>> network = nas.load("best").for_signature(problem.signature)
@@ -101,7 +102,8 @@ class Found:
         Raises:
             BuildError: an input that the network does not have, or a task that no features of it suit.
             UnknownNameError: ``like`` names a task that the network does not serve.
-            StoreError, FormatError: as `build`.
+            StoreError: the weights were not kept.
+            FormatError: they are not the weights of this network.
         """
         from search_spaces.building.transfer import take_over, with_heads
         from workers.problems.missing import needed
@@ -122,14 +124,14 @@ class Found:
         return with_heads(network, signature, like=like, heads=heads)
 
     def export(self, folder: str | Path, format: str = "safetensors") -> Path:
-        """Write ``architecture.json``, ``weights.safetensors`` and a model card; `load` reads them back.
+        """Writes ``architecture.json``, ``weights.safetensors`` and a model card; `load` reads them back.
 
         What is written answers as the network does, within 1e-5 on random inputs: that is tried first, and
         where it fails nothing is written.
 
         Args:
-            folder: made if it is not there; files of these names in it are replaced.
-            format: one of `nas.reuse.export.FORMATS`. More than ``safetensors`` write one file more:
+            folder: the folder, made if it is not there; files of these names in it are replaced.
+            format: one of `nas.reuse.export.FORMATS`. All but ``safetensors`` write one file more:
                 ``torch-export`` writes ``model.pt2`` (`torch.export.load`), ``onnx`` writes ``model.onnx``,
                 ``python`` writes ``network.py``, a file of plain torch that needs nothing of this project.
 

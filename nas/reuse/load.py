@@ -15,7 +15,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.errors import StoreError
 
 _LOOKED_AT = 10_000
-"""So many of the best trials are looked at for those whose weights were kept, which are of the very best."""
+"""How many of the best trials are searched for those whose weights were kept, which are of the very best."""
 
 
 def load(
@@ -25,13 +25,13 @@ def load(
     search: str | int | None = None,
     modules: Iterable[Callable[..., Any]] | None = None,
 ) -> Found:
-    """What a search has found, from the folder that it was exported to or from a store.
+    """Loads what a search has found, from the folder that it was exported to or from a store.
 
     Args:
-        source: a folder, or a store (URL, path or `Store`).
-        id: of the architecture, or its beginning; left out: the best of the search. Not for a folder.
-        search: its name or number; left out: the latest that has this id.
-        modules: classes of your own that the architecture uses.
+        source: the folder of an export, or a store (URL, path or `Store`).
+        id: the id of the architecture, or its beginning; left out: the best of the search. Not for a folder.
+        search: the name or number of the search; left out: the latest that has this id.
+        modules: your own classes that the architecture uses.
 
     Example:
         >>> network = nas.load("best").build()
@@ -68,12 +68,13 @@ def _from_store(
 
 
 def found_of(record: SearchRecord, trial: Trial, architecture: Architecture, weights: bytes | None) -> Found:
-    """A network of a search.
+    """Returns a network of a search.
 
     Args:
-        record, trial: the search, and what it has recorded of the network.
-        architecture: of the trial.
-        weights: that were kept.
+        record: the search.
+        trial: the trial of the network.
+        architecture: the architecture of that trial.
+        weights: its weights as safetensors; None where they were not kept.
     """
     description = record.description
     return Found(
@@ -101,13 +102,13 @@ def found_of(record: SearchRecord, trial: Trial, architecture: Architecture, wei
 
 
 def kept_trials(store: Store, search_id: int) -> list[Trial]:
-    """The trials of a search whose weights were kept, the best first."""
+    """Returns the trials of a search whose weights were kept, the best first."""
     kept = store.kept_weights(search_id)
     return [trial for trial in store.ranked(search_id, _LOOKED_AT) if trial.number in kept]
 
 
 def _best(store: Store, record: SearchRecord) -> Trial:
-    """The best trial whose weights were kept; the best at all if none were."""
+    """Returns the best trial whose weights were kept, or the best of all if none were."""
     best = kept_trials(store, record.id) or store.ranked(record.id, 1)
     if not best:
         raise StoreError(f"search {record.name!r} has no trained network yet")

@@ -1,8 +1,8 @@
-"""What a search has recorded by name, made again: its problem, its architectures."""
+"""What a search has recorded by name, made again: its space, its architectures, its problem."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from nas.description import Description
 from nas.records import Trial
@@ -10,13 +10,26 @@ from nas.search.options import fingerprint
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError
 from search_spaces.space import Space
+from workers.problems import Problem, catalog, load
 
-if TYPE_CHECKING:
-    from workers.problems import Problem
+
+def space_of(description: Description, space: Any) -> Space:
+    """Returns the space of a search: the one that was passed, or else it is read from its description.
+
+    Args:
+        description: the description of the search.
+        space: the space that was passed, or what `Space` takes; None: the search's.
+
+    Raises:
+        StoreError: the space must be passed: it was not kept.
+        FormatError: the space must be passed: it holds modules that are not known here.
+    """
+    space = description.load_space() if space is None else space
+    return space if isinstance(space, Space) else Space(space)
 
 
 def rebuilt(space: Space, trial: Trial) -> Architecture:
-    """The architecture of a trial.
+    """Returns the architecture of a trial.
 
     Raises:
         SearchError: the space is not that of its search.
@@ -34,18 +47,16 @@ def rebuilt(space: Space, trial: Trial) -> Architecture:
 
 
 def problem_of(description: Description, search: str, problem: Problem | None) -> Problem:
-    """The problem of a search: what was given if it is that, else loaded anew.
+    """Returns the problem of a search: the one that was passed, or else it is loaded anew.
 
     Args:
-        description: of the search.
-        search: its name, for the message.
-        problem: what was given.
+        description: the description of the search.
+        search: the name of the search, for the message.
+        problem: the problem that was passed; None: the search's, from the catalog.
 
     Raises:
-        SearchError: it must be given, or it is another one.
+        SearchError: the problem must be passed, or it is not that of the search.
     """
-    from workers.problems import Problem, catalog, load
-
     if problem is None:
         if description.problem not in catalog:
             raise SearchError(

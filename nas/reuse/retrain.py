@@ -1,4 +1,4 @@
-"""Networks that were found, trained again: in full, with several seeds, on all the data if wanted."""
+"""Networks that were found, trained again: in full, with several seeds, and on all data if that is wanted."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.objectives import Objective
-from nas.description import COSTS, training_seed
-from nas.records import Rerun
+from nas.description import COSTS, Description, SearchRecord, training_seed
+from nas.records import Rerun, Trial
 from nas.reuse.found import Found
 from nas.reuse.load import found_of
-from nas.reuse.rebuild import problem_of, rebuilt
+from nas.reuse.rebuild import problem_of, rebuilt, space_of
 from nas.reuse.single_task import epochs_of
 from nas.search.options import executor_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.architecture import Architecture
 from search_spaces.errors import SearchError, StoreError
-from search_spaces.space import Space
 from workers.executor import run_jobs
 from workers.job import Failed, Finished, Job
 
@@ -36,11 +36,11 @@ class RetrainingRun:
     """One training of a network.
 
     Attributes:
-        id: of the architecture.
-        seed: of the training.
-        metrics, test_metrics: by name; empty where it failed. ``metrics`` are on the validation split, or
-            none but the costs where that was trained on too.
-        seconds: that it took.
+        id: the id of the architecture.
+        seed: the seed of the training.
+        metrics, test_metrics: its metrics by name; none where it failed. ``metrics`` are on the validation
+            split, or none but the costs where that was trained on too.
+        seconds: the seconds that it took.
         failure: why it failed, in words; None: it did not.
     """
 
@@ -57,9 +57,9 @@ class Retrained:
     """A network that was trained again.
 
     Attributes:
-        id: of the architecture.
-        epochs: of each run.
-        runs: one for each seed, in their order.
+        id: the id of the architecture.
+        epochs: the epochs of each run.
+        runs: the runs, one for each seed, in their order.
         best: the run that is best on the validation split, with its weights; where that was trained on too,
             the first that did not fail. None: all have failed.
     """
@@ -71,7 +71,7 @@ class Retrained:
 
 
 class Retraining(Sequence[Retrained]):
-    """What a retraining gave, a `Retrained` for each network, the best of the search first."""
+    """The networks that were trained again, each a `Retrained`, the best of the search first."""
 
     def __init__(self, networks: Iterable[Retrained]) -> None:
         self._networks = list(networks)
@@ -83,16 +83,16 @@ class Retraining(Sequence[Retrained]):
         return self._networks[place]
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of `frame` as plain dicts."""
+        """Returns the rows of `frame` as plain dicts."""
         return [_row(one) for one in self._networks]
 
     def frame(self) -> pd.DataFrame:
-        """The networks as a pandas frame.
+        """Returns the networks as a pandas frame.
 
         Returns:
             A frame with the columns ``id``, ``n`` (runs that did not fail), ``failed``, ``epochs``,
-            ``seconds`` (mean of a run); of every metric ``<metric>_mean`` and ``<metric>_std`` (of the
-            sample; missing of one run), on the test split with ``test_`` before them; ``message``, why a run
+            ``seconds`` (mean of a run); for every metric ``<metric>_mean`` and ``<metric>_std`` (of the
+            sample; missing for one run), on the test split with ``test_`` before them; ``message``, why a run
             failed.
         """
         import pandas as pd
@@ -117,25 +117,25 @@ def retrain(
     space: Any = None,
     listener: Callable[[RetrainingRun], None] | None = None,
 ) -> Retraining:
-    """Train networks of a search again: for all of its epochs, with seeds that the search has not seen.
+    """Trains networks of a search again: for all of its epochs, with seeds that the search has not seen.
 
     A network is chosen among many, so that its metrics in the search flatter it; those of new seeds do not.
     The store keeps each run beside its trial as soon as it has ended (`nas.leaderboard` with ``over_seeds``).
     The limits of the search on a trial's memory and silence hold, that on its time does not.
 
     Args:
-        store: where the search is kept.
-        id: of one network, or its beginning.
-        search: its name or number; left out: the latest (that has this id).
-        top: in place of ``id`` how many of the best; 1 if neither is given.
-        epochs: of each run; left out: what the search trains its networks for in full.
-        seeds: runs of each network.
-        all_data: train on the validation split too. Then nothing is left to choose the best run by: it is the
-            first.
-        executor: where, as in `nas.Search`.
-        problem: the search's, where it is not one of the catalog.
-        space: the search's, where it holds modules of your own.
-        listener: called with each run that has ended.
+        store: the store that keeps the search.
+        id: the id of one network, or its beginning.
+        search: the name or number of the search; left out: the latest (that has this id).
+        top: how many of the best networks, in place of ``id``; 1 if neither is given.
+        epochs: the epochs of each run; left out: what the search trains its networks for in full.
+        seeds: the number of runs of each network, each with its own seed.
+        all_data: whether to train on the validation split too. Then nothing is left to choose the best run
+            by: it is the first.
+        executor: where networks are trained, as in `nas.Search`.
+        problem: the search's problem, where it is not one of the catalog.
+        space: the search's space, where it holds modules of your own.
+        listener: a function that is called with each run that has ended.
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or id, or nothing is trained yet.
@@ -148,17 +148,9 @@ def retrain(
         if number is not None and number < 1:
             raise SearchError(f"{name}: expected 1 or more, got {number}")
     with open_store(store) as opened:
-        if id is not None:
-            record, trial = opened.find_trial(id, search)
-            trials = [trial]
-        else:
-            record = opened.search(search)
-            trials = opened.ranked(record.id, top or 1)
-        if not trials:
-            raise StoreError(f"search {record.name!r} has no trained network yet")
+        record, trials = _chosen(opened, id, search, top or 1)
         description = record.description
-        space = description.load_space() if space is None else space
-        space = space if isinstance(space, Space) else Space(space)
+        space = space_of(description, space)
         found = [found_of(record, trial, rebuilt(space, trial), None) for trial in trials]
     data = problem_of(description, record.name, problem)
     spans = [
@@ -166,15 +158,7 @@ def retrain(
         for trial, one in zip(trials, found, strict=True)
     ]
     work = [
-        Job(
-            number=place * seeds + run,
-            architecture=one.architecture,
-            # the first seed after the search's own: with that the network was chosen
-            seed=training_seed(description.seed + 1 + run, one.architecture.id),
-            epochs=span,
-            memory=description.budget.trial_memory,
-            silence=description.budget.trial_silence,
-        )
+        _job(description, one.architecture, place * seeds + run, run, span)
         for place, (one, span) in enumerate(zip(found, spans, strict=True))
         for run in range(seeds)
     ]
@@ -190,8 +174,34 @@ def retrain(
     return Retraining(one.result(span) for one, span in zip(gathered, spans, strict=True))
 
 
+def _chosen(
+    store: Store, id: str | None, search: str | int | None, top: int
+) -> tuple[SearchRecord, list[Trial]]:
+    """Returns a search, and those of its trials whose networks are trained again."""
+    if id is not None:
+        record, trial = store.find_trial(id, search)
+        return record, [trial]
+    record = store.search(search)
+    trials = store.ranked(record.id, top)
+    if not trials:
+        raise StoreError(f"search {record.name!r} has no trained network yet")
+    return record, trials
+
+
+def _job(description: Description, architecture: Architecture, number: int, run: int, epochs: int) -> Job:
+    return Job(
+        number=number,
+        architecture=architecture,
+        # the first seed after the search's own: with that the network was chosen
+        seed=training_seed(description.seed + 1 + run, architecture.id),
+        epochs=epochs,
+        memory=description.budget.trial_memory,
+        silence=description.budget.trial_silence,
+    )
+
+
 def _kept(run: RetrainingRun, number: int, epochs: int, all_data: bool) -> Rerun:
-    """A run as the store keeps it."""
+    """Returns a run as the store keeps it."""
     done = run.metrics, run.test_metrics, run.seconds
     return Rerun(number, run.seed, epochs, all_data, run.failure, *done)
 
@@ -201,7 +211,7 @@ class _Gathered:
 
     Args:
         found: the network.
-        objective: by which the best is told.
+        objective: the objective that the best run is chosen by.
         all_data: whether the validation split is trained on.
     """
 
@@ -211,7 +221,7 @@ class _Gathered:
         self._best: tuple[tuple[float, int], RetrainingRun, bytes] | None = None
 
     def add(self, job: Job, event: Finished | Failed) -> RetrainingRun:
-        """Take in how a run has ended."""
+        """Takes in how a run has ended, and returns the run."""
         id = self._found.architecture.id
         if isinstance(event, Failed):
             why = f"{event.reason}: {event.message}"
@@ -230,7 +240,7 @@ class _Gathered:
         return run
 
     def result(self, epochs: int) -> Retrained:
-        """What came of all runs."""
+        """Returns what came of all runs."""
         found = self._found
         runs = tuple(self._runs[number] for number in sorted(self._runs))
         best: Found | None = None
@@ -255,7 +265,7 @@ class _Gathered:
 
 
 def _spread(metrics: Sequence[dict[str, float]]) -> dict[str, dict[str, float | None]]:
-    """Of each metric, over runs, the mean and the standard deviation of the sample (None of one run)."""
+    """Returns the mean of each metric over runs, and its sample standard deviation (None for one run)."""
     spread: dict[str, dict[str, float | None]] = {}
     for name in dict.fromkeys(name for one in metrics for name in one if name not in COSTS):
         values = [one[name] for one in metrics if name in one]
@@ -277,12 +287,12 @@ def _row(one: Retrained) -> dict[str, Any]:
 
 
 def _with_validation(problem: Problem) -> Problem:
-    """The problem with its validation examples among those to train on; its validation split stays."""
+    """Returns the problem with its validation examples among those to train on, too."""
     return replace(problem, train=_together(problem.train, problem.validation))
 
 
 def _together(first: Split, second: Split) -> Split:
-    """The examples of two splits of one problem."""
+    """Returns the examples of two splits of one problem."""
     from workers.problems.joining import joined
 
     both = joined([first, second], [0, 0])  # of the same domains

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workers.problems import Problem
 
 _OF_SEVERAL = frozenset({"balancing", "task_weights"})
-"""Of a recipe what is without effect where there is one task."""
+"""The settings of a recipe that are without effect where there is one task."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SingleTaskRun:
     """A reference to be trained.
 
     Attributes:
-        reference: which run it is.
+        reference: what names the run.
         architecture: the network, as for several tasks; built for one it has only what that needs.
     """
 
@@ -39,7 +39,7 @@ class SingleTaskRun:
 
 
 def runs_of(description: Description, trial: Trial, architecture: Architecture) -> dict[str, SingleTaskRun]:
-    """For each task of a search the single-task run with which a trial of it is compared.
+    """Returns the single-task run for each task that a trial of a search is compared with.
 
     The same backbone and the same budget: the trial's decisions, built for the one task (what is shared falls
     away), trained by the same recipe for the same epochs. Many networks of several tasks have the same one.
@@ -70,7 +70,7 @@ def runs_of(description: Description, trial: Trial, architecture: Architecture) 
 
 
 def epochs_of(description: Description, trial: Trial, architecture: Architecture) -> tuple[int, int]:
-    """Of a trial the epochs that its schedule spans, and those that it was trained for."""
+    """Returns the epochs that a trial's schedule spans, and those that it was trained for."""
     fidelity = description.fidelity or {"settings": {}}
     spanned = fidelity["settings"].get("max_epochs") or description.budget.epochs
     spanned = int(spanned or Recipe.of(architecture).epochs)
@@ -86,15 +86,15 @@ def train(
     store: ReferenceStore,
     listener: Callable[[Reference], None],
 ) -> None:
-    """Train references, one task after the other, and keep each in the store as soon as it has ended.
+    """Trains references, one task after the other, and keeps each in the store as soon as it has ended.
 
     Args:
-        runs: those that are to be trained.
-        problem: of the search; the executor gets what is left of it for each task.
-        budget: of the search: its limits on a trial hold for a reference too.
-        executor: where; it is opened and closed for each task.
-        store: that keeps them.
-        listener: called with each that has ended.
+        runs: the runs to be trained.
+        problem: the problem of the search; the executor gets what is left of it for each task.
+        budget: the budget of the search: its limits on a trial hold for a reference too.
+        executor: where they are trained; it is opened and closed for each task.
+        store: the store that keeps them.
+        listener: a function that is called with each reference that has ended.
 
     Raises:
         ExecutorError: nothing can be trained at all.

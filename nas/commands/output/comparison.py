@@ -11,7 +11,7 @@ from nas.results.text import cell
 
 
 def print_comparison(rows: Sequence[Mapping[str, Any]], format: str, title: str) -> None:
-    """Print the rows of `nas.reuse.compare.comparisons`; ``format`` as of a leaderboard."""
+    """Prints the rows of `nas.reuse.compare.comparisons`; for ``format`` see `print_rows`."""
     names = [
         *("id", "task", "metric", "found", "reference", "gain_pct"),
         *("test_found", "test_reference", "test_gain_pct"),

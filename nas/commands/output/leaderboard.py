@@ -17,7 +17,7 @@ _TASKS = 4
 
 
 def print_leaderboard(store: Store, format: str, search: Searches = None, **options: Any) -> None:
-    """Print a leaderboard; ``format``: table, json, csv or markdown; ``options`` as of `nas.leaderboard`."""
+    """Prints a leaderboard: ``options`` are those of `nas.leaderboard`; for ``format`` see `print_rows`."""
     rows = entries(store, search, **options)
     records = searches_of(store, search, options.get("problem"))
     record, description = records[0], records[0].description
@@ -34,7 +34,7 @@ def print_leaderboard(store: Store, format: str, search: Searches = None, **opti
 def _columns(
     rows: Sequence[Mapping[str, Any]], description: Description
 ) -> tuple[list[str], list[list[str]]]:
-    """The columns that a person wants to see, as text."""
+    """Returns the columns that a person wants to see, as text."""
     if not rows:
         return ["rank", "id", "status"], []
     over_seeds = "n" in rows[0]
@@ -63,6 +63,6 @@ def _columns(
 
 
 def _spread(row: Mapping[str, Any], name: str) -> str:
-    """A value as text, with its deviation over seeds if there is one."""
+    """Returns a value as text, with its deviation over seeds if there is one."""
     std = row.get(f"{name}_std")
     return cell(row.get(name), name) + ("" if std is None else f" ± {cell(std)}")

@@ -15,7 +15,7 @@ from search_spaces.errors import NasError
 
 
 def print_trial(store: Store, id: str, search: str | None, *, log: bool = False) -> None:
-    """Everything about one architecture in a store; ``log``: what its trial printed, too."""
+    """Prints everything about one architecture in a store; with ``log`` what its trial printed, too."""
     record, trial = store.find_trial(id, search)
     description = record.description
     out = console()
@@ -44,7 +44,7 @@ def print_trial(store: Store, id: str, search: str | None, *, log: bool = False)
 
 
 def print_found(found: Found) -> None:
-    """An exported architecture."""
+    """Prints everything about an exported network."""
     out = console()
     network = found.build()  # that its weights are good is part of what there is to know
     out.print(found.architecture.draw(found.signature), markup=False)

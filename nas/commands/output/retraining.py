@@ -10,7 +10,7 @@ from nas.results.text import cell
 
 
 def print_retraining(rows: Sequence[Mapping[str, Any]], format: str) -> None:
-    """Print the rows of `nas.reuse.retrain.Retraining`, in a table each mean with its deviation."""
+    """Prints the rows of `nas.reuse.retrain.Retraining`, in a table each mean with its deviation."""
     known = dict.fromkeys(
         name.removesuffix("_mean") for row in rows for name in row if name.endswith("_mean")
     )

@@ -30,7 +30,7 @@ _LINE_EVERY = 10.0  # seconds between lines of progress where there is no termin
 
 @contextmanager
 def watching() -> Iterator[OnTurn]:
-    """A callback that shows progress: one live line in a terminal, a line now and then elsewhere."""
+    """Makes a callback that shows progress: one live line in a terminal, a line now and then elsewhere."""
     out = console()
     if sys.stdout.isatty():
         with out.status("starting the workers ...") as status:
@@ -55,7 +55,7 @@ def watching() -> Iterator[OnTurn]:
 
 
 def progress_line(progress: Progress) -> str:
-    """Where a search stands, in one line."""
+    """Returns how a search stands, in one line."""
     wanted = f"/{progress.budget.trials}" if progress.budget.trials is not None else ""
     parts = [f"{progress.name}: {progress.trials}{wanted} trials"]
     if progress.best is not None:
@@ -73,7 +73,7 @@ def progress_line(progress: Progress) -> str:
 
 
 def print_stopped(search: Search, file: Path | None) -> None:
-    """How to go on with a search that was stopped."""
+    """Prints how to go on with a search that was stopped."""
     try:
         with _store_of(search) as store:
             name = store.search(search.name).name if search.name is not None else None
@@ -88,7 +88,7 @@ def print_stopped(search: Search, file: Path | None) -> None:
 
 
 def print_end(search: Search, file: Path | None) -> None:
-    """What a person needs after a search: its leaderboard, and what to do with it."""
+    """Prints what a person needs after a search: its leaderboard, and what to do with it."""
     with _store_of(search) as store:
         _print_end(search, store, file)
 
@@ -98,7 +98,7 @@ def _store_of(search: Search) -> AbstractContextManager[Store]:
 
 
 def _store_option(search: Search) -> str:
-    """What names the store of a search on the command line; nothing for the default one."""
+    """Returns the option that names the store of a search; empty for the default store."""
     store = search.store.url if isinstance(search.store, Store) else str(search.store)
     return "" if store == DEFAULT_STORE else f" --store {shlex.quote(without_password(store))}"
 

@@ -26,17 +26,17 @@ _KINDS = "busy", "overhead", "idle"
 _COLUMNS = 60  # of a curve in text
 
 Lines = list[tuple[str, str]]
-"""What there is to say, each with a word that says of what."""
+"""What there is to say, each with a word for what it is about."""
 
 
 def print_status(name: str | None, jobs: Jobs | None, store: str | None, *, workers: bool = False) -> None:
-    """Print how a search stands.
+    """Prints how a search stands.
 
     Args:
-        name: of the search, or of its job where there are ``jobs``; None: the latest.
-        jobs: of the cluster that it is on; None: only the store is asked.
-        store: where it is kept; None: the default one, or that of the job.
-        workers: how each worker spent its time, too.
+        name: the name of the search, or of its job where there are ``jobs``; None: the latest.
+        jobs: the jobs of the cluster that it is on; None: only the store is asked.
+        store: the store that keeps it; None: the default one, or that of the job.
+        workers: whether to print how each worker spent its time, too.
 
     Raises:
         NasError: there is no such search or job.
@@ -65,7 +65,7 @@ def print_status(name: str | None, jobs: Jobs | None, store: str | None, *, work
 
 
 def job_lines(job: Any) -> Lines:
-    """How a job stands, from Ray's ``JobDetails``."""
+    """Returns how a job stands, from Ray's ``JobDetails``."""
     state = str(job.status.value)
     end = time.time() if job.end_time is None else job.end_time / 1000
     how_long = duration(max(0.0, end - job.start_time / 1000))
@@ -78,7 +78,7 @@ def job_lines(job: Any) -> Lines:
 
 
 def search_lines(store: Store, name: str | None) -> Lines:
-    """How a search stands in a store.
+    """Returns how a search stands in a store.
 
     Raises:
         UnknownNameError: the store has no such search.
@@ -114,7 +114,7 @@ def search_lines(store: Store, name: str | None) -> Lines:
 
 
 def _worker_lines(store: Store, search: int) -> Lines:
-    """How the workers' time was spent; nothing where that was not measured."""
+    """Returns how the workers' time was spent; nothing where that was not measured."""
     records = store.usage(search)
     if not records:
         return []
@@ -130,7 +130,7 @@ def _worker_lines(store: Store, search: int) -> Lines:
 
 
 def worker_rows(store: Store, name: str | None) -> list[list[str]]:
-    """For each worker of a search: name, node, and how its time was spent."""
+    """Returns a row for each worker of a search: its name, its node, and how its time was spent."""
     records = store.usage(store.search(name).id)
     nodes = {usage.worker: usage.node for _, usage in records}
     return [
@@ -145,19 +145,19 @@ def worker_rows(store: Store, name: str | None) -> list[list[str]]:
 
 
 def _thinned(values: list[float]) -> list[float]:
-    """As many values as fit a line, each the mean of some."""
+    """Returns as many values as fit a line, each the mean of some."""
     size = -(-len(values) // _COLUMNS)
     return [fmean(values[start : start + size]) for start in range(0, len(values), size)]
 
 
 def _last_progress(output: str, search: str) -> str:
-    """The last line that says how a search stands, of what its driver has printed."""
+    """Returns the last line of a driver's output that says how its search stands."""
     said = [line for line in output.splitlines() if line.startswith((f"{search}: ", f"search {search} "))]
     return said[-1] if said else f"{search}: nothing heard of it yet"
 
 
 def _readable(store: str) -> str | None:
-    """The store of a job, if it can be read from here: the one it was given, or that of ``NAS_STORE``."""
+    """Returns the store of a job if it can be read from here: the one that was named, or ``NAS_STORE``."""
     if not store:
         return os.environ.get("NAS_STORE")
     file = sqlite_file(store)

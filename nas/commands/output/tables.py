@@ -15,7 +15,7 @@ from rich.table import Table
 
 
 def console() -> Console:
-    """Standard output, made anew: tests and pipes replace it."""
+    """Returns standard output, made anew: tests and pipes replace it."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
@@ -28,7 +28,15 @@ def print_rows(
     *,
     prose: bool = False,
 ) -> None:
-    """Print rows in full as JSON or CSV; as a table (see `print_table`) or as Markdown their cells."""
+    """Prints rows.
+
+    Args:
+        rows: the rows, which JSON and CSV have in full.
+        format: ``json``, ``csv``, ``table`` or ``markdown``.
+        title: the title of a table.
+        heads, cells: the columns and the text of what a table or Markdown has.
+        prose: whether the last column of a table is text that may take several lines.
+    """
     if format == "json":
         print(json.dumps([{k: _json(v) for k, v in row.items()} for row in rows], indent=1, allow_nan=False))
     elif format == "csv":
@@ -43,14 +51,14 @@ def print_rows(
 
 
 def _json(value: Any) -> Any:
-    """JSON has no word for numbers that are not finite."""
+    """Returns a value as JSON has it, which has no word for numbers that are not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(
     title: str, heads: Sequence[str], cells: Sequence[Sequence[str]], *, prose: bool = False
 ) -> None:
-    """Print a table; ``prose``: the last column is text that may take several lines."""
+    """Prints a table; with ``prose`` the last column is text that may take several lines."""
     table = Table(title=escape(title), title_justify="left")
     for i, head in enumerate(heads):
         numeric = any(row[i].lstrip("+-")[:1].isdigit() for row in cells) and head != "id"

@@ -20,15 +20,15 @@ _UNITS = {
     "num_macs": ("multiply-adds for one example", ""),
     "activation_bytes": ("activations of one example in training", " bytes"),
 }
-"""Of each cost what it is, and its unit."""
+"""What each cost is, and its unit."""
 
 
 def card(found: Exportable, format: str = "safetensors", several: bool = True) -> str:
-    """What the network is, on which data and how it was found and trained, and how it does, in Markdown.
+    """Returns the model card in Markdown: what the network is, how it was found and trained, how it does.
 
     Args:
         found: the network.
-        format: that it was exported in.
+        format: the format of the export.
         several: whether the export takes any number of examples, not one alone.
     """
     came = found.provenance
@@ -69,7 +69,7 @@ def _data(found: Exportable) -> list[str]:
 
 
 def _origin(came: Mapping[str, Any]) -> str:
-    """Where the data come from, as far as that is known."""
+    """Returns where the data come from, as far as that is known."""
     name, options = str(came.get("problem")), came.get("problem_options") or {}
     if name not in catalog:
         return "data of the user's own"
@@ -89,7 +89,7 @@ def _metrics(found: Mapping[str, float], test: Mapping[str, float]) -> Iterable[
 
 
 def _runs(came: Mapping[str, Any]) -> str:
-    """How sure the metrics are."""
+    """Says how sure the metrics are."""
     retrained = came.get("retrained")
     if not retrained:
         return "They are of one training: another seed gives others."
@@ -111,7 +111,7 @@ def _costs(costs: Mapping[str, float]) -> Iterable[tuple[str, ...]]:
 
 
 def _recipe(found: Exportable) -> Iterable[tuple[str, ...]]:
-    """The settings, those left at their defaults too."""
+    """Yields the settings, those left at their defaults too."""
     own = found.architecture.recipe or {}
     for name, value in Recipe.of(found.architecture).model_dump().items():
         if name != "epochs":  # a search may train for others

@@ -19,10 +19,10 @@ from search_spaces.errors import ExportError
 from search_spaces.signature import Signature, Tokens
 
 TOLERANCE = 1e-5
-"""By how much an answer may differ: so much, and so much of its size."""
+"""The absolute and the relative difference that an answer may have."""
 
 SIZES = (1, 5)
-"""Of the batches that are tried."""
+"""The sizes of the batches that are tried."""
 
 Answers = Mapping[str, Tensor]
 
@@ -53,7 +53,7 @@ for batch in batches.values():
 
 
 def random_inputs(signature: Signature, examples: int, seed: int = 0) -> dict[str, Tensor]:
-    """A batch of random numbers for each input; texts are of different lengths."""
+    """Returns a batch of random numbers for each input; texts have different lengths."""
     generator = torch.Generator().manual_seed(seed)
     inputs = {}
     for name, kind in signature.inputs.items():
@@ -74,17 +74,17 @@ def check(
     exported: Callable[[dict[str, Tensor]], Answers],
     sizes: Iterable[int] = SIZES,
 ) -> None:
-    """Hold what was exported against the network.
+    """Compares the answers of what was exported with those of the network, on random inputs.
 
     Args:
-        what: was exported, for the message.
-        network: in evaluation mode.
-        signature: that it serves.
-        exported: inputs by name to answers by task.
-        sizes: of the batches.
+        what: the name of what was exported, for the message.
+        network: the network, in evaluation mode.
+        signature: the inputs and tasks that it serves.
+        exported: what was exported, as a function from inputs by name to answers by task.
+        sizes: the sizes of the batches that are tried.
 
     Raises:
-        ExportError: another answer, or none.
+        ExportError: the answers differ, or there are none.
     """
     for size in sizes:
         inputs = random_inputs(signature, size, seed=size)
@@ -104,16 +104,16 @@ def check(
 
 
 def check_python(file: Path, network: nn.Module, found: Exportable, modules: Iterable[str]) -> None:
-    """Hold a Python file against the network, in a process that has neither us nor the user's modules.
+    """Compares a Python file with the network, in a process that has neither us nor the user's modules.
 
     Args:
-        file: with its weights beside it.
-        network: in evaluation mode.
-        found: what it was found as.
-        modules: whose source is in the file.
+        file: the file, with its weights beside it.
+        network: the network, in evaluation mode.
+        found: the network as it was found.
+        modules: the names of the modules whose source is in the file.
 
     Raises:
-        ExportError: another answer, or none.
+        ExportError: the answers differ, or there are none.
     """
     tensors: dict[str, Tensor] = {}
     for size in SIZES:

@@ -18,22 +18,22 @@ from nas.reuse.export.names_used import NamesUsed, is_function, names_used
 from search_spaces.errors import ExportError
 
 ALWAYS = frozenset({"forward", "encode", "loss", "decode"})
-"""Methods of our classes that stay, whether anything included asks for them or not."""
+"""The methods of our classes that stay, whether anything included asks for them or not."""
 
 Item = Definition | Import
 
 Key = tuple[str, int]
-"""Of a definition: its module and where it begins."""
+"""What names a definition: its module, and where it begins."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """A place in the source of a module where a part is spoken of.
+    """A place in the source of a module that speaks of a definition or an import.
 
     Attributes:
-        begin, end: bytes.
-        item: the part.
-        name: its own name; of a definition with several, which.
+        begin, end: the first byte of the place, and the one after its last.
+        item: the definition or the import.
+        name: the name that is meant, as the item has it.
     """
 
     begin: int
@@ -46,18 +46,18 @@ class Collection:
     """Classes and functions with all that they need.
 
     Args:
-        things: classes and functions: of libraries, of ours, or of the user's own.
-        imports: by name, what the file imports itself.
+        things: the classes and functions, which may be of libraries, ours, or the user's own.
+        imports: what the file imports itself, by the name that it has there.
 
     Attributes:
         definitions: what is needed of our modules and the user's, in no order.
-        imports: what is needed of libraries: by full name the import, and the name that it was given first.
-        uses: by the key of a definition what it speaks of.
+        imports: what is needed of libraries, by full name: the import, and the name that it was given first.
+        uses: the places where each definition speaks of others, by its key.
         used: the names that each definition uses, by its key.
-        within: modules that are imported within functions.
+        within: the modules that are imported within functions.
 
     Raises:
-        ExportError: the source of a part is not to be had.
+        ExportError: the source of something that is needed cannot be had.
     """
 
     def __init__(self, things: Iterable[Any], imports: Mapping[str, Import]) -> None:
@@ -71,13 +71,13 @@ class Collection:
             self._follow()
 
     def module(self, name: str) -> Module:
-        """The source of a module, read once."""
+        """Returns the source of a module, read once."""
         if name not in self._modules:
             self._modules[name] = Module(name)
         return self._modules[name]
 
     def place_of(self, thing: Any) -> tuple[Item, str, str]:
-        """The part that a class or function is in, the part's name, and what follows that name."""
+        """Returns the item that a class or function is in, the item's name, and what follows that name."""
         module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
         if not isinstance(module, str) or not isinstance(name, str):
             raise ExportError(f"{thing!r:.80} has no name by which a file could import or define it")
@@ -94,7 +94,7 @@ class Collection:
         return *found, dot + rest
 
     def _resolve(self, module: str, name: str) -> tuple[Item, str] | None:
-        """What a global name of a module means, and its name there; None: something of Python's own."""
+        """Returns what a global name of a module means, and its name there; None for Python's own names."""
         read = self.module(module)
         if name in read.definitions:
             return read.definitions[name][-1], name
@@ -107,7 +107,7 @@ class Collection:
         return None
 
     def _origin(self, what: Import, name: str) -> tuple[Item, str]:
-        """What an import gives, as ``name``: of ours and the user's modules, where it is defined."""
+        """Returns what an import stands for: in our modules and the user's, where that is defined."""
         if is_library(what.module) or is_module(what.dotted):
             return what, name
         assert what.name is not None
@@ -136,7 +136,7 @@ class Collection:
             self.imports.setdefault(item.dotted, (item, name))
 
     def _look(self, definition: Definition) -> Iterator[Item]:
-        """Note what a definition uses; gives it."""
+        """Notes what a definition uses, and yields it."""
         used = names_used([definition.node], self.keeps(definition))
         for statement in used.imports:
             self._check_within(definition, statement)
@@ -165,7 +165,7 @@ class Collection:
     def _target(
         self, module: str, steps: tuple[tuple[str, ast.expr], ...]
     ) -> tuple[Item, str, ast.expr] | None:
-        """What a name with attributes means: the item, its name, and the node where that ends."""
+        """Returns what a name with attributes means: the item, its name, and the node where that ends."""
         spelled, node = steps[0]
         found = self._resolve(module, spelled)
         if found is None:
@@ -191,7 +191,7 @@ class Collection:
             self.within.add(name)
 
     def keeps(self, definition: Definition) -> Callable[[ast.ClassDef, ast.stmt], bool]:
-        """Which statements in a class are needed: of the user's classes nearly all."""
+        """Returns which statements in a class are needed: nearly all in the user's classes."""
         ours = definition.module.partition(".")[0] in OURS
 
         def keeps(owner: ast.ClassDef, statement: ast.stmt) -> bool:
@@ -207,7 +207,7 @@ class Collection:
         return keeps
 
     def ordered(self) -> list[Definition]:
-        """The definitions, each after those that must be there before it: as modules import each other."""
+        """Returns the definitions in the order in which modules import each other."""
         order: list[str] = []
 
         def visit(name: str) -> None:

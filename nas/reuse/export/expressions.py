@@ -30,7 +30,7 @@ class Call:
 
 
 def classes_in(value: Any) -> Iterator[Any]:
-    """The classes and functions that the code of a value speaks of."""
+    """Yields the classes and functions that the code of a value speaks of."""
     if isinstance(value, Layer):
         yield value.factory
         yield from classes_in(value.arguments)
@@ -58,7 +58,7 @@ class Writer:
     """Writes values as code.
 
     Args:
-        name_of: how the code speaks of a class or function.
+        name_of: the function that says how the code speaks of a class or function.
         chain: the class of layers in a row.
     """
 
@@ -66,12 +66,12 @@ class Writer:
         self._name_of, self._chain = name_of, chain
 
     def write(self, value: Any, indent: int = 0, before: int = 0) -> str:
-        """The code of a value, over several lines where it needs them.
+        """Returns the code of a value, over several lines where it needs them.
 
         Args:
             value: plain data, layers, data classes, classes, or `Code`.
-            indent: columns of its further lines.
-            before: columns taken on its first line, and on its last.
+            indent: the columns before its further lines.
+            before: the columns that are taken on its first line, and on its last.
 
         Raises:
             ExportError: there is no code for it.
@@ -89,7 +89,7 @@ class Writer:
         return head + "\n" + ",\n".join(lines) + ",\n" + " " * indent + tail.removeprefix(",")
 
     def _taken_apart(self, value: Any) -> tuple[str, list[tuple[str, Any]] | None, str]:
-        """What comes before the members of a value, they with their keys, and what comes after."""
+        """Returns what comes before the members of a value, they with their keys, and what comes after."""
         match value:
             case Code(text):
                 return text, None, ""
@@ -129,7 +129,7 @@ class Writer:
 
 
 def quoted(text: str) -> str:
-    """A text as code, in double quotes where it can be."""
+    """Returns a text as code, in double quotes where it can be."""
     code = repr(text)
     return code if '"' in code or "\\'" in code else f'"{code[1:-1]}"'
 
@@ -139,7 +139,7 @@ def _bare(members: Iterable[Any]) -> list[tuple[str, Any]]:
 
 
 def _fields(data: Any) -> dict[str, Any]:
-    """The fields of an instance of a data class."""
+    """Returns the fields of an instance of a data class."""
     return {f.name: getattr(data, f.name) for f in fields(data)}
 
 

@@ -60,7 +60,7 @@ def read(folder: Path, modules: Iterable[Callable[..., Any]] | None = None) -> d
 
 
 def _measured(data: Mapping[str, Any], key: str) -> dict[str, float]:
-    """Metrics from a folder's JSON."""
+    """Returns metrics from a folder's JSON."""
     found = data.get(key) or {}
     try:
         return numbers(found)

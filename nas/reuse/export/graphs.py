@@ -18,11 +18,11 @@ from search_spaces.errors import ExportError
 from search_spaces.signature import Signature
 
 _OPTIMISED = 1000
-"""Of so many nodes at the most a graph is optimised when it is written: that takes their square in time, and
-who runs it does so anyway."""
+"""Graphs of more nodes are not optimised when they are written: that takes their square in time, and whoever
+runs a graph does so anyway."""
 
 _TRACED = 3
-"""Examples that a network is traced with, where their number stays open."""
+"""The number of examples that a network is traced with, where that number stays open."""
 
 
 class _Positional(nn.Module):
@@ -37,18 +37,18 @@ class _Positional(nn.Module):
 
 
 def is_lone(signature: Signature) -> bool:
-    """Whether a network takes a tensor and gives a tensor: it has one input and one task."""
+    """Whether a network goes from a tensor to a tensor: it has one input and one task."""
     return len(signature.inputs) == len(signature.tasks) == 1
 
 
 def write_torch_export(network: nn.Module, signature: Signature, file: Path) -> bool:
-    """Write a network as torch.export saves it, and check it.
+    """Writes a network as torch.export saves it, and checks it.
 
     Args:
-        network: in evaluation mode.
-        signature: that it serves; of one input and one task it goes from a tensor to a tensor, else from
-            inputs by name to answers by task.
-        file: to write.
+        network: the network, in evaluation mode.
+        signature: what the network serves; with one input and one task the program goes from a tensor to a
+            tensor, else from inputs by name to answers by task.
+        file: the file to write.
 
     Returns:
         Whether it takes any number of examples; if not, it takes one.
@@ -77,9 +77,9 @@ def write_torch_export(network: nn.Module, signature: Signature, file: Path) -> 
 
 
 def write_onnx(network: nn.Module, signature: Signature, file: Path) -> bool:
-    """Write a network as an ONNX model, its inputs and outputs named as in the signature, and check it.
+    """Writes a network as an ONNX model, inputs and outputs named as in the signature, and checks it.
 
-    Args, Returns: as of `write_torch_export`.
+    The arguments, and what is returned, are those of `write_torch_export`.
 
     Raises:
         ExportError: the libraries are missing, ONNX does not know how, or what comes of it answers otherwise.
@@ -128,20 +128,20 @@ def write_onnx(network: nn.Module, signature: Signature, file: Path) -> bool:
 
 
 def output_names(signature: Signature) -> dict[str, str]:
-    """By task the name of its output in ONNX: its own, unless an input has that."""
+    """Returns the name of each task's output in ONNX: its own, unless an input has that."""
     return {task: f"{task}.answer" if task in signature.inputs else task for task in signature.tasks}
 
 
 def _traced(
     what: str, network: nn.Module, arguments: Callable[[int], tuple[Any, ...]], in_a_row: bool = False
 ) -> tuple[Any, bool]:
-    """A network as a program of torch.export, and whether it takes any number of examples.
+    """Returns a network as a program of torch.export, and whether that takes any number of examples.
 
     Args:
         what: the format, for the message.
-        network: in evaluation mode.
-        arguments: of its forward, for so many examples.
-        in_a_row: whether forward takes any number of them.
+        network: the network, in evaluation mode.
+        arguments: makes the arguments of its forward for so many examples.
+        in_a_row: whether forward takes any number of arguments.
 
     Raises:
         ExportError: torch.export does not know how, not even for one example.
@@ -160,7 +160,7 @@ def _traced(
 
 
 def _open_axes(arguments: tuple[Any, ...], in_a_row: bool = False) -> Any:
-    """Of arguments the axis whose size is open: the first."""
+    """Returns which axis of each argument is open in size: the first."""
     batch = torch.export.Dim("batch")
     axes = tree_map(lambda tensor: {0: batch}, arguments)
     return (axes,) if in_a_row else axes
@@ -168,7 +168,7 @@ def _open_axes(arguments: tuple[Any, ...], in_a_row: bool = False) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings of the exporters, which are about torch and not about the network."""
+    """Silences the exporters, whose warnings are about torch and not about the network."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

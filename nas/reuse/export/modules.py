@@ -15,18 +15,19 @@ from nas.reuse.export.names_used import bound
 from search_spaces.errors import ExportError
 
 OURS = frozenset({"search_spaces", "workers", "controllers", "nas"})
-"""Packages that who receives an export does not have."""
+"""The packages that whoever receives an export does not have."""
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A statement at the top of a module that gives names their meaning, with the text that follows it.
+    """A statement at the top of a module that defines names, with the text that goes with it.
 
     Attributes:
-        module: its name.
+        module: the name of the module.
         node: the statement.
-        begin, end: bytes in the source, comments before and the docstring after included.
-        names: that it defines.
+        begin, end: its first byte in the source and the one after its last, comments before it and the
+            docstring after it included.
+        names: the names that it defines.
     """
 
     module: str
@@ -58,10 +59,10 @@ class Module:
     """The source of a module.
 
     Args:
-        name: of a module that is imported or can be.
+        name: the name of a module that is imported or can be.
 
     Raises:
-        ExportError: its source is not to be had.
+        ExportError: its source cannot be had.
     """
 
     def __init__(self, name: str) -> None:
@@ -79,7 +80,7 @@ class Module:
         self.definitions: dict[str, list[Definition]] = {}
         self.imports: dict[str, Import] = {}
         self.before: list[str] = []
-        """Modules that are imported first."""
+        """The modules that are imported first."""
         self._read(tree.body)
 
     @cached_property
@@ -91,15 +92,15 @@ class Module:
         return starts
 
     def place(self, line: int, column: int = 0) -> int:
-        """The byte at a line, counted from 1, and a column, counted from 0 in bytes."""
+        """Returns the byte at a line, counted from 1, and a column, counted from 0 in bytes."""
         return self._lines[line - 1] + column
 
     def span(self, node: ast.stmt, blank: bool = False) -> tuple[int, int]:
-        """The whole lines of a statement, with its decorators and the comments right before it.
+        """Returns where a statement's lines begin and end, with its decorators and the comments before it.
 
         Args:
             node: the statement.
-            blank: with the blank lines before it, too.
+            blank: whether the blank lines before it are included.
         """
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
@@ -111,7 +112,7 @@ class Module:
         return self.place(first), self.place(node.end_lineno + 1)
 
     def line(self, number: int) -> bytes:
-        """A line, counted from 1."""
+        """Returns a line, counted from 1."""
         return self.source[self._lines[number - 1] : self._lines[number]]
 
     def _read(self, body: list[ast.stmt], typing_only: bool = False) -> None:
@@ -195,6 +196,6 @@ def is_library(name: str) -> bool:
 
 
 def libraries(names: Iterable[str]) -> list[str]:
-    """Of the names of modules the libraries beside Python's own and torch."""
+    """Returns the libraries among some modules, apart from Python's own and torch."""
     tops = {name.partition(".")[0] for name in names}
     return sorted(top for top in tops if top not in sys.stdlib_module_names and top != "torch")

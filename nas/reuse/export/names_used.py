@@ -58,7 +58,7 @@ def names_used(nodes: Iterable[ast.AST], keeps: Keeps = lambda owner, statement:
 
 
 def bound(nodes: Iterable[ast.AST]) -> set[str]:
-    """The names that statements bind in their own scope."""
+    """Returns the names that statements bind in their own scope."""
     names: set[str] = set()
     elsewhere: set[str] = set()
     waiting = list(nodes)

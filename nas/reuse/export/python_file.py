@@ -49,14 +49,14 @@ def read_tensors(file: str | Path) -> dict[str, torch.Tensor]:
 
 
 def python_source(found: Exportable, weights: str) -> tuple[str, list[str]]:
-    """The text of the file, and the names of the modules that parts of it come from.
+    """Returns the text of the file, and the names of the modules that parts of it come from.
 
     Args:
         found: the network.
-        weights: name of the file beside it with its weights, in the format safetensors.
+        weights: the name of the file beside it that holds its weights as safetensors.
 
     Raises:
-        ExportError: the source of a class is not to be had, or an argument has no code.
+        ExportError: the source of a class cannot be had, or an argument has no code.
         BuildError: the network cannot be built.
     """
     network = found.architecture.resolved(found.signature)

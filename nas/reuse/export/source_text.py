@@ -20,12 +20,12 @@ class SourceText:
     """The text of classes and functions with all that they need.
 
     Args:
-        things: classes and functions: of libraries, of ours, or of the user's own.
-        names: that the parts may not have: those that the file defines itself.
-        imports: by name, what the file imports itself.
+        things: the classes and functions, which may be of libraries, ours, or the user's own.
+        names: the names that the file defines itself, which no part may have.
+        imports: what the file imports itself, by the name that it has there.
 
     Raises:
-        ExportError: the source of a part is not to be had.
+        ExportError: the source of a part cannot be had.
     """
 
     def __init__(self, things: Iterable[Any], names: Iterable[str], imports: Mapping[str, Import]) -> None:
@@ -34,7 +34,7 @@ class SourceText:
         self._names = self._named(names, imports)
 
     def _named(self, reserved: Iterable[str], given: Mapping[str, Import]) -> dict[Any, str]:
-        """The name of each part in the file; its own, where no other part has it."""
+        """Returns the name of each part in the file: its own, where no other part has it."""
         local = set().union(*(used.local for used in self._needed.used.values()))
         # where another spelling than the part's own name stands, a function might mean something else by it
         respelled = {
@@ -71,7 +71,7 @@ class SourceText:
         return self._needed.imports[use.item.dotted][1] if isinstance(use.item, Import) else use.name
 
     def name_of(self, thing: Any) -> str:
-        """How the file speaks of one of the things."""
+        """Returns how the file speaks of one of the things."""
         item, name, rest = self._needed.place_of(thing)
         return self._names[_key(item, name)] + rest
 
@@ -86,7 +86,7 @@ class SourceText:
         return sorted({what.module for what, _ in self._needed.imports.values()} | self._needed.within)
 
     def imports(self) -> list[str]:
-        """The lines that import what comes from libraries."""
+        """Returns the lines that import what comes from libraries."""
         whole: list[tuple[str, str]] = []
         members: dict[tuple[str, str], list[str]] = {}
         for dotted, (what, _) in self._needed.imports.items():
@@ -108,7 +108,7 @@ class SourceText:
         return [*own, "", *others]  # as isort has it
 
     def sections(self) -> list[tuple[str, str]]:
-        """For each module what is taken from it: the first line of its docstring, and the source."""
+        """Returns what is taken from each module: the first line of its docstring, and the source."""
         sections: dict[str, list[str]] = {}
         for definition in self._ordered:
             sections.setdefault(definition.module, []).append(self._text(definition))
@@ -118,7 +118,7 @@ class SourceText:
         ]
 
     def _text(self, definition: Definition) -> str:
-        """A definition with the names that its parts have in the file."""
+        """Returns the source of a definition, with the names that its parts have in the file."""
         module = self._needed.module(definition.module)
         edits = [
             (use.begin, use.end, self._names[_key(use.item, use.name)])

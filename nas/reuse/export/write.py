@@ -42,7 +42,7 @@ def export(found: Exportable, folder: str | Path, format: str = "safetensors") -
 
 
 def _as_json(found: Exportable) -> str:
-    """What `read` reads back."""
+    """Returns the text of the file that `read` reads back."""
     data = json.loads(found.architecture.to_json()) | {
         "signature": found.signature.to_dict(),
         "metrics": plain(found.metrics),
@@ -76,7 +76,7 @@ def _write_format(format: str, network: nn.Module, found: Exportable, folder: Pa
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[Path]:
-    """A new folder, whose files are put into ``folder`` in the end; nothing is, where anything fails.
+    """Makes a new folder whose files are put into ``folder`` in the end; nothing is, where anything fails.
 
     Files of other formats there, of another network, are removed: they would not go with the new ones.
     """

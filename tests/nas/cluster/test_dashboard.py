@@ -39,7 +39,7 @@ class Head:
     environment: dict[str, str]
 
     def nas(self, *arguments: object, code: int = 0) -> str:
-        """Run the command; gives what it printed: the errors where it is to fail."""
+        """Runs the command and returns what it printed: the errors where it is to fail."""
         ended = subprocess.run(
             [sys.executable, "-m", "nas.cli", *map(str, arguments)],
             cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=150,

@@ -31,7 +31,7 @@ COMMANDS = [
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command, in this process and an empty folder: gives its exit code, output and errors."""
+    """The command, in this process and an empty folder: returns its exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(sys, "path", list(sys.path))

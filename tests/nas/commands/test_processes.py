@@ -28,7 +28,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def finish(folder: Path, *arguments: object, seconds: float = 120) -> str:
-    """Run the command to its end; gives what it printed."""
+    """Runs the command to its end and returns what it printed."""
     ended = subprocess.run(
         command(*arguments), cwd=folder, capture_output=True, text=True, check=False, timeout=seconds
     )
@@ -91,7 +91,7 @@ def test_a_search_of_ones_own_networks_of_which_a_third_fail_finishes_with_the_r
 
 
 def stop(folder: Path, number: signal.Signals, *options: object) -> list[str]:
-    """Begin a search, stop it by a signal; gives the command with which it says to go on."""
+    """Begins a search, stops it by a signal, and returns the command with which it says to go on."""
     driver = begin(folder, "search", SCRIPTS / "small_search.py", "--name", "it's mine", *options)
     wait_for(folder, 2, driver)
     rows = json.loads(finish(folder, "leaderboard", "--format", "json"))
