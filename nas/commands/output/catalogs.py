@@ -12,6 +12,7 @@ from nas.integrations.names import catalog as trackers
 from nas.results.text import duration, first_sentence
 from nas.store.store import Store
 from search_spaces.catalog import catalog as spaces
+from search_spaces.errors import FormatError
 from search_spaces.plugins import Catalog
 from workers.executors import catalog as executors
 from workers.problems import catalog as problems
@@ -48,15 +49,19 @@ def print_searches(store: str) -> None:
     rows = []
     with Store(store) as opened:
         for record in opened.searches():
-            description = record.description
+            state = record.state
+            try:
+                description = record.description
+                objectives = ", ".join(map(str, description.objectives))
+                about = [description.problem, description.controller, objectives]
+            except FormatError as error:
+                state, about = f"damaged: {error.__cause__ or error}", ["", "", ""]
             rows.append(
                 [
                     str(record.id),
                     record.name,
-                    record.state,
-                    description.problem,
-                    description.controller,
-                    ", ".join(map(str, description.objectives)),
+                    state,
+                    *about,
                     str(opened.count_trials(record.id)),
                     duration(record.elapsed_seconds),
                     time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created_at)),
