@@ -22,6 +22,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.errors import SearchError, StoreError
 from workers.executor import run_jobs
 from workers.job import Failed, Finished, Job
+from workers.problems.joining import joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -293,7 +294,5 @@ def _with_validation(problem: Problem) -> Problem:
 
 def _together(first: Split, second: Split) -> Split:
     """Returns the examples of two splits of one problem."""
-    from workers.problems.joining import joined
-
     both = joined([first, second], [0, 0])  # of the same domains
     return replace(both, domain=None) if first.domain is second.domain is None else both
