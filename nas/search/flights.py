@@ -1,24 +1,87 @@
-"""The trials of a search that are not over."""
+"""The trials of a search that are not over, each as a flight, and how a flight ends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from controllers.base import Controller, Proposal
 from controllers.planner import Planner
 from nas.description import Description, training_seed
-from nas.records import TRAINED, Leg, Trial
+from nas.records import TRAINED, Leg, Status, Trial
 from workers.job import Checkpoint, Job
+
+
+@dataclass(frozen=True)
+class TrialEnd:
+    """How a trial ends or pauses. What is None stays as the trial has it.
+
+    Attributes:
+        status: the status of the trial from now on.
+        reason: the word for why it failed, was turned down or was not trained.
+        message: a line about that for people.
+        traceback: the end of the traceback of the network's own exception.
+        metrics: the metrics on the validation split, and the costs, by name.
+        test_metrics: the metrics on the test split, by name.
+        epochs: the number of epochs that it was trained for.
+        seconds: the seconds that it has taken, earlier attempts and legs included.
+    """
+
+    status: Status
+    reason: str | None = None
+    message: str | None = None
+    traceback: str | None = None
+    metrics: Mapping[str, float] | None = None
+    test_metrics: Mapping[str, float] | None = None
+    epochs: int | None = None
+    seconds: float | None = None
+
+    def of(self, trial: Trial, step: int) -> Trial:
+        """Returns the trial as it is after this end, told to the controller at a step."""
+        changes = {name: value for name, value in vars(self).items() if value is not None}
+        return replace(trial, told_step=step, **changes)
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A trial on its way from the proposal to its end.
+
+    Attributes:
+        trial: the trial as the store has it.
+        proposal: the proposal of the controller that it tries.
+        leg: the leg that is being trained; None where trials do not pause, and before the first leg.
+    """
+
+    trial: Trial
+    proposal: Proposal
+    leg: Leg | None = None
+
+    @property
+    def number(self) -> int:
+        """The number of the trial."""
+        return self.trial.number
+
+    @property
+    def asked_step(self) -> int:
+        """The step at which the trial, or its leg, was begun."""
+        return self.trial.asked_step if self.leg is None else self.leg.asked_step
+
+    def costs_beside(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Returns what was known of the trial before its training and is not among its metrics, by name."""
+        return {name: value for name, value in self.trial.metrics.items() if name not in metrics}
+
+    def with_trial(self, trial: Trial) -> Flight:
+        """Returns the same flight with the trial as it is now."""
+        return Flight(trial, self.proposal, self.leg)
 
 
 class Flights:
     """The trials of a search that are not over: in training, paused, cut off, or waiting for their twin.
 
     Attributes:
-        running: those in training, by number.
-        paused: those that have paused, by number.
-        interrupted: those of earlier drivers that are to be begun again, in their order.
+        running: the flights in training, by number.
+        paused: the flights that have paused, by number.
+        interrupted: the flights of earlier drivers that are to be begun again, in their order.
     """
 
     def __init__(self) -> None:
@@ -26,7 +89,7 @@ class Flights:
         self.paused: dict[int, Flight] = {}
         self.interrupted: list[Flight] = []
         self._ids: set[str] = set()  # of the architectures that are running
-        self._waiting: dict[str, list[tuple[Trial, Proposal]]] = {}  # repeats of what is being trained
+        self._waiting: dict[str, list[Flight]] = {}  # repeats of what is being trained
 
     @property
     def begun(self) -> int:
@@ -35,29 +98,29 @@ class Flights:
 
     @property
     def paused_before(self) -> list[Flight]:
-        """Trials that were interrupted after a pause: they were begun, whatever the budget says now."""
+        """Flights that were interrupted after a pause: they were begun, whatever the budget says now."""
         return [flight for flight in self.interrupted if flight.trial.told_step is not None]
 
     def run(self, flight: Flight) -> None:
-        """A trial is in training from now on."""
-        self.running[flight.trial.number] = flight
+        """Take in a flight that is in training from now on."""
+        self.running[flight.number] = flight
         self._ids.add(flight.trial.architecture_id)
 
     def land(self, number: int) -> Flight:
-        """A trial is in training no more."""
+        """Returns a flight that is in training no more."""
         flight = self.running.pop(number)
         self._ids.discard(flight.trial.architecture_id)
         return flight
 
-    def wait(self, trial: Trial, proposal: Proposal) -> bool:
-        """Let a trial wait for the same network if that is in training; gives whether it is."""
-        if trial.architecture_id not in self._ids:
+    def wait(self, flight: Flight) -> bool:
+        """Let a flight wait for the same network if that is in training; returns whether it is."""
+        if flight.trial.architecture_id not in self._ids:
             return False
-        self._waiting.setdefault(trial.architecture_id, []).append((trial, proposal))
+        self._waiting.setdefault(flight.trial.architecture_id, []).append(flight)
         return True
 
-    def waited(self, architecture_id: str) -> Iterable[tuple[Trial, Proposal]]:
-        """Those that have waited for a network that is over now."""
+    def waited(self, architecture_id: str) -> list[Flight]:
+        """Returns the flights that have waited for a network that is over now."""
         return self._waiting.pop(architecture_id, [])
 
 
@@ -69,15 +132,15 @@ def job_for(
     checkpoint: Checkpoint | None = None,
     initial: bytes | None = None,
 ) -> Job:
-    """What a worker is to do for a trial.
+    """Returns what a worker is to do for a flight.
 
     Args:
-        description: of the search.
+        description: the description of the search.
         flight: the trial, and the leg that is to be trained.
-        epochs: of a trial that is never stopped; None: its recipe's.
-        folder: where its checkpoints lie.
-        checkpoint: from which it goes on.
-        initial: another network's weights, from which it begins.
+        epochs: the epochs of a trial that is never stopped; None: those of its recipe.
+        folder: the folder of its checkpoints.
+        checkpoint: the checkpoint that it goes on from.
+        initial: the weights of another network that it begins from.
     """
     budget, trial = description.budget, flight.trial
     seconds = budget.trial_seconds
@@ -97,22 +160,8 @@ def job_for(
     )
 
 
-@dataclass(frozen=True)
-class Flight:
-    """A trial that is in training; the leg of it, where trials may pause."""
-
-    trial: Trial
-    proposal: Proposal
-    leg: Leg | None = None
-
-    @property
-    def asked_step(self) -> int:
-        """When it, or its leg, was begun."""
-        return self.trial.asked_step if self.leg is None else self.leg.asked_step
-
-
 def tell(planner: Planner, flight: Flight) -> None:
-    """Tell how a trial ended, or paused after a leg, as it is recorded."""
+    """Tell a planner how a flight ended, or paused after a leg, as it is recorded."""
     trial, leg = flight.trial, flight.leg
     values = values_for(planner.controller, trial)
     if trial.status == "paused" and leg is not None:
@@ -122,7 +171,7 @@ def tell(planner: Planner, flight: Flight) -> None:
 
 
 def values_for(controller: Controller, trial: Trial) -> dict[str, float] | None:
-    """What a controller is told of a trial that is over: its values, or None for a failure.
+    """Returns what a controller is told of a trial that is over: its values, or None for a failure.
 
     A network that was turned down for its costs has no values of the objectives. A controller that does not
     know the limit which it broke can only hear that it failed.

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from controllers.base import Controller, Proposal
 from controllers.fidelity import Fidelity
@@ -17,9 +18,9 @@ from nas.records import Leg, Start, Trial
 from nas.results.usage import UsageRecorder
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
-from nas.search.cost_limits import CostCheck
 from nas.search.end import End, end_of
-from nas.search.flights import Flight, Flights, job_for
+from nas.search.flights import Flight, Flights
+from nas.search.launcher import Launcher
 from nas.search.outcomes import Outcomes
 from nas.search.progress import Progress
 from nas.search.replay import Restoring
@@ -28,9 +29,9 @@ from nas.search.standings import Standing
 from nas.store.store import Store
 from nas.store.transaction import Writing
 from search_spaces.architecture import Architecture
-from search_spaces.errors import BuildError, SearchError
+from search_spaces.errors import SearchError
 from workers.executor import Executor
-from workers.job import Checkpoint, Event, Failed, Job, Reported
+from workers.job import Event, Failed, Reported
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
 _BATCH = 64  # asks in one transaction at the most
@@ -77,16 +78,17 @@ class Loop:
         self._began = self._now()
         self._elapsed_before = record.elapsed_seconds
         self._heartbeat = 0.0  # when the store was last told that we live (monotonic)
-        self._rejected = 0  # proposals in a row that broke a limit
-        self._costs = CostCheck(description)
-        self._answers = Answers(store, record, description) if description.reuse_results else None
         self._flights = Flights()
         self._checkpoints = Checkpoints(description, record.name)
         self._outcomes = Outcomes(self.planner, self.standing, self._checkpoints, self.callbacks)
+        self._launcher = Launcher(
+            description, self.planner, self._flights, self._outcomes, self._checkpoints,
+            Answers(store, record, description) if description.reuse_results else None,
+            partial(store.weights, record.id),
+        )  # fmt: skip
         self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
         self._usage = UsageRecorder()
-        self._jobs: list[Job] = []  # to be started after the commit
 
     @property
     def controller(self) -> Controller:
@@ -149,7 +151,7 @@ class Loop:
             self.description,
             self.progress,
             begun=self.progress.trials + self._flights.begun,
-            rejected=self._rejected,
+            rejected=self._launcher.rejected,
             exhausted=spent and not self._flights.interrupted,
         )
 
@@ -205,7 +207,7 @@ class Loop:
             if end is not None and not end.waits:
                 writing.interrupt()
                 self._flights.running.clear()
-                self._jobs.clear()
+                self._launcher.jobs.clear()
             if self._usage.due(self._now()) or (end is not None and not self._flights.running):
                 self._usage.write(executor.usage(), writing, self._now(), self._clock())
             if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
@@ -213,9 +215,7 @@ class Loop:
                 self._heartbeat = time.monotonic()
         self.standing.new_weights.clear()
         self._checkpoints.sweep()
-        if self._jobs:
-            executor.start(*self._jobs)
-            self._jobs.clear()
+        self._launcher.start(executor)
         return end
 
     def _slots(self, executor: Executor) -> int:
@@ -266,26 +266,23 @@ class Loop:
         number, until = found
         self.planner.resume(number, until)
         paused = self._flights.paused.pop(number)
-        trial = replace(paused.trial, status="running")
         leg = Leg(number, until, self._outcomes.next_step())
-        self.standing.go_on(trial)
-        writing.update(trial)
+        self.standing.go_on()
         writing.begin_leg(leg)
-        state = self._checkpoints.take(paused.trial)
-        self._send(Flight(trial, paused.proposal, leg), state)
+        checkpoint = self._checkpoints.take(paused.trial)
+        self._launcher.resume(replace(paused, leg=leg), writing, checkpoint)
         return True
 
     def _begin_again(self, flight: Flight, writing: Writing) -> None:
+        """Begin what an earlier driver has left in flight."""
         self._flights.interrupted.remove(flight)
         if flight.trial.told_step is None:
-            self._begin(flight.trial, flight.proposal, writing, flight.leg)
-            return
-        trial = replace(flight.trial, status="running")
-        writing.update(trial)
-        self._send(replace(flight, trial=trial), None)
+            self._launcher.begin(flight, writing)
+        else:
+            self._launcher.resume(flight, writing)
 
     def _ask(self, writing: Writing) -> None:
-        """One more proposal."""
+        """Begin one more proposal."""
         proposal = self._given.popleft() if self._given else self.planner.ask()
         architecture = proposal.architecture
         trial = Trial(
@@ -298,63 +295,7 @@ class Loop:
             asked_step=self._outcomes.next_step(),
         )
         writing.add(trial)
-        self._begin(trial, proposal, writing)
-
-    def _begin(self, trial: Trial, proposal: Proposal, writing: Writing, leg: Leg | None = None) -> None:
-        """A trial to a worker, or answered at once from a limit or from the record."""
-        trial = replace(trial, status="running", started_at=time.time())
-        if trial.architecture_id in self.standing.known:
-            self._outcomes.repeat(trial, proposal, writing)
-            return
-        if not self._flights.wait(trial, proposal):
-            if self._costs.needed:
-                checked = self._check_costs(trial, proposal, writing)
-                if checked is None:
-                    return
-                trial = checked
-            answer = None if self._answers is None else self._answers.find(proposal.architecture)
-            if answer is not None:
-                self._outcomes.take_over(trial, proposal, answer, writing)
-                return
-            if leg is None and (until := self.planner.begin(proposal)) is not None:
-                leg = Leg(trial.number, until, self._outcomes.next_step())
-                writing.begin_leg(leg)
-            trial, initial = self._inherit(trial, proposal)
-            self._send(Flight(trial, proposal, leg), None, initial)
-        writing.update(trial)
-
-    def _inherit(self, trial: Trial, proposal: Proposal) -> tuple[Trial, bytes | None]:
-        """The weights that a trial begins from, and the trial, which says whose; None: from nothing."""
-        if self.description.inherit_weights:
-            kept = {one.architecture_id: one.number for one in self.standing.kept.values()}
-            for parent in proposal.parents:
-                number = kept.get(parent, -1)
-                data = self.standing.new_weights.get(number) or self.store.weights(self.record.id, number)
-                if data is not None:
-                    return replace(trial, message=f"began from the weights of trial {number}"), data
-        return replace(trial, message=None), None
-
-    def _send(self, flight: Flight, checkpoint: Checkpoint | None, initial: bytes | None = None) -> None:
-        """Have a trial trained after the commit, from its checkpoint or from another's weights if given."""
-        self._flights.run(flight)
-        epochs, folder = self.planner.fidelity.max_epochs, self._checkpoints.folder(flight.trial)
-        self._jobs.append(job_for(self.description, flight, epochs, folder, checkpoint, initial))
-
-    def _check_costs(self, trial: Trial, proposal: Proposal, writing: Writing) -> Trial | None:
-        """The trial with its costs; None if they break a limit, or are not to be had: then it is over."""
-        try:
-            costs = self._costs.costs(proposal.architecture)
-        except BuildError as error:
-            self._outcomes.not_built(trial, proposal, str(error), writing)
-            return None
-        trial = replace(trial, metrics=costs)
-        broken = self._costs.broken(costs)
-        if broken is not None:
-            self._rejected += 1
-            self._outcomes.turn_down(trial, proposal, broken, writing)
-            return None
-        self._rejected = 0
-        return trial
+        self._launcher.begin(Flight(trial, proposal), writing)
 
     # -- taking --------------------------------------------------------------------------------------------
 
@@ -364,8 +305,7 @@ class Loop:
             return False  # of a job that was given up
         if isinstance(event, Reported):
             flight = self._flights.running[event.number]
-            trial = self._outcomes.epoch(event, flight.trial, writing)
-            self._flights.running[event.number] = replace(flight, trial=trial)
+            self._flights.running[event.number] = self._outcomes.epoch(event, flight, writing)
             return False
         flight = self._flights.land(event.number)
         if event.log:
@@ -374,6 +314,6 @@ class Loop:
             self._outcomes.fail(event, flight, writing)
         elif (paused := self._outcomes.finish(event, flight, writing)) is not None:
             self._flights.paused[event.number] = paused
-        for trial, proposal in self._flights.waited(flight.trial.architecture_id):
-            self._outcomes.repeat(trial, proposal, writing)
+        for twin in self._flights.waited(flight.trial.architecture_id):
+            self._outcomes.repeat(twin, writing)
         return True

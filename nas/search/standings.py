@@ -53,8 +53,8 @@ class Standing:
             self._best = key
             progress.best = (trial.metrics[objective.metric], trial.architecture_id)
 
-    def go_on(self, trial: Trial) -> None:
-        """A trial that had paused is in training again."""
+    def go_on(self) -> None:
+        """Count that a trial that had paused is in training again."""
         self.progress.paused -= 1
 
     def keep(self, trial: Trial, weights: Weights, writing: Writing) -> None:

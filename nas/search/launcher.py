@@ -1,0 +1,134 @@
+"""How a trial of a search begins: sent to a worker, or answered at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from controllers.planner import Planner
+from nas.description import Description
+from nas.records import Leg
+from nas.search.checkpoints import Checkpoints
+from nas.search.cost_limits import CostCheck
+from nas.search.flights import Flight, Flights, job_for
+from nas.search.outcomes import Outcomes
+from nas.search.reused_results import Answers
+from nas.search.standings import Standing
+from nas.store.transaction import Writing
+from search_spaces.errors import BuildError
+from workers.executor import Executor
+from workers.job import Checkpoint, Job
+
+
+class Launcher:
+    """Begins flights. Jobs are gathered and start after the commit: what runs is in the store.
+
+    Args:
+        description: the description of the search.
+        planner: who says how long a trial trains before it pauses.
+        flights: the flights of the search; those that begin are put there.
+        outcomes: how flights end that are answered at once.
+        checkpoints: where trials are saved.
+        answers: the results of other searches; None: they are not looked at.
+        stored_weights: reads the weights of a trial from the store, by number.
+
+    Attributes:
+        rejected: the number of proposals in a row that broke a limit.
+        jobs: the jobs to be started after the commit.
+    """
+
+    def __init__(
+        self,
+        description: Description,
+        planner: Planner,
+        flights: Flights,
+        outcomes: Outcomes,
+        checkpoints: Checkpoints,
+        answers: Answers | None,
+        stored_weights: Callable[[int], bytes | None],
+    ) -> None:
+        self.description, self.planner = description, planner
+        self.flights, self.outcomes, self.checkpoints = flights, outcomes, checkpoints
+        self.standing: Standing = outcomes.standing
+        self.rejected = 0
+        self.jobs: list[Job] = []
+        self._answers, self._stored_weights = answers, stored_weights
+        self._costs = CostCheck(description)
+
+    def begin(self, flight: Flight, writing: Writing) -> None:
+        """Send a flight to a worker, or answer it from a limit, the record or another search."""
+        flight = flight.with_trial(replace(flight.trial, status="running", started_at=time.time()))
+        if flight.trial.architecture_id in self.standing.known:
+            self.outcomes.repeat(flight, writing)
+            return
+        if self.flights.wait(flight):
+            writing.update(flight.trial)
+            return
+        checked = self._check_costs(flight, writing) if self._costs.needed else flight
+        if checked is None or self._reuse(checked, writing):
+            return
+        flight = checked
+        if flight.leg is None and (until := self.planner.begin(flight.proposal)) is not None:
+            leg = Leg(flight.number, until, self.outcomes.next_step())
+            writing.begin_leg(leg)
+            flight = replace(flight, leg=leg)
+        flight, initial = self._inherit(flight)
+        self._send(flight, initial=initial)
+        writing.update(flight.trial)
+
+    def resume(self, flight: Flight, writing: Writing, checkpoint: Checkpoint | None = None) -> None:
+        """Let a flight that has paused go on with its leg, from its checkpoint if there is one."""
+        flight = flight.with_trial(replace(flight.trial, status="running"))
+        writing.update(flight.trial)
+        self._send(flight, checkpoint)
+
+    def start(self, executor: Executor) -> None:
+        """Start the jobs that were gathered."""
+        if self.jobs:
+            executor.start(*self.jobs)
+            self.jobs.clear()
+
+    def _send(
+        self, flight: Flight, checkpoint: Checkpoint | None = None, initial: bytes | None = None
+    ) -> None:
+        self.flights.run(flight)
+        epochs, folder = self.planner.fidelity.max_epochs, self.checkpoints.folder(flight.trial)
+        self.jobs.append(job_for(self.description, flight, epochs, folder, checkpoint, initial))
+
+    def _check_costs(self, flight: Flight, writing: Writing) -> Flight | None:
+        """Returns the flight with its costs; None if they break a limit, or cannot be counted: it is over."""
+        try:
+            costs = self._costs.costs(flight.proposal.architecture)
+        except BuildError as error:
+            self.outcomes.not_built(flight, str(error), writing)
+            return None
+        flight = flight.with_trial(replace(flight.trial, metrics=costs))
+        broken = self._costs.broken(costs)
+        if broken is not None:
+            self.rejected += 1
+            self.outcomes.turn_down(flight, broken, writing)
+            return None
+        self.rejected = 0
+        return flight
+
+    def _reuse(self, flight: Flight, writing: Writing) -> bool:
+        """End a flight with the result of another search if one has it; returns whether."""
+        answer = None if self._answers is None else self._answers.find(flight.proposal.architecture)
+        if answer is None:
+            return False
+        self.outcomes.reuse(flight, answer, writing)
+        return True
+
+    def _inherit(self, flight: Flight) -> tuple[Flight, bytes | None]:
+        """Returns the flight, which says whose weights it begins from, and those weights if there are any."""
+        message = data = None
+        if self.description.inherit_weights:
+            kept = {one.architecture_id: one.number for one in self.standing.kept.values()}
+            for parent in flight.proposal.parents:
+                number = kept.get(parent, -1)
+                data = self.standing.new_weights.get(number) or self._stored_weights(number)
+                if data is not None:
+                    message = f"began from the weights of trial {number}"
+                    break
+        return flight.with_trial(replace(flight.trial, message=message)), data
