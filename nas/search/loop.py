@@ -22,7 +22,7 @@ from nas.search.end import End, end_of
 from nas.search.flights import Flight, Flights
 from nas.search.launcher import Launcher
 from nas.search.outcomes import Outcomes
-from nas.search.progress import Progress
+from nas.search.progress import Clock, Progress
 from nas.search.replay import Restoring
 from nas.search.reused_results import Answers
 from nas.search.standings import Standing
@@ -71,12 +71,9 @@ class Loop:
         self.planner, self.driver = Planner(controller, fidelity), driver
         self.callbacks = callbacks or Callbacks([])
         self.progress = Progress(
-            record.name, description.budget, description.objectives[0].metric, elapsed=record.elapsed_seconds
+            record.name, description.budget, description.objectives[0].metric, Clock(record.elapsed_seconds)
         )
         self.standing = Standing(description, self.progress)
-        self._now: Callable[[], float] = time.monotonic  # the executor's clock, as soon as there is one
-        self._began = self._now()
-        self._elapsed_before = record.elapsed_seconds
         self._heartbeat = 0.0  # when the store was last told that we live (monotonic)
         self._flights = Flights()
         self._checkpoints = Checkpoints(description, record.name)
@@ -137,7 +134,7 @@ class Loop:
         self._given = deque(proposal for proposal in self._given if proposal.number not in past.numbers)
         if past.interrupted:
             with self.store.writing(self.record.id, self.driver) as writing:
-                writing.beat(self._clock())
+                writing.beat(self.progress.elapsed)
                 for flight in past.interrupted:
                     writing.update(flight.trial)
 
@@ -145,7 +142,6 @@ class Loop:
 
     def over(self) -> End | None:
         """Why nothing more is to be begun, if so."""
-        self._clock()
         spent = not self.controller.repeats and self.controller.exhausted
         return end_of(
             self.description,
@@ -171,8 +167,7 @@ class Loop:
         Raises:
             SearchError: no network was found that respects the limits.
         """
-        self._elapsed_before, self._now = self._clock(), executor.clock
-        self._began = self._now()
+        self.progress.clock = Clock(self.progress.elapsed, executor.clock)
         events: list[Event] = []
         while True:
             end = self._turn(events, executor)
@@ -196,7 +191,7 @@ class Loop:
         self._checkpoints.close()
         with self.store.writing(self.record.id, self.driver) as writing:
             writing.interrupt()
-            writing.search(status=status, reason=reason, driver=None, elapsed_seconds=self._clock())
+            writing.search(status=status, reason=reason, driver=None, elapsed_seconds=self.progress.elapsed)
 
     def _turn(self, events: list[Event], executor: Executor) -> End | None:
         with self.store.writing(self.record.id, self.driver) as writing:
@@ -208,10 +203,11 @@ class Loop:
                 writing.interrupt()
                 self._flights.running.clear()
                 self._launcher.jobs.clear()
-            if self._usage.due(self._now()) or (end is not None and not self._flights.running):
-                self._usage.write(executor.usage(), writing, self._now(), self._clock())
+            now = executor.clock()
+            if self._usage.due(now) or (end is not None and not self._flights.running):
+                self._usage.write(executor.usage(), writing, now, self.progress.elapsed)
             if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
-                writing.beat(self._clock())
+                writing.beat(self.progress.elapsed)
                 self._heartbeat = time.monotonic()
         self.standing.new_weights.clear()
         self._checkpoints.sweep()
@@ -223,16 +219,10 @@ class Loop:
 
     def _patience(self) -> float:
         budget = self.description.budget.seconds
-        return _WAIT if budget is None else min(_WAIT, max(0.01, budget - self._clock()))
-
-    def _clock(self) -> float:
-        self.progress.seconds_here = self._now() - self._began
-        self.progress.elapsed = self._elapsed_before + self.progress.seconds_here
-        return self.progress.elapsed
+        return _WAIT if budget is None else min(_WAIT, max(0.01, budget - self.progress.elapsed))
 
     def _show(self) -> None:
-        self._clock()
-        self.progress.running = len(self._flights.running)
+        self.progress.counts["running"] = len(self._flights.running)
         self.progress.messages += self._checkpoints.messages
         self._checkpoints.messages.clear()
         self.callbacks.tell_noted()

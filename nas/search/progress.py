@@ -1,56 +1,114 @@
-"""Where a running search stands, for whoever watches it."""
+"""How far a running search is, for whoever watches it."""
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nas.description import Budget
+from nas.records import Status
+
+
+class Clock:
+    """Tells how long a search has taken, in seconds. Asking it changes nothing.
+
+    Args:
+        before: the seconds that the search took until now.
+        now: returns the seconds since some moment; time as the workers have it.
+    """
+
+    def __init__(self, before: float = 0.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._before, self._now, self._began = before, now, now()
+
+    def here(self) -> float:
+        """Returns the seconds since this clock was made."""
+        return self._now() - self._began
+
+    def elapsed(self) -> float:
+        """Returns the seconds of the search, those before this clock included."""
+        return self._before + self.here()
 
 
 @dataclass
 class Progress:
-    """Where a search stands. The search itself keeps it up to date; callbacks read it.
+    """How far a search is. The search keeps it up to date; callbacks read it.
 
     Attributes:
-        name: of the search.
-        budget: when it ends.
-        objective: the first one's metric.
-        complete, paused, failed, infeasible, repeated, running: numbers of trials.
-        best: value of the first objective of the best feasible trial, and the id of its architecture.
-        elapsed: seconds, of earlier drivers too.
-        seconds_here: of this driver.
-        trials_here: trials that it has trained, at least to a first pause.
-        messages: what happened since the last look, a line each (failures).
+        name: the name of the search.
+        budget: the budget of the search.
+        objective: the metric of the first objective.
+        clock: the clock of the search.
+        counts: the number of trials by status: those that are over, have paused or are running.
+        best: the value of the first objective of the best feasible trial, and the id of its architecture.
+        trials_here: the number of trials that this driver has trained, at least to a first pause.
+        messages: what happened since the last turn, a line each (failures).
     """
 
     name: str
     budget: Budget
     objective: str
-    complete: int = 0
-    paused: int = 0
-    failed: int = 0
-    infeasible: int = 0
-    repeated: int = 0
-    running: int = 0
+    clock: Clock = field(default_factory=Clock)
+    counts: Counter[Status] = field(default_factory=Counter)
     best: tuple[float, str] | None = None
-    elapsed: float = 0.0
-    seconds_here: float = 0.0
     trials_here: int = 0
     messages: list[str] = field(default_factory=list)
 
     @property
+    def complete(self) -> int:
+        """The number of trials that were trained and measured."""
+        return self.counts["complete"]
+
+    @property
+    def paused(self) -> int:
+        """The number of trials that have paused."""
+        return self.counts["paused"]
+
+    @property
+    def failed(self) -> int:
+        """The number of trials that failed."""
+        return self.counts["failed"]
+
+    @property
+    def infeasible(self) -> int:
+        """The number of trials that broke a limit before any training."""
+        return self.counts["infeasible"]
+
+    @property
+    def repeated(self) -> int:
+        """The number of trials that were answered from the record of the same network."""
+        return self.counts["repeated"]
+
+    @property
+    def running(self) -> int:
+        """The number of trials in training."""
+        return self.counts["running"]
+
+    @property
     def trials(self) -> int:
-        """Trials that are over, or have paused, and count towards the budget."""
+        """The number of trials that are over, or have paused, and count towards the budget."""
         return self.complete + self.paused + self.failed + self.repeated
 
     @property
+    def elapsed(self) -> float:
+        """The seconds of the search, those of earlier drivers included."""
+        return self.clock.elapsed()
+
+    @property
+    def seconds_here(self) -> float:
+        """The seconds of this driver."""
+        return self.clock.here()
+
+    @property
     def trials_per_minute(self) -> float:
-        """Speed of this driver."""
-        return 60 * self.trials_here / self.seconds_here if self.seconds_here > 0 else 0.0
+        """The speed of this driver."""
+        seconds = self.seconds_here
+        return 60 * self.trials_here / seconds if seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds to the end of the budget, estimated from the speed so far; None where unknown."""
+        """The seconds to the end of the budget, estimated from the speed so far; None where unknown."""
         left = []
         if self.budget.seconds is not None:
             left.append(self.budget.seconds - self.elapsed)

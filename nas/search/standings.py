@@ -40,7 +40,7 @@ class Standing:
     def count(self, trial: Trial) -> None:
         """Take a trial that is over or has paused into account."""
         progress = self.progress
-        setattr(progress, trial.status, getattr(progress, trial.status) + 1)
+        progress.counts[trial.status] += 1
         if trial.status == "repeated":
             return
         if self.known.setdefault(trial.architecture_id, trial).number == trial.number:
@@ -55,7 +55,7 @@ class Standing:
 
     def go_on(self) -> None:
         """Count that a trial that had paused is in training again."""
-        self.progress.paused -= 1
+        self.progress.counts["paused"] -= 1
 
     def keep(self, trial: Trial, weights: Weights, writing: Writing) -> None:
         """Keep the weights of a trial if it is among the best, at the cost of the worst kept."""
