@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from nas.description import Budget, Description, SearchRecord
 from nas.records import MEASURED, Status
+from nas.search.history import TrialHistory
 from nas.search.progress import Progress
-from nas.search.standings import Standing
 from nas.store.store import Store
 from search_spaces.errors import SearchError
 
@@ -96,9 +96,9 @@ def extended(
     description = record.description
     own, objective = description.budget, description.objectives[0]
     progress = Progress(record.name, own, objective.metric)
-    standing = Standing(description, progress)
+    history = TrialHistory(description, progress)
     for trial in store.trials(record.id, statuses=_COUNTED):
-        standing.count(trial)
+        history.count(trial)
     reached = (
         own.target is not None
         and progress.best is not None

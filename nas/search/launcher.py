@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from controllers.planner import Planner
@@ -13,8 +12,7 @@ from nas.search.checkpoints import Checkpoints
 from nas.search.cost_limits import CostCheck
 from nas.search.flights import Flight, Flights, job_for
 from nas.search.outcomes import Outcomes
-from nas.search.reused_results import Answers
-from nas.search.standings import Standing
+from nas.search.reused_results import ReusedResults
 from nas.store.transaction import Writing
 from search_spaces.errors import BuildError
 from workers.executor import Executor
@@ -30,8 +28,7 @@ class Launcher:
         flights: the flights of the search; those that begin are put there.
         outcomes: how flights end that are answered at once.
         checkpoints: where trials are saved.
-        answers: the results of other searches; None: they are not looked at.
-        stored_weights: reads the weights of a trial from the store, by number.
+        results: the results of other searches; None: they are not looked at.
 
     Attributes:
         rejected: the number of proposals in a row that broke a limit.
@@ -45,21 +42,18 @@ class Launcher:
         flights: Flights,
         outcomes: Outcomes,
         checkpoints: Checkpoints,
-        answers: Answers | None,
-        stored_weights: Callable[[int], bytes | None],
+        results: ReusedResults | None,
     ) -> None:
         self.description, self.planner = description, planner
         self.flights, self.outcomes, self.checkpoints = flights, outcomes, checkpoints
-        self.standing: Standing = outcomes.standing
         self.rejected = 0
         self.jobs: list[Job] = []
-        self._answers, self._stored_weights = answers, stored_weights
-        self._costs = CostCheck(description)
+        self._results, self._costs = results, CostCheck(description)
 
     def begin(self, flight: Flight, writing: Writing) -> None:
         """Send a flight to a worker, or answer it from a limit, the record or another search."""
         flight = flight.with_trial(replace(flight.trial, status="running", started_at=time.time()))
-        if flight.trial.architecture_id in self.standing.known:
+        if flight.trial.architecture_id in self.outcomes.history.known:
             self.outcomes.repeat(flight, writing)
             return
         if self.flights.wait(flight):
@@ -114,21 +108,16 @@ class Launcher:
 
     def _reuse(self, flight: Flight, writing: Writing) -> bool:
         """End a flight with the result of another search if one has it; returns whether."""
-        answer = None if self._answers is None else self._answers.find(flight.proposal.architecture)
-        if answer is None:
+        result = None if self._results is None else self._results.find(flight.proposal.architecture)
+        if result is None:
             return False
-        self.outcomes.reuse(flight, answer, writing)
+        self.outcomes.reuse(flight, result, writing)
         return True
 
     def _inherit(self, flight: Flight) -> tuple[Flight, bytes | None]:
         """Returns the flight, which says whose weights it begins from, and those weights if there are any."""
-        message = data = None
-        if self.description.inherit_weights:
-            kept = {one.architecture_id: one.number for one in self.standing.kept.values()}
-            for parent in flight.proposal.parents:
-                number = kept.get(parent, -1)
-                data = self.standing.new_weights.get(number) or self._stored_weights(number)
-                if data is not None:
-                    message = f"began from the weights of trial {number}"
-                    break
+        parents = flight.proposal.parents if self.description.inherit_weights else ()
+        found = self.outcomes.weights.find(parents) if parents else None
+        number, data = found if found is not None else (None, None)
+        message = None if number is None else f"began from the weights of trial {number}"
         return flight.with_trial(replace(flight.trial, message=message)), data

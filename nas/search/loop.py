@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from controllers.base import Controller, Proposal
 from controllers.fidelity import Fidelity
@@ -20,12 +19,13 @@ from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
 from nas.search.end import End, end_of
 from nas.search.flights import Flight, Flights
+from nas.search.history import TrialHistory
+from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
 from nas.search.outcomes import Outcomes
 from nas.search.progress import Clock, Progress
-from nas.search.replay import Restoring
-from nas.search.reused_results import Answers
-from nas.search.standings import Standing
+from nas.search.replay import Replay
+from nas.search.reused_results import ReusedResults
 from nas.store.store import Store
 from nas.store.transaction import Writing
 from search_spaces.architecture import Architecture
@@ -73,15 +73,17 @@ class Loop:
         self.progress = Progress(
             record.name, description.budget, description.objectives[0].metric, Clock(record.elapsed_seconds)
         )
-        self.standing = Standing(description, self.progress)
+        self.history = TrialHistory(description, self.progress)
         self._heartbeat = 0.0  # when the store was last told that we live (monotonic)
         self._flights = Flights()
         self._checkpoints = Checkpoints(description, record.name)
-        self._outcomes = Outcomes(self.planner, self.standing, self._checkpoints, self.callbacks)
+        self._weights = KeptWeights(description, store, record.id)
+        self._outcomes = Outcomes(
+            self.planner, self.history, self._weights, self._checkpoints, self.callbacks
+        )
         self._launcher = Launcher(
             description, self.planner, self._flights, self._outcomes, self._checkpoints,
-            Answers(store, record, description) if description.reuse_results else None,
-            partial(store.weights, record.id),
+            ReusedResults(store, record, description) if description.reuse_results else None,
         )  # fmt: skip
         self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
@@ -127,15 +129,16 @@ class Loop:
         Raises:
             SearchError: a trial's decisions now give another network: the space has changed.
         """
-        restoring = Restoring(self.store, self.record, self.planner, self.standing, asked=self._num_given)
-        past = restoring.run(rebuild)
-        self._outcomes.step = past.step
-        self._flights.interrupted, self._flights.paused = past.interrupted, past.paused
-        self._given = deque(proposal for proposal in self._given if proposal.number not in past.numbers)
-        if past.interrupted:
+        replay = Replay(self.store, self.record, self.planner, self.history, asked=self._num_given)
+        state = replay.run(rebuild)
+        self._outcomes.step = state.step
+        self._weights.trials = state.kept
+        self._flights.interrupted, self._flights.paused = state.interrupted, state.paused
+        self._given = deque(proposal for proposal in self._given if proposal.number not in state.numbers)
+        if state.interrupted:
             with self.store.writing(self.record.id, self.driver) as writing:
                 writing.beat(self.progress.elapsed)
-                for flight in past.interrupted:
+                for flight in state.interrupted:
                     writing.update(flight.trial)
 
     # -- the turn ------------------------------------------------------------------------------------------
@@ -209,7 +212,7 @@ class Loop:
             if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
                 writing.beat(self.progress.elapsed)
                 self._heartbeat = time.monotonic()
-        self.standing.new_weights.clear()
+        self._weights.written()
         self._checkpoints.sweep()
         self._launcher.start(executor)
         return end
@@ -223,8 +226,9 @@ class Loop:
 
     def _show(self) -> None:
         self.progress.counts["running"] = len(self._flights.running)
-        self.progress.messages += self._checkpoints.messages
-        self._checkpoints.messages.clear()
+        for storage in (self._checkpoints, self._weights):
+            self.progress.messages += storage.messages
+            storage.messages.clear()
         self.callbacks.tell_noted()
         self.callbacks.tell(lambda callback: callback.on_turn(self.progress))
         self.progress.messages.clear()
@@ -257,7 +261,7 @@ class Loop:
         self.planner.resume(number, until)
         paused = self._flights.paused.pop(number)
         leg = Leg(number, until, self._outcomes.next_step())
-        self.standing.go_on()
+        self.history.resume()
         writing.begin_leg(leg)
         checkpoint = self._checkpoints.take(paused.trial)
         self._launcher.resume(replace(paused, leg=leg), writing, checkpoint)

@@ -9,8 +9,9 @@ from nas.records import TRAINED, EpochReport
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
 from nas.search.flights import Flight, TrialEnd, tell
-from nas.search.reused_results import REUSED, Answer
-from nas.search.standings import Standing
+from nas.search.history import TrialHistory
+from nas.search.kept_weights import KeptWeights
+from nas.search.reused_results import REUSED, ReusedResult
 from nas.store.transaction import Writing
 from workers.job import Failed, Finished, HeldWeights, Reported
 
@@ -20,7 +21,8 @@ class Outcomes:
 
     Args:
         planner: who is told.
-        standing: what counts and ranks them, and keeps the weights of the best.
+        history: what counts and scores them.
+        weights: what keeps the weights of the best.
         checkpoints: what keeps or removes their checkpoints.
         callbacks: who is told as soon as the store has it.
 
@@ -29,9 +31,14 @@ class Outcomes:
     """
 
     def __init__(
-        self, planner: Planner, standing: Standing, checkpoints: Checkpoints, callbacks: Callbacks
+        self,
+        planner: Planner,
+        history: TrialHistory,
+        weights: KeptWeights,
+        checkpoints: Checkpoints,
+        callbacks: Callbacks,
     ) -> None:
-        self.planner, self.standing = planner, standing
+        self.planner, self.history, self.weights = planner, history, weights
         self.checkpoints, self.callbacks = checkpoints, callbacks
         self.step = 0
 
@@ -65,7 +72,7 @@ class Outcomes:
             self.checkpoints.remove(trial)
         else:
             self.checkpoints.keep(ended.trial, checkpoint)
-        self.standing.keep(ended.trial, event.weights, writing)
+        self.weights.keep(ended.trial, event.weights, writing)
         return None if checkpoint is None else ended
 
     def fail(self, event: Failed, flight: Flight, writing: Writing) -> None:
@@ -80,9 +87,9 @@ class Outcomes:
         )
         self._end(flight, end, writing)
         self.checkpoints.remove(trial)
-        self.standing.drop(trial.number, writing)
+        self.weights.drop(trial.number, writing)
         said = f"{trial.architecture_id} failed ({event.reason}): {event.message}"
-        self.standing.progress.messages.append(said)
+        self.history.progress.messages.append(said)
 
     def not_built(self, flight: Flight, message: str, writing: Writing) -> None:
         """End a flight whose network cannot be built, as its costs were to be counted."""
@@ -94,28 +101,28 @@ class Outcomes:
 
     def repeat(self, flight: Flight, writing: Writing) -> None:
         """End a flight whose network was tried before, with the result of that."""
-        twin = self.standing.known[flight.trial.architecture_id]
+        twin = self.history.known[flight.trial.architecture_id]
         message = f"the same network as trial {twin.number}"
         end = TrialEnd("repeated", twin.reason, message, metrics=twin.metrics, test_metrics=twin.test_metrics)
         self._end(flight, end, writing)
 
-    def reuse(self, flight: Flight, answer: Answer, writing: Writing) -> None:
+    def reuse(self, flight: Flight, result: ReusedResult, writing: Writing) -> None:
         """End a flight with the result that another search has of its network."""
-        for report in answer.reports:
+        for report in result.reports:
             if report.epoch > (flight.trial.epochs or 0):  # else trained in part, before an interruption
                 flight = self._report(flight, report, writing)
-        found = answer.trial
+        found = result.trial
         end = TrialEnd(
             "complete",
             REUSED,
-            f"the result of trial {found.number} of search {answer.search}",
+            f"the result of trial {found.number} of search {result.search}",
             metrics={**found.metrics, **flight.costs_beside(found.metrics)},
             test_metrics=found.test_metrics,
             epochs=found.epochs,
         )
         ended = self._end(flight, end, writing)
-        if answer.weights is not None:
-            self.standing.keep(ended.trial, HeldWeights(answer.weights), writing)
+        if result.weights is not None:
+            self.weights.keep(ended.trial, HeldWeights(result.weights), writing)
 
     def _report(self, flight: Flight, report: EpochReport, writing: Writing) -> Flight:
         trial = replace(flight.trial, epochs=report.epoch)
@@ -126,12 +133,12 @@ class Outcomes:
     def _end(self, flight: Flight, end: TrialEnd, writing: Writing) -> Flight:
         """Record how a flight ended or paused, and tell the controller; returns it as it is then."""
         trial = end.of(flight.trial, self.next_step())
-        trial = replace(trial, score=self.standing.score(trial))
+        trial = replace(trial, score=self.history.score(trial))
         writing.update(trial)
-        self.standing.count(trial)
+        self.history.count(trial)
         trained = trial.status in TRAINED
         if trained and flight.trial.told_step is None and trial.reason != REUSED:
-            self.standing.progress.trials_here += 1
+            self.history.progress.trials_here += 1
         leg = flight.leg if trained else None
         if leg is not None:
             metrics = None if trial.status == "failed" else trial.metrics

@@ -11,53 +11,56 @@ from controllers.planner import Planner
 from nas.description import SearchRecord
 from nas.records import TRAINED, Leg, Trial
 from nas.search.flights import Flight, tell
-from nas.search.standings import Standing
+from nas.search.history import TrialHistory
 from nas.store.store import Store
 from search_spaces.architecture import Architecture
 from search_spaces.errors import SearchError
 
 
 @dataclass
-class Past:
-    """What the store says of a search's drivers before this one.
+class ReplayedState:
+    """Where the drivers of a search before this one left it.
 
     Attributes:
-        step: calls of the controller so far.
-        numbers: of the trials that were asked for.
-        interrupted: what was in flight, in the order in which it was begun.
-        paused: trials that have paused, by number.
+        step: the number of calls of the controller so far.
+        numbers: the numbers of the trials that were asked for.
+        interrupted: the flights that were cut off, in the order in which they were begun.
+        paused: the flights that have paused, by number.
+        kept: the trials whose weights are kept, by number.
     """
 
     step: int = 0
     numbers: set[int] = field(default_factory=set)
     interrupted: list[Flight] = field(default_factory=list)
     paused: dict[int, Flight] = field(default_factory=dict)
+    kept: dict[int, Trial] = field(default_factory=dict)
 
 
-class Restoring:
-    """Replays the calls that a search's controller and fidelity got.
+class Replay:
+    """Repeats the calls that the controller and the fidelity of a search got from earlier drivers.
 
     Args:
-        store: that knows them.
-        record: the search in it.
-        planner: new.
-        standing: new; it comes to know the trials that are over.
-        asked: how many proposals were asked for already, of those that a search starts from.
+        store: the store that has their record.
+        record: the record of the search.
+        planner: a new planner, which gets the calls.
+        history: a new history, which comes to know the trials that are over.
+        asked: the number of proposals that the new planner was asked for already: networks that the search
+            begins with.
     """
 
     def __init__(
-        self, store: Store, record: SearchRecord, planner: Planner, standing: Standing, asked: int
+        self, store: Store, record: SearchRecord, planner: Planner, history: TrialHistory, asked: int
     ) -> None:
-        self.store, self.record, self.planner, self.standing = store, record, planner, standing
+        self.store, self.record, self.planner, self.history = store, record, planner, history
         self._asked = asked
-        self._past = Past()
+        self._state = ReplayedState()
         self._calls: list[tuple[int, Callable[[], object]]] = []
 
-    def run(self, rebuild: Callable[[Trial], Architecture]) -> Past:
-        """Do it.
+    def run(self, rebuild: Callable[[Trial], Architecture]) -> ReplayedState:
+        """Repeat the calls; returns where the search stands after them.
 
         Args:
-            rebuild: the architecture of a trial from its decisions.
+            rebuild: returns the architecture of a trial from its decisions.
 
         Raises:
             SearchError: a trial's decisions now give another network: the space has changed.
@@ -82,14 +85,14 @@ class Restoring:
         self._calls.sort(key=lambda call: call[0])
         for _, call in self._calls:
             call()
-        past = self._past
-        past.numbers = set(trials)
-        past.step = max(
+        state = self._state
+        state.numbers = set(trials)
+        state.step = max(
             [*(step for step, _ in self._calls), *(it.asked_step for it in trials.values())], default=0
         )
-        past.interrupted.sort(key=lambda flight: flight.asked_step)
-        self.standing.kept = {number: trials[number] for number in self.store.kept_weights(search)}
-        return past
+        state.interrupted.sort(key=lambda flight: flight.asked_step)
+        state.kept = {number: trials[number] for number in self.store.kept_weights(search)}
+        return state
 
     def _restore(self, trial: Trial, proposal: Proposal, legs: list[Leg], epochs: int | None) -> None:
         """What was called for a trial after it was asked for, and where it stands."""
@@ -106,13 +109,13 @@ class Restoring:
         if cut is not None or trial.told_step is None:
             # what was reported stays: the same epochs are not reported again
             interrupted = replace(trial, status="interrupted", epochs=epochs)
-            self._past.interrupted.append(Flight(interrupted, proposal, cut))
+            self._state.interrupted.append(Flight(interrupted, proposal, cut))
             return
         if not legs:
             self._call_tell(trial.told_step, Flight(trial, proposal))
-        self.standing.count(trial)
+        self.history.count(trial)
         if trial.status == "paused":
-            self._past.paused[trial.number] = Flight(trial, proposal, legs[-1] if legs else None)
+            self._state.paused[trial.number] = Flight(trial, proposal, legs[-1] if legs else None)
 
     def _call_tell(self, step: int, flight: Flight) -> None:
         self._calls.append((step, partial(tell, self.planner, flight)))

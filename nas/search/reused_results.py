@@ -1,4 +1,4 @@
-"""Answering the trials of a search from results that other searches of its store have."""
+"""Results that a search takes over from other searches of its store, in place of training."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ search that inherits takes none over at all (see `nas.search.Search`).
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReusedResult:
     """A result that another search has.
 
     Attributes:
-        search: its name.
-        trial: its trial.
-        reports: the epochs of that.
-        weights: if they are kept (safetensors).
+        search: the name of that search.
+        trial: its trial of the network.
+        reports: the epochs of the trial.
+        weights: the weights of the trial (safetensors); None: they are not kept.
     """
 
     search: str
@@ -41,16 +41,17 @@ class Answer:
     weights: bytes | None
 
 
-class Answers:
+class ReusedResults:
     """The results of other searches that are those which a search would come to itself.
 
-    Of the same network and recipe, on the same data, trained to its end, with the same epochs and seed. That
-    gives the same metrics on the same kind of device; on which one is not looked at.
+    They are of the same network and recipe, trained to its end on the same data, with the same epochs and
+    seed: the metrics are the same on the same kind of device. On which kind they were measured is not looked
+    at.
 
     Args:
-        store: of the search.
-        record: the search in it.
-        description: of the search.
+        store: the store of the search.
+        record: the record of the search.
+        description: the description of the search.
     """
 
     def __init__(self, store: Store, record: SearchRecord, description: Description) -> None:
@@ -61,18 +62,18 @@ class Answers:
             if other.id != record.id and _alike(other.description, description)
         ]
 
-    def find(self, architecture: Architecture) -> Answer | None:
-        """The result of this network, of the first search that has one."""
+    def find(self, architecture: Architecture) -> ReusedResult | None:
+        """Returns the result of this network in the first search that has one."""
         for search, name in self._searches:
             found = self._store.trials(search, statuses=("complete",), architecture_id=architecture.id)
             for trial in found[:1]:
                 if trial.epochs == self._epochs_of(architecture):
                     reports = self._store.reports(search, trial.number)
-                    return Answer(name, trial, reports, self._store.weights(search, trial.number))
+                    return ReusedResult(name, trial, reports, self._store.weights(search, trial.number))
         return None
 
     def _epochs_of(self, architecture: Architecture) -> int | None:
-        """For how many epochs the search would train it."""
+        """Returns the number of epochs that the search would train it for."""
         if self._epochs is not None:
             return self._epochs
         from workers.recipe import Recipe

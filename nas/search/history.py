@@ -1,0 +1,51 @@
+"""The trials of a running search that are over: who is best, and what repeats are answered from."""
+
+from __future__ import annotations
+
+from controllers.records import judge
+from nas.description import Description
+from nas.records import MEASURED, Trial
+from nas.search.progress import Progress
+
+
+class TrialHistory:
+    """The trials of a search that are over or have paused.
+
+    Args:
+        description: the description of the search.
+        progress: how far the search is; `count` keeps it up to date.
+
+    Attributes:
+        known: the first trial of each architecture that is over, by id: what repeats are answered from.
+    """
+
+    def __init__(self, description: Description, progress: Progress) -> None:
+        self.description, self.progress = description, progress
+        self.known: dict[str, Trial] = {}
+        self._best: tuple[int, float] | None = None  # epochs, where trials pause, and score
+
+    def score(self, trial: Trial) -> float | None:
+        """Returns the first objective of a trained network, higher is better; None: it has none."""
+        objective = self.description.objectives[0]
+        value = trial.metrics.get(objective.metric)
+        return None if value is None or trial.status not in MEASURED else objective.score(value)
+
+    def count(self, trial: Trial) -> None:
+        """Take a trial that is over or has paused into account."""
+        progress = self.progress
+        progress.counts[trial.status] += 1
+        if trial.status == "repeated":
+            return
+        if self.known.setdefault(trial.architecture_id, trial).number == trial.number:
+            self.known[trial.architecture_id] = trial
+        objective = self.description.objectives[0]
+        if trial.score is None or not judge(trial.metrics, [objective], self.description.limits).feasible:
+            return
+        key = (trial.epochs or 0) if self.description.fidelity else 0, trial.score
+        if self._best is None or key > self._best:
+            self._best = key
+            progress.best = (trial.metrics[objective.metric], trial.architecture_id)
+
+    def resume(self) -> None:
+        """Count that a trial that had paused is in training again."""
+        self.progress.counts["paused"] -= 1
