@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -89,28 +89,9 @@ class Description:
             FormatError: it is not that.
         """
         try:
-            return Description(
-                space=data["space"],
-                problem=data["problem"],
-                options=data["options"],
-                signature=Signature.from_dict(data["signature"]),
-                controller=data["controller"],
-                settings=data["settings"],
-                more_settings=tuple(data["more_settings"]),
-                data=data["data"],
-                objectives=tuple(Objective(**objective) for objective in data["objectives"]),
-                limits=tuple(Limit(**limit) for limit in data["limits"]),
-                budget=Budget(**data["budget"]),
-                seed=data["seed"],
-                keep_weights=data["keep_weights"],
-                metrics=tuple(data["metrics"]),
-                fidelity=data.get("fidelity"),
-                checkpoints=data.get("checkpoints"),
-                checkpoint_seconds=data.get("checkpoint_seconds", 60.0),
-                reuse_results=data.get("reuse_results", False),
-                inherit_weights=data.get("inherit_weights", False),
-                first=tuple(data.get("first", ())),
-            )
+            # what a description of an older version lacks has a default
+            kept = [one.name for one in fields(Description) if one.default is MISSING or one.name in data]
+            return Description(**{name: _READ.get(name, _as_it_is)(data[name]) for name in kept})
         except (KeyError, TypeError, NasError) as error:
             raise FormatError(f"not the description of a search: {error!r}") from error
 
@@ -156,6 +137,21 @@ class Description:
         if self.space is None:
             raise StoreError("the space of this search was not kept (it holds objects that are no data)")
         return Space.from_json(self.space, modules)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "signature": Signature.from_dict,
+    "more_settings": tuple,
+    "objectives": lambda several: tuple(Objective(**one) for one in several),
+    "limits": lambda several: tuple(Limit(**one) for one in several),
+    "budget": lambda values: Budget(**values),
+    "metrics": tuple,
+    "first": tuple,
+}  # how those fields of a description are read that JSON does not hold as they are
 
 
 _SAME = (

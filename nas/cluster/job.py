@@ -197,7 +197,7 @@ def _as_words(options: Mapping[str, Any]) -> list[str]:
     """Returns options as they are written on the command line."""
     words: list[str] = []
     for name, value in options.items():
-        option = f"--{name.replace('_', '-')}"
+        option = f"--{name.rstrip('_').replace('_', '-')}"  # from_ and input_ are words of Python else
         if isinstance(value, list):
             words += [f"{option}={one}" for one in value]
         elif value is True:

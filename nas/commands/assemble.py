@@ -14,7 +14,7 @@ from typing import Any
 from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
-from nas.search.options import name_of
+from nas.search.arguments import name_of
 from nas.search.search import Search
 from search_spaces.errors import FormatError, NasError, SearchError, UnknownNameError
 from search_spaces.signature import Signature

@@ -1,13 +1,16 @@
-"""Options that several commands have."""
+"""Options that several commands have, and those that are options of a search."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import keyword
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from nas.search.options import FLAGS
 
 StoreOption = Annotated[
     str | None,
@@ -15,9 +18,6 @@ StoreOption = Annotated[
         "--store", help="Where results are kept: a URL or a path; default: NAS_STORE, or sqlite:///nas.db."
     ),
 ]
-Trials = Annotated[int | None, typer.Option(help="End after so many networks in all.")]
-Seconds = Annotated[float | None, typer.Option(help="End after so many seconds in all.")]
-Target = Annotated[float | None, typer.Option(help="End when the first objective is as good as this.")]
 Track = Annotated[
     list[str] | None,
     typer.Option(
@@ -61,12 +61,46 @@ Requirements = Annotated[
 WithPackage = Annotated[bool, typer.Option(help="Ship this installation of nasforge too.")]
 
 
-def with_options_of(other: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command that takes ``**options`` the options of another one that it has not itself."""
+END = ("trials", "seconds", "target")
+"""The options that say when a search ends."""
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def search_options(names: Iterable[str] = FLAGS) -> Decorator:
+    """Returns a decorator that adds flags of a search to a command that takes ``**options``.
+
+    Args:
+        names: the names of the options in `nas.search.options`; all that have a flag where none are named.
+    """
+    return _with_options([_parameter(name) for name in names])
+
+
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of a search that were given among the options of a command, as they were meant.
+
+    Args:
+        options: what was written, by the names of the command's parameters; None or nothing: not given.
+    """
+    found: dict[str, Any] = {}
+    for name, flag in FLAGS.items():
+        value = options.get(_parameter_name(name))
+        if value not in (None, []):
+            found[name] = value if flag.read is None else flag.read(value)
+    return found
+
+
+def with_options_of(other: Callable[..., Any]) -> Decorator:
+    """Returns a decorator that adds the options of another command to one that takes ``**options``."""
+    return _with_options(inspect.signature(other, eval_str=True).parameters.values())
+
+
+def _with_options(added: Iterable[inspect.Parameter]) -> Decorator:
+    """Returns a decorator that adds options after those that a command has itself, which count first."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        parameters = dict(inspect.signature(other, eval_str=True).parameters)
-        parameters |= inspect.signature(command, eval_str=True).parameters
+        own = inspect.signature(command, eval_str=True).parameters
+        parameters = {**own, **{one.name: one for one in added if one.name not in own}}
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
                 parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -77,3 +111,17 @@ def with_options_of(other: Callable[..., Any]) -> Callable[[Callable[..., None]]
         return command
 
     return decorate
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    """Returns the parameter of a command for an option of a search."""
+    flag = FLAGS[name]
+    text = f"--{flag.name or name}".replace("_", "-")
+    option, kind = typer.Option(None, text, help=flag.help), inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(_parameter_name(name), kind, default=option, annotation=flag.kind | None)
+
+
+def _parameter_name(name: str) -> str:
+    """Returns the name of that parameter: its flag's, which may be a word of Python."""
+    text = FLAGS[name].name or name
+    return f"{text}_" if keyword.iskeyword(text) else text

@@ -9,18 +9,17 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nas.commands.options import (
+    END,
     Cpus,
     ExecutorOption,
     Gpus,
     Requirements,
-    Seconds,
     StoreOption,
-    Target,
     Track,
-    Trials,
     WithPackage,
     Workers,
     WorkingDir,
+    search_options,
     with_options_of,
 )
 from nas.commands.search import executor_of, is_dashboard, run, trackers_of
@@ -31,11 +30,9 @@ from search_spaces.errors import SearchError
 _OF_THE_JOB = ("workers", "cpus_per_trial", "gpus_per_trial", "executor", "track")
 
 
+@search_options(END)
 def resume(
     search: Annotated[str | None, typer.Argument(help="A search, or the file that describes it.")] = None,
-    trials: Trials = None,
-    seconds: Seconds = None,
-    target: Target = None,
     name: Annotated[str | None, typer.Option(help="Of the search, when a file describes it.")] = None,
     workers: Workers = None,
     cpus_per_trial: Cpus = None,
@@ -49,12 +46,13 @@ def resume(
     with_package: WithPackage = False,
     track: Track = None,
     store: StoreOption = None,
+    **end: Any,
 ) -> None:
     """Go on with a search that was stopped or killed, or further with one that ended.
 
     Nothing that was trained is trained again; what was being trained begins again.
     """
-    _go_on("resume", search, {"trials": trials, "seconds": seconds, "target": target}, locals())
+    _go_on("resume", search, end, locals())
 
 
 @with_options_of(resume)

@@ -6,23 +6,25 @@ import inspect
 import signal
 import sys
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeGuard
 
 import typer
 
 from nas.commands.options import (
+    END,
     ClusterOption,
     Cpus,
     ExecutorOption,
     Gpus,
     Processes,
-    Seconds,
     StoreOption,
-    Target,
     Track,
-    Trials,
     Workers,
+    given_options,
+    search_options,
+    with_options_of,
 )
 from nas.environment import DEFAULT_STORE, in_job, without_password
 from search_spaces.errors import SearchError, UnknownNameError
@@ -33,18 +35,32 @@ if TYPE_CHECKING:
     from nas.search.search import Search
 
 DEFAULT_SECONDS = 150.0
-"""Budget of a search that was given none: it ends within three minutes on two cores."""
+"""The budget of a search that was given none: it ends within three minutes on two cores."""
 
 FIRST_NODE_SECONDS = 900
 """How long a job waits for a node with room for a worker: it may be sent while the cluster comes up."""
 
-_OF_THE_FILE = (
-    "problem", "folder", "input_", "task", "space", "controller", "maximize", "minimize", "limit", "seed",
-    "epochs", "trial_seconds", "trial_silence", "trial_memory", "checkpoints", "start_from", "reuse",
-    "without_plain", "inherit_weights", "keep_weights", "fidelity", "min_epochs",
-)  # fmt: skip
+
+_BESIDE_A_FILE = {"file", "name", "track", "store", *END}
+"""What can be said beside a file that describes a search; all that says where it runs can be, too."""
 
 
+def executor_options(
+    workers: Workers = None,
+    cpus_per_trial: Cpus = None,
+    gpus_per_trial: Gpus = None,
+    processes_per_trial: Processes = None,
+    executor: ExecutorOption = None,
+    address: ClusterOption = None,
+) -> Any:
+    """Returns the executor that the options of a command describe; see `executor_of`."""
+    return executor_of(
+        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
+    )
+
+
+@with_options_of(executor_options)
+@search_options()
 def search(
     file: Annotated[Path | None, typer.Argument(help="A Python file with `search = Search(...)`.")] = None,
     problem: Annotated[str | None, typer.Option(help="What to learn: see nas list problems.")] = None,
@@ -56,39 +72,10 @@ def search(
     maximize: Annotated[list[str] | None, typer.Option(help="A metric to maximize; may be repeated.")] = None,
     minimize: Annotated[list[str] | None, typer.Option(help="A metric to minimize; may be repeated.")] = None,
     limit: Annotated[list[str] | None, typer.Option(help="'num_params<=100000'; may be repeated.")] = None,
-    trials: Trials = None,
-    seconds: Seconds = None,
-    target: Target = None,
-    trial_seconds: Annotated[float | None, typer.Option(help="Time limit of one trial.")] = None,
-    trial_silence: Annotated[
-        float | None, typer.Option(help="Seconds that a trial may take without a report.")
-    ] = None,
-    trial_memory: Annotated[
-        float | None, typer.Option(help="GB that a worker may hold while it runs a trial.")
-    ] = None,
-    checkpoints: Annotated[
-        str | None, typer.Option(help="Where trials in training are saved: a shared folder or a URI.")
-    ] = None,
-    start_from: Annotated[
-        list[str] | None, typer.Option("--from", help="An older search to learn from; may be repeated.")
-    ] = None,
-    reuse: Annotated[
-        bool | None,
-        typer.Option("--reuse", help="Take results over that the store has of the same training."),
-    ] = None,
     without_plain: Annotated[
         bool | None,
         typer.Option("--without-plain", help="Do not begin with the plain network of the space."),
     ] = None,
-    inherit_weights: Annotated[
-        bool | None,
-        typer.Option("--inherit-weights", help="Let children begin from their parents' weights, if kept."),
-    ] = None,
-    keep_weights: Annotated[
-        int | None, typer.Option(help="Of how many of the best to keep the weights; default 5.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of every trial that is not stopped.")] = None,
-    fidelity: Annotated[str | None, typer.Option(help="Let the best go on: asha or hyperband.")] = None,
     min_epochs: Annotated[int | None, typer.Option(help="With --fidelity: before a first pause.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Folder of the problem's files.")] = None,
     input_: Annotated[
@@ -97,34 +84,28 @@ def search(
     task: Annotated[
         list[str] | None, typer.Option("--task", help="Only this task of the problem; may be repeated.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the controller and every training; default 0.")] = None,
-    name: Annotated[str | None, typer.Option(help="Of the search in the store.")] = None,
-    workers: Workers = None,
-    cpus_per_trial: Cpus = None,
-    gpus_per_trial: Gpus = None,
-    processes_per_trial: Processes = None,
-    executor: ExecutorOption = None,
-    address: ClusterOption = None,
     track: Track = None,
     store: StoreOption = None,
+    **options: Any,
 ) -> None:
     """Search, and print the leaderboard.
 
     Without arguments: convolutional networks for scikit-learn's digits, by evolution, for 150 seconds.
     """
-    where = executor_of(
-        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
-    )
+    written = locals() | options
+    where = executor_options(**{name: options.pop(name) for name in signature(executor_options).parameters})
     from nas.commands.assemble import assemble, from_file, read_fidelity
 
     trackers = trackers_of(track)
-    end: dict[str, Any] = {"trials": trials, "seconds": seconds, "target": target}
+    given = given_options(options)
     if file is not None:
-        check_told_once(file, locals())
-        found = from_file(file, store=store, executor=where, name=name, **end)
+        check_told_once(file, written)
+        end = {name: given.get(name) for name in (*END, "name")}
+        found = from_file(file, store=store, executor=where, **end)
     else:
-        if all(value is None for value in end.values()):
-            end["seconds"] = DEFAULT_SECONDS
+        if not given.keys() & {*END}:
+            given["seconds"] = DEFAULT_SECONDS
+        given["fidelity"] = read_fidelity(given.get("fidelity"), given.get("epochs"), min_epochs)
         found = assemble(
             problem or "digits",
             space,
@@ -135,29 +116,17 @@ def search(
             folder=folder,
             inputs=input_ or [],
             tasks=task or [],
-            trial_seconds=trial_seconds,
-            trial_silence=trial_silence,
-            trial_memory=None if trial_memory is None else int(trial_memory * 1e9),
-            checkpoints=checkpoints,
-            start_from=start_from or None,
             plain=not without_plain,
-            reuse_results=bool(reuse),
-            inherit_weights=bool(inherit_weights),
-            keep_weights=5 if keep_weights is None else keep_weights,
-            epochs=epochs,
-            fidelity=read_fidelity(fidelity, epochs, min_epochs),
-            seed=0 if seed is None else seed,
-            name=name,
             executor=where or "pool",
             store=store or DEFAULT_STORE,
-            **end,
+            **given,
         )
     found.callbacks += trackers
     run(found, resume=False, file=file)
 
 
 def trackers_of(track: list[str] | None) -> list[Callback]:
-    """The trackers that ``--track`` names.
+    """Returns the trackers that ``--track`` names.
 
     Raises:
         UnknownNameError: there is none of that name.
@@ -171,13 +140,20 @@ def trackers_of(track: list[str] | None) -> list[Callback]:
 
 
 def check_told_once(file: Path, options: Mapping[str, Any]) -> None:
-    """What a file says of its search cannot be said beside it.
+    """Check that nothing is said beside a file that only the file can say of its search.
+
+    Args:
+        file: the file that describes the search.
+        options: what was written, by the names of the parameters of `search`.
 
     Raises:
-        SearchError: it is.
+        SearchError: something is.
     """
+    beside = {*_BESIDE_A_FILE, *signature(executor_options).parameters}
     told = [
-        f"--{name.rstrip('_').replace('_', '-')}" for name in _OF_THE_FILE if options.get(name) is not None
+        f"--{name.rstrip('_').replace('_', '-')}"
+        for name in signature(search).parameters
+        if name not in beside and options.get(name) is not None
     ]
     if told:
         raise SearchError(f"{', '.join(told)}: say it in {file}, where the search is described")
@@ -192,7 +168,7 @@ def executor_of(
     *,
     processes: int | None = None,
 ) -> Any:
-    """The executor that the options describe; None where they say nothing.
+    """Returns the executor that the options describe; None where they say nothing.
 
     Raises:
         UnknownNameError: there is none of that name.
@@ -229,20 +205,6 @@ def executor_of(
     if in_job() and "wait" in takes:
         given["wait"] = FIRST_NODE_SECONDS
     return made(**given)
-
-
-def executor_options(
-    workers: Workers = None,
-    cpus_per_trial: Cpus = None,
-    gpus_per_trial: Gpus = None,
-    processes_per_trial: Processes = None,
-    executor: ExecutorOption = None,
-    address: ClusterOption = None,
-) -> Any:
-    """The executor that the options of a command describe; see `executor_of`."""
-    return executor_of(
-        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
-    )
 
 
 def is_dashboard(address: str | None) -> TypeGuard[str]:

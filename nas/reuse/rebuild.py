@@ -6,7 +6,7 @@ from typing import Any
 
 from nas.description import Description
 from nas.records import Trial
-from nas.search.options import fingerprint
+from nas.search.fingerprint import fingerprint
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError
 from search_spaces.space import Space

@@ -16,7 +16,7 @@ from nas.reuse.found import Found
 from nas.reuse.load import found_of
 from nas.reuse.rebuild import problem_of, rebuilt, space_of
 from nas.reuse.single_task import epochs_of
-from nas.search.options import executor_of
+from nas.search.arguments import executor_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.architecture import Architecture
 from search_spaces.errors import SearchError, StoreError

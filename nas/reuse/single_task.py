@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nas.description import Budget, Description, training_seed
 from nas.records import Reference, Trial
-from nas.search.options import executor_of
+from nas.search.arguments import executor_of
 from nas.store.runs import ReferenceStore
 from search_spaces.architecture import Architecture
 from workers.executor import run_jobs

@@ -1,5 +1,41 @@
-"""The search: its options, its loop, the trials in flight, and how they end."""
+"""The search: a space, a problem and a controller joined, and driven to an end.
 
-from nas.search.search import Search
+What a user meets, and what it is made of:
+
+- `search`: `Search`, what a user describes and runs.
+- `options`: every option of a search in one list, from which its arguments, its description and the command
+  line derive.
+- `arguments`: the arguments checked and made into what they stand for, and read back from a description.
+- `fingerprint`: what tells the data of one problem from another.
+- `store_record`: the record of a search in its store: a new one, or the one to go on with.
+- `callbacks`, `progress`: who hears of a search while it runs, and how far it is.
+
+What runs it, from the outside in:
+
+- `loop`: each turn takes results, asks for proposals, records, and starts jobs.
+- `flights`: a trial on its way from the proposal to its end, and those that are on their way.
+- `launcher`: how a flight begins: sent to a worker, or answered at once.
+- `outcomes`: how a flight ends: recorded, ranked, told to the controller.
+- `history`, `kept_weights`, `checkpoints`: the trials that are over, the weights and states that are kept.
+- `cost_limits`: the limits that a network is held against before any training.
+- `reused_results`, `sources`: what a search takes from others: results, and a start.
+- `replay`: a new driver brought to where the last one was.
+- `end`: when a search is over, and how its end is moved.
+
+Importing this package imports neither torch nor the store: the command line reads the options alone.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.search.search import Search
 
 __all__ = ["Search"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Search":
+        from nas.search.search import Search
+
+        return Search
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

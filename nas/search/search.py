@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,35 +13,33 @@ from controllers import catalog
 from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.objectives import Limit, Objective
-from nas.description import Budget, Description, SearchRecord, controller_name, fidelity_json, space_json
 from nas.lease import Driver, new_driver, release
 from nas.records import Trial
 from nas.results import html
-from nas.results.leaderboard import entries
+from nas.results.leaderboard import entries, leaderboard
 from nas.results.text import cell
-from nas.search.callbacks import Callback, Callbacks, callbacks_of
-from nas.search.end import extended
-from nas.search.loop import Loop
-from nas.search.options import (
+from nas.search.arguments import (
     arguments_of,
     check_controller,
     check_metrics,
+    description_of,
     executor_of,
     fidelity_of,
-    fingerprint,
-    first_of,
     limits_of,
     name_of,
     objectives_of,
     problem_of,
-    settings_of,
-    uri_of,
 )
+from nas.search.callbacks import Callback, Callbacks, callbacks_of
+from nas.search.end import extended
+from nas.search.loop import Loop
+from nas.search.options import SearchOptions
 from nas.search.sources import Source, sources_of, starts_of
+from nas.search.store_record import claimed_record, find_record, new_record
 from nas.store.database import in_memory
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.architecture import Architecture
-from search_spaces.errors import DecisionError, NasError, SearchError, StoreError, UnknownNameError
+from search_spaces.errors import DecisionError, NasError, SearchError, UnknownNameError
 from search_spaces.space import Space
 
 if TYPE_CHECKING:
@@ -51,17 +49,15 @@ if TYPE_CHECKING:
     from workers.problems import Problem
     from workers.tabular import Table
 
-DEFAULT_TRIALS = 100
-
 _SHOWN = 5
-"""Rows of the leaderboard that notebooks show of a search."""
+"""The number of rows of the leaderboard that notebooks show of a search."""
 
 
 class Search:
     """A search for the best network of a space on a problem.
 
     Args:
-        space: what networks there are: a `Space`, or anything that `Space()` takes.
+        space: the networks that there are: a `Space`, or anything that `Space()` takes.
         problem: what they must learn: a `workers.problems.Problem`, or the name of one of the catalog; for
             `workers.tabular.Simulated`, a `workers.tabular.Table`.
         controller: who proposes: a name of the catalog, a class (or any callable that takes
@@ -70,24 +66,26 @@ class Search:
             already, else the problem's own.
         limits: bounds on metrics; left out: the controller's. Those on costs (``num_params``, ``num_macs``,
             ``activation_bytes``) are checked before any training.
-        trials: networks to train, failed ones included (default 100, where no other end is given).
-        seconds: wall-clock time.
-        target: value of the first objective that is good enough.
+        trials: the number of networks to train, failed ones included (default 100, where no other end is
+            given).
+        seconds: the wall-clock time of the search.
+        target: the value of the first objective that is good enough.
         executor: where networks are trained: ``"pool"`` (Ray actors), ``"tune"`` (Ray Tune), ``"inline"``
             (this process), or an `Executor`.
         store: where results are kept: an SQLAlchemy URL, a path, or a `Store`.
-        seed: of the controller and of every training.
-        name: of the search in the store; left out: one that is free.
-        trial_seconds: time for one trial; a longer one fails.
-        epochs: for every trial, in place of its recipe's.
-        keep_weights: of how many of the best networks to keep the weights.
+        seed: the seed of the controller and of every training.
+        name: the name of the search in the store; left out: one that is free.
+        trial_seconds: the time for one trial; a longer one fails.
+        epochs: the epochs of every trial, in place of its recipe's.
+        keep_weights: the number of the best networks whose weights are kept.
         fidelity: how long trials train: ``"asha"`` or ``"hyperband"`` (trials pause, the best go on), or a
             `controllers.fidelity.Fidelity`; left out: each in full. By name, ``epochs`` are those of a trial
             that is never stopped.
-        trial_memory: bytes that a worker may hold while it runs a trial; more fails it.
-        trial_silence: seconds that a trial may take without a report (an epoch, at least); more fails it.
+        trial_memory: the bytes that a worker may hold while it runs a trial; more fails it.
+        trial_silence: the seconds that a trial may take without a report (an epoch, at least); more fails it.
         checkpoints: where trials in training are saved, so that one that is interrupted goes on where it was:
             a path that all machines share, or a URI as fsspec knows it (``s3://bucket/folder``).
+        checkpoint_seconds: the seconds of training between checkpoints there.
         start_from: older searches to start from: names or numbers in the same store, or pairs ``(store,
             search)``. The controller learns from their results where the problem, the data and the epochs are
             the same; else networks like the best of them are tried first.
@@ -95,16 +93,24 @@ class Search:
             decisions (path -> value); those that are left out are the plain ones (`Space.plain`), so that
             ``first=[{}]`` begins with the plain network of the space.
         callbacks: who hears of the search while it runs: each a `nas.search.callbacks.Callback`.
-        reuse_results: take results over that other searches of the store have: of the same network and recipe
-            on the same data, with the same epochs and seed (see `nas.search.reused_results`). They count as
-            trials, took no seconds, and have the reason ``reused``. Not with a fidelity.
-        inherit_weights: a network that a controller made from others begins from the weights of the first of
-            them whose weights are kept (``keep_weights`` says how many are), where names and shapes match.
-            What is measured then depends on them: ``inherited_tensors`` says how many it got. Not with a
-            fidelity, nor with ``reuse_results``.
+        reuse_results: whether to take results over that other searches of the store have: of the same network
+            and recipe on the same data, with the same epochs and seed (see `nas.search.reused_results`). They
+            count as trials, took no seconds, and have the reason ``reused``. Not with a fidelity.
+        inherit_weights: whether a network that a controller made from others begins from the weights of the
+            first of them whose weights are kept (``keep_weights`` says how many are), where names and shapes
+            match. What is measured then depends on them: ``inherited_tensors`` says how many it got. Not with
+            a fidelity, nor with ``reuse_results``.
 
     Attributes:
-        callbacks: as given, to be added to.
+        space: the space of the search.
+        problem: the problem of the search.
+        controller: the controller of the search, new for each `run`.
+        description: what the search is, as its store keeps it.
+        store: where results are kept.
+        executor: where networks are trained.
+        callbacks: the callbacks as given, to be added to.
+        name: the name of the search in the store; None: it gets one when it runs.
+        seed: the seed of the controller and of every training.
 
     Example:
         >>> search = Search(cnn(), "digits", "evolution", limits=[at_most("num_params", 100_000)], trials=40)
@@ -144,48 +150,23 @@ class Search:
         reuse_results: bool = False,
         inherit_weights: bool = False,
     ) -> None:
+        options = SearchOptions.of(locals())
         self.space = space if isinstance(space, Space) else Space(space)
         self.problem: Any = problem_of(problem)
         # a store in memory ends with its object: it stays open as long as the search is there
         self.store = store if isinstance(store, Store) or not in_memory(store) else Store(store, create=True)
         self.executor = executor
         self.callbacks = callbacks_of(callbacks)
-        self._sources = sources_of(start_from)
         self.name = name_of(name)
         self.seed = seed
+        self._sources = sources_of(start_from)
         self._objectives = objectives_of(objectives, controller, self.problem)
         self._limits = limits_of(limits, controller)
-        self._controller = controller
-        if trials is None and seconds is None and target is None:
-            trials = DEFAULT_TRIALS
-        if isinstance(keep_weights, bool) or not isinstance(keep_weights, int) or keep_weights < 0:
-            raise SearchError(f"keep_weights: expected a whole number >= 0, got {keep_weights!r}")
         self._fidelity = fidelity_of(fidelity, epochs)
-        _check_together(reuse_results, inherit_weights, self._fidelity)
+        self._controller = controller
         self.controller = self._new_controller()
-        settings, more_settings = settings_of(self.controller)
-        self.description = Description(
-            space=space_json(self.space),
-            problem=self.problem.name,
-            options=json.loads(json.dumps(dict(self.problem.options), default=str)),
-            signature=self.problem.signature,
-            controller=controller_name(self.controller),
-            settings=settings,
-            more_settings=more_settings,
-            data=fingerprint(self.problem),
-            objectives=self._objectives,
-            limits=self._limits,
-            budget=Budget(trials, seconds, target, trial_seconds, epochs, trial_memory, trial_silence),
-            seed=seed,
-            keep_weights=keep_weights,
-            metrics=tuple(self.problem.metrics),
-            fidelity=fidelity_json(self._fidelity),
-            checkpoints=uri_of(checkpoints),
-            checkpoint_seconds=checkpoint_seconds,
-            reuse_results=reuse_results,
-            inherit_weights=inherit_weights,
-            first=first_of(first, self.space),
-        )
+        options = replace(options, objectives=self._objectives, limits=self._limits)
+        self.description = description_of(options, self.space, self.problem, self.controller, self._fidelity)
         check_metrics(self.description)
         executor_of(executor)  # an unknown name is said now, not after the problem is loaded
 
@@ -201,15 +182,15 @@ class Search:
         target: float | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Search:
-        """The search that a store describes, ready to `run` with ``resume=True``.
+        """Returns the search that a store describes, ready to `run` with ``resume=True``.
 
         Args:
             store: where it is kept.
-            name: of the search, or its number; left out: the latest.
-            executor: as in `Search`.
+            name: the name of the search, or its number; left out: the latest.
+            executor: where networks are trained; see `Search`.
             modules: classes of your own that its space uses.
             trials, seconds, target: another end in place of its own, counted from its beginning.
-            callbacks: as in `Search`.
+            callbacks: who hears of the search while it runs; see `Search`.
 
         Raises:
             SearchError: its problem or controller is not of the catalog: run your script again instead.
@@ -231,7 +212,7 @@ class Search:
 
         Args:
             trials, seconds: how many more; see `nas.search.end.extended`.
-            target: in place of its own.
+            target: another target in place of its own.
 
         Returns:
             This search.
@@ -244,30 +225,32 @@ class Search:
             >>> Search.from_store("sqlite:///nas.db").extend(trials=50).run(resume=True)
         """
         with open_store(self.store) as store:
-            record = self._find(store)
+            record = find_record(store, self.name, self.description)
             budget = extended(store, record, trials, seconds, target)
         self.name = record.name
         self.description = self.description.with_end(budget.trials, budget.seconds, budget.target)
         return self
 
     def run(self, *, resume: bool = False) -> pd.DataFrame:
-        """Search until the end; gives the leaderboard, best first (see `nas.leaderboard`).
+        """Search until the end; returns the leaderboard, best first (see `nas.leaderboard`).
 
         Ctrl-C ends it cleanly: what was trained stays, what was being trained begins again on ``resume``.
 
         Args:
-            resume: go on with the search of this name in the store, where the last driver left it.
+            resume: whether to go on with the search of this name in the store, where the last driver left it.
 
         Raises:
             StoreError: the name is taken (without ``resume``), or the store cannot be used.
             SearchError: no proposal respects the limits; or, on ``resume``, another space or problem.
             ExecutorError: nothing can be trained at all.
         """
-        from nas.results.leaderboard import leaderboard
-
         self.controller = self._new_controller()
         with open_store(self.store, create=True) as store, _driving() as driver:
-            record = self._enter(store, resume, driver)
+            if resume:
+                record = claimed_record(store, self.name, self.description, driver)
+            else:
+                starts = starts_of(store, self._sources, self.description)
+                record = new_record(store, self.name, self.description, driver, starts)
             self.name = record.name
             fidelity = copy.deepcopy(self._fidelity)
             callbacks = Callbacks(self.callbacks)
@@ -291,7 +274,7 @@ class Search:
             return leaderboard(store, record.name)
 
     def _drive(self, loop: Loop, resume: bool) -> str:
-        """Search; gives why it ended."""
+        """Search; returns why it ended."""
         loop.begin_with([self.space.architecture(decisions) for decisions in self.description.first])
         loop.start_from(loop.store.starts(loop.record.id))
         if resume:
@@ -310,7 +293,7 @@ class Search:
             raise SearchError(f"the space is not that of trial {trial.number} any more: {error}") from error
 
     def _repr_html_(self) -> str:
-        """What notebooks show."""
+        """Returns what notebooks show."""
         described = self.description
         facts: dict[str, Any] = {
             "problem": described.problem,
@@ -331,49 +314,12 @@ class Search:
         return html.heading("Search", self.name or "") + html.pairs(facts) + html.table(names, cells)
 
     def leaderboard(self, top: int | None = None) -> pd.DataFrame:
-        """The trials so far, best first; see `nas.results.leaderboard.leaderboard`."""
-        from nas.results.leaderboard import leaderboard
-
+        """Returns the trials so far, best first; see `nas.results.leaderboard.leaderboard`."""
         with open_store(self.store) as store:
             return leaderboard(store, self.name, top=top)
 
-    def _enter(self, store: Store, resume: bool, driver: Driver) -> SearchRecord:
-        """The record of this search in the store: a new one, or the one to go on with; driven by us now."""
-        described = self.description.to_dict()
-        if resume:
-            record = self._find(store)
-            store.claim(record.id, driver, described)
-            return store.search_of(record.id)
-        given = starts_of(store, self._sources, self.description)
-        if self.name is not None:
-            return store.create_search(self.name, described, driver, given)
-        stem = f"{self.problem.name}-{self.description.controller.split('.')[-1]}"
-        while True:
-            name = store.free_name(stem)
-            try:
-                return store.create_search(name, described, driver, given)
-            except StoreError:
-                if name not in {search.name for search in store.searches()}:
-                    raise  # else another process was faster: the next name
-
-    def _find(self, store: Store) -> SearchRecord:
-        """The search of this name to go on with; without a name the latest that is described as this one."""
-        if self.name is not None:
-            record = store.search(self.name)
-        else:
-            searches = store.searches()[::-1]
-            same = (r for r in searches if self._difference(r) is None)
-            record = next(same, None) or store.search()
-        difference = self._difference(record)
-        if difference is not None:
-            raise SearchError(f"search {record.name!r} cannot go on: {difference}")
-        return record
-
-    def _difference(self, record: SearchRecord) -> str | None:
-        return record.description.difference(self.description)
-
     def _new_controller(self) -> Controller:
-        """A controller as it was given: a run may have to begin again from nothing."""
+        """Returns a controller as it was given: a run may have to begin again from nothing."""
         given = self._controller
         if isinstance(given, Controller):
             return copy.deepcopy(check_controller(given, self.space, self._objectives, self._limits))
@@ -383,18 +329,6 @@ class Search:
             given = catalog[given]
         made = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
         return check_controller(made, self.space, self._objectives, self._limits)
-
-
-def _check_together(reuse_results: bool, inherit_weights: bool, fidelity: Fidelity | None) -> None:
-    """Raises SearchError where these do not go together."""
-    if reuse_results and fidelity is not None:
-        raise SearchError("reuse_results: not with a fidelity: only whole trainings can be taken over")
-    if inherit_weights and fidelity is not None:
-        raise SearchError("inherit_weights: not with a fidelity: it compares networks after the same epochs")
-    if inherit_weights and reuse_results:
-        raise SearchError(
-            "inherit_weights: not with reuse_results: what is measured depends on the parents, too"
-        )
 
 
 @contextmanager

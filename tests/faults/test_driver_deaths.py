@@ -56,7 +56,7 @@ def trials(store: str, name: str) -> list[Trial]:
 def test_killed_at_twenty_moments_a_search_ends_as_one_that_was_never_killed(tmp_path: Path) -> None:
     store = str(tmp_path / "nas.db")
     processes = multiprocessing.get_context("forkserver")  # what they import is imported once
-    processes.set_forkserver_preload(["nas.search", "workers.problems", "torch"])
+    processes.set_forkserver_preload(["nas.search.search", "workers.problems", "torch"])
     chance, deaths = random.Random(1), 0
     while deaths < DEATHS:
         begun = bool(trials(store, "broken"))

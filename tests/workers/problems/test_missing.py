@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nas.search.options import fingerprint
+from nas.search.fingerprint import fingerprint
 from search_spaces import Classification, Image, Regression, Signature, Tagging, Tokens, Vector
 from search_spaces.errors import ProblemError, SpaceError
 from workers.problems import Problem, Split

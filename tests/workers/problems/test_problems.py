@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
-from nas.search.options import fingerprint
+from nas.search.fingerprint import fingerprint
 from search_spaces import Classification, Image, Regression, Signature, Tagging, Tokens, Vector
 from search_spaces.errors import ProblemError, UnknownNameError
 from workers.problems import Problem, Split, catalog, load

@@ -1,0 +1,266 @@
+"""The arguments of a search, checked and made into what they stand for, and read back from a description."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from controllers import catalog
+from controllers.base import Controller
+from controllers.fidelity import Fidelity
+from controllers.fidelity import catalog as fidelities
+from controllers.objectives import Limit, Objective
+from nas.description import (
+    COSTS,
+    Budget,
+    Description,
+    SearchRecord,
+    controller_name,
+    fidelity_json,
+    space_json,
+)
+from nas.search.fingerprint import fingerprint
+from nas.search.options import SearchOptions
+from search_spaces.architecture import Architecture
+from search_spaces.errors import DecisionError, SearchError, UnknownNameError
+from search_spaces.holes import Value
+from search_spaces.space import Space
+from workers import problems
+from workers.executor import Executor
+from workers.executors import catalog as executors
+from workers.tabular import Table
+
+if TYPE_CHECKING:
+    from workers.problems import Problem
+
+DEFAULT_TRIALS = 100
+"""The trials of a search that is given no end."""
+
+
+def problem_of(problem: Problem | Table | str) -> Problem | Table:
+    """Returns a problem or a table, from itself or its name in the catalog."""
+    if isinstance(problem, str):
+        return problems.load(problem)
+    if not isinstance(problem, Table | problems.Problem):
+        raise SearchError(f"problem: expected a Problem or a name of the catalog, got {problem!r:.80}")
+    return problem
+
+
+def objectives_of(
+    objectives: Objective | Sequence[Objective] | None, controller: object, problem: Problem | Table
+) -> tuple[Objective, ...]:
+    """Returns the objectives: those given, else the controller's, else the problem's."""
+    if objectives is None:
+        if isinstance(controller, Controller):
+            return controller.objectives
+        metric, direction = problem.objective
+        return (Objective(metric, direction),)  # type: ignore[arg-type]
+    found = (objectives,) if isinstance(objectives, Objective) else tuple(objectives)
+    if not found or not all(isinstance(objective, Objective) for objective in found):
+        raise SearchError(f"objectives: expected some, such as maximize('accuracy'), got {objectives!r}")
+    return found
+
+
+def limits_of(limits: Limit | Sequence[Limit] | None, controller: object) -> tuple[Limit, ...]:
+    """Returns the limits: those given, else the controller's."""
+    if limits is None:
+        return controller.limits if isinstance(controller, Controller) else ()
+    found = (limits,) if isinstance(limits, Limit) else tuple(limits)
+    if not all(isinstance(limit, Limit) for limit in found):
+        raise SearchError(f"limits: expected such as at_most('num_params', 100_000), got {limits!r}")
+    return found
+
+
+def first_of(first: object, space: Space) -> tuple[dict[str, Value], ...]:
+    """Returns the decisions of the networks that a search begins with, each another network."""
+    if isinstance(first, Mapping | str) or not isinstance(first, Iterable):
+        raise SearchError(f"first: expected a list of architectures or of their decisions, got {first!r:.80}")
+    found: dict[str, dict[str, Value]] = {}
+    for place, given in enumerate(first):
+        decisions = given.decisions if isinstance(given, Architecture) else given
+        try:
+            architecture = space.plain(decisions)
+        except DecisionError as error:
+            raise SearchError(f"first[{place}]: {error}") from error
+        found.setdefault(architecture.id, dict(architecture.decisions))
+    return tuple(found.values())
+
+
+def name_of(name: object) -> str | None:
+    """Returns the name of a search, which people will have to type."""
+    if name is None:
+        return None
+    good = isinstance(name, str) and 0 < len(name) <= 200 and name.isprintable() and name == name.strip()
+    if not isinstance(name, str) or not good or name.startswith("-"):
+        raise SearchError(
+            "name: expected up to 200 printable characters without a space at the ends or a dash in front, "
+            f"got {name!r:.80}"
+        )
+    return name
+
+
+def fidelity_of(fidelity: Fidelity | str | None, epochs: int | None) -> Fidelity | None:
+    """Returns a new fidelity, from one of its kind or its name."""
+    if fidelity is None:
+        return None
+    if isinstance(fidelity, str):
+        if fidelity not in fidelities:
+            raise UnknownNameError("fidelity", fidelity, fidelities)
+        settings: dict[str, Any] = {} if epochs is None else {"max_epochs": epochs}
+        return fidelities[fidelity](**settings)
+    if not isinstance(fidelity, Fidelity):
+        raise SearchError(f"fidelity: expected one, such as 'asha', got {fidelity!r:.80}")
+    if epochs is not None and fidelity.max_epochs != epochs:
+        raise SearchError(
+            f"epochs: {epochs}, but the fidelity's max_epochs is {fidelity.max_epochs}: say one"
+        )
+    return copy.deepcopy(fidelity)
+
+
+def uri_of(folder: str | Path | None) -> str | None:
+    """Returns a folder for workers on any machine: a path is made absolute, a URI stays."""
+    if folder is None or "://" in str(folder):
+        return None if folder is None else str(folder)
+    return str(Path(folder).expanduser().resolve())
+
+
+def executor_of(executor: str | Executor) -> Executor:
+    """Returns an executor, from itself or its name."""
+    return executor if isinstance(executor, Executor) else executors.find(str(executor))()
+
+
+def check_controller(
+    controller: object, space: Space, objectives: tuple[Objective, ...], limits: tuple[Limit, ...]
+) -> Controller:
+    """Returns a controller that was made elsewhere, if it is for the same space, objectives and limits.
+
+    It may know no limits at all: then what breaks one is a failure to it.
+    """
+    if not isinstance(controller, Controller):
+        raise SearchError(f"controller: expected a Controller or its name, got {controller!r:.80}")
+    if controller.space is not space and controller.space.holes() != space.holes():
+        raise SearchError("controller: it was made for another space than the search's")
+    for what, mine, its in (
+        ("objectives", objectives, controller.objectives),
+        ("limits", limits, controller.limits or limits),
+    ):
+        if mine != its:
+            raise SearchError(
+                f"controller: the {what} it was made with are {', '.join(map(str, its))}, "
+                f"the search's are {', '.join(map(str, mine)) or 'none'}"
+            )
+    return controller
+
+
+def check_metrics(description: Description) -> None:
+    """Check that every metric of an objective or a limit is one that is measured."""
+    known = (*description.metrics, *sorted(COSTS))
+    wanted = [o.metric for o in description.objectives] + [limit.metric for limit in description.limits]
+    for metric in wanted:
+        if metric not in known:
+            raise UnknownNameError("metric", metric, known)
+
+
+def settings_of(controller: Controller) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Returns the settings of a controller that JSON can hold, and the names of the others."""
+    kept: dict[str, Any] = {}
+    others: list[str] = []
+    for name, value in controller.settings.items():
+        try:
+            same = json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError):
+            same = False
+        if same:
+            kept[name] = value
+        else:
+            others.append(name)
+    return kept, tuple(others)
+
+
+def description_of(
+    options: SearchOptions,
+    space: Space,
+    problem: Problem | Table,
+    controller: Controller,
+    fidelity: Fidelity | None,
+) -> Description:
+    """Returns the description of a search: its options of the same names as they are, but for a few.
+
+    Args:
+        options: the options of the search, with its objectives and limits as they were made.
+        space: the space of the search.
+        problem: the problem of the search.
+        controller: the controller of the search, new.
+        fidelity: the fidelity of the search, new; None: each trial is trained in full.
+    """
+    given = {one.name: getattr(options, one.name) for one in fields(options)}
+    if options.trials is None and options.seconds is None and options.target is None:
+        given["trials"] = DEFAULT_TRIALS
+    settings, more_settings = settings_of(controller)
+    made = {
+        "space": space_json(space),
+        "problem": problem.name,
+        "options": json.loads(json.dumps(dict(problem.options), default=str)),
+        "signature": problem.signature,
+        "controller": controller_name(controller),
+        "settings": settings,
+        "more_settings": more_settings,
+        "data": fingerprint(problem),
+        "metrics": tuple(problem.metrics),
+        "budget": Budget(**{one.name: given[one.name] for one in fields(Budget)}),
+        "fidelity": fidelity_json(fidelity),
+        "checkpoints": uri_of(options.checkpoints),
+        "first": first_of(options.first, space),
+    }
+    as_given = {one.name: given[one.name] for one in fields(Description) if one.name in given}
+    return Description(**as_given | made)
+
+
+def arguments_of(record: SearchRecord, modules: Iterable[Callable[..., Any]] | None = None) -> dict[str, Any]:
+    """Returns the arguments of `nas.search.Search` that describe a search again: all but where it runs.
+
+    Args:
+        record: the record of the search.
+        modules: classes of your own that its space uses.
+
+    Raises:
+        SearchError: its problem, controller or fidelity is not of the catalog.
+    """
+    found = record.description
+
+    def check(kind: str, came: str, known: Any) -> None:
+        if came not in known:
+            raise SearchError(
+                f"search {record.name!r}: its {kind} {came!r} is your own: "
+                "go on with the file that describes the search (nas resume my_search.py)"
+            )
+
+    check("problem", found.problem, problems.catalog)
+    check("controller", found.controller, catalog)
+    if found.more_settings:
+        raise SearchError(
+            f"search {record.name!r}: settings of its controller were not kept "
+            f"({', '.join(found.more_settings)}): go on with the file that describes the search"
+        )
+
+    def controller(space: Space, objectives: Any, **options: Any) -> Controller:
+        return catalog[found.controller](space, objectives, **options, **found.settings)
+
+    fidelity = None
+    if found.fidelity is not None:
+        check("fidelity", found.fidelity["name"], fidelities)
+        fidelity = fidelities[found.fidelity["name"]](**found.fidelity["settings"])
+    options = {one.name for one in fields(SearchOptions)}
+    kept = {one.name: getattr(found, one.name) for one in fields(Description) if one.name in options}
+    made = {
+        "space": found.load_space(modules),
+        "problem": problems.load(found.problem, **found.options),
+        "controller": controller,
+        "name": record.name,
+        "fidelity": fidelity,
+    }
+    return kept | vars(found.budget) | made
