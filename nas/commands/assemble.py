@@ -16,9 +16,11 @@ from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
 from nas.search.arguments import name_of
 from nas.search.search import Search
+from search_spaces.catalog import catalog, load, model_for, recipe_for
 from search_spaces.errors import FormatError, NasError, SearchError, UnknownNameError
 from search_spaces.signature import Signature
 from search_spaces.space import Space
+from workers import problems
 
 
 def assemble(
@@ -35,25 +37,23 @@ def assemble(
     plain: bool = True,
     **options: Any,
 ) -> Search:
-    """A search from names.
+    """Returns the search that names describe.
 
     Args:
         problem, space, controller: names of the catalogs; ``space`` may be a JSON file too, and None is what
             fits the problem.
         maximize, minimize: metrics; none of either: the problem's own objective.
-        limits: such as ``num_params<=100000``.
-        folder: where the problem's files are.
-        inputs, tasks: those of the problem's to keep; none: all.
+        limits: texts such as ``num_params<=100000``.
+        folder: the folder of the problem's files.
+        inputs, tasks: the inputs and tasks of the problem to keep; none: all.
         plain: whether to begin with the plain network of the space.
         options: more arguments of `Search`.
 
     Raises:
         NasError: a name that does not exist, or text that cannot be read.
     """
-    from workers.problems import load
-
     given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
-    data = load(problem, **{option: value for option, value in given.items() if value})
+    data = problems.load(problem, **{option: value for option, value in given.items() if value})
     return Search(
         read_space(space, data.signature, epochs_for(len(data.train))),
         data,
@@ -66,17 +66,17 @@ def assemble(
 
 
 def epochs_for(examples: int) -> int:
-    """Passes over training data that are enough to tell networks apart: fewer, the more there is of it."""
+    """Returns the number of epochs that tell networks apart: fewer, the more training data there are."""
     return min(12, max(3, round(40_000 / examples)))
 
 
 def read_space(name: str | None, signature: Signature, epochs: int = 12) -> Space:
-    """A space of the catalog with a space of recipes, or the space in a JSON file.
+    """Returns a space of the catalog with a space of recipes, or the space in a JSON file.
 
     Args:
-        name: of the space; None: the one that fits the signature.
+        name: the name of the space, or the file; None: the space that fits the signature.
         signature: what networks must serve.
-        epochs: of the recipes.
+        epochs: the number of epochs of each recipe.
 
     Raises:
         UnknownNameError: the catalog has no such space.
@@ -87,8 +87,6 @@ def read_space(name: str | None, signature: Signature, epochs: int = 12) -> Spac
             return Space.from_json(Path(name).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, FormatError) as error:
             raise FormatError(f"space {name}: {error}") from error
-    from search_spaces.catalog import catalog, load, model_for, recipe_for
-
     name = model_for(signature) if name is None else name
     wants = name in catalog and "signature" in inspect.signature(catalog[name]).parameters
     model = load(name, signature=signature) if wants else load(name)
@@ -96,7 +94,7 @@ def read_space(name: str | None, signature: Signature, epochs: int = 12) -> Spac
 
 
 def read_limit(text: str) -> Limit:
-    """The limit that ``metric<=number`` or ``metric>=number`` says.
+    """Returns the limit that ``metric<=number`` or ``metric>=number`` says.
 
     Raises:
         SearchError: it says neither.
@@ -112,7 +110,7 @@ def read_limit(text: str) -> Limit:
 
 
 def read_fidelity(name: str | None, epochs: int | None, min_epochs: int | None) -> Fidelity | None:
-    """The fidelity of that name, with the epochs that were given.
+    """Returns the fidelity of a name, with the epochs that were given.
 
     Raises:
         UnknownNameError: there is none of that name.
@@ -139,7 +137,12 @@ def from_file(
     seconds: float | None,
     target: float | None,
 ) -> Search:
-    """The search that a Python file describes as ``search = Search(...)``; the other arguments override it.
+    """Returns the search that a Python file describes as ``search = Search(...)``.
+
+    Args:
+        file: the Python file; it is run.
+        store, executor, name: what takes the place of the file's; None: the file's own.
+        trials, seconds, target: another end in place of the file's; all None: the file's own.
 
     Raises:
         SearchError: there is no such file, it fails, or it describes no search.

@@ -1,4 +1,4 @@
-"""The commands that run a search here: ``search`` and ``resume``."""
+"""The command that runs a search here: ``search``; and what others share with it, such as its executor."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from nas.commands.options import (
     with_options_of,
 )
 from nas.environment import DEFAULT_STORE, in_job, without_password
+from nas.integrations import tracker_of
+from nas.search.callbacks import Callback, OnTurn
 from search_spaces.errors import SearchError, UnknownNameError
 from workers.executors import catalog
 
 if TYPE_CHECKING:
-    from nas.search.callbacks import Callback
     from nas.search.search import Search
 
 DEFAULT_SECONDS = 150.0
@@ -134,8 +135,6 @@ def trackers_of(track: list[str] | None) -> list[Callback]:
     """
     if not track:
         return []
-    from nas.integrations import tracker_of
-
     return [tracker_of(text) for text in track]
 
 
@@ -218,9 +217,14 @@ def interrupt(*_: Any) -> NoReturn:
 
 
 def run(search: Search, resume: bool, file: Path | None = None) -> None:
-    """Run a search under the eyes of a person."""
+    """Run a search, and show a person how it goes and how it ended.
+
+    Args:
+        search: the search to run.
+        resume: whether it goes on where its last driver left it.
+        file: the file that describes it; None: the command line does.
+    """
     from nas.commands.output.running import print_end, print_stopped, watching
-    from nas.search.callbacks import OnTurn
 
     if in_job():
         from nas.cluster.job import check_stays

@@ -61,7 +61,7 @@ class Callbacks:
     """The callbacks of one driver.
 
     Args:
-        callbacks: told in this order.
+        callbacks: who is told, in this order.
     """
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
@@ -97,7 +97,7 @@ class Callbacks:
 
 
 def callbacks_of(given: Sequence[Callback]) -> list[Callback]:
-    """Callbacks as a list of a search's own.
+    """Returns callbacks as a list of a search's own.
 
     Raises:
         SearchError: it holds something else.

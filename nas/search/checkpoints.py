@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workers.job import Checkpoint
 
 _STATES = 200
-"""Of so many paused trials, at least, the state is kept."""
+"""The least number of paused trials whose state is kept."""
 
 
 class Checkpoints:
@@ -27,8 +27,8 @@ class Checkpoints:
     hardly ever go on, and if they do, they begin again.
 
     Args:
-        description: of the search.
-        name: of the search.
+        description: the description of the search.
+        name: the name of the search.
 
     Attributes:
         messages: what went wrong with the storage, a line each.
@@ -44,7 +44,7 @@ class Checkpoints:
         self.messages: list[str] = []
 
     def folder(self, trial: Trial) -> str | None:
-        """Where a trial's checkpoints lie."""
+        """Returns the folder of a trial's checkpoints; None: they are not saved."""
         return None if self._root is None else f"{self._root}/{trial.architecture_id}"
 
     def keep(self, trial: Trial, state: Checkpoint) -> None:
@@ -57,7 +57,7 @@ class Checkpoints:
             self.remove(other)
 
     def take(self, trial: Trial) -> Checkpoint | None:
-        """The state in which a trial has paused, if it was kept, be it by an earlier driver."""
+        """Returns the state in which a trial has paused, if it was kept, be it by an earlier driver."""
         if trial.number in self._paused:
             return self._paused.pop(trial.number)[1]
         folder = self.folder(trial)

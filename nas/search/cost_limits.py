@@ -1,4 +1,4 @@
-"""What can be known of a network before any training, and the limits on it."""
+"""The limits on what a network costs, which can be checked before any training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class CostCheck:
     """Holds networks against the limits on their costs.
 
     Args:
-        description: of the search.
+        description: the description of the search.
 
     Attributes:
         needed: whether there is any such limit. (A table measures costs itself: it has no network to count.)
@@ -25,7 +25,7 @@ class CostCheck:
         self.needed = any(limit.metric in costs for limit in description.limits)
 
     def costs(self, architecture: Architecture) -> dict[str, float]:
-        """The costs of a network.
+        """Returns the costs of a network, by name.
 
         Raises:
             BuildError: it cannot be built.
@@ -37,7 +37,7 @@ class CostCheck:
             raise BuildError(f"{kind}{error}") from error
 
     def broken(self, costs: Mapping[str, float]) -> str | None:
-        """Which limit a network breaks, in words; None: none."""
+        """Returns which limit a network breaks, in words; None: none."""
         for limit in self._limits:
             if limit.metric in costs and limit.violation(costs[limit.metric]) > 0:
                 return f"{limit.metric} is {costs[limit.metric]:,}, the limit {limit}"

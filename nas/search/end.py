@@ -13,7 +13,7 @@ from nas.store.store import Store
 from search_spaces.errors import SearchError
 
 MAX_REJECTED = 2000
-"""Proposals in a row that break a limit before a search gives up."""
+"""The number of proposals in a row that break a limit before a search gives up."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class End:
     """Why nothing more is begun.
 
     Attributes:
-        words: for people.
+        words: the reason for people.
         waits: whether what is running is waited for.
         fails: whether the search was in vain.
     """
@@ -34,13 +34,13 @@ class End:
 def end_of(
     description: Description, progress: Progress, *, begun: int, rejected: int, exhausted: bool
 ) -> End | None:
-    """Why a search should begin nothing more; None if it should.
+    """Returns why a search should begin nothing more; None if it should.
 
     Args:
-        description: of the search.
-        progress: where it stands.
-        begun: trials that are over or on their way.
-        rejected: proposals in a row that broke a limit.
+        description: the description of the search.
+        progress: how far the search is.
+        begun: the number of trials that are over or on their way.
+        rejected: the number of proposals in a row that broke a limit.
         exhausted: whether every network has been proposed.
     """
     budget, objective = description.budget, description.objectives[0]
@@ -75,17 +75,17 @@ def extended(
     seconds: float | None = None,
     target: float | None = None,
 ) -> Budget:
-    """The budget of a search with its end moved out.
+    """Returns the budget of a search with its end moved out.
 
-    So many trials or seconds more than its own end; or than where it stands, if it came to another end before
-    or has none of that kind. Its other ends stay, but those that it has reached fall away: they would end it
-    at once.
+    The search ends so many trials or seconds after its own end; or after where it stands, if it came to
+    another end before or has none of that kind. Its other ends stay, but those that it has reached fall away:
+    they would end it at once.
 
     Args:
-        store: that knows it.
-        record: the search in it.
+        store: the store of the search.
+        record: the record of the search.
         trials, seconds: how many more.
-        target: in place of its own.
+        target: another target in place of its own.
 
     Raises:
         SearchError: nothing is to be moved, or not by a number above 0.
@@ -114,7 +114,14 @@ def extended(
 
 
 def _moved(end: Number | None, stands: Number, more: Number | None, over: bool) -> Number | None:
-    """One end of a search that stands somewhere, ``more`` further out; ``over``: it has ended at some end."""
+    """Returns one end of a search moved out.
+
+    Args:
+        end: the end so far.
+        stands: how far the search is.
+        more: how much further it is to go; None: as far as so far.
+        over: whether it has come to some end.
+    """
     reached = end is not None and stands >= end
     if more is None:
         return None if reached else end

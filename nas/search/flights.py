@@ -56,6 +56,21 @@ class Flight:
     proposal: Proposal
     leg: Leg | None = None
 
+    @staticmethod
+    def of(proposal: Proposal, step: int) -> Flight:
+        """Returns the flight of a proposal that the controller was asked for at a step."""
+        architecture = proposal.architecture
+        trial = Trial(
+            number=proposal.number,
+            architecture_id=architecture.id,
+            decisions=dict(architecture.decisions),
+            status="running",
+            origin=proposal.origin,
+            parents=proposal.parents,
+            asked_step=step,
+        )
+        return Flight(trial, proposal)
+
     @property
     def number(self) -> int:
         """The number of the trial."""
@@ -93,7 +108,7 @@ class Flights:
 
     @property
     def begun(self) -> int:
-        """How many count as begun, beside those that are over or have paused."""
+        """The number of those that count as begun, beside those that are over or have paused."""
         return len(self.running) + len(self.paused_before) + sum(map(len, self._waiting.values()))
 
     @property

@@ -48,13 +48,13 @@ class Loop:
     come, never on how fast they do.
 
     Args:
-        store: where everything is recorded.
-        record: the search in it.
-        description: of the search.
+        store: the store where everything is recorded.
+        record: the record of the search in it.
+        description: the description of the search.
         controller: who proposes, not asked or told anything of this search yet.
-        fidelity: how long trials train, new.
+        fidelity: how long trials train, new; None: in full.
         driver: this process, as the store knows it.
-        callbacks: told what happens, as soon as the store has it; None: nobody.
+        callbacks: who is told what happens, as soon as the store has it; None: nobody.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Loop:
         Trials that were in flight are begun again, in their order and before anything new.
 
         Args:
-            rebuild: the architecture of a trial from its decisions.
+            rebuild: returns the architecture of a trial from its decisions.
 
         Raises:
             SearchError: a trial's decisions now give another network: the space has changed.
@@ -144,7 +144,7 @@ class Loop:
     # -- the turn ------------------------------------------------------------------------------------------
 
     def over(self) -> End | None:
-        """Why nothing more is to be begun, if so."""
+        """Returns why nothing more is to be begun, if so."""
         spent = not self.controller.repeats and self.controller.exhausted
         return end_of(
             self.description,
@@ -155,14 +155,14 @@ class Loop:
         )
 
     def done(self) -> End | None:
-        """Why there is nothing left to do, not even for trials that have paused, if so."""
+        """Returns why there is nothing left to do, not even for trials that have paused, if so."""
         end = self.over()
         if end is None or not end.waits:
             return end
         return None if self._flights.paused_before or self.planner.next_leg(last=True) else end
 
     def run(self, executor: Executor) -> str:
-        """Turn until the search ends; gives the reason in words.
+        """Turn until the search ends; returns the reason in words.
 
         Args:
             executor: where networks are trained; it is open.
@@ -236,7 +236,7 @@ class Loop:
     # -- asking --------------------------------------------------------------------------------------------
 
     def _fill(self, writing: Writing, slots: int) -> End | None:
-        """Begin trials while there is room; gives why there are to be no more, if so."""
+        """Begin trials while there is room; returns why there are to be no more, if so."""
         for _ in range(_BATCH):
             end = self.over()
             if (end is not None and not end.waits) or len(self._flights.running) >= slots:
@@ -253,7 +253,12 @@ class Loop:
         return None
 
     def _go_on(self, writing: Writing, *, last: bool) -> bool:
-        """Let a trial that has paused go on, if one should; ``last``: nothing else is left to do."""
+        """Let a trial that has paused go on, if one should; returns whether.
+
+        Args:
+            writing: what is recorded in this turn.
+            last: whether nothing else is left to do.
+        """
         found = self.planner.next_leg(last=last)
         if found is None:
             return False
@@ -278,23 +283,14 @@ class Loop:
     def _ask(self, writing: Writing) -> None:
         """Begin one more proposal."""
         proposal = self._given.popleft() if self._given else self.planner.ask()
-        architecture = proposal.architecture
-        trial = Trial(
-            number=proposal.number,
-            architecture_id=architecture.id,
-            decisions=dict(architecture.decisions),
-            status="running",
-            origin=proposal.origin,
-            parents=proposal.parents,
-            asked_step=self._outcomes.next_step(),
-        )
-        writing.add(trial)
-        self._launcher.begin(Flight(trial, proposal), writing)
+        flight = Flight.of(proposal, self._outcomes.next_step())
+        writing.add(flight.trial)
+        self._launcher.begin(flight, writing)
 
     # -- taking --------------------------------------------------------------------------------------------
 
     def _take(self, event: Event, writing: Writing) -> bool:
-        """Take an event in; gives whether a job has ended with it."""
+        """Take an event in; returns whether a job has ended with it."""
         if event.number not in self._flights.running:
             return False  # of a job that was given up
         if isinstance(event, Reported):

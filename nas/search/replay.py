@@ -81,7 +81,7 @@ class Replay:
             proposal = Proposal(number, architecture, trial.parents, trial.origin)
             if number >= self._asked:
                 self._calls.append((trial.asked_step, partial(self.planner.repeat, proposal)))
-            self._restore(trial, proposal, legs.get(number, []), epochs.get(number))
+            self._restore(Flight(trial, proposal), legs.get(number, []), epochs.get(number))
         self._calls.sort(key=lambda call: call[0])
         for _, call in self._calls:
             call()
@@ -94,8 +94,15 @@ class Replay:
         state.kept = {number: trials[number] for number in self.store.kept_weights(search)}
         return state
 
-    def _restore(self, trial: Trial, proposal: Proposal, legs: list[Leg], epochs: int | None) -> None:
-        """What was called for a trial after it was asked for, and where it stands."""
+    def _restore(self, flight: Flight, legs: list[Leg], epochs: int | None) -> None:
+        """Take in what was called for a flight after it was asked for, and where it stands.
+
+        Args:
+            flight: the flight as it was begun, with its trial as the store has it.
+            legs: the legs of the trial that were begun, in their order.
+            epochs: the last epoch that was reported; None: there is none.
+        """
+        trial, proposal = flight.trial, flight.proposal
         for leg in legs:
             first = leg is legs[0]
             begin = partial(self.planner.begin, proposal)
@@ -112,7 +119,7 @@ class Replay:
             self._state.interrupted.append(Flight(interrupted, proposal, cut))
             return
         if not legs:
-            self._call_tell(trial.told_step, Flight(trial, proposal))
+            self._call_tell(trial.told_step, flight)
         self.history.count(trial)
         if trial.status == "paused":
             self._state.paused[trial.number] = Flight(trial, proposal, legs[-1] if legs else None)

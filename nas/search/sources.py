@@ -10,7 +10,7 @@ from nas.store.store import Store
 from search_spaces.errors import SearchError
 
 _MEASURED_ELSEWHERE = ("problem", "data", "fidelity", "inherit_weights")
-"""What makes the values of two searches hard to compare, where it differs; and the epochs of a trial."""
+"""What must not differ for the values of two searches to compare, beside the epochs of a trial."""
 
 OWN_FAULTS = ("build", "exception", "not_finite", "out_of_memory")
 """Reasons of failures that the same network would fail for again."""
@@ -20,7 +20,7 @@ Source = str | int | tuple[str, str | int]
 
 
 def sources_of(given: Source | Sequence[Source] | None) -> list[Source]:
-    """The searches to start from.
+    """Returns the searches to start from.
 
     Raises:
         SearchError: it names none.
@@ -38,15 +38,15 @@ def sources_of(given: Source | Sequence[Source] | None) -> list[Source]:
 
 
 def starts_of(store: Store, sources: Sequence[Source], description: Description) -> list[Start]:
-    """The results of older searches that a new one can start from, in the order in which they came.
+    """Returns the results of older searches that a new one can start from, in the order in which they came.
 
-    Trained networks with their values, and networks that failed for a reason of their own. Values compare if
-    they were measured on the same problem and data, after the same number of epochs.
+    They are trained networks with their values, and networks that failed for a reason of their own. Values
+    compare if they were measured on the same problem and data, after the same number of epochs.
 
     Args:
-        store: of the new search.
+        store: the store of the new search.
         sources: the older searches.
-        description: of the new search.
+        description: the description of the new search.
 
     Raises:
         NasError: there is no such store or search.
