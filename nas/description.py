@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
@@ -27,6 +28,8 @@ from search_spaces.errors import (
 )
 from search_spaces.signature import Signature
 from search_spaces.space import Space
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,12 @@ class Description:
             FormatError: it is not that.
         """
         try:
+            if not data["objectives"]:
+                raise FormatError("it has no objective")
             # what a description of an older version lacks has a default
             kept = [one.name for one in fields(Description) if one.default is MISSING or one.name in data]
             return Description(**{name: _READ.get(name, _as_it_is)(data[name]) for name in kept})
-        except (KeyError, TypeError, NasError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, NasError) as error:
             raise FormatError(f"not the description of a search: {error!r}") from error
 
     def with_end(self, trials: int | None, seconds: float | None, target: float | None) -> Description:
@@ -278,7 +283,8 @@ class SearchRecord:
         driver: who drives it, as `nas.lease.Driver.to_json` writes it; None: nobody does.
         heartbeat_at: when its driver was last heard of, in seconds since 1970, UTC.
         written: the name of the last transaction of its driver.
-        stored: the description as the store has it, plain data; see `description`.
+        stored: the description as the store has it, plain data, or anything where that is damaged; see
+            `description`.
         tags: words that people have given it.
         notes: a text that people have given it.
     """
@@ -292,7 +298,7 @@ class SearchRecord:
     driver: str | None
     heartbeat_at: float | None
     written: str | None
-    stored: Mapping[str, Any]
+    stored: Any
     tags: Sequence[str] = ()
     notes: str = ""
 
@@ -301,9 +307,12 @@ class SearchRecord:
         """What the search is, parsed at the first use and kept.
 
         Raises:
-            FormatError: the store holds no description of a search.
+            FormatError: what the store holds is damaged: it describes no search.
         """
-        return Description.from_dict(self.stored)
+        try:
+            return Description.from_dict(self.stored)
+        except FormatError as error:
+            raise FormatError(f"search {self.name!r} is damaged: {error}") from error
 
     @property
     def state(self) -> str:
@@ -311,3 +320,19 @@ class SearchRecord:
         if self.status == "running" and living(self.driver, self.heartbeat_at) is None:
             return "killed"
         return self.status
+
+
+def readable(searches: Iterable[SearchRecord]) -> list[SearchRecord]:
+    """Returns the searches whose descriptions can be read; a warning names each of the others.
+
+    For what looks through all the searches of a store: one that is damaged must not hide the others.
+    """
+    found = []
+    for record in searches:
+        try:
+            _ = record.description
+        except FormatError as error:
+            _logger.warning("%s; it is left out", error)
+        else:
+            found.append(record)
+    return found

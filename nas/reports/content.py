@@ -9,7 +9,7 @@ from typing import Any
 
 import nas.results.usage as usages
 from controllers.objectives import Objective
-from nas.description import Description, SearchRecord
+from nas.description import Description, SearchRecord, readable
 from nas.records import MEASURED, TRAINED, Status, Trial
 from nas.reports.columns import decision_columns, finite, label, leaderboard_columns, text_of
 from nas.results.best_so_far import front, steps
@@ -17,7 +17,7 @@ from nas.results.importance import NOTHING, importances
 from nas.results.leaderboard import UNRANKED, entries
 from nas.results.learning_curves import correlations, stopped_early
 from nas.store.store import Store
-from search_spaces.errors import FormatError, NasError
+from search_spaces.errors import NasError
 
 MOST_ROWS = 20_000
 """Of more trials the best so many are in the table and the plots of single trials: a page with all of a
@@ -115,12 +115,9 @@ def _random_search(store: Store, record: SearchRecord, description: Description)
     if description.controller == "random":
         return None
     found: list[tuple[bool, int, SearchRecord]] = []
-    for other in store.searches():
-        if other.id == record.id or other.stored.get("controller") != "random":
-            continue
-        try:
-            theirs = other.description
-        except FormatError:
+    for other in readable(store.searches()):
+        theirs = other.description
+        if other.id == record.id or theirs.controller != "random":
             continue
         same = (theirs.problem, theirs.data, theirs.objectives[0], theirs.signature)
         if same == (description.problem, description.data, description.objectives[0], description.signature):

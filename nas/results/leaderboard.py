@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.description import Description, SearchRecord
+from nas.description import Description, SearchRecord, readable
 from nas.ranking import Ranking
 from nas.records import MEASURED, Status, Trial
 from nas.results.filters import conditions, kept
@@ -139,7 +139,7 @@ def searches_of(store: Store, search: Searches = None, problem: str | None = Non
     if problem is not None:
         if search is not None and search != []:
             raise SearchError(f"expected searches or a problem, got both: {search!r} and {problem!r}")
-        every = store.searches()[::-1]
+        every = readable(store.searches())[::-1]
         records = [record for record in every if _problem(record) == problem]
         if not records:
             raise UnknownNameError("problem", problem, dict.fromkeys(map(_problem, every)))
@@ -157,12 +157,12 @@ def searches_of(store: Store, search: Searches = None, problem: str | None = Non
 
 
 def _problem(record: SearchRecord) -> str:
-    return str(record.stored.get("problem", ""))
+    return record.description.problem
 
 
 def _data(record: SearchRecord) -> tuple[Any, ...]:
     """By what searches compare."""
-    return tuple(record.stored.get(name) for name in ("problem", "data", "signature"))
+    return tuple(getattr(record.description, name) for name in ("problem", "data", "signature"))
 
 
 def _ranked(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nas.description import Description, SearchRecord
+from nas.description import Description, SearchRecord, readable
 from nas.records import EpochReport, Trial
 from search_spaces.errors import NasError
 
@@ -58,7 +58,7 @@ class ReusedResults:
         self._store, self._epochs = store, description.budget.epochs
         self._searches = [
             (other.id, other.name)
-            for other in store.searches()
+            for other in readable(store.searches())
             if other.id != record.id and _alike(other.description, description)
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.description import Description, SearchRecord
+from nas.description import Description, SearchRecord, readable
 from nas.lease import Driver
 from nas.records import Start
 from nas.store.store import Store
@@ -67,7 +67,8 @@ def find_record(store: Store, name: str | None, description: Description) -> Sea
     if name is not None:
         record = store.search(name)
     else:
-        same = (r for r in store.searches()[::-1] if r.description.difference(description) is None)
+        searches = readable(store.searches())[::-1]
+        same = (r for r in searches if r.description.difference(description) is None)
         record = next(same, None) or store.search()
     difference = record.description.difference(description)
     if difference is not None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from nas.store.copies import ROWS, Copied, Row, Source, source_of, take
 from nas.store.database import Database
-from nas.store.schema import VERSION, references, weights
+from nas.store.schema import VERSION, TolerantJSON, references, weights
 from nas.store.searches import OF_SEARCH
 from search_spaces.errors import StoreError
 
@@ -152,7 +152,7 @@ def _values(table: sa.Table, row: Row) -> dict[str, Any]:
 
 
 def _is_json(column: sa.Column[Any]) -> bool:
-    return isinstance(column.type, sa.JSON)
+    return isinstance(column.type, sa.JSON | TolerantJSON)
 
 
 def _schema(table: sa.Table) -> pa.Schema:
@@ -165,6 +165,7 @@ def _schema(table: sa.Table) -> pa.Schema:
         sa.LargeBinary: pa.large_binary(),
         sa.String: pa.string(),
         sa.JSON: pa.string(),
+        TolerantJSON: pa.string(),
     }
     return pa.schema(
         [

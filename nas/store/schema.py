@@ -1,5 +1,8 @@
 """The tables of the result store, the same for SQLite and PostgreSQL."""
 
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -15,13 +18,39 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     text,
 )
+from sqlalchemy.engine import Dialect
 
 VERSION = 5
 """Version of the schema: an older store is brought to it when it is opened, see `nas.store.migrations`."""
 
 metadata = MetaData()
+
+
+class TolerantJSON(TypeDecorator[Any]):
+    """JSON that is read as the text that is there where that is no JSON.
+
+    SQLite holds any text in such a column, and one damaged row must not make the others unreadable.
+    """
+
+    impl = JSON
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        read = super().result_processor(dialect, coltype)
+        if read is None:  # the driver reads it, from a database that holds nothing but JSON there
+            return None
+
+        def process(value: Any) -> Any:
+            try:
+                return read(value)
+            except ValueError:
+                return value
+
+        return process
+
 
 meta = Table(
     "nas_meta",
@@ -42,7 +71,7 @@ searches = Table(
     Column("driver", Text),  # the process that drives it now, see nas.lease
     Column("heartbeat_at", Float),  # when that was last heard of; seconds since 1970, UTC
     Column("written", String(32)),  # names the last writing of its driver, see nas.store
-    Column("description", JSON, nullable=False),  # see nas.description
+    Column("description", TolerantJSON, nullable=False),  # see nas.description
     Column("tags", Text),  # a JSON list of words
     Column("notes", Text),
     sqlite_autoincrement=True,  # a number is never given twice, also not after its search is deleted
