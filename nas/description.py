@@ -123,14 +123,52 @@ class Description:
                 return objective
         raise UnknownNameError("objective", metric, [objective.metric for objective in self.objectives])
 
-    def difference(self, other: Description) -> str | None:
-        """In what ``other`` is another search and no continuation of this one, in words; None: in nothing."""
-        for what in _SAME:
-            mine, theirs = getattr(self, what), getattr(other, what)
+    def continues(self, earlier: Description) -> bool:
+        """Whether this is the same search as ``earlier``, which may go on: see `difference`."""
+        return earlier.difference(self) is None
+
+    def difference(self, later: Description) -> str | None:
+        """Says in what ``later`` is another search and no continuation of this one; None where it is one.
+
+        Whatever decides which networks are proposed, how they are trained and by what they are compared has
+        to stay: a search that goes on replays its record (see `nas.search.replay`), and its old results stand
+        beside the new ones. What decides only how long it goes on and what is kept of it may change: the
+        budget, the weights that are kept, the checkpoints, the reuse of results.
+        """
+        for what in _OF_A_SEARCH:
+            mine, theirs = getattr(self, what), getattr(later, what)
             if mine != theirs:
                 mine, theirs = _around_difference(_words(mine), _words(theirs))
                 return f"its {what.replace('_', ' ')} was {mine}, now it is {theirs}"
         return None
+
+    def same_training(self, other: Description) -> bool:
+        """Whether the same network trains in the same way in both searches, so that its result can be reused.
+
+        That needs the same seed, too. The epochs belong to the recipe of each network: compare them trial by
+        trial. Where children inherit weights their results depend on their parents: a search that inherits
+        weights reuses no results at all (see `nas.search.Search`).
+        """
+        return self._agrees(other, _OF_A_TRAINING)
+
+    def comparable(self, other: Description) -> bool:
+        """Whether values that both searches measured may be learnt from together, as a warm start does.
+
+        They come from the same data after the same number of epochs; the seed may differ, as it does between
+        any two networks. A fidelity stops the worse networks early, and inherited weights stand for epochs of
+        the parents: values with them say something else than values without.
+        """
+        return self._agrees(other, _OF_A_VALUE) and self.budget.epochs == other.budget.epochs
+
+    def same_data(self, other: Description) -> bool:
+        """Whether both searches solve the same problem, so that one leaderboard can show their networks.
+
+        Its readers see the epochs and the seeds, and may rank networks that were trained in different ways.
+        """
+        return self._agrees(other, _OF_A_PROBLEM)
+
+    def _agrees(self, other: Description, what: Iterable[str]) -> bool:
+        return all(getattr(self, name) == getattr(other, name) for name in what)
 
     def load_space(self, modules: Iterable[Callable[..., Any]] | None = None) -> Space:
         """The space, from its JSON.
@@ -159,7 +197,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 }  # how those fields of a description are read that JSON does not hold as they are
 
 
-_SAME = (
+_OF_A_SEARCH = (
     "problem",
     "signature",
     "data",
@@ -173,7 +211,10 @@ _SAME = (
     "fidelity",
     "inherit_weights",
     "first",
-)  # what may not change while a search goes on
+)
+_OF_A_TRAINING = ("data", "signature", "metrics", "seed", "inherit_weights")
+_OF_A_VALUE = ("problem", "data", "fidelity", "inherit_weights")
+_OF_A_PROBLEM = ("problem", "data", "signature")
 
 
 def _words(value: Any) -> str:

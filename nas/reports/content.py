@@ -119,8 +119,7 @@ def _random_search(store: Store, record: SearchRecord, description: Description)
         theirs = other.description
         if other.id == record.id or theirs.controller != "random":
             continue
-        same = (theirs.problem, theirs.data, theirs.objectives[0], theirs.signature)
-        if same == (description.problem, description.data, description.objectives[0], description.signature):
+        if theirs.same_data(description) and theirs.objectives[0] == description.objectives[0]:
             found.append((theirs.space == description.space, other.id, other))
     return max(found, key=lambda one: one[:2])[2] if found else None
 

@@ -140,29 +140,23 @@ def searches_of(store: Store, search: Searches = None, problem: str | None = Non
         if search is not None and search != []:
             raise SearchError(f"expected searches or a problem, got both: {search!r} and {problem!r}")
         every = readable(store.searches())[::-1]
-        records = [record for record in every if _problem(record) == problem]
+        records = [record for record in every if record.description.problem == problem]
         if not records:
-            raise UnknownNameError("problem", problem, dict.fromkeys(map(_problem, every)))
-        return [record for record in records if _data(record) == _data(records[0])]
+            raise UnknownNameError(
+                "problem", problem, dict.fromkeys(record.description.problem for record in every)
+            )
+        latest = records[0].description
+        return [record for record in records if record.description.same_data(latest)]
     names = list(search) if isinstance(search, Sequence) and not isinstance(search, str) else [search]
     records = [store.search(name) for name in names or [None]]
     records = list({record.id: record for record in records}.values())
     for other in records[1:]:
-        if _data(other) != _data(records[0]):
+        if not other.description.same_data(records[0].description):
             raise SearchError(
                 f"searches {records[0].name!r} and {other.name!r} do not compare: "
                 "expected the same data, inputs and tasks"
             )
     return records
-
-
-def _problem(record: SearchRecord) -> str:
-    return record.description.problem
-
-
-def _data(record: SearchRecord) -> tuple[Any, ...]:
-    """By what searches compare."""
-    return tuple(getattr(record.description, name) for name in ("problem", "data", "signature"))
 
 
 def _ranked(

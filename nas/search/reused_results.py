@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 REUSED = "reused"
 """The reason of trials that were answered so: they are complete, and took no seconds."""
 
-_SAME = ("data", "signature", "metrics", "seed", "inherit_weights")
-"""What must be the same of two searches, for the same network to train in the same way.
-
-Where children inherit weights their results depend on their parents: none is taken over from there, for a
-search that inherits takes none over at all (see `nas.search.Search`).
-"""
-
 
 @dataclass(frozen=True)
 class ReusedResult:
@@ -59,7 +52,7 @@ class ReusedResults:
         self._searches = [
             (other.id, other.name)
             for other in readable(store.searches())
-            if other.id != record.id and _alike(other.description, description)
+            if other.id != record.id and other.description.same_training(description)
         ]
 
     def find(self, architecture: Architecture) -> ReusedResult | None:
@@ -82,7 +75,3 @@ class ReusedResults:
             return Recipe.of(architecture).epochs
         except NasError:
             return None
-
-
-def _alike(other: Description, description: Description) -> bool:
-    return all(getattr(other, name) == getattr(description, name) for name in _SAME)

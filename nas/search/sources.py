@@ -9,9 +9,6 @@ from nas.records import Start
 from nas.store.store import Store
 from search_spaces.errors import SearchError
 
-_MEASURED_ELSEWHERE = ("problem", "data", "fidelity", "inherit_weights")
-"""What must not differ for the values of two searches to compare, beside the epochs of a trial."""
-
 OWN_FAULTS = ("build", "exception", "not_finite", "out_of_memory")
 """Reasons of failures that the same network would fail for again."""
 
@@ -41,7 +38,7 @@ def starts_of(store: Store, sources: Sequence[Source], description: Description)
     """Returns the results of older searches that a new one can start from, in the order in which they came.
 
     They are trained networks with their values, and networks that failed for a reason of their own. Values
-    compare if they were measured on the same problem and data, after the same number of epochs.
+    compare if they were measured in the same way (see `Description.comparable`).
 
     Args:
         store: the store of the new search.
@@ -63,9 +60,7 @@ def starts_of(store: Store, sources: Sequence[Source], description: Description)
 
 def _starts(store: Store, search: str | int, description: Description) -> list[Start]:
     record = store.search(search)
-    older = record.description
-    same = all(getattr(older, name) == getattr(description, name) for name in _MEASURED_ELSEWHERE)
-    comparable = same and older.budget.epochs == description.budget.epochs
+    comparable = record.description.comparable(description)
     over = store.trials(record.id, statuses=("complete", "failed"))
     over.sort(key=lambda trial: trial.told_step or 0)
     return [

@@ -68,7 +68,7 @@ def find_record(store: Store, name: str | None, description: Description) -> Sea
         record = store.search(name)
     else:
         searches = readable(store.searches())[::-1]
-        same = (r for r in searches if r.description.difference(description) is None)
+        same = (one for one in searches if description.continues(one.description))
         record = next(same, None) or store.search()
     difference = record.description.difference(description)
     if difference is not None:
