@@ -16,7 +16,7 @@ from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from nas.lease import living
-from nas.ranking import rank
+from nas.ranking import Ranking
 from nas.records import Trial
 from search_spaces.errors import (
     FormatError,
@@ -106,9 +106,14 @@ class Description:
             return self
         return replace(self, budget=replace(self.budget, trials=trials, seconds=seconds, target=target))
 
-    def rank(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Trials of this search from best to worst; see `nas.ranking.rank`."""
-        return rank(trials, self.objectives, self.limits, paused=self.fidelity is not None)
+    @cached_property
+    def ranking(self) -> Ranking:
+        """By what the trials of this search are judged and ranked."""
+        return Ranking(self.objectives, self.limits, paused=self.fidelity is not None)
+
+    def rank(self, trials: Iterable[Trial]) -> list[Trial]:
+        """Returns trials of this search from best to worst; see `nas.ranking.Ranking`."""
+        return [ranked.trial for ranked in self.ranking.rank(trials)]
 
     def objective(self, metric: str | None = None) -> Objective:
         """The objective of that metric; the first where none is named.

@@ -1,10 +1,11 @@
-"""The order of trials: the one in which the controllers compare them."""
+"""The order of trials: the one in which the controllers compare them, and who judges."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from controllers.objectives import Limit, Objective
@@ -17,54 +18,34 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-
-def outcome(trial: Trial, objectives: Sequence[Objective], limits: Sequence[Limit]) -> Outcome:
-    """How a trial ended, as controllers see it."""
-    if trial.status not in ("complete", "paused", "repeated", "infeasible"):
-        return FAILED
-    needed = [objective.metric for objective in objectives] + [limit.metric for limit in limits]
-    known = all(metric in trial.metrics for metric in needed)
-    if not known and trial.status != "infeasible":
-        return FAILED
-    return judge(trial.metrics, objectives, limits)
+_JUDGED = (*MEASURED, "repeated", "infeasible")
+"""The statuses of trials of which something was measured: all others have failed, or are not over."""
 
 
-def rank(
-    trials: Sequence[Trial], objectives: Sequence[Objective], limits: Sequence[Limit], *, paused: bool = False
-) -> list[Trial]:
-    """Trials from best to worst: feasible, then by what breaks a limit least, then failed.
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A trial and how it was judged.
 
-    Several objectives: by non-dominated front, then the lonelier in its front first. Among equals the lower
-    validation loss comes first: on a small validation split many networks have one accuracy, and the loss
-    tells them apart. Ties that are left keep their order.
-
-    Args:
-        trials: of one search.
-        objectives, limits: of the search.
-        paused: whether its trials may pause. Then a feasible trial trained for more epochs comes before any
-            trained for fewer: they earned their epochs by being better, and values after different numbers
-            of epochs do not compare.
+    Attributes:
+        trial: the trial.
+        outcome: how it ended, as controllers see it.
+        feasible: whether it keeps the limits, as far as they were measured; None where nothing was measured.
+            A trial whose objective is no number keeps them, too, though its outcome is a failure.
     """
-    trials = sorted(trials, key=_tie)
-    found = [outcome(trial, objectives, limits) for trial in trials]
-    if not paused:
-        return [trials[i] for i in order(found)]
-    ranked: list[int] = []
-    for epochs in sorted({trial.epochs or 0 for trial in trials}, reverse=True):
-        here = [i for i, trial in enumerate(trials) if (trial.epochs or 0) == epochs and found[i].feasible]
-        ranked += [here[place] for place in order([found[i] for i in here])]
-    others = [i for i, one in enumerate(found) if not one.feasible]
-    ranked += [others[place] for place in order([found[i] for i in others])]
-    return [trials[i] for i in ranked]
+
+    trial: Trial
+    outcome: Outcome
+    feasible: bool | None
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """By what the trials of a search are ranked, as its description says it.
+    """By what the trials of a search are judged and ranked.
 
     Attributes:
-        objectives, limits: of the search; none where its description has none.
-        paused: whether its trials may pause.
+        objectives: the objectives of the search; none where its description has none.
+        limits: the limits of the search.
+        paused: whether the trials of the search may pause.
     """
 
     objectives: tuple[Objective, ...] = ()
@@ -73,7 +54,10 @@ class Ranking:
 
     @staticmethod
     def of(description: Mapping[str, Any]) -> Ranking:
-        """That of the search with this description (see `nas.description`)."""
+        """Returns the ranking of the search with this description, as the store has it.
+
+        A description that says no ranking has the ranking without objectives: its trials can still be read.
+        """
         try:
             return Ranking(
                 tuple(Objective(**one) for one in description.get("objectives", ())),
@@ -83,32 +67,84 @@ class Ranking:
         except (AttributeError, TypeError, NasError):
             return Ranking()
 
-    def rank(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Trials from best to worst; see `rank`."""
-        return rank(trials, self.objectives, self.limits, paused=self.paused)
+    def judge(self, trial: Trial) -> Ranked:
+        """Judges a trial. That is done here alone, and carried to all that need it."""
+        if trial.status not in _JUDGED:
+            return Ranked(trial, FAILED, None)
+        metrics, outcome = trial.metrics, FAILED
+        # what broke a limit before any training has no values of the objectives
+        known = all(metric in metrics for metric in self._needed)
+        if known or (trial.status == "infeasible" and max(self._violations(metrics), default=0.0) > 0):
+            outcome = judge(metrics, self.objectives, self.limits)
+        if trial.status == "repeated":
+            return Ranked(trial, outcome, None)
+        if outcome.failed:
+            return Ranked(trial, outcome, all(violation == 0 for violation in self._violations(metrics)))
+        return Ranked(trial, outcome, outcome.feasible)
 
-    def keys(self, trial: Trial) -> tuple[float | None, int | None, float | None]:
-        """What decides the place of a trial beside its score: ``violation, rung, tie``.
+    def rank(self, trials: Iterable[Trial]) -> list[Ranked]:
+        """Judges trials and returns them from best to worst; see `order`."""
+        return self.order([self.judge(trial) for trial in trials])
+
+    def order(self, judged: Iterable[Ranked]) -> list[Ranked]:
+        """Returns trials from best to worst: feasible, then by what breaks a limit least, then failed.
+
+        Several objectives: by non-dominated front, then the lonelier in its front first. Among equals the
+        lower validation loss comes first: on a small validation split many networks have one accuracy, and
+        the loss tells them apart. Ties that are left keep their order. Where trials may pause, a feasible
+        trial trained for more epochs comes before any trained for fewer: they earned their epochs by being
+        better, and values after different numbers of epochs do not compare.
+        """
+        judged = sorted(judged, key=lambda one: _tie(one.trial))
+        if not self.paused:
+            return _ordered(judged)
+        rungs: dict[int, list[Ranked]] = {}
+        for one in judged:
+            if one.outcome.feasible:
+                rungs.setdefault(one.trial.epochs or 0, []).append(one)
+        ranked = [one for epochs in sorted(rungs, reverse=True) for one in _ordered(rungs[epochs])]
+        return ranked + _ordered([one for one in judged if not one.outcome.feasible])
+
+    def keys(
+        self, trial: Trial, outcome: Outcome | None = None
+    ) -> tuple[float | None, int | None, float | None]:
+        """Returns what decides the place of a trial beside its score: ``violation, rung, tie``.
 
         A database that has them can say which trials are best: those with the violation 0, of the highest
         rung, the highest score, the lowest tie, the lowest number. The violation is None where there is
         nothing to rank by, all three while the trial is not over.
+
+        Args:
+            trial: the trial.
+            outcome: how the trial was judged by this ranking; None: it is judged here.
         """
         if trial.status not in MEASURED:
             return None, None, None
         rung, tie = (trial.epochs or 0) if self.paused else 0, _tie(trial)
         if not self.objectives:
             return (None if trial.score is None else 0.0), rung, tie
-        found = outcome(trial, self.objectives, self.limits)
+        found = outcome or self.judge(trial).outcome
         return (None if found.failed else found.violation), rung, tie
+
+    @cached_property
+    def _needed(self) -> tuple[str, ...]:
+        return tuple(one.metric for one in (*self.objectives, *self.limits))
+
+    def _violations(self, metrics: Mapping[str, float]) -> list[float]:
+        """Returns by how much each limit is broken whose metric is there."""
+        return [limit.violation(metrics[limit.metric]) for limit in self.limits if limit.metric in metrics]
+
+
+def _ordered(judged: Sequence[Ranked]) -> list[Ranked]:
+    return [judged[i] for i in order([one.outcome for one in judged])]
 
 
 def first_fronts(scores: NDArray[np.float64], least: int) -> NDArray[np.bool_]:
-    """Which rows are in the first non-dominated fronts, of which as many are taken as have `least` rows.
+    """Returns which rows are in the first non-dominated fronts, as many fronts as have `least` rows together.
 
     Args:
-        scores: (N, objectives), finite, higher is better; equal rows share a front.
-        least: 1 takes the Pareto front alone.
+        scores: the scores, shape (N, objectives), finite, higher is better; equal rows share a front.
+        least: the number of rows that are wanted; 1 takes the Pareto front and no more.
     """
     import numpy as np
 
@@ -123,7 +159,7 @@ def first_fronts(scores: NDArray[np.float64], least: int) -> NDArray[np.bool_]:
 
 
 def _front(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which rows no other row dominates; they are ordered, the lexicographically largest first."""
+    """Returns which rows no other row dominates, of rows with the lexicographically largest first."""
     import numpy as np
 
     found = np.zeros(len(scores), bool)
@@ -144,6 +180,6 @@ def _front(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _tie(trial: Trial) -> float:
-    """What settles ties: the validation loss, infinite where it is unknown."""
+    """Returns what settles ties: the validation loss, infinite where it is unknown."""
     loss = trial.metrics.get("loss", math.inf)
     return math.inf if math.isnan(loss) else loss

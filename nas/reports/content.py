@@ -10,11 +10,12 @@ from typing import Any
 import nas.results.usage as usages
 from controllers.objectives import Objective
 from nas.description import Description, SearchRecord, readable
+from nas.ranking import Ranked, Ranking
 from nas.records import MEASURED, TRAINED, Status, Trial
 from nas.reports.columns import decision_columns, finite, label, leaderboard_columns, text_of
-from nas.results.best_so_far import front, steps
+from nas.results.best_so_far import best_after_each, front
 from nas.results.importance import NOTHING, importances
-from nas.results.leaderboard import UNRANKED, entries
+from nas.results.leaderboard import UNRANKED, rows_of
 from nas.results.learning_curves import correlations, stopped_early
 from nas.store.store import Store
 from search_spaces.errors import NasError
@@ -50,24 +51,24 @@ def content(
     record = store.search(search)
     description = record.description
     trials = store.trials(record.id)
-    by_number = {trial.number: trial for trial in trials}
-    # a running search may have got trials since
-    rows = [row for row in entries(store, record.id, top=MOST_ROWS) if row["number"] in by_number]
-    ranked = [by_number[row["number"]] for row in rows]
+    judged = [description.ranking.judge(trial) for trial in trials]
+    board = description.ranking.order([one for one in judged if one.trial.status in MEASURED])
+    board += [one for status in UNRANKED for one in judged if one.trial.status == status]
+    listed, board = len(board), board[:MOST_ROWS]
+    rows = rows_of(store, [(record, one) for one in board], [record])
+    ranked = [one.trial for one in board]
     places = {trial.number: place for place, trial in enumerate(ranked)}
-    counts = _counts(trials)
-    listed = sum(counts.get(status, 0) for status in (*MEASURED, *UNRANKED))
-    own_front = front(trials, description.objectives, description.limits)
+    own_front = front(judged, description.objectives)
     several = len(description.objectives) > 1
     other = store.search(beside) if beside is not None else _random_search(store, record, description)
     return {
         "search": _search(record, description),
-        "counts": counts,
+        "counts": _counts(trials),
         "left_out": listed - len(rows),
         "columns": leaderboard_columns(rows, description),
         "decisions": decision_columns(ranked),
         "messages": [text_of(trial.message) for trial in ranked],
-        "progress": _progress(store, record, description, trials, other),
+        "progress": _progress(store, record, description, judged, other),
         "front": [places[number] for number in own_front.numbers if number in places] if several else None,
         "hypervolume": finite(own_front.hypervolume) if several else None,
         "reference": [finite(value) for value in own_front.reference],
@@ -128,23 +129,22 @@ def _progress(
     store: Store,
     record: SearchRecord,
     description: Description,
-    trials: Sequence[Trial],
+    judged: Sequence[Ranked],
     other: SearchRecord | None,
 ) -> list[dict[str, Any]]:
     objective = description.objectives[0]
-    lines = [_line(record.name, description.controller, trials, objective, description)]
+    lines = [_line(record.name, description.controller, judged, objective)]
     if other is not None:
-        theirs = other.description
-        came = store.trials(other.id, statuses=TRAINED)
-        lines.append(_line(other.name, theirs.controller, came, objective, description))
+        # by the limits of this search, and by no objective that the other may not have measured
+        ranking = Ranking((objective,), description.limits)
+        theirs = [ranking.judge(trial) for trial in store.trials(other.id, statuses=TRAINED)]
+        lines.append(_line(other.name, other.description.controller, theirs, objective))
     return lines
 
 
-def _line(
-    name: str, controller: str, trials: Sequence[Trial], objective: Objective, description: Description
-) -> dict[str, Any]:
+def _line(name: str, controller: str, judged: Sequence[Ranked], objective: Objective) -> dict[str, Any]:
     """The best so far where it changed and at the end, and the value of each trial."""
-    walked = steps(trials, objective, description.limits)
+    walked = best_after_each(judged, objective)
     turns = [
         step
         for before, step in zip([None, *walked], walked, strict=False)

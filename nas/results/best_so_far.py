@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from controllers.objectives import Limit, Objective
+from controllers.objectives import Objective
 from controllers.ranking import Scores, first_front, hypervolume
-from nas.ranking import first_fronts, outcome
+from nas.ranking import Ranked, first_fronts
 from nas.records import TRAINED, Trial
+from nas.results.leaderboard import leaderboard
 from nas.store.store import DEFAULT_STORE, Store, open_store
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Step:
+class BestSoFar:
     """Where a search stood when a trial was over.
 
     Attributes:
@@ -38,26 +39,26 @@ class Step:
     best: float | None
 
 
-def steps(trials: Iterable[Trial], objective: Objective, limits: Sequence[Limit]) -> list[Step]:
-    """Where a search stood after each of its trials, in the order in which they ended.
+def best_after_each(judged: Iterable[Ranked], objective: Objective) -> list[BestSoFar]:
+    """Returns where a search stood after each of its trials, in the order in which they ended.
 
     Args:
-        trials: of one search; those that no worker has had are left out.
-        objective: what counts.
-        limits: what breaks one of them does not count.
+        judged: the trials of one search; those that no worker has had are left out, and the value of one that
+            is not feasible does not count.
+        objective: the objective by which values are better or worse.
     """
-    ended = [trial for trial in trials if trial.status in TRAINED]
-    ended.sort(key=lambda trial: math.inf if trial.told_step is None else trial.told_step)
-    found: list[Step] = []
+    ended = [one for one in judged if one.trial.status in TRAINED]
+    ended.sort(key=lambda one: math.inf if one.trial.told_step is None else one.trial.told_step)
+    found: list[BestSoFar] = []
     best, seconds = -math.inf, 0.0
-    for count, trial in enumerate(ended, start=1):
+    for count, one in enumerate(ended, start=1):
+        trial = one.trial
         seconds += trial.seconds or 0.0
-        came = outcome(trial, [objective], limits)
-        value = trial.metrics[objective.metric] if came.feasible else None
+        value = trial.metrics[objective.metric] if one.outcome.feasible else None
         if value is not None:
             best = max(best, objective.score(value))
         shown = None if math.isinf(best) else objective.score(best)
-        found.append(Step(trial, count, seconds, value, shown))
+        found.append(BestSoFar(trial, count, seconds, value, shown))
     return found
 
 
@@ -76,21 +77,24 @@ class Front:
     reference: tuple[float, ...]
 
 
-def front(trials: Iterable[Trial], objectives: Sequence[Objective], limits: Sequence[Limit]) -> Front:
-    """The non-dominated trials among those that keep the limits.
+def front(judged: Iterable[Ranked], objectives: Sequence[Objective]) -> Front:
+    """Returns the non-dominated trials among those that keep the limits.
 
     The reference point of the hypervolume has the worst value of each objective among these trials, so that
     it grows as a search goes on but is not to be compared between searches.
+
+    Args:
+        judged: the trials, judged by these objectives.
+        objectives: the objectives.
     """
-    judged = [(trial, outcome(trial, objectives, limits)) for trial in trials if trial.status in TRAINED]
-    kept = [(trial, came.scores) for trial, came in judged if came.feasible]
+    kept = [one for one in judged if one.outcome.feasible and one.trial.status in TRAINED]
     if not kept:
         return Front((), 0.0, ())
-    scores: list[Scores] = [score for _, score in kept]
+    scores: list[Scores] = [one.outcome.scores for one in kept]
     first = first_front(scores)
     reference = tuple(map(min, zip(*scores, strict=True)))
     return Front(
-        tuple(kept[i][0].number for i in first),
+        tuple(kept[i].trial.number for i in first),
         hypervolume([scores[i] for i in first], reference),
         tuple(o.score(value) for o, value in zip(objectives, reference, strict=True)),
     )
@@ -125,7 +129,8 @@ def best_so_far(
             record = opened.search(name)
             description = record.description
             objective = description.objective(metric)
-            for step in steps(opened.trials(record.id, statuses=TRAINED), objective, description.limits):
+            judged = map(description.ranking.judge, opened.trials(record.id, statuses=TRAINED))
+            for step in best_after_each(judged, objective):
                 trial = step.trial
                 ids = trial.number, trial.architecture_id
                 rows.append([record.name, step.trials, step.seconds, *ids, step.value, step.best])
@@ -150,8 +155,6 @@ def pareto_front(store: Store | str | Path = DEFAULT_STORE, search: str | int | 
         StoreError, UnknownNameError: there is no such store or search.
     """
     import numpy as np
-
-    from nas.results.leaderboard import leaderboard
 
     with open_store(store) as opened:
         record = opened.search(search)

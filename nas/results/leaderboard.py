@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.description import Description, SearchRecord, readable
-from nas.ranking import Ranking
-from nas.records import MEASURED, Status, Trial
+from nas.ranking import Ranked
+from nas.records import MEASURED, Status
 from nas.results.filters import conditions, kept
-from nas.results.rows import Columns, entry, network_entry
+from nas.results.rows import RowLayout, entry, network_entry
 from nas.results.scores import (
     SCORES,
     compared_metrics,
@@ -22,7 +22,7 @@ from nas.results.scores import (
     values_of,
     worst_task,
 )
-from nas.results.seeds import networks
+from nas.results.seeds import trained_networks
 from nas.store.store import DEFAULT_STORE, Store
 from search_spaces.errors import SearchError, UnknownNameError
 
@@ -86,7 +86,7 @@ def leaderboard(
 
     options: dict[str, Any] = {"problem": problem, "top": top, "infeasible": infeasible, "where": where}
     rows = entries(store, search, over_seeds=over_seeds, **options)
-    frame = pd.DataFrame(rows, columns=None if rows else list(entry(0, None, Columns())))
+    frame = pd.DataFrame(rows, columns=None if rows else list(entry(0, None, RowLayout())))
     kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean", "front": "boolean"}
     kinds |= dict.fromkeys(("mean_rank", "delta_m_pct"), "float64")
     return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
@@ -114,24 +114,37 @@ def entries(
     others = (*UNRANKED, "infeasible") if infeasible else UNRANKED
     most = None if filters else top  # what a filter leaves is known when all are there
     ranked = _ranked(store, records, most)
+    judge = records[0].description.ranking.judge
     if most is None or len(ranked) < most:
         rest = [
-            (record, trial)
+            (record, judge(trial))
             for status in others
             for record in records
             for trial in store.trials(record.id, statuses=(status,))
         ]
         ranked = [*ranked, *rest][:most]
+    rows = rows_of(store, ranked, records)
+    return kept(rows, [one.trial.decisions for _, one in ranked], filters)[:top] if filters else rows
+
+
+def rows_of(
+    store: Store, ranked: Sequence[tuple[SearchRecord, Ranked]], records: Sequence[SearchRecord]
+) -> list[dict[str, Any]]:
+    """Returns the rows of trials that were ranked, each with its search.
+
+    Args:
+        store: the store that holds them.
+        ranked: the trials, best first, judged by the ranking of the first search.
+        records: the searches, in the order in which they were asked for.
+    """
     description = records[0].description
-    trials = [trial for _, trial in ranked]
     several = len(description.signature.tasks) > 1
     scores = {record.id: _scores(store, record.id, description) if several else {} for record in records}
-    columns = Columns.of(description, trials, several=len(records) > 1)
-    rows = [
-        entry(place, trial, columns, record.name, scores[record.id].get(trial.number))
-        for place, (record, trial) in enumerate(ranked, start=1)
+    layout = RowLayout.of(description, [one for _, one in ranked], several=len(records) > 1)
+    return [
+        entry(place, one, layout, record.name, scores[record.id].get(one.trial.number))
+        for place, (record, one) in enumerate(ranked, start=1)
     ]
-    return kept(rows, [trial.decisions for trial in trials], filters)[:top] if filters else rows
 
 
 def searches_of(store: Store, search: Searches = None, problem: str | None = None) -> list[SearchRecord]:
@@ -161,33 +174,39 @@ def searches_of(store: Store, search: Searches = None, problem: str | None = Non
 
 def _ranked(
     store: Store, records: Sequence[SearchRecord], top: int | None
-) -> list[tuple[SearchRecord, Trial]]:
-    """The measured trials of some searches, best first."""
+) -> list[tuple[SearchRecord, Ranked]]:
+    """Returns the measured trials of some searches, best first, as the first of them ranks."""
     if len(records) == 1:
-        return [(records[0], trial) for trial in store.ranked(records[0].id, top)]
-    ranking = Ranking.of(records[0].stored)
-    # of one objective the best of all are among the best of each; a front is known when all are there
-    most = top if len(ranking.objectives) == 1 and not ranking.limits else None
-    found = [(record, trial) for record in records for trial in store.ranked(record.id, most)]
+        return [(records[0], one) for one in store.judged(records[0].id, top)]
+    ranking = records[0].description.ranking
+    if top is not None and len(ranking.objectives) == 1 and not ranking.limits:
+        # the best of all are among the best of each
+        found = [(record, trial) for record in records for trial in store.ranked(record.id, top)]
+    else:  # a front is known when all are there
+        found = [
+            (record, trial) for record in records for trial in store.trials(record.id, statuses=MEASURED)
+        ]
     owners = {id(trial): record for record, trial in found}
-    return [(owners[id(trial)], trial) for trial in ranking.rank([trial for _, trial in found])][:top]
+    return [(owners[id(one.trial)], one) for one in ranking.rank([trial for _, trial in found])][:top]
 
 
 def _over_seeds(
     store: Store, records: Sequence[SearchRecord], top: int | None, filters: Sequence[Any]
 ) -> list[dict[str, Any]]:
-    """A row for each network, best mean first."""
-    found = networks(
+    """Returns a row for each network, best mean first."""
+    found = trained_networks(
         (record, store.trials(record.id, statuses=MEASURED), store.reruns.of_search(record.id))
         for record in records
     )
     of_trial = {id(network.trial): network for network in found}
-    trials = Ranking.of(records[0].stored).rank([network.trial for network in found])
-    columns = Columns.of(records[0].description, trials)
-    columns.std = list(dict.fromkeys(name for network in found for name in network.std))
-    columns.test_std = list(dict.fromkeys(name for network in found for name in network.test_std))
-    rows = [network_entry(place, of_trial[id(trial)], columns) for place, trial in enumerate(trials, start=1)]
-    return kept(rows, [trial.decisions for trial in trials], filters)[:top] if filters else rows[:top]
+    description = records[0].description
+    ranked = description.ranking.rank([network.trial for network in found])
+    layout = RowLayout.of(description, ranked, over_seeds=found)
+    rows = [
+        network_entry(place, of_trial[id(one.trial)], one, layout)
+        for place, one in enumerate(ranked, start=1)
+    ]
+    return kept(rows, [one.trial.decisions for one in ranked], filters)[:top] if filters else rows[:top]
 
 
 def _scores(store: Store, search_id: int, description: Description) -> dict[int, dict[str, Any]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nas.description import Description
+from nas.ranking import Ranking
 from nas.results.best_so_far import best_so_far as best_so_far_frame
 from nas.results.best_so_far import front
 from nas.results.importance import importance as importance_frame
@@ -101,7 +102,8 @@ def pareto(
     x, y = ([trial.metrics[name] for trial in known] for name in (second, first))
     axes.scatter(x, y, s=12, color=_COLOURS[0], alpha=0.35, linewidths=0)
     by_number = {trial.number: trial for trial in known}
-    best = [by_number[number] for number in front(known, objectives, description.limits).numbers]
+    ranking = Ranking(tuple(objectives), description.limits)
+    best = [by_number[number] for number in front(map(ranking.judge, known), objectives).numbers]
     best.sort(key=lambda trial: trial.metrics[second])
     x, y = ([trial.metrics[name] for trial in best] for name in (second, first))
     where: Literal["post", "pre"] = "post" if objectives[1].direction == "minimize" else "pre"

@@ -2,62 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from controllers.objectives import Limit
 from controllers.ranking import first_front
 from nas.description import Description
-from nas.ranking import outcome
+from nas.ranking import Ranked, Ranking
 from nas.records import MEASURED, Trial
 from nas.results.scores import SCORES
-from nas.results.seeds import Network
+from nas.results.seeds import TrainedNetwork
 
 
-class Columns:
-    """What the rows of a leaderboard have in common.
+@dataclass(frozen=True)
+class RowLayout:
+    """What the rows of a leaderboard have in common: which columns they have.
 
     Attributes:
-        metrics, tests: names, in the order of the columns.
-        std, test_std: of which metrics there are deviations over seeds.
-        limits: of the search.
+        metrics: the names of the validation metrics, in the order of the columns.
+        tests: the names of the test metrics, in the order of the columns.
+        std: the names of the validation metrics that have deviations over seeds.
+        test_std: the names of the test metrics that have deviations over seeds.
         scored: whether there are scores over tasks.
-        several: whether there are several searches.
+        several: whether the rows are those of several searches.
         front: the trials (by `id`) that no other is better than in all objectives; None: there is one
             objective.
     """
 
-    def __init__(self) -> None:
-        self.metrics: list[str] = []
-        self.tests: list[str] = []
-        self.std: list[str] = []
-        self.test_std: list[str] = []
-        self.limits: Sequence[Limit] = ()
-        self.scored = self.several = False
-        self.front: set[int] | None = None
+    metrics: Sequence[str] = ()
+    tests: Sequence[str] = ()
+    std: Sequence[str] = ()
+    test_std: Sequence[str] = ()
+    scored: bool = False
+    several: bool = False
+    front: frozenset[int] | None = None
 
     @staticmethod
-    def of(description: Description, trials: Sequence[Trial], several: bool = False) -> Columns:
-        """Those of the trials, in their ranks; the first front is among the first of them."""
-        columns = Columns()
-        metrics = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
+    def of(
+        description: Description,
+        ranked: Sequence[Ranked],
+        *,
+        several: bool = False,
+        over_seeds: Sequence[TrainedNetwork] = (),
+    ) -> RowLayout:
+        """Returns the layout of the rows of these trials.
+
+        Args:
+            description: the description of the search by which they were ranked.
+            ranked: the trials, best first; the first front is among the first of them.
+            several: whether they come from several searches.
+            over_seeds: the networks whose means over seeds the trials are, if they are.
+        """
         wanted = [objective.metric for objective in description.objectives]
-        columns.metrics = [*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)]
-        tests = list(dict.fromkeys(name for trial in trials for name in trial.test_metrics))
-        tests.sort(key=lambda name: metrics.index(name) if name in metrics else len(metrics))
-        columns.tests, columns.limits = tests, description.limits
-        columns.scored, columns.several = len(description.signature.tasks) > 1, several
-        if len(wanted) > 1:
-            judged = [(trial, outcome(trial, description.objectives, description.limits)) for trial in trials]
-            kept = [
-                (trial, came.scores) for trial, came in judged if came.feasible and trial.status in MEASURED
-            ]
-            first = first_front([scores for _, scores in kept]) if kept else []
-            columns.front = {id(kept[place][0]) for place in first}
-        return columns
+        metrics = _names(one.trial.metrics for one in ranked)
+        tests = _names(one.trial.test_metrics for one in ranked)
+        return RowLayout(
+            metrics=[*(m for m in wanted if m in metrics), *(m for m in metrics if m not in wanted)],
+            tests=sorted(tests, key=lambda name: metrics.index(name) if name in metrics else len(metrics)),
+            std=_names(network.std for network in over_seeds),
+            test_std=_names(network.test_std for network in over_seeds),
+            scored=len(description.signature.tasks) > 1,
+            several=several,
+            front=_front(ranked) if len(wanted) > 1 else None,
+        )
 
     def front_of(self, trial: Trial) -> dict[str, bool | None]:
-        """Whether a trial is of the front, as its row says it."""
+        """Returns whether a trial is of the front, as its row says it."""
         if self.front is None:
             return {}
         return {"front": id(trial) in self.front if trial.status in MEASURED else None}
@@ -65,23 +75,24 @@ class Columns:
 
 def entry(
     place: int,
-    trial: Trial | None,
-    columns: Columns,
+    ranked: Ranked | None,
+    layout: RowLayout,
     search: str = "",
     scores: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """One row; of no trial: its keys."""
-    trial = trial or Trial(0, "", {}, "failed")
+    """Returns one row; where there is no trial, one that has its keys."""
+    ranked = ranked or Ranking().judge(Trial(0, "", {}, "failed"))
+    trial = ranked.trial
     return {
         "rank": place if trial.status in MEASURED else None,
         "id": trial.architecture_id,
         "status": trial.status,
-        **({"search": search} if columns.several else {}),
-        **{name: trial.metrics.get(name) for name in columns.metrics},
-        **((scores or dict.fromkeys(SCORES)) if columns.scored else {}),
-        **{f"test_{name}": trial.test_metrics.get(name) for name in columns.tests},
-        **columns.front_of(trial),
-        "feasible": _feasible(trial, columns.limits),
+        **({"search": search} if layout.several else {}),
+        **{name: trial.metrics.get(name) for name in layout.metrics},
+        **((scores or dict.fromkeys(SCORES)) if layout.scored else {}),
+        **{f"test_{name}": trial.test_metrics.get(name) for name in layout.tests},
+        **layout.front_of(trial),
+        "feasible": ranked.feasible,
         "epochs": trial.epochs,
         "seconds": trial.seconds,
         "number": trial.number,
@@ -92,19 +103,19 @@ def entry(
     }
 
 
-def network_entry(place: int, network: Network, columns: Columns) -> dict[str, Any]:
-    """One row over seeds."""
+def network_entry(place: int, network: TrainedNetwork, ranked: Ranked, layout: RowLayout) -> dict[str, Any]:
+    """Returns one row over seeds."""
     trial = network.trial
     return {
         "rank": place,
         "id": trial.architecture_id,
         "n": network.n,
-        **{name: trial.metrics.get(name) for name in columns.metrics},
-        **{f"test_{name}": trial.test_metrics.get(name) for name in columns.tests},
-        **{f"{name}_std": network.std.get(name) for name in columns.std},
-        **{f"test_{name}_std": network.test_std.get(name) for name in columns.test_std},
-        **columns.front_of(trial),
-        "feasible": _feasible(trial, columns.limits),
+        **{name: trial.metrics.get(name) for name in layout.metrics},
+        **{f"test_{name}": trial.test_metrics.get(name) for name in layout.tests},
+        **{f"{name}_std": network.std.get(name) for name in layout.std},
+        **{f"test_{name}_std": network.test_std.get(name) for name in layout.test_std},
+        **layout.front_of(trial),
+        "feasible": ranked.feasible,
         "epochs": trial.epochs,
         "seconds": trial.seconds,
         "searches": list(network.searches),
@@ -113,8 +124,10 @@ def network_entry(place: int, network: Network, columns: Columns) -> dict[str, A
     }
 
 
-def _feasible(trial: Trial, limits: Sequence[Limit]) -> bool | None:
-    if trial.status not in (*MEASURED, "infeasible"):
-        return None
-    known = [limit for limit in limits if limit.metric in trial.metrics]
-    return all(limit.violation(trial.metrics[limit.metric]) == 0 for limit in known)
+def _names(values: Iterable[Mapping[str, float]]) -> list[str]:
+    return list(dict.fromkeys(name for one in values for name in one))
+
+
+def _front(ranked: Sequence[Ranked]) -> frozenset[int]:
+    kept = [one for one in ranked if one.outcome.feasible and one.trial.status in MEASURED]
+    return frozenset(id(kept[place].trial) for place in first_front([one.outcome.scores for one in kept]))

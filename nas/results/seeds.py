@@ -11,7 +11,7 @@ from nas.records import MEASURED, Rerun, Trial
 
 
 @dataclass(frozen=True)
-class Network:
+class TrainedNetwork:
     """One network, trained for so many epochs with one or more seeds.
 
     Attributes:
@@ -35,9 +35,9 @@ class _Training:
     seconds: float
 
 
-def networks(
+def trained_networks(
     searches: Iterable[tuple[SearchRecord, Sequence[Trial], Mapping[int, Sequence[Rerun]]]],
-) -> list[Network]:
+) -> list[TrainedNetwork]:
     """The networks of some searches, each with all of its trainings; a training counts once.
 
     Trainings of other numbers of epochs are networks of their own. Those on all data are left out: they have
@@ -70,12 +70,12 @@ def networks(
     return [_network(firsts[key], [*runs.values()], tuple(names[key])) for key, runs in trainings.items()]
 
 
-def _network(trial: Trial, runs: Sequence[_Training], searches: tuple[str, ...]) -> Network:
+def _network(trial: Trial, runs: Sequence[_Training], searches: tuple[str, ...]) -> TrainedNetwork:
     means, std = _spread([run.metrics for run in runs])
     test_means, test_std = _spread([run.test_metrics for run in runs])
     seconds = statistics.fmean(run.seconds for run in runs)
     mean = replace(trial, metrics=means, test_metrics=test_means, seconds=seconds)
-    return Network(mean, len(runs), std, test_std, searches)
+    return TrainedNetwork(mean, len(runs), std, test_std, searches)
 
 
 def _spread(runs: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:

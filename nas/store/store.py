@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from nas.description import SearchRecord
 from nas.environment import DEFAULT_STORE as DEFAULT_STORE
 from nas.lease import Driver
-from nas.ranking import Ranking
+from nas.ranking import Ranked, Ranking
 from nas.records import MEASURED, TRAINED, EpochReport, Leg, Start, Status, Trial
 from nas.store.copies import Copied, source_of, take
 from nas.store.database import Database, in_memory
@@ -289,10 +289,14 @@ class Store:
             return read_trials(connection, search_id, *where, few=few)
 
     def ranked(self, search_id: int, top: int | None = None) -> list[Trial]:
-        """The trials of a search that have results, the best first, as its objectives and limits have it.
+        """Returns the trials of a search that have results, the best first, as its objectives and limits say.
 
         A query by an index where the search has one objective and ``top`` is given.
         """
+        return [ranked.trial for ranked in self.judged(search_id, top)]
+
+    def judged(self, search_id: int, top: int | None = None) -> list[Ranked]:
+        """Returns what `ranked` does, each trial with how it was judged."""
         ranking = self._ranking(search_id)
         with self._database.reading() as connection:
             return ranked_trials(connection, search_id, ranking, top)

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from controllers.records import Outcome
 from nas.ranking import Ranking
 from nas.records import EpochReport, Leg, Trial
 from nas.store.encoding import _finite, plain, storable
@@ -71,6 +72,7 @@ class Writing:
         self._layouts = layouts or Layouts(search_id)
         self._new: dict[int, Trial] = {}
         self._changed: dict[int, Trial] = {}
+        self._outcomes: dict[int, Outcome] = {}
         self._reports: list[dict[str, Any]] = []
         self._logs: dict[int, str] = {}
         self._usage: list[dict[str, Any]] = []
@@ -95,9 +97,18 @@ class Writing:
         """A trial that the store does not have."""
         self._new[trial.number] = trial
 
-    def update(self, trial: Trial) -> None:
-        """A trial that the store has, or that was added in this writing, as it is now."""
+    def update(self, trial: Trial, outcome: Outcome | None = None) -> None:
+        """Records a trial that the store has, or that was added in this transaction, as it is now.
+
+        Args:
+            trial: the trial.
+            outcome: how the trial was judged by the ranking of the search, if it was already.
+        """
         (self._new if trial.number in self._new else self._changed)[trial.number] = trial
+        if outcome is not None:
+            self._outcomes[trial.number] = outcome
+        else:
+            self._outcomes.pop(trial.number, None)
 
     def begin_leg(self, leg: Leg) -> None:
         """A leg that the store does not have."""
@@ -239,7 +250,7 @@ class Writing:
 
     def _changes(self, trial: Trial) -> dict[str, Any]:
         """The columns that change in the life of a trial, as parameters of the update."""
-        violation, rung, tie = self._ranking.keys(trial)
+        violation, rung, tie = self._ranking.keys(trial, self._outcomes.get(trial.number))
         metrics, layout = self._layouts.encode(plain(trial.metrics))
         tests, tests_layout = self._layouts.encode(plain(trial.test_metrics))
         return {

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nas.ranking import Ranking, first_fronts
+from nas.ranking import Ranked, Ranking, first_fronts
 from nas.records import MEASURED, Trial
 from nas.store.encoding import numbers
 from nas.store.layouts import Names, decode, read_layouts
@@ -38,36 +38,39 @@ def read_trials(
 
 def ranked_trials(
     connection: Connection, search_id: int, ranking: Ranking, top: int | None = None
-) -> list[Trial]:
-    """The trials that have results, the best first as `nas.ranking.rank` has them.
+) -> list[Ranked]:
+    """Returns the trials that have results, the best first as `Ranking.rank` has them.
 
-    With one objective the database finds the best by an index. With several it gives their values, and only
-    the trials of the first fronts are read.
+    With one objective the database finds the best by an index. With several their values are
+    read as columns, and of the trials only those of the first fronts.
     """
     if top is None:
         return ranking.rank(read_trials(connection, search_id, trials.c.status.in_(MEASURED)))
     feasible = trials.c.violation == 0
     if len(ranking.objectives) > 1:
         numbers = _first_fronts(connection, search_id, ranking, top)
-        best = [
+        found = [
             trial
             for start in range(0, len(numbers), _MOST)
             for trial in read_trials(
                 connection, search_id, trials.c.number.in_(numbers[start : start + _MOST])
             )
         ]
-        best = ranking.rank(best)[:top]
+        best = ranking.rank(found)[:top]
     else:
         order = trials.c.rung.desc(), trials.c.score.desc(), trials.c.tie, trials.c.number
-        best = read_trials(connection, search_id, feasible, order=order, limit=top)
+        found = read_trials(connection, search_id, feasible, order=order, limit=top)
+        best = [ranking.judge(trial) for trial in found]
     if len(best) < top:  # then those that break a limit, the least first
         worse = trials.c.violation, trials.c.tie, trials.c.number
         left = top - len(best)
-        best += read_trials(connection, search_id, trials.c.violation > 0, order=worse, limit=left)
+        found = read_trials(connection, search_id, trials.c.violation > 0, order=worse, limit=left)
+        best += [ranking.judge(trial) for trial in found]
     if len(best) < top:  # and those that have no value to rank by
         none = trials.c.status.in_(MEASURED), trials.c.violation.is_(None)
         last = trials.c.tie, trials.c.number
-        best += read_trials(connection, search_id, *none, order=last, limit=top - len(best))
+        found = read_trials(connection, search_id, *none, order=last, limit=top - len(best))
+        best += [ranking.judge(trial) for trial in found]
     return best
 
 

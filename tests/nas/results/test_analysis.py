@@ -16,8 +16,9 @@ from recorded import EPOCHS, EVIL, record
 import nas
 from controllers.ranking import first_front, fronts, hypervolume
 from nas import at_most, maximize, minimize
+from nas.ranking import Ranking
 from nas.records import EpochReport, Trial
-from nas.results.best_so_far import front, steps
+from nas.results.best_so_far import best_after_each, front
 from nas.results.importance import importances
 from nas.results.learning_curves import correlations, stopped_early
 from nas.store.store import Store
@@ -51,7 +52,8 @@ def test_best_so_far_follows_the_order_of_the_results_and_counts_failures() -> N
         trial(3, told_step=4, metrics={"accuracy": 0.3}),
         trial(4, status="running", metrics={}),
     ]
-    found = steps(ended, maximize("accuracy"), ())
+    objective = maximize("accuracy")
+    found = best_after_each(map(Ranking((objective,)).judge, ended), objective)
     assert [step.trial.number for step in found] == [1, 2, 3, 0]
     assert [step.best for step in found] == [0.4, 0.4, 0.4, 0.9]
     assert [step.value for step in found] == [0.4, None, 0.3, 0.9]
@@ -62,7 +64,9 @@ def test_best_so_far_follows_the_order_of_the_results_and_counts_failures() -> N
 def test_what_breaks_a_limit_is_never_the_best_so_far() -> None:
     small, large = {"loss": 2.0, "num_params": 5.0}, {"loss": 1.0, "num_params": 50.0}
     ended = [trial(0, metrics=large), trial(1, metrics=small)]
-    found = steps(ended, minimize("loss"), [at_most("num_params", 10)])
+    objective = minimize("loss")
+    ranking = Ranking((objective,), (at_most("num_params", 10),))
+    found = best_after_each(map(ranking.judge, ended), objective)
     assert [step.best for step in found] == [None, 2.0]
 
 
@@ -82,11 +86,12 @@ def test_the_front_holds_what_no_other_beats_in_every_objective() -> None:
     objectives = [maximize("accuracy"), minimize("size")]
     points = [(0.9, 10.0), (0.8, 5.0), (0.7, 6.0), (0.5, 1.0)]
     ended = [trial(i, metrics={"accuracy": a, "size": s}) for i, (a, s) in enumerate(points)]
-    found = front([*ended, trial(9, status="failed", metrics={})], objectives, ())
+    judge = Ranking(tuple(objectives)).judge
+    found = front(map(judge, [*ended, trial(9, status="failed", metrics={})]), objectives)
     assert found.numbers == (0, 1, 3)
     assert found.reference == (0.5, 10.0)
     assert found.hypervolume == pytest.approx(0.3 * 5.0)
-    assert front([], objectives, ()).numbers == ()
+    assert front([], objectives).numbers == ()
 
 
 def test_the_front_of_a_search_is_a_part_of_its_leaderboard(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The store ranks as `nas.ranking.rank` does, and reads trials as columns as it reads them one by one."""
+"""The store ranks as `nas.ranking` does, and reads trials as columns as it reads them one by one."""
 
 import math
 from dataclasses import asdict
@@ -88,7 +88,7 @@ def test_the_best_trials_of_the_store_are_those_that_come_first_when_all_are_ran
         key = lambda t: (t.score is None, -(t.score or 0), _loss(t))  # noqa: E731
         expected = sorted(measured, key=key)
     else:
-        expected = ranking.rank(measured)
+        expected = [one.trial for one in ranking.rank(measured)]
     assert [trial.number for trial in store.ranked(search.id, top)] == [t.number for t in expected][:top]
     if ranking.objectives:
         assert [trial.number for trial in store.ranked(search.id)] == [t.number for t in expected]
