@@ -38,24 +38,26 @@ class Description:
 
     Attributes:
         space: JSON of the space; None where it holds what JSON cannot.
-        problem: its name; with its ``options`` it can be loaded again where it is of the catalog.
-        options: of the problem.
-        signature: of the problem.
-        controller: the name of its class, of the catalog or of the user's own.
-        settings: of the controller, beside space, objectives, limits and seed, as far as JSON can hold them.
-        more_settings: names of those that it cannot.
-        data: fingerprint of the problem's data.
-        objectives, limits: of the search.
-        budget: when it ends.
-        seed: of the controller and of every training.
-        keep_weights: of how many of the best networks the weights are kept.
-        metrics: of the problem.
+        problem: the name of the problem; one of the catalog can be loaded again with its ``options``.
+        options: the options of the problem.
+        signature: the inputs and tasks of the problem.
+        controller: the name of the controller's class, in the catalog or the user's own.
+        settings: the settings of the controller beside space, objectives, limits and seed, as far as JSON can
+            hold them.
+        more_settings: the names of the settings that JSON cannot hold.
+        data: the fingerprint of the problem's data.
+        objectives: what the search tries to improve.
+        limits: what its networks must respect.
+        budget: when the search ends.
+        seed: the seed of the controller and of every training.
+        keep_weights: the number of the best networks whose weights are kept.
+        metrics: the names of the problem's metrics.
         fidelity: how long trials train: ``name`` and ``settings``; None: in full.
-        checkpoints: where trials in training are saved: a URI; None: nowhere.
-        checkpoint_seconds: of training between them.
+        checkpoints: the URI where trials in training are saved; None: they are not.
+        checkpoint_seconds: the seconds of training between two checkpoints.
         reuse_results: whether results that other searches of the store have are taken over.
         inherit_weights: whether children begin from their parents' weights.
-        first: decisions of the networks that are tried before the controller is asked.
+        first: the decisions of the networks that are tried before the controller is asked.
     """
 
     space: str | None
@@ -80,16 +82,16 @@ class Description:
     first: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for the store."""
+        """Returns plain data for the store."""
         data = asdict(self)
         return data | {"signature": self.signature.to_dict()}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Description:
-        """What `to_dict` wrote.
+        """Returns the description that `to_dict` wrote.
 
         Raises:
-            FormatError: it is not that.
+            FormatError: the data are no description.
         """
         try:
             if not data["objectives"]:
@@ -101,7 +103,7 @@ class Description:
             raise FormatError(f"not the description of a search: {error!r}") from error
 
     def with_end(self, trials: int | None, seconds: float | None, target: float | None) -> Description:
-        """The same search with another end in place of its own; all None: with its own."""
+        """Returns the same search with another end in place of its own; with its own where all are None."""
         if trials is None and seconds is None and target is None:
             return self
         return replace(self, budget=replace(self.budget, trials=trials, seconds=seconds, target=target))
@@ -116,7 +118,7 @@ class Description:
         return [ranked.trial for ranked in self.ranking.rank(trials)]
 
     def objective(self, metric: str | None = None) -> Objective:
-        """The objective of that metric; the first where none is named.
+        """Returns the objective of that metric; the first where none is named.
 
         Raises:
             UnknownNameError: it is no objective of this search.
@@ -176,7 +178,7 @@ class Description:
         return all(getattr(self, name) == getattr(other, name) for name in what)
 
     def load_space(self, modules: Iterable[Callable[..., Any]] | None = None) -> Space:
-        """The space, from its JSON.
+        """Returns the space, from its JSON.
 
         Raises:
             StoreError: it was not kept, for it holds what JSON cannot.
@@ -229,7 +231,7 @@ def _words(value: Any) -> str:
 
 
 def _around_difference(first: str, second: str, width: int = 60) -> tuple[str, str]:
-    """Two texts, shortened to where they begin to differ."""
+    """Returns two texts, shortened to where they begin to differ."""
     same = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
     start = 0 if max(len(first), len(second)) <= width else max(0, same - width // 3)
 
@@ -241,7 +243,7 @@ def _around_difference(first: str, second: str, width: int = 60) -> tuple[str, s
 
 
 def space_json(space: Space) -> str | None:
-    """The JSON of a space, or None where it holds what JSON cannot."""
+    """Returns the JSON of a space, or None where it holds what JSON cannot."""
     try:
         return space.to_json()
     except SpaceError:
@@ -249,7 +251,7 @@ def space_json(space: Space) -> str | None:
 
 
 def fidelity_json(fidelity: Fidelity | None) -> dict[str, Any] | None:
-    """A fidelity as plain data: its name in the catalog, else its full name, and its settings."""
+    """Returns a fidelity as plain data: its name in the catalog, else its full name, and its settings."""
     if fidelity is None:
         return None
     kind = type(fidelity)
@@ -261,7 +263,7 @@ def fidelity_json(fidelity: Fidelity | None) -> dict[str, Any] | None:
 
 
 def controller_name(controller: Controller) -> str:
-    """The name of a controller's class in the catalog, else its full name."""
+    """Returns the name of a controller's class in the catalog, else its full name."""
     kind = type(controller)
     return controllers.name_of(kind) or f"{kind.__module__}.{kind.__qualname__}"
 
@@ -271,13 +273,13 @@ class Budget:
     """When a search ends: at the first of these that is reached. None means without that end.
 
     Attributes:
-        trials: networks trained, failed ones and repeats answered from the record included.
-        seconds: wall-clock time of the search's drivers together.
-        target: value of the first objective.
-        trial_seconds: time for one trial; a longer one fails with reason ``timeout``.
-        epochs: for every trial, in place of its recipe's.
-        trial_memory: bytes that a worker may hold while it runs a trial; more fails it (``out_of_memory``).
-        trial_silence: seconds that a trial may take without a report; more fails it (``silent``).
+        trials: the number of networks trained, failed ones and repeats answered from the record included.
+        seconds: the wall-clock time of the search's drivers together.
+        target: a value of the first objective.
+        trial_seconds: the time for one trial; a longer one fails with reason ``timeout``.
+        epochs: the epochs of every trial, in place of its recipe's.
+        trial_memory: the bytes that a worker may hold in a trial; more fails it (``out_of_memory``).
+        trial_silence: the seconds that a trial may take without a report; more fails it (``silent``).
 
     Raises:
         SearchError: a value that is no such number.
@@ -307,12 +309,12 @@ class Budget:
 
 
 def training_seed(seed: int, architecture_id: str) -> int:
-    """The seed of a training: the same whenever and wherever this network is trained in this search."""
+    """Returns the seed of a training: the same wherever this network is trained in this search."""
     return int.from_bytes(hashlib.sha256(f"{seed} {architecture_id}".encode()).digest()[:4])
 
 
 COSTS = frozenset({"num_params", "num_macs", "activation_bytes"})
-"""The metrics that are costs."""
+"""The names of the metrics that are costs."""
 
 
 @dataclass(frozen=True)

@@ -16,5 +16,5 @@ def in_job() -> bool:
 
 
 def without_password(url: str) -> str:
-    """A URL as it may be shown: ``***`` in place of the password that it has, if any."""
+    """Returns a URL as it may be shown: with ``***`` in place of its password, if it has one."""
     return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)

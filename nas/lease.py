@@ -25,9 +25,9 @@ class Driver:
 
     Attributes:
         host: the machine and, in a container, which one.
-        process: its id there.
+        process: the id of the process there.
         began: when the process began, in a unit of the system's own: a later one may have the same id.
-        token: of this search in this process.
+        token: a name of this search in this process.
     """
 
     host: str
@@ -36,28 +36,28 @@ class Driver:
     token: str
 
     def to_json(self) -> str:
-        """As the store keeps it."""
+        """Returns the driver as the store keeps it."""
         return json.dumps([self.host, self.process, self.began, self.token])
 
     def words(self) -> str:
-        """For people."""
+        """Returns the driver in words for people."""
         return f"process {self.process} on {self.host.partition(' ')[0]}"
 
 
 def new_driver() -> Driver:
-    """This process, as the driver of one more search."""
+    """Returns this process as the driver of one more search."""
     driver = Driver(_host(), os.getpid(), _began(os.getpid()) or "", uuid.uuid4().hex)
     _held.add(driver.token)
     return driver
 
 
 def release(driver: Driver) -> None:
-    """This process drives that search no more."""
+    """Says that this process drives that search no more."""
     _held.discard(driver.token)
 
 
 def living(text: str | None, heartbeat_at: float | None) -> Driver | None:
-    """The driver that a store names, if it is alive.
+    """Returns the driver that a store names, if it is alive.
 
     On this machine the process is looked for; elsewhere its last heartbeat (seconds since 1970) decides.
     """
@@ -84,7 +84,7 @@ def _host() -> str:
 
 
 def _began(process: int) -> str | None:
-    """When a process of this machine began; None when there is none, or only its exit code is left."""
+    """Returns when a process of this machine began; None if there is none, or only its exit code is left."""
     try:
         text = Path(f"/proc/{process}/stat").read_text()
     except OSError:
@@ -94,7 +94,7 @@ def _began(process: int) -> str | None:
 
 
 def _answers(process: int) -> str | None:
-    """Where there is no /proc: whether there is such a process; not since when."""
+    """Looks for a process where there is no /proc: returns a text if there is one, but not when it began."""
     try:
         os.kill(process, 0)
     except PermissionError:

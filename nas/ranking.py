@@ -128,7 +128,7 @@ class Ranking:
 
     @cached_property
     def _needed(self) -> tuple[str, ...]:
-        return tuple(one.metric for one in (*self.objectives, *self.limits))
+        return (*(one.metric for one in self.objectives), *(one.metric for one in self.limits))
 
     def _violations(self, metrics: Mapping[str, float]) -> list[float]:
         """Returns by how much each limit is broken whose metric is there."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 Status = Literal["running", "complete", "paused", "failed", "infeasible", "repeated", "interrupted"]
-"""Of a trial.
+"""The status of a trial.
 
 ``running``: a worker has it. ``complete``: trained and measured. ``paused``: the same, after some of its
 epochs; it may go on (see `controllers.fidelity`). ``failed``: it failed, see its reason.
@@ -48,9 +48,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Leg:
-    """A part of the training of a trial that may pause: to the epoch ``until``, from the leg before.
+    """A segment of the training of a trial that may pause, from the end of the segment before.
 
-    ``metrics`` are those after it, None while it is running and where it failed.
+    Attributes:
+        number: the number of the trial.
+        until: the epoch at which the segment ends.
+        asked_step: the place among the controller's calls at which the segment was begun.
+        told_step: the place at which its result was told; None: it was not yet.
+        metrics: the metrics at its end; None while it is running and where it failed.
     """
 
     number: int
@@ -65,9 +70,10 @@ class Start:
     """An older result that a search starts from.
 
     Attributes:
-        decisions: of its architecture.
+        decisions: the decisions of its architecture.
         metrics: its values; None: it failed.
-        comparable: whether they were measured as the search measures. Where not, only the decisions count.
+        comparable: whether its values were measured as the search measures. Where not, only the decisions
+            count.
     """
 
     decisions: Mapping[str, Any]
@@ -80,16 +86,19 @@ class Reference:
     """A single-task run: what networks of several tasks are compared with in this task.
 
     Attributes:
-        data: names the data, and what a network for this task alone must serve (see `nas.reuse.single_task`).
-        task: its name.
-        architecture_id: of the network as it is built for the task alone.
-        epochs: of its recipe: its learning rate's schedule spans them.
+        data: the name of the data, and of what a network for this one task must serve (see
+            `nas.reuse.single_task`).
+        task: the name of the task.
+        architecture_id: the id of the network as it is built for this one task.
+        epochs: the epochs of its recipe, which its learning rate's schedule spans.
         until: the epoch that it is trained to.
-        seed: of its training.
-        status: ``failed`` runs are tried again the next time.
-        reason, message: of a failure.
-        metrics, test_metrics: by their plain names.
-        seconds: of the run.
+        seed: the seed of its training.
+        status: how the run stands; ``failed`` runs are tried again the next time.
+        reason: the reason of a failure, in one word.
+        message: what the failure said.
+        metrics: the validation metrics by their plain names.
+        test_metrics: the test metrics by their plain names.
+        seconds: the seconds that the run took.
     """
 
     data: str
@@ -117,13 +126,14 @@ class Rerun:
     """A training of a trial's network again, with a seed of its own (see `nas.reuse.retrain`).
 
     Attributes:
-        number: of the trial.
-        seed: of the training.
-        epochs: of it.
-        all_data: whether it was trained on the validation split too.
-        failure: why it failed, in words; None: it did not.
-        metrics, test_metrics: by name; of all data ``metrics`` are the costs alone.
-        seconds: that it took.
+        number: the number of the trial.
+        seed: the seed of the training.
+        epochs: the epochs of the training.
+        all_data: whether the network was trained on the validation split too.
+        failure: why the training failed, in words; None: it did not.
+        metrics: the validation metrics and costs by name; trained on all data, only the costs.
+        test_metrics: the test metrics by name.
+        seconds: the seconds that the training took.
     """
 
     number: int

@@ -1,5 +1,5 @@
 """Reports: one page in one file that shows a search to people, also while it runs.
 
-`nas.reports.content` gathers what is to be shown as plain data, `nas.reports.page` writes it into a page,
-`nas.reports.watching` writes it again and again.
+`content` gathers what is to be shown as plain data (trials by column in `columns`), `page` writes it into one
+HTML file with the scripts of ``assets``, `watching` writes that once, or again and again.
 """

@@ -14,10 +14,11 @@ MOST_TEXT = 2000
 """Characters of a message or a text in a decision."""
 
 Columns = list[dict[str, Any]]
+"""Columns of a page, each with its ``name`` and ``values``."""
 
 
 def leaderboard_columns(rows: Sequence[Mapping[str, Any]], description: Description) -> Columns:
-    """The leaderboard by column; ``shown``: at first, before a reader asks for more."""
+    """Returns the leaderboard by column; those with ``shown`` are there before a reader asks for more."""
     objectives = [objective.metric for objective in description.objectives]
     limited = [limit.metric for limit in description.limits]
     first = ["rank", "id", "status", *objectives, *(f"test_{name}" for name in objectives), *limited]
@@ -33,7 +34,7 @@ def leaderboard_columns(rows: Sequence[Mapping[str, Any]], description: Descript
 
 
 def decision_columns(trials: Sequence[Trial]) -> Columns:
-    """The decisions by column, as they come in the first trial that has them."""
+    """Returns the decisions by column, as they come in the first trial that has them."""
     paths = dict.fromkeys(path for trial in trials for path in trial.decisions)
     return [
         {"name": path} | _column([t.decisions.get(path) for t in trials], decision=True) for path in paths
@@ -41,9 +42,7 @@ def decision_columns(trials: Sequence[Trial]) -> Columns:
 
 
 def _column(values: Sequence[Any], *, decision: bool = False) -> dict[str, Any]:
-    """A column of numbers as they are, any other as places in its list of labels; None where there is
-    none.
-    """
+    """Returns a column of numbers as they are, any other as places in its list of labels."""
     if all(value is None or is_number(value) for value in values):
         # a decision is told in full, a measurement to the digits that anybody reads
         return {"values": [value if decision else finite(value) for value in map(_number, values)]}
@@ -57,12 +56,12 @@ def _number(value: Any) -> Any:
 
 
 def label(value: Any) -> str:
-    """A value that is no number, as text."""
+    """Returns a value that is no number, as text."""
     return text_of(str(value).lower() if isinstance(value, bool) else str(value)) or ""
 
 
 def finite(value: float | None) -> float | None:
-    """A number to seven digits; JSON has no word for those that are not finite."""
+    """Returns a number to seven digits; None where it is not finite, for which JSON has no word."""
     if value is None or not math.isfinite(value):
         return None
     if isinstance(value, int) or float(value).is_integer():
@@ -71,5 +70,5 @@ def finite(value: float | None) -> float | None:
 
 
 def text_of(text: str | None) -> str | None:
-    """A text, or its beginning where it is very long."""
+    """Returns a text, or its beginning where it is very long."""
     return text if text is None or len(text) <= MOST_TEXT else text[: MOST_TEXT - 3] + "..."

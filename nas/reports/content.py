@@ -37,11 +37,11 @@ MOST_POINTS = 2000
 def content(
     store: Store, search: str | int | None = None, *, beside: str | int | None = None
 ) -> dict[str, Any]:
-    """All that a report of a search shows, ready for JSON.
+    """Returns all that a report of a search shows, ready for JSON.
 
     Args:
-        store: where it is kept.
-        search: its name or number; left out: the latest.
+        store: the store that holds it.
+        search: the name or number of the search; left out: the latest.
         beside: a search to show its progress beside; left out: the latest random search on the same data with
             the same first objective, if there is one.
 
@@ -111,8 +111,10 @@ def _counts(trials: Sequence[Trial]) -> dict[str, int]:
 
 
 def _random_search(store: Store, record: SearchRecord, description: Description) -> SearchRecord | None:
-    """The latest other random search on the same data with the same first objective; of the same space if
-    there is one."""
+    """Returns the latest other random search on the same data with the same first objective.
+
+    One of the same space comes before others.
+    """
     if description.controller == "random":
         return None
     found: list[tuple[bool, int, SearchRecord]] = []
@@ -143,7 +145,7 @@ def _progress(
 
 
 def _line(name: str, controller: str, judged: Sequence[Ranked], objective: Objective) -> dict[str, Any]:
-    """The best so far where it changed and at the end, and the value of each trial."""
+    """Returns the best so far where it changed and at the end, and the value of each trial."""
     walked = best_after_each(judged, objective)
     turns = [
         step
@@ -208,7 +210,7 @@ def _curves(
 
 
 def _ended(status: Status, early: bool) -> str:
-    """How a curve ended, in a word."""
+    """Returns how a curve ended, in a word."""
     if status in ("failed", "running"):
         return status
     return "stopped" if early or status == "paused" else "complete"
@@ -239,9 +241,7 @@ def _importance(trials: Sequence[Trial], objective: Objective) -> dict[str, Any]
 
 
 def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    """By reason how many failed or broke a limit before training, the most first, with what one of them
-    said.
-    """
+    """Returns by reason how many failed or broke a limit before training, with what one of them said."""
     found: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
         if trial.status in ("failed", "infeasible"):
@@ -254,7 +254,7 @@ def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 
 def _usage(store: Store, record: SearchRecord) -> dict[str, Any] | None:
-    """What shares of the workers' time went where, over the seconds of the search."""
+    """Returns what shares of the workers' time went where, over the seconds of the search."""
     records = store.usage(record.id)
     spans = usages.over_time(records)
     if not spans:
@@ -277,7 +277,7 @@ def _usage(store: Store, record: SearchRecord) -> dict[str, Any] | None:
 
 
 def _drawings(description: Description, ranked: Sequence[Trial]) -> list[dict[str, Any]]:
-    """The best networks in text; of what cannot be drawn here (a user's own modules) why not."""
+    """Returns the best networks in text; for what cannot be drawn here (a user's own modules) why not."""
     found = []
     for row, trial in enumerate(ranked[:MOST_DRAWINGS]):
         if trial.status not in MEASURED:

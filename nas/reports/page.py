@@ -22,15 +22,15 @@ SCRIPTS = ("base.js", "trials.js", "chart.js", "table.js", "plots.js", "page.js"
 
 
 def page(content: Mapping[str, Any], *, reload_seconds: float | None = None) -> str:
-    """The page that shows this content.
+    """Returns the page that shows this content.
 
     Whatever the content says is shown as text: it is in the page as JSON in which no character means anything
     to HTML, the scripts set text and never markup, and a content security policy lets nothing run but these
     scripts.
 
     Args:
-        content: see `nas.reports.content.content`.
-        reload_seconds: after which the page loads itself again; None: never.
+        content: what the page shows, see `nas.reports.content.content`.
+        reload_seconds: the seconds after which the page loads itself again; None: never.
     """
     assets = files("nas.reports") / "assets"
     style = (assets / "page.css").read_text("utf-8")
@@ -46,9 +46,7 @@ def page(content: Mapping[str, Any], *, reload_seconds: float | None = None) -> 
 
 
 def escaped(text: str) -> str:
-    """JSON without the characters that could end a script element, begin a comment or end a line of
-    script.
-    """
+    """Returns JSON without the characters that could end a script, a line of it, or begin a comment."""
     return (
         text.replace("&", "\\u0026")
         .replace("<", "\\u003c")
@@ -59,7 +57,7 @@ def escaped(text: str) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file as a whole: who opens it meanwhile sees the old one or the new one.
+    """Writes a file as a whole: who opens it meanwhile sees the old one or the new one.
 
     Raises:
         StoreError: it cannot be written.
@@ -83,5 +81,5 @@ def write(path: Path, text: str) -> None:
 
 
 def _source(text: str) -> str:
-    """What allows exactly this text in a content security policy."""
+    """Returns what allows exactly this text in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""Writing reports: once, or again and again while a search runs."""
+"""Reports written to a file: once, or again and again while a search runs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def report(
     *,
     beside: str | int | None = None,
 ) -> Path:
-    """Write a page about a search that is one file and needs no network; gives its path.
+    """Writes a page about a search that is one file and needs no network; returns its path.
 
     Args:
-        store: where it is kept.
-        search: its name or number; left out: the latest.
+        store: the store that holds it.
+        search: the name or number of the search; left out: the latest.
         to: the file; one that is there is replaced.
         beside: a search to show its progress beside; left out: the latest random search on the same data with
             the same first objective, if there is one.
@@ -49,13 +49,16 @@ def watch(
     written: Callable[[str], None] = lambda state: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Write the page again and again as long as the search runs; meanwhile the page loads itself again.
+    """Writes the page again and again as long as the search runs; meanwhile the page loads itself again.
 
     Args:
-        store, search, path, beside: as in `report`.
-        seconds: between two writings, at the least.
-        written: called after each with the state of the search.
-        sleep: how to wait.
+        store: the store that holds the search.
+        search: the name or number of the search; None: the latest.
+        path: the file.
+        seconds: the seconds between two pages, at the least.
+        beside: a search to show its progress beside, see `report`.
+        written: what is called after each page, with the state of the search.
+        sleep: what waits for so many seconds.
 
     Returns:
         The state in which the search ended, or in which it was when this was interrupted (Ctrl-C).

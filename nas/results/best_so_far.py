@@ -26,9 +26,9 @@ class BestSoFar:
     Attributes:
         trial: the trial.
         trials: how many had been trained by then, failed ones included.
-        seconds: of training, of all these trials together. Not of the clock: so searches compare that had
-            other numbers of workers, or were stopped in between.
-        value: of the objective; None where it failed or broke a limit.
+        seconds: the seconds of training of all these trials together. The clock would say something else: so
+            searches compare that had other numbers of workers, or were stopped in between.
+        value: the value of the objective; None where the trial failed or broke a limit.
         best: the best value so far; None as long as there is none.
     """
 
@@ -67,7 +67,7 @@ class Front:
     """The networks that no other is better than in every objective.
 
     Attributes:
-        numbers: of their trials, the best in the first objective first.
+        numbers: the numbers of their trials, the best in the first objective first.
         hypervolume: what they dominate.
         reference: the point above which that is measured, in the objectives' own units.
     """
@@ -106,11 +106,11 @@ def best_so_far(
     *,
     metric: str | None = None,
 ) -> pd.DataFrame:
-    """How good the best network of each search was after so many trials and seconds of training.
+    """Returns how good the best network of each search was after so many trials and seconds of training.
 
     Args:
-        store: where they are kept.
-        searches: names or numbers; left out: the latest.
+        store: the store that holds them.
+        searches: the names or numbers of the searches; left out: the latest.
         metric: one of the objectives; left out: the first.
 
     Returns:
@@ -140,11 +140,11 @@ def best_so_far(
 
 
 def pareto_front(store: Store | str | Path = DEFAULT_STORE, search: str | int | None = None) -> pd.DataFrame:
-    """The rows of the leaderboard of those networks that no other is better than in every objective.
+    """Returns the rows of the leaderboard of those networks that no other is better than in every objective.
 
     Args:
-        store: where it is kept.
-        search: its name or number; left out: the latest.
+        store: the store that holds it.
+        search: the name or number of the search; left out: the latest.
 
     Returns:
         A frame with the columns of `nas.leaderboard`, the best in the first objective first; in its ``attrs``

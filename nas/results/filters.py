@@ -21,18 +21,18 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_CONDITION = re.compile(
+_FILTER = re.compile(
     r"\s*(?P<name>[^<>=!]+?)\s*(?P<operator>>=|<=|!=|==|=|>|<)\s*(?P<value>.*?)\s*", re.DOTALL
 )
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A name, an operator and a value.
+class Filter:
+    """A condition on trials: a name, an operator and a value.
 
     Attributes:
-        name: of a decision (its path), or of a column of the leaderboard.
-        operator: ``>= <= != = > <``.
+        name: the name of a decision (its path), or of a column of the leaderboard.
+        operator: one of ``>= <= != = > <``.
         value: a number, True, False or text.
     """
 
@@ -41,8 +41,10 @@ class Condition:
     value: float | bool | str
 
     def holds(self, values: Mapping[str, Any]) -> bool:
-        """Whether it holds for these values by name; never where there is none: a hole that is not active has
-        no value."""
+        """Returns whether it holds for these values by name; never where there is none.
+
+        A hole that is not active has no value.
+        """
         came = values.get(self.name)
         if came is None:
             return False
@@ -57,26 +59,26 @@ class Condition:
         return isinstance(came, str) and _OPERATORS[self.operator](came, _text(wanted))
 
 
-def parse(text: str) -> Condition:
-    """The condition that a text says.
+def parse(text: str) -> Filter:
+    """Returns the filter that a text says.
 
     The value is a number, ``true``, ``false``, or text, with or without quotes.
 
     Example:
         >>> parse("model.depth>=3")
-        Condition(name='model.depth', operator='>=', value=3.0)
+        Filter(name='model.depth', operator='>=', value=3.0)
 
     Raises:
         SearchError: it says none.
     """
-    found = _CONDITION.fullmatch(text)
+    found = _FILTER.fullmatch(text)
     if found is None or not found["value"]:
         raise SearchError(f"where: expected a condition such as model.depth>=3, got {text!r}")
-    return Condition(found["name"], found["operator"].replace("==", "="), _value(found["value"]))
+    return Filter(found["name"], found["operator"].replace("==", "="), _value(found["value"]))
 
 
-def conditions(where: str | Sequence[str] | None) -> list[Condition]:
-    """The conditions of one text or several; none of None."""
+def filters_of(where: str | Sequence[str] | None) -> list[Filter]:
+    """Returns the filters of one text or several; none of None."""
     texts = [] if where is None else [where] if isinstance(where, str) else list(where)
     return [parse(text) for text in texts]
 
@@ -84,13 +86,13 @@ def conditions(where: str | Sequence[str] | None) -> list[Condition]:
 def kept(
     rows: Sequence[dict[str, Any]],
     decisions: Sequence[Mapping[str, Any]],
-    wanted: Sequence[Condition],
+    wanted: Sequence[Filter],
 ) -> list[dict[str, Any]]:
-    """The rows for which all conditions hold.
+    """Returns the rows for which all conditions hold.
 
     Args:
-        rows: of a leaderboard.
-        decisions: of each row's trial; a decision counts before a column of its name.
+        rows: the rows of a leaderboard.
+        decisions: the decisions of each row's trial; a decision counts before a column of its name.
         wanted: the conditions.
 
     Raises:

@@ -8,23 +8,23 @@ from typing import Any
 
 
 def heading(kind: str, name: str) -> str:
-    """What is shown, in bold."""
+    """Returns what is shown, in bold."""
     return f"<b>{html.escape(kind)} {html.escape(name)}</b>"
 
 
 def pairs(facts: Mapping[str, Any]) -> str:
-    """Facts by name, in one paragraph; those that are None or empty are left out."""
+    """Returns facts by name in one paragraph; those that are None or empty are left out."""
     told = [f"{_text(name)}: {_text(fact)}" for name, fact in facts.items() if fact not in (None, "")]
     return f"<p>{', '.join(told)}</p>"
 
 
 def preformatted(text: str) -> str:
-    """Text whose lines and columns count."""
+    """Returns text whose lines and columns count."""
     return f"<pre>{html.escape(text)}</pre>"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of texts; nothing where it has no rows."""
+    """Returns a table of texts; nothing where it has no rows."""
     if not rows:
         return ""
     head = "".join(f"<th>{_text(name)}</th>" for name in heads)

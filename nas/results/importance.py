@@ -34,10 +34,10 @@ class Importance:
     """How much a decision matters.
 
     Attributes:
-        path: of the decision.
+        path: the path of the decision.
         importance: what share of the variance of the ranks it decides, with all its interactions; 0 says that
             it does not matter.
-        std: over folds and shufflings.
+        std: the standard deviation over folds and shufflings.
         best: the value whose networks are best on average; of a number with many values None.
     """
 
@@ -67,7 +67,7 @@ NOTHING = Importances((), math.nan, 0)
 
 
 def importances(trials: Sequence[Trial], objective: Objective, *, seed: int = 0) -> Importances:
-    """Permutation importance of the decisions in a random forest that predicts the rank from them.
+    """Returns the permutation importance of decisions in a random forest that predicts the rank from them.
 
     L. Breiman, "Random Forests", Machine Learning 2001. Half of the squared error that shuffling a decision
     adds is its total Sobol index (B. Gregorutti, B. Michel and P. Saint-Pierre, "Correlation and variable
@@ -80,9 +80,9 @@ def importances(trials: Sequence[Trial], objective: Objective, *, seed: int = 0)
     trials were trained for different numbers of epochs, the forest is told of how many.
 
     Args:
-        trials: of one search; those without a value of the objective are left out.
-        objective: by which they are ranked.
-        seed: of the forest, the folds and the shuffling.
+        trials: the trials of one search; those without a value of the objective are left out.
+        objective: the objective by which they are ranked.
+        seed: the seed of the forest, the folds and the shuffling.
     """
     from scipy.stats import rankdata
     from sklearn.ensemble import RandomForestRegressor
@@ -128,13 +128,13 @@ def importance(
     metric: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Which decisions of a search decide how good its networks are; see `importances` for the method.
+    """Returns which decisions of a search decide how good its networks are; see `importances` for the method.
 
     Args:
-        store: where it is kept.
-        search: its name or number; left out: the latest.
+        store: the store that holds it.
+        search: the name or number of the search; left out: the latest.
         metric: one of the objectives; left out: the first.
-        seed: of the model.
+        seed: the seed of the model.
 
     Returns:
         A frame with a row for each decision, the most important first: ``decision, importance, std, best``;
@@ -162,8 +162,10 @@ def _minus_square(model: Any, table: Floats, values: Floats) -> float:
 
 
 def _columns(trials: Sequence[Trial]) -> list[tuple[str, Floats]]:
-    """The decisions that differ, by path: numbers as they are, others by their place among the values, NaN
-    where they are not active (which trees take for a value of its own).
+    """Returns the decisions that differ, by path.
+
+    Numbers are as they are, others their place among the values; where a decision is not active it is NaN,
+    which trees take for a value of its own.
     """
     paths = dict.fromkeys(path for trial in trials for path in trial.decisions)
     columns = []
@@ -182,7 +184,7 @@ def _column(came: Sequence[Any]) -> Floats:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a decision is a number; True and False are options."""
+    """Returns whether a decision is a number; True and False are options."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -191,7 +193,7 @@ def _key(value: Any) -> str:
 
 
 def _best(path: str, trials: Sequence[Trial], values: Floats, most: int = 12) -> Any:
-    """The value whose networks are best on average, if there are few values and several networks of it."""
+    """Returns the value whose networks are best on average, if few values have several networks each."""
     groups: dict[str, tuple[Any, list[float]]] = {}
     for trial, value in zip(trials, values, strict=True):
         decision = trial.decisions.get(path)

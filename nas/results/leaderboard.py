@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nas.description import Description, SearchRecord, readable
 from nas.ranking import Ranked
 from nas.records import MEASURED, Status
-from nas.results.filters import conditions, kept
+from nas.results.filters import Filter, filters_of, kept
 from nas.results.rows import RowLayout, entry, network_entry
 from nas.results.scores import (
     SCORES,
@@ -46,7 +46,7 @@ def leaderboard(
     where: str | Sequence[str] | None = None,
     over_seeds: bool = False,
 ) -> pd.DataFrame:
-    """The trials of one search or several, best first.
+    """Returns the trials of one search or several, best first.
 
     Ranked by the search's objectives on the validation split and by its limits; the test split plays no part.
     Several objectives: by non-dominated front, then by crowding distance. Where trials pause (a fidelity),
@@ -54,28 +54,27 @@ def leaderboard(
     Several searches, of the same data, are ranked together, by the objectives and limits of the first one.
 
     Args:
-        store: where it is kept.
-        search: its name or number, or several; left out: the latest.
-        problem: in place of ``search`` the name of a problem: all searches on the data that the latest of
+        store: the store that holds them.
+        search: the name or number of a search, or several; left out: the latest.
+        problem: the name of a problem, in place of ``search``: all searches on the data that the latest of
             them has, the latest first.
-        top: so many rows at the most.
-        infeasible: also the proposals that broke a limit before any training.
-        where: only those for which this holds, or all of these: a decision (its path) or another column, an
-            operator and a value, such as ``model.depth>=3``; see `nas.results.filters`. Ranks stay as they
-            are.
-        over_seeds: a row for each network that was measured (and each number of epochs), not for each trial:
-            the means over all its trainings in these searches and by `nas.retrain`, how many there are in
-            ``n``, and of every metric its standard deviation in ``<metric>_std``. One good run of a network
-            is luck; the mean of several is not.
+        top: the number of rows at the most.
+        infeasible: whether proposals that broke a limit before any training have rows, too.
+        where: what must hold of a row, or several such: a decision (its path) or another column, an operator
+            and a value, such as ``model.depth>=3``; see `nas.results.filters`. Ranks stay as they are.
+        over_seeds: whether there is a row for each network that was measured (and each number of epochs), not
+            for each trial: the means over all its trainings in these searches and by `nas.retrain`, how many
+            there are in ``n``, and of every metric its standard deviation in ``<metric>_std``. One good run
+            of a network is luck; the mean of several is not.
 
     Returns:
         A frame indexed from 0 with the columns ``rank, id, status``, of several searches ``search``; every
         validation metric and cost by its name; of several tasks ``mean_rank, worst_task, delta_m_pct`` (see
         `nas.results.scores`; the last is missing where `nas.compare` has no single-task runs); every test
         metric by its name with ``test_`` before it; of several objectives ``front`` (no other is better in
-        all of them; `nas.pareto_front` gives these rows and their hypervolume); then ``feasible`` (whether it
-        keeps the limits; missing where that is unknown), ``epochs, seconds, number, origin, parents, reason,
-        message``. With ``over_seeds`` ``n`` in place of ``status``, ``searches`` (names) in place of
+        all of them; `nas.pareto_front` returns these rows and their hypervolume); then ``feasible`` (whether
+        it keeps the limits; missing where that is unknown), ``epochs, seconds, number, origin, parents,
+        reason, message``. With ``over_seeds`` ``n`` in place of ``status``, ``searches`` (names) in place of
         ``search, number, reason`` and ``message``, and no scores over tasks.
 
     Raises:
@@ -102,12 +101,12 @@ def entries(
     where: str | Sequence[str] | None = None,
     over_seeds: bool = False,
 ) -> list[dict[str, Any]]:
-    """The rows of `leaderboard` as plain dicts."""
+    """Returns the rows of `leaderboard` as plain dicts."""
     if not isinstance(store, Store):
         options: dict[str, Any] = {"problem": problem, "top": top, "infeasible": infeasible, "where": where}
         with Store(store) as opened:
             return entries(opened, search, over_seeds=over_seeds, **options)
-    filters = conditions(where)
+    filters = filters_of(where)
     records = searches_of(store, search, problem)
     if over_seeds:
         return _over_seeds(store, records, top, filters)
@@ -148,7 +147,7 @@ def rows_of(
 
 
 def searches_of(store: Store, search: Searches = None, problem: str | None = None) -> list[SearchRecord]:
-    """The searches that a leaderboard is about; see `leaderboard`."""
+    """Returns the searches that a leaderboard is about; see `leaderboard`."""
     if problem is not None:
         if search is not None and search != []:
             raise SearchError(f"expected searches or a problem, got both: {search!r} and {problem!r}")
@@ -191,7 +190,7 @@ def _ranked(
 
 
 def _over_seeds(
-    store: Store, records: Sequence[SearchRecord], top: int | None, filters: Sequence[Any]
+    store: Store, records: Sequence[SearchRecord], top: int | None, filters: Sequence[Filter]
 ) -> list[dict[str, Any]]:
     """Returns a row for each network, best mean first."""
     found = trained_networks(
@@ -210,7 +209,7 @@ def _over_seeds(
 
 
 def _scores(store: Store, search_id: int, description: Description) -> dict[int, dict[str, Any]]:
-    """The scores over tasks of the trials that have results, by their numbers."""
+    """Returns the scores over tasks of the trials that have results, by their numbers."""
     tasks, references = description.signature.tasks, store.references.of_search(search_id)
     names = compared_metrics(tasks)
     columns = store.metrics(search_id, list(names.values()))

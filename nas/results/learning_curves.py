@@ -25,9 +25,9 @@ class Correlation:
     """How well the ranking after an epoch foretells the ranking in the end.
 
     Attributes:
-        epoch: from 1.
-        spearman: rank correlation, from -1 to 1; 1: the ranking is that of the end.
-        trials: so many it was computed from.
+        epoch: the epoch, from 1.
+        spearman: the rank correlation, from -1 to 1; 1: the ranking is that of the end.
+        trials: the number of trials that it was computed from.
     """
 
     epoch: int
@@ -36,13 +36,13 @@ class Correlation:
 
 
 def stopped_early(curves: Curves) -> set[int]:
-    """The trials that were trained for fewer epochs than the longest."""
+    """Returns the trials that were trained for fewer epochs than the longest."""
     longest = max((reports[-1].epoch for reports in curves.values()), default=0)
     return {number for number, reports in curves.items() if reports[-1].epoch < longest}
 
 
 def correlations(curves: Curves, metric: str) -> list[Correlation]:
-    """Spearman's correlation of the values after each epoch with those after the last.
+    """Returns Spearman's correlation of the values after each epoch with those after the last.
 
     Only trials that were trained to the last epoch of the longest count: those that were stopped have no end
     to be compared with. Where the stopped ones are the worse, the correlation of all of them would be higher.
@@ -72,12 +72,12 @@ def curves(
     *,
     top: int | None = None,
 ) -> pd.DataFrame:
-    """The learning curves of a search.
+    """Returns the learning curves of a search.
 
     Args:
-        store: where it is kept.
-        search: its name or number; left out: the latest.
-        top: of so many of the best trials only.
+        store: the store that holds it.
+        search: the name or number of the search; left out: the latest.
+        top: the number of the best trials whose curves are wanted; left out: all.
 
     Returns:
         A frame with a row for each epoch of each trial, the best trial first: ``number, id, status, epoch``,
@@ -110,12 +110,13 @@ def rank_correlation(
     *,
     metric: str | None = None,
 ) -> pd.DataFrame:
-    """How well the ranking of a search's trials after each epoch foretold that after the last; see
-    `correlations`.
+    """Returns how well the ranking of a search's trials after each epoch foretold that after the last.
+
+    See `correlations`.
 
     Args:
-        store: where it is kept.
-        search: its name or number; left out: the latest.
+        store: the store that holds it.
+        search: the name or number of the search; left out: the latest.
         metric: one of the objectives; left out: the first.
 
     Returns:

@@ -42,14 +42,14 @@ def best_so_far(
     metric: str | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """The best value of each search after so many trials, or seconds of training, and each trial as a dot.
+    """Draws the best value of each search after so many trials or seconds of training, and trials as dots.
 
     Args:
-        store: where they are kept.
-        searches: names or numbers; left out: the latest.
-        by: ``trials`` or ``seconds``.
+        store: the store that holds them.
+        searches: the names or numbers of the searches; left out: the latest.
+        by: what the horizontal axis shows: ``trials`` or ``seconds``.
         metric: one of the objectives; left out: the first.
-        ax: to draw into; left out: a new figure.
+        ax: the axes to draw into; left out: a new figure.
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or objective.
@@ -76,13 +76,13 @@ def pareto(
     metrics: tuple[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Two objectives of all trials, with the line of those that no other beats in both.
+    """Draws two objectives of all trials, with the line of those that no other beats in both.
 
     Args:
-        store: where it is kept.
-        search: its name or number; left out: the latest.
-        metrics: two of its objectives, that of the vertical axis first; left out: the first two.
-        ax: to draw into; left out: a new figure.
+        store: the store that holds it.
+        search: the name or number of the search; left out: the latest.
+        metrics: two of the objectives, that of the vertical axis first; left out: the first two.
+        ax: the axes to draw into; left out: a new figure.
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or objective.
@@ -122,14 +122,14 @@ def importance(
     top: int = 12,
     ax: Axes | None = None,
 ) -> Figure:
-    """The importance of decisions as bars, the most important at the top; see `nas.importance`.
+    """Draws the importance of decisions as bars, the most important at the top; see `nas.importance`.
 
     Args:
-        store: where it is kept.
-        search: its name or number; left out: the latest.
+        store: the store that holds it.
+        search: the name or number of the search; left out: the latest.
         metric: one of the objectives; left out: the first.
-        top: so many at the most.
-        ax: to draw into; left out: a new figure.
+        top: the number of decisions at the most.
+        ax: the axes to draw into; left out: a new figure.
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or objective.
@@ -155,14 +155,14 @@ def curves(
     top: int | None = 50,
     ax: Axes | None = None,
 ) -> Figure:
-    """Learning curves, the best trial's in strong colour, grey those that were stopped early.
+    """Draws learning curves, the best trial's in strong colour, grey those that were stopped early.
 
     Args:
-        store: where it is kept.
-        search: its name or number; left out: the latest.
-        metric: any that is measured after each epoch; left out: the first objective.
-        top: of so many of the best trials; None: of all.
-        ax: to draw into; left out: a new figure.
+        store: the store that holds it.
+        search: the name or number of the search; left out: the latest.
+        metric: any metric that is measured after each epoch; left out: the first objective.
+        top: the number of the best trials whose curves are drawn; None: all.
+        ax: the axes to draw into; left out: a new figure.
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search.
@@ -194,7 +194,7 @@ def _first(searches: str | int | Sequence[str | int] | None) -> str | int | None
 
 
 def _axes(ax: Axes | None) -> tuple[Figure, Axes]:
-    """Where to draw: these axes, or those of a new figure that belongs to no window."""
+    """Returns where to draw: these axes, or those of a new figure that belongs to no window."""
     try:
         from matplotlib.figure import Figure as NewFigure
     except ImportError as error:
@@ -216,5 +216,5 @@ def _finish(axes: Axes, x: str, y: str) -> None:
 
 
 def _literal(text: str) -> str:
-    """A text as it is: matplotlib reads mathematics between dollars."""
+    """Returns what shows a text as it is: matplotlib reads mathematics between dollars."""
     return text.replace("$", r"\$")

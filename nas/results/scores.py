@@ -24,13 +24,13 @@ Values = Mapping[str, float]
 
 
 def compared_metrics(tasks: Tasks) -> dict[str, str]:
-    """By task the metric by which it counts, as it is called among those of all these tasks."""
+    """Returns by task the metric by which it counts, as it is called among those of all these tasks."""
     names = {task: metrics_of(kind)[0] for task, kind in tasks.items()}
     return names if len(tasks) == 1 else {task: f"{task}.{metric}" for task, metric in names.items()}
 
 
 def values_of(tasks: Tasks, metrics: Mapping[str, float]) -> dict[str, float]:
-    """Of the metrics of a network those by which its tasks count, by task; only numbers that are finite."""
+    """Returns by task the metric of a network by which the task counts; only numbers that are finite."""
     named = compared_metrics(tasks).items()
     return {task: metrics[name] for task, name in named if math.isfinite(metrics.get(name, math.nan))}
 
@@ -38,12 +38,12 @@ def values_of(tasks: Tasks, metrics: Mapping[str, float]) -> dict[str, float]:
 def reference_values(
     tasks: Tasks, references: Mapping[str, Reference], *, test: bool = False
 ) -> dict[str, float]:
-    """By task what its single-task run reached, of those that ended well.
+    """Returns by task what its single-task run reached, of those that ended well.
 
     Args:
-        tasks: by name.
-        references: by task.
-        test: on the test split, for reporting; else on the validation split.
+        tasks: the tasks by name.
+        references: the single-task runs by task.
+        test: whether the values are those on the test split, for reporting; else on the validation split.
     """
     values: dict[str, float] = {}
     for task, run in references.items():
@@ -53,7 +53,7 @@ def reference_values(
 
 
 def gains_pct(tasks: Tasks, found: Values, references: Values) -> dict[str, float | None]:
-    """By task how much better than its reference it is served, in percent of the reference; less is negative.
+    """Returns by task how much better than its reference it is served, in percent; worse is negative.
 
     None where there is no reference, or one of 0, unless that is met exactly.
     """
@@ -69,16 +69,16 @@ def gains_pct(tasks: Tasks, found: Values, references: Values) -> dict[str, floa
 
 
 def delta_m_pct(tasks: Tasks, found: Values, references: Values) -> float | None:
-    """The mean over tasks of the relative gain over single-task runs, in percent: positive is better.
+    """Returns the mean over tasks of the relative gain over single-task runs, in percent: positive is better.
 
     Equation 6 of K. Maninis, I. Radosavovic and I. Kokkinos, "Attentive Single-Tasking of Multiple Tasks",
     CVPR 2019, with the sign of S. Vandenhende et al., "Multi-Task Learning for Dense Prediction Tasks: A
     Survey", TPAMI 2021.
 
     Args:
-        tasks: by name.
-        found: of the network of several tasks.
-        references: of the single-task runs.
+        tasks: the tasks by name.
+        found: the values of the network of several tasks.
+        references: the values of the single-task runs.
 
     Returns:
         None where a task that was measured has no gain (see `gains_pct`), or none was measured.
@@ -89,7 +89,7 @@ def delta_m_pct(tasks: Tasks, found: Values, references: Values) -> float | None
 
 
 def ranks(tasks: Tasks, found: Sequence[Values]) -> list[dict[str, float]]:
-    """For each network its rank in each task that it has a value of: 1 is best, ties share theirs."""
+    """Returns for each network its rank in each task that it has a value of: 1 is best, ties share theirs."""
     ranked: list[dict[str, float]] = [{} for _ in found]
     for task, kind in tasks.items():
         sign = -1 if direction(metrics_of(kind)[0]) == "maximize" else 1
@@ -106,16 +106,16 @@ def ranks(tasks: Tasks, found: Sequence[Values]) -> list[dict[str, float]]:
 
 
 def mean_rank(own: Values) -> float | None:
-    """The mean over tasks of a network's `ranks`."""
+    """Returns the mean over tasks of a network's `ranks`."""
     return fmean(own.values()) if own else None
 
 
 def worst_task(own: Values, gains: Mapping[str, float | None]) -> str | None:
-    """The task in which a network stands worst: by its gain if all are known, else by rank.
+    """Returns the task in which a network stands worst: by its gain if all are known, else by rank.
 
     Args:
-        own: its `ranks`.
-        gains: its `gains_pct`.
+        own: the ranks of the network by task, see `ranks`.
+        gains: the gains of the network by task, see `gains_pct`.
     """
     known = {task: gain for task, gain in gains.items() if gain is not None}
     if own and known.keys() == own.keys():

@@ -16,9 +16,11 @@ class TrainedNetwork:
 
     Attributes:
         trial: its first trial, with the means over the seeds as its metrics and seconds.
-        n: how many seeds.
-        std, test_std: of the sample, by metric; empty of one seed. Costs have none.
-        searches: the names of those that have tried it.
+        n: the number of seeds.
+        std: the standard deviation of the sample by validation metric; empty where there is one seed. Costs
+            have none.
+        test_std: the same by test metric.
+        searches: the names of the searches that have tried it.
     """
 
     trial: Trial
@@ -38,13 +40,13 @@ class _Training:
 def trained_networks(
     searches: Iterable[tuple[SearchRecord, Sequence[Trial], Mapping[int, Sequence[Rerun]]]],
 ) -> list[TrainedNetwork]:
-    """The networks of some searches, each with all of its trainings; a training counts once.
+    """Returns the networks of some searches, each with all of its trainings; a training counts once.
 
     Trainings of other numbers of epochs are networks of their own. Those on all data are left out: they have
     nothing to be compared by.
 
     Args:
-        searches: of the same data, each with its trials and their reruns by number.
+        searches: the searches, of the same data, each with its trials and their reruns by number.
     """
     firsts: dict[tuple[str, int | None], Trial] = {}
     trainings: dict[tuple[str, int | None], dict[int, _Training]] = {}
@@ -79,7 +81,7 @@ def _network(trial: Trial, runs: Sequence[_Training], searches: tuple[str, ...])
 
 
 def _spread(runs: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Of each metric that all have, the mean; of more than one run also the standard deviation."""
+    """Returns the mean of each metric that all have, and of more than one run the standard deviation."""
     names = [name for name in runs[0] if all(name in run for run in runs)]
     means = {
         name: runs[0][name] if name in COSTS else statistics.fmean(run[name] for run in runs)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 def cell(value: Any, name: str = "") -> str:
-    """A value as text; ``name``: of its column."""
+    """Returns a value as text.
+
+    Args:
+        value: the value; None: nothing is shown.
+        name: the name of its column.
+    """
     if value is None:
         return ""
     if name.endswith("_pct") and not isinstance(value, str):
@@ -25,14 +27,14 @@ def cell(value: Any, name: str = "") -> str:
 
 
 def spark(values: Sequence[float], low: float | None = None, high: float | None = None) -> str:
-    """A curve in one line of text, from ``low`` to ``high``: left out, from its least to its most."""
+    """Returns a curve in one line of text, from ``low`` to ``high``; left out: from its least to its most."""
     low = min(values) if low is None else low
     span = ((max(values) if high is None else high) - low) or 1.0
     return "".join("▁▂▃▄▅▆▇█"[round(7 * (value - low) / span)] for value in values)
 
 
 def duration(seconds: float) -> str:
-    """A time for people, such as ``2 min 5 s``."""
+    """Returns a time for people, such as ``2 min 5 s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from nas.store.transaction import Writing
+from nas.store.transaction import Transaction
 from workers.executor import Usage
 
 _SECONDS = 5.0
@@ -25,22 +25,24 @@ class UsageRecorder:
         self._next = 0.0
 
     def due(self, now: float) -> bool:
-        """Whether it is time for another record."""
+        """Returns whether it is time for another record."""
         return now >= self._next
 
-    def write(self, usage: Sequence[Usage], writing: Writing, now: float, elapsed: float) -> None:
-        """Record usage, with the seconds of the search; nothing while the workers are starting."""
+    def write(self, usage: Sequence[Usage], transaction: Transaction, now: float, elapsed: float) -> None:
+        """Records usage, with the seconds of the search; nothing while the workers are starting."""
         if usage:
-            writing.usage(elapsed, usage)
+            transaction.usage(elapsed, usage)
             self._next = now + max(_SECONDS, len(usage) / _WORKERS)
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds of workers together.
+    """The seconds of workers together.
 
     Attributes:
-        busy, idle, overhead: as in `workers.executor.Usage`.
+        busy: the seconds in which they trained, see `workers.executor.Usage`.
+        idle: the seconds in which they had nothing to do.
+        overhead: all other seconds.
     """
 
     busy: float = 0.0
@@ -49,16 +51,16 @@ class Spent:
 
     @property
     def whole(self) -> float:
-        """All of it."""
+        """All of these seconds."""
         return self.busy + self.idle + self.overhead
 
     def share(self, kind: str) -> float:
-        """What part of the whole a kind is, from 0 to 1."""
+        """Returns what part of the whole a kind is, from 0 to 1."""
         return float(getattr(self, kind)) / self.whole if self.whole else 0.0
 
 
 def by_worker(records: Sequence[Record]) -> dict[str, Spent]:
-    """What each worker spent, one that was replaced together with the one before."""
+    """Returns what each worker spent, one that was replaced together with the one before."""
     found: dict[str, Spent] = {}
     for _, worker, spent in _steps(records):
         found[worker] = _sum([found.get(worker, Spent()), spent])
@@ -66,7 +68,7 @@ def by_worker(records: Sequence[Record]) -> dict[str, Spent]:
 
 
 def over_time(records: Sequence[Record]) -> list[tuple[float, Spent]]:
-    """What all the workers spent between each record and the one before."""
+    """Returns what all the workers spent between each record and the one before."""
     found: dict[float, list[Spent]] = {}
     for at, _, spent in _steps(records):
         found.setdefault(at, []).append(spent)
@@ -74,17 +76,17 @@ def over_time(records: Sequence[Record]) -> list[tuple[float, Spent]]:
 
 
 def total(records: Sequence[Record]) -> Spent:
-    """What all the workers spent."""
+    """Returns what all the workers spent."""
     return _sum(spent for _, _, spent in _steps(records))
 
 
 def latest(records: Sequence[Record]) -> list[Usage]:
-    """The last record of all workers."""
+    """Returns the last record of all workers."""
     return [usage for at, usage in records if at == records[-1][0]]
 
 
 def _steps(records: Sequence[Record]) -> Iterable[tuple[float, str, Spent]]:
-    """What each worker spent since its last record; a worker that is new began from nothing."""
+    """Returns what each worker spent since its last record; a worker that is new began from nothing."""
     before: dict[str, Usage] = {}
     for at, usage in records:
         last = before.get(usage.worker)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from nas.description import Description
 from nas.records import Trial
 from nas.store.store import Store
-from nas.store.transaction import Writing
+from nas.store.transaction import Transaction
 from search_spaces.errors import ExecutorError
 from workers.job import Weights
 
@@ -31,7 +31,7 @@ class KeptWeights:
         self.trials: dict[int, Trial] = {}
         self.messages: list[str] = []
 
-    def keep(self, trial: Trial, weights: Weights, writing: Writing) -> None:
+    def keep(self, trial: Trial, weights: Weights, writing: Transaction) -> None:
         """Keep the weights of a trial if it is among the best, at the cost of the worst kept."""
         most = self._description.keep_weights
         if not most:
@@ -52,7 +52,7 @@ class KeptWeights:
         for number in self.trials.keys() - best:
             self.drop(number, writing)
 
-    def drop(self, number: int, writing: Writing) -> None:
+    def drop(self, number: int, writing: Transaction) -> None:
         """Forget the weights of a trial, if they are kept."""
         if self.trials.pop(number, None) is not None:
             self._new.pop(number, None)

@@ -13,7 +13,7 @@ from nas.search.cost_limits import CostCheck
 from nas.search.flights import Flight, Flights, job_for
 from nas.search.outcomes import Outcomes
 from nas.search.reused_results import ReusedResults
-from nas.store.transaction import Writing
+from nas.store.transaction import Transaction
 from search_spaces.errors import BuildError
 from workers.executor import Executor
 from workers.job import Checkpoint, Job
@@ -50,7 +50,7 @@ class Launcher:
         self.jobs: list[Job] = []
         self._results, self._costs = results, CostCheck(description)
 
-    def begin(self, flight: Flight, writing: Writing) -> None:
+    def begin(self, flight: Flight, writing: Transaction) -> None:
         """Send a flight to a worker, or answer it from a limit, the record or another search."""
         flight = flight.with_trial(replace(flight.trial, status="running", started_at=time.time()))
         if flight.trial.architecture_id in self.outcomes.history.known:
@@ -71,7 +71,7 @@ class Launcher:
         self._send(flight, initial=initial)
         writing.update(flight.trial)
 
-    def resume(self, flight: Flight, writing: Writing, checkpoint: Checkpoint | None = None) -> None:
+    def resume(self, flight: Flight, writing: Transaction, checkpoint: Checkpoint | None = None) -> None:
         """Let a flight that has paused go on with its leg, from its checkpoint if there is one."""
         flight = flight.with_trial(replace(flight.trial, status="running"))
         writing.update(flight.trial)
@@ -90,7 +90,7 @@ class Launcher:
         epochs, folder = self.planner.fidelity.max_epochs, self.checkpoints.folder(flight.trial)
         self.jobs.append(job_for(self.description, flight, epochs, folder, checkpoint, initial))
 
-    def _check_costs(self, flight: Flight, writing: Writing) -> Flight | None:
+    def _check_costs(self, flight: Flight, writing: Transaction) -> Flight | None:
         """Returns the flight with its costs; None if they break a limit, or cannot be counted: it is over."""
         try:
             costs = self._costs.costs(flight.proposal.architecture)
@@ -106,7 +106,7 @@ class Launcher:
         self.rejected = 0
         return flight
 
-    def _reuse(self, flight: Flight, writing: Writing) -> bool:
+    def _reuse(self, flight: Flight, writing: Transaction) -> bool:
         """End a flight with the result of another search if one has it; returns whether."""
         result = None if self._results is None else self._results.find(flight.proposal.architecture)
         if result is None:

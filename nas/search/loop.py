@@ -27,7 +27,7 @@ from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
 from nas.search.reused_results import ReusedResults
 from nas.store.store import Store
-from nas.store.transaction import Writing
+from nas.store.transaction import Transaction
 from search_spaces.architecture import Architecture
 from search_spaces.errors import SearchError
 from workers.executor import Executor
@@ -235,7 +235,7 @@ class Loop:
 
     # -- asking --------------------------------------------------------------------------------------------
 
-    def _fill(self, writing: Writing, slots: int) -> End | None:
+    def _fill(self, writing: Transaction, slots: int) -> End | None:
         """Begin trials while there is room; returns why there are to be no more, if so."""
         for _ in range(_BATCH):
             end = self.over()
@@ -252,7 +252,7 @@ class Loop:
                 return end
         return None
 
-    def _go_on(self, writing: Writing, *, last: bool) -> bool:
+    def _go_on(self, writing: Transaction, *, last: bool) -> bool:
         """Let a trial that has paused go on, if one should; returns whether.
 
         Args:
@@ -272,7 +272,7 @@ class Loop:
         self._launcher.resume(replace(paused, leg=leg), writing, checkpoint)
         return True
 
-    def _begin_again(self, flight: Flight, writing: Writing) -> None:
+    def _begin_again(self, flight: Flight, writing: Transaction) -> None:
         """Begin what an earlier driver has left in flight."""
         self._flights.interrupted.remove(flight)
         if flight.trial.told_step is None:
@@ -280,7 +280,7 @@ class Loop:
         else:
             self._launcher.resume(flight, writing)
 
-    def _ask(self, writing: Writing) -> None:
+    def _ask(self, writing: Transaction) -> None:
         """Begin one more proposal."""
         proposal = self._given.popleft() if self._given else self.planner.ask()
         flight = Flight.of(proposal, self._outcomes.next_step())
@@ -289,7 +289,7 @@ class Loop:
 
     # -- taking --------------------------------------------------------------------------------------------
 
-    def _take(self, event: Event, writing: Writing) -> bool:
+    def _take(self, event: Event, writing: Transaction) -> bool:
         """Take an event in; returns whether a job has ended with it."""
         if event.number not in self._flights.running:
             return False  # of a job that was given up

@@ -12,7 +12,7 @@ from nas.search.flights import Flight, TrialEnd, tell
 from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
 from nas.search.reused_results import REUSED, ReusedResult
-from nas.store.transaction import Writing
+from nas.store.transaction import Transaction
 from workers.job import Failed, Finished, HeldWeights, Reported
 
 
@@ -47,7 +47,7 @@ class Outcomes:
         self.step += 1
         return self.step
 
-    def epoch(self, event: Reported, flight: Flight, writing: Writing) -> Flight:
+    def epoch(self, event: Reported, flight: Flight, writing: Transaction) -> Flight:
         """Take in an epoch; returns the flight after it.
 
         It may have been reported before: trained again, for want of a checkpoint.
@@ -58,7 +58,7 @@ class Outcomes:
         report = EpochReport(came.epoch, came.metrics, came.train_loss, came.seconds, came.samples_per_second)
         return self._report(flight, report, writing)
 
-    def finish(self, event: Finished, flight: Flight, writing: Writing) -> Flight | None:
+    def finish(self, event: Finished, flight: Flight, writing: Transaction) -> Flight | None:
         """Take in that a training is over, or has paused; returns the flight if it has paused."""
         trial, checkpoint = flight.trial, event.checkpoint
         end = TrialEnd(
@@ -75,7 +75,7 @@ class Outcomes:
         self.weights.keep(ended.trial, event.weights, writing)
         return None if checkpoint is None else ended
 
-    def fail(self, event: Failed, flight: Flight, writing: Writing) -> None:
+    def fail(self, event: Failed, flight: Flight, writing: Transaction) -> None:
         """Take in that a training has failed."""
         trial = flight.trial
         end = TrialEnd(
@@ -91,22 +91,22 @@ class Outcomes:
         said = f"{trial.architecture_id} failed ({event.reason}): {event.message}"
         self.history.progress.messages.append(said)
 
-    def not_built(self, flight: Flight, message: str, writing: Writing) -> None:
+    def not_built(self, flight: Flight, message: str, writing: Transaction) -> None:
         """End a flight whose network cannot be built, as its costs were to be counted."""
         self._end(flight, TrialEnd("failed", "build", message), writing)
 
-    def turn_down(self, flight: Flight, broken: str, writing: Writing) -> None:
+    def turn_down(self, flight: Flight, broken: str, writing: Transaction) -> None:
         """End a flight whose network breaks a limit: it is not trained."""
         self._end(flight, TrialEnd("infeasible", "limit", broken), writing)
 
-    def repeat(self, flight: Flight, writing: Writing) -> None:
+    def repeat(self, flight: Flight, writing: Transaction) -> None:
         """End a flight whose network was tried before, with the result of that."""
         twin = self.history.known[flight.trial.architecture_id]
         message = f"the same network as trial {twin.number}"
         end = TrialEnd("repeated", twin.reason, message, metrics=twin.metrics, test_metrics=twin.test_metrics)
         self._end(flight, end, writing)
 
-    def reuse(self, flight: Flight, result: ReusedResult, writing: Writing) -> None:
+    def reuse(self, flight: Flight, result: ReusedResult, writing: Transaction) -> None:
         """End a flight with the result that another search has of its network."""
         for report in result.reports:
             if report.epoch > (flight.trial.epochs or 0):  # else trained in part, before an interruption
@@ -124,13 +124,13 @@ class Outcomes:
         if result.weights is not None:
             self.weights.keep(ended.trial, HeldWeights(result.weights), writing)
 
-    def _report(self, flight: Flight, report: EpochReport, writing: Writing) -> Flight:
+    def _report(self, flight: Flight, report: EpochReport, writing: Transaction) -> Flight:
         trial = replace(flight.trial, epochs=report.epoch)
         writing.report(trial.number, report)
         self.callbacks.note(lambda callback: callback.on_report(trial, report))
         return flight.with_trial(trial)
 
-    def _end(self, flight: Flight, end: TrialEnd, writing: Writing) -> Flight:
+    def _end(self, flight: Flight, end: TrialEnd, writing: Transaction) -> Flight:
         """Record how a flight ended or paused, and tell the controller; returns it as it is then."""
         trial = end.of(flight.trial, self.next_step())
         trial = replace(trial, score=self.history.score(trial))

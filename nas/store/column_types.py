@@ -1,4 +1,4 @@
-"""Columns of a frame that are put together of parts, of whatever types these have."""
+"""Putting the columns of a frame together from parts, of whatever types these are."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 Values = Sequence[Any]
 
 
-class Columns:
-    """Columns that grow in turns; not each has values in each turn."""
+class ColumnBuilder:
+    """Builds columns in turns; not each column has values in each turn."""
 
     def __init__(self) -> None:
         self._sizes: list[int] = []
         self._parts: dict[str, dict[int, Any]] = {}
 
     def begin(self, size: int) -> None:
-        """The next turn, of so many rows."""
+        """Begins the next turn, of so many rows."""
         self._sizes.append(size)
 
     def add(self, name: str, values: Any) -> None:
-        """What a column has in this turn; None: nothing."""
+        """Adds what a column has in this turn; None: nothing."""
         parts = self._parts.setdefault(name, {})
         if values is not None:
             parts[len(self._sizes) - 1] = values
 
     def whole(self) -> dict[str, Any]:
-        """All of them, each of one type; what is missing is so as pandas says it."""
+        """Returns all columns, each of one type; what is missing is so as pandas says it."""
         return {name: self._join(parts) for name, parts in self._parts.items()}
 
     def _join(self, parts: Mapping[int, Any]) -> Any:
@@ -59,7 +59,7 @@ class Columns:
 
 
 def as_column(values: Values) -> Any:
-    """A part of a column, of what the values are: numbers, texts, or anything; None if all are."""
+    """Returns a part of a column, of the type of its values; None if all of them are None."""
     import pandas as pd
 
     kinds = set(map(type, values))

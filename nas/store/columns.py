@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic_core import from_json
 from sqlalchemy.engine import Connection
 
-from nas.store.column_types import Columns, Values, as_column
+from nas.store.column_types import ColumnBuilder, Values, as_column
 from nas.store.layouts import Names, read_layouts
 from nas.store.schema import trials
 
@@ -40,9 +40,9 @@ class MetricColumns:
     """Metrics of trials, as columns.
 
     Attributes:
-        numbers: of the trials.
-        rungs: the epochs by which they rank.
-        metrics: by name, float64, NaN where a trial has not the metric.
+        numbers: the numbers of the trials.
+        rungs: the epochs by which the trials rank.
+        metrics: the values by name, float64, NaN where a trial has not the metric.
     """
 
     numbers: NDArray[np.int64]
@@ -53,7 +53,7 @@ class MetricColumns:
 def metric_columns(
     connection: Connection, search_id: int, names: Sequence[str], *where: sa.ColumnElement[bool]
 ) -> MetricColumns:
-    """Validation metrics of trials of a search that have results, and fulfil all of `where`, as asked for."""
+    """Returns validation metrics of the trials of a search that have results and fulfil all of `where`."""
     wanted = [trials.c.number, trials.c.rung, trials.c.metrics, trials.c.metrics_layout]
     layouts = read_layouts(connection, search_id)
     numbers, rungs = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -75,7 +75,7 @@ def metric_columns(
 
 
 def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement[bool]) -> pd.DataFrame:
-    """The trials of a search that fulfil all of `where`, in order of asking; see `nas.store.Store.frame`."""
+    """Returns the trials of a search that fulfil all of `where`, in order of asking; see `Store.frame`."""
     import pandas as pd
 
     table = trials.c
@@ -89,7 +89,7 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
         *(table.metrics, table.test_metrics, table.decisions),
     ]
     layouts = read_layouts(connection, search_id)
-    columns, kinds = Columns(), _Kinds()
+    columns, kinds = ColumnBuilder(), _Kinds()
     with _no_collection():
         for turn in _turns(connection, search_id, wanted, where):
             number, id, parents, epochs, kind_of, *numbers, metrics, tests, decisions = turn
@@ -116,7 +116,7 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
 
 
 def _place(name: str) -> int:
-    """Where a column stands: metrics, then those of the test split, then decisions."""
+    """Returns where a column stands: metrics, then those of the test split, then decisions."""
     return 2 if name.startswith("decisions.") else 1 if name.startswith("test_") else 0
 
 
@@ -126,7 +126,7 @@ def _turns(
     columns: Sequence[sa.ColumnElement[Any]],
     where: Sequence[sa.ColumnElement[bool]],
 ) -> Iterator[Sequence[Values]]:
-    """Columns of the trials table as the database has them, some rows at a time."""
+    """Returns columns of the trials table as the database has them, some rows at a time."""
     query = sa.select(*columns).where(trials.c.search_id == search_id, *where).order_by(trials.c.number)
     result = connection.execute(query)
     try:
@@ -146,7 +146,7 @@ class _Kinds:
         self._parts = [np.empty(0, np.intp)]
 
     def add(self, texts: Values) -> list[NDArray[np.intp]]:
-        """The kinds of the next trials; gives their layouts, 0 where there is none."""
+        """Takes in the kinds of the next trials; returns their layouts, 0 where there is none."""
         for text in set(texts) - self._codes.keys():
             self._codes[text] = len(self._kinds)
             self._kinds.append(json.loads(text))
@@ -158,7 +158,7 @@ class _Kinds:
         ]
 
     def whole(self) -> dict[str, Any]:
-        """The words, as pandas has them."""
+        """Returns the words as pandas has them."""
         import pandas as pd
 
         codes, found = np.concatenate(self._parts), {}
@@ -173,7 +173,7 @@ class _Kinds:
 def _unpack_numbers(
     texts: Values, of: NDArray[np.intp], layouts: Layout, wanted: Sequence[str] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """The metrics that `Layouts.encode` wrote, by name; int64 where all are whole and written so."""
+    """Returns the metrics that `Layouts.encode` wrote, by name; int64 where all are whole and written so."""
     import pandas as pd
 
     found: dict[str, NDArray[Any]] = {}
@@ -202,7 +202,7 @@ def _unpack_numbers(
 
 
 def _exact() -> dict[str, Any]:
-    """What makes pandas read numbers to the last bit: later versions always do."""
+    """Returns what makes pandas read numbers to the last bit: later versions always do."""
     import pandas as pd
 
     version = tuple(map(int, pd.__version__.split(".")[:2]))
@@ -210,7 +210,7 @@ def _exact() -> dict[str, Any]:
 
 
 def _unpack(texts: Values, of: NDArray[np.intp], layouts: Layout) -> dict[str, Values]:
-    """The values that `Layouts.encode` wrote, by name; None where there is none."""
+    """Returns the values that `Layouts.encode` wrote, by name; None where there is none."""
     found: dict[str, Values] = {}
     for layout, here in _by_layout(of):
         names = layouts[layout]
@@ -236,7 +236,7 @@ def _parse(text: str) -> Any:
 
 
 def _by_layout(of: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp] | None]]:
-    """Each layout with the places of the trials that have it; None: all have it."""
+    """Returns each layout with the places of the trials that have it; None: all have it."""
     there = np.unique(of).tolist()
     if len(there) == 1 and there[0]:
         yield there[0], None
@@ -248,7 +248,7 @@ def _by_layout(of: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp] | N
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without the collector of cycles: it would look through all the new objects, many times."""
+    """Holds back the collector of cycles: it would look through all the new objects, many times."""
     was = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Searches taken from one store to another, of whichever kind, with all that belongs to them."""
+"""Copying searches from one store to another, of whichever kind, with all that belongs to them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Copied:
     """What became of the searches that were to be copied.
 
     Attributes:
-        copied: names of those that are there now.
-        known: names of those that were there already, with as many trials.
+        copied: the names of the searches that were copied.
+        known: the names of the searches that were there already, with as many trials.
     """
 
     copied: list[str] = field(default_factory=list)
@@ -38,19 +38,19 @@ class Source(Protocol):
     """Where searches are taken from, as rows of the tables of `nas.store.schema`."""
 
     def searches(self) -> Sequence[Row]:
-        """Those that are to be taken."""
+        """Returns the searches that are to be taken."""
         ...
 
     def rows(self, table: sa.Table, search_id: int) -> Iterator[Sequence[Row]]:
-        """What a table has of a search, some rows at a time."""
+        """Returns what a table has of a search, some rows at a time."""
         ...
 
     def references(self) -> Sequence[Row]:
-        """Single-task runs to be taken along."""
+        """Returns the single-task runs to be taken along."""
         ...
 
     def count(self, search_id: int) -> int:
-        """How many trials a search has."""
+        """Returns how many trials a search has."""
         ...
 
 
@@ -58,8 +58,8 @@ class StoreSource:
     """A store to take searches from.
 
     Args:
-        connection: to its database; what it reads is of one moment.
-        search_id: the one that is to be taken; None: all.
+        connection: a connection to its database; what it reads is of one moment.
+        search_id: the number of the search that is to be taken; None: all.
     """
 
     def __init__(self, connection: Connection, search_id: int | None) -> None:
@@ -96,7 +96,7 @@ def source_of(database: Database, search_id: int | None) -> Iterator[StoreSource
 
 
 def take(source: Source, database: Database) -> Copied:
-    """Take the searches of a source into a store.
+    """Takes the searches of a source into a store.
 
     Each is there in whole or not at all, with a number of its own. What is there already is left out, so that
     it can be done again after an interruption.
@@ -132,7 +132,7 @@ def _take_search(connection: Connection, row: Row, source: Source) -> None:
 
 
 def _take_references(connection: Connection, rows: Sequence[Row]) -> None:
-    """Those that are not there, or not well ended."""
+    """Takes the single-task runs that are not there, or not well ended."""
     query = sa.select(references.c.key).where(references.c.status == "complete")
     there = set(connection.scalars(query))
     new = [dict(row) for row in rows if row["key"] not in there]

@@ -1,10 +1,12 @@
-"""A database of SQLAlchemy's: opened, with its errors in our words and its transactions where we say."""
+"""The database of a store, by SQLAlchemy: opened, its errors in our words, its transactions where we say."""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,24 +18,30 @@ from nas.store.migrations import migrate
 from nas.store.schema import VERSION, meta, metadata
 from search_spaces.errors import StoreError
 
+_logger = logging.getLogger(__name__)
+
+_PAUSES = 0.1, 5.0
+"""Seconds between attempts to write to a database that does not answer: the first, and the longest."""
+
 
 class Database:
     """The database of a store: it is there, and it has our tables, brought to this version.
 
     Args:
-        url: as in `nas.store.Store`.
-        create: make the tables, and the file, if there are none.
+        url: the URL or the path, see `nas.store.Store`.
+        create: whether to make the tables, and the file, if there are none.
+        patience: the seconds that `write` goes on trying.
 
     Attributes:
-        name: for messages, without a password.
-        url: as text, without a password.
+        name: the name for messages, without a password.
+        url: the URL as text, without a password.
 
     Raises:
         StoreError: there is none, it cannot be opened, or it is something else.
     """
 
-    def __init__(self, url: str | Path, create: bool) -> None:
-        self._url = _url(url)
+    def __init__(self, url: str | Path, create: bool, patience: float) -> None:
+        self._url, self._patience = _url(url), patience
         self.url = self._url.render_as_string(hide_password=True)
         self._sqlite = self._url.get_backend_name() == "sqlite"
         shared = in_memory(url)
@@ -73,7 +81,7 @@ class Database:
         return engine
 
     def _create(self) -> None:
-        """The tables, all or none, if they are not there."""
+        """Makes the tables, all or none, if they are not there."""
         with self.transaction() as connection:
             self._lock(connection)  # two who begin at once must not make them twice
             if not sa.inspect(connection).has_table(meta.name):
@@ -89,7 +97,7 @@ class Database:
             self._migrate()
 
     def _migrate(self) -> None:
-        """Bring the tables to this version, in one transaction; others wait for it, or find it done."""
+        """Brings the tables to this version, in one transaction; others wait for it, or find it done."""
         with self._turn, self._mapped(), self._engine.connect() as connection:
             if self._sqlite:  # tables are made anew: what refers to them must not be deleted meanwhile
                 connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
@@ -107,24 +115,24 @@ class Database:
                 connection.detach()  # with its settings; the next one is new
 
     def _lock(self, connection: Connection) -> None:
-        """In PostgreSQL: nobody else makes or changes tables at the same time."""
+        """Waits until nobody else makes or changes tables; in PostgreSQL, for SQLite locks by itself."""
         if not self._sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7301)))
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Lets go of the database."""
         self._engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection to read with: all that it ever reads is of one moment."""
+        """Returns a connection to read with: all that it ever reads is of one moment."""
         with self._turn, self._mapped(), self._engine.connect() as connection:
             if not self._sqlite:  # there each statement would have a moment of its own
                 connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     def vacuum(self) -> None:
-        """Give back the room of what was deleted. A server does that by itself."""
+        """Returns the room of what was deleted to the system. A server does that by itself."""
         if self._sqlite:
             with self._turn, self._mapped(), self._engine.connect() as connection:
                 cursor = connection.connection.cursor()
@@ -133,7 +141,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection to write with, committed when the block is left well.
+        """Returns a connection to write with, committed when the block is left well.
 
         In SQLite it has the lock from its start, so that it waits for others and does not fail.
         """
@@ -142,9 +150,32 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def write(self, work: Callable[[Connection, bool], None]) -> None:
+        """Does something in one transaction, again and again for a while if the database does not answer.
+
+        Args:
+            work: what is done in the transaction; it is told whether that may be in the database already: an
+                answer may have been lost.
+        """
+        end, pause, again = time.monotonic() + self._patience, _PAUSES[0], False
+        while True:
+            try:
+                with self.transaction() as connection:
+                    work(connection, again)
+                return
+            except StoreError as error:
+                left = end - time.monotonic()
+                if not isinstance(error.__cause__, sa.exc.OperationalError) or left < 0:
+                    raise
+                if not again:
+                    _logger.warning("%s; trying again for %.0f s", error, left)
+            again = True
+            time.sleep(min(pause, max(0.0, left)))
+            pause = min(2 * pause, _PAUSES[1])
+
     @contextmanager
     def _mapped(self) -> Iterator[None]:
-        """Errors of the database as ours, with where it happened."""
+        """Raises errors of the database as ours, with where it happened."""
         try:
             yield
         except sa.exc.NoSuchModuleError as error:
@@ -165,7 +196,7 @@ def in_memory(url: str | Path) -> bool:
 
 
 def sqlite_file(url: str | Path) -> Path | None:
-    """The file of a store, as its URL names it; None for a server. One in memory has a relative path."""
+    """Returns the file that the URL of a store names; None for a server. It is relative in memory."""
     found = _url(url)
     return Path(str(found.database)) if found.get_backend_name() == "sqlite" else None
 

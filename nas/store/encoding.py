@@ -8,22 +8,23 @@ from typing import Any
 
 
 def plain(values: Mapping[str, float]) -> dict[str, Any]:
-    """Numbers as JSON can hold them: those that are not finite by name, as text; `numbers` reads them."""
+    """Returns numbers as JSON can hold them, those that are not finite as text; `numbers` reads them."""
     return {name: value if math.isfinite(value) else str(value) for name, value in values.items()}
 
 
 def numbers(values: Mapping[str, Any] | None) -> dict[str, float]:
-    """What `plain` wrote."""
+    """Returns the numbers that `plain` wrote."""
     given = values or {}
     return {name: float(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """Returns a number if it is finite, else None."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def storable(text: str | None) -> str | None:
-    """Text from a stranger's exception, without what databases cannot hold (NUL, halves of characters)."""
+    """Returns a stranger's text without what databases cannot hold (NUL, halves of characters)."""
     if text is None or (text.isascii() and "\0" not in text):
         return text
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,4 +1,4 @@
-"""How the trials of a search went: their epochs and legs, the workers' time, what it started from."""
+"""Reading how a search went: the epochs of its trials, its workers' time, what it started from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AT_ONCE = 1000
 def read_curves(
     connection: Connection, search_id: int, trials: Sequence[int]
 ) -> dict[int, list[EpochReport]]:
-    """The epochs of several trials in order, by the trials' numbers; those without any are left out."""
+    """Returns the epochs of several trials in order, by number; trials without any are left out."""
     query = sa.select(reports).order_by(reports.c.number, reports.c.epoch)
     found: dict[int, list[EpochReport]] = {}
     for start in range(0, len(trials), _AT_ONCE):
@@ -32,14 +32,14 @@ def read_curves(
 
 
 def read_last_epochs(connection: Connection, search_id: int) -> dict[int, int]:
-    """By trial, the last epoch that was reported."""
+    """Returns by trial the last epoch that was reported."""
     query = sa.select(reports.c.number, sa.func.max(reports.c.epoch)).group_by(reports.c.number)
     rows = connection.execute(query.where(reports.c.search_id == search_id))
     return {row.number: row[1] for row in rows}
 
 
 def read_legs(connection: Connection, search_id: int) -> list[Leg]:
-    """The legs of the trials of a search, by trial and epoch."""
+    """Returns the segments of the trainings of a search, by trial and epoch."""
     query = sa.select(legs).where(legs.c.search_id == search_id).order_by(legs.c.number, legs.c.until)
     return [
         Leg(
@@ -54,13 +54,13 @@ def read_legs(connection: Connection, search_id: int) -> list[Leg]:
 
 
 def read_log(connection: Connection, search_id: int, number: int) -> str:
-    """The end of what a trial printed."""
+    """Returns the end of what a trial printed."""
     here = sa.and_(logs.c.search_id == search_id, logs.c.number == number)
     return connection.scalar(sa.select(logs.c.text).where(here)) or ""
 
 
 def read_usage(connection: Connection, search_id: int) -> list[tuple[float, Usage]]:
-    """How the workers' time was spent, with the seconds of the search at which that was asked."""
+    """Returns how the workers' time was spent, with the seconds of the search at which that was asked."""
     query = sa.select(usage).where(usage.c.search_id == search_id).order_by(usage.c.at, usage.c.worker)
     return [
         (row.at, Usage(row.worker, row.node, row.busy, row.idle, row.overhead))
@@ -69,7 +69,7 @@ def read_usage(connection: Connection, search_id: int) -> list[tuple[float, Usag
 
 
 def read_starts(connection: Connection, search_id: int) -> list[Start]:
-    """The older results that a search started from."""
+    """Returns the older results that a search started from."""
     query = sa.select(starts).where(starts.c.search_id == search_id).order_by(starts.c.place)
     return [
         Start(row.decisions, None if row.metrics is None else numbers(row.metrics), row.comparable)

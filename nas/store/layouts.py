@@ -24,7 +24,7 @@ class Layouts:
     """The layouts of one search, as far as they are known here.
 
     Args:
-        search_id: of the search.
+        search_id: the number of the search.
     """
 
     def __init__(self, search_id: int) -> None:
@@ -33,7 +33,7 @@ class Layouts:
         self._new: dict[Names, int] = {}  # in the transaction that is open
 
     def encode(self, values: Mapping[str, Any]) -> tuple[str | None, int | None]:
-        """A dict as its values in JSON and its layout (see `ensure`); an empty one as nothing."""
+        """Returns a dict as its values in JSON and its layout (see `ensure`); an empty one as nothing."""
         if not values:
             return None, None
         names = tuple(values)
@@ -41,7 +41,7 @@ class Layouts:
         return _encode(list(values.values())), self._new[names] if id is None else id
 
     def ensure(self, connection: Connection, dicts: Iterable[Mapping[str, Any]]) -> None:
-        """Have a layout in the store for each of these dicts. The transaction may fail, see `commit`."""
+        """Makes a layout in the store for each of these dicts. The transaction may fail, see `commit`."""
         self._new = {}
         missing = dict.fromkeys(names for names in map(tuple, dicts) if names and names not in self._known)
         if not missing:
@@ -62,17 +62,17 @@ class Layouts:
         self._new = there | made
 
     def commit(self) -> None:
-        """The transaction of `ensure` has been committed."""
+        """Says that the transaction of `ensure` has been committed."""
         self._known |= self._new
         self._new = {}
 
 
 def read_layouts(connection: Connection, search_id: int) -> dict[int | None, Names]:
-    """The names by layout of a search's dicts; of no layout: none."""
+    """Returns the names by layout of a search's dicts; none for no layout."""
     query = sa.select(layouts.c.id, layouts.c.names).where(layouts.c.search_id == search_id)
     return {None: ()} | {row.id: tuple(json.loads(row.names)) for row in connection.execute(query)}
 
 
 def decode(text: str | None, names: Names) -> dict[str, Any]:
-    """The dict that was encoded."""
+    """Returns the dict that was encoded."""
     return {} if text is None else dict(zip(names, json.loads(text), strict=True))

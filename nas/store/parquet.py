@@ -26,7 +26,7 @@ _GROUP = 50_000  # rows in a row group
 
 
 def write_folder(database: Database, search_id: int | None, folder: Path) -> list[str]:
-    """Write a store, or one search of it, to a folder; gives the names of the searches.
+    """Writes a store, or one search of it, to a folder; returns the names of the searches.
 
     Raises:
         StoreError: the folder has something in it, or pyarrow is not installed.
@@ -52,7 +52,7 @@ def write_folder(database: Database, search_id: int | None, folder: Path) -> lis
 
 
 def read_folder(folder: Path, database: Database) -> Copied:
-    """Take the searches of a folder into a store.
+    """Takes the searches of a folder into a store.
 
     Raises:
         StoreError: it is no such folder, it is of another version, or the store has another search of a name.
@@ -92,7 +92,7 @@ class _Folder(Source):
 
 
 def _write(table: sa.Table, batches: Iterator[Sequence[Row]], file: Path) -> None:
-    """A file with these rows; none where there are none."""
+    """Writes a file with these rows; none where there are none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -133,7 +133,7 @@ def _read(table: sa.Table, file: Path) -> Iterator[Sequence[Row]]:
 
 
 def _texts(table: sa.Table, row: Row) -> dict[str, Any]:
-    """A row with JSON as text; no value stays none."""
+    """Returns a row with JSON as text; no value stays none."""
     return {
         column.name: json.dumps(row[column.name])
         if _is_json(column) and row[column.name] is not None

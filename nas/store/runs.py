@@ -1,8 +1,8 @@
-"""In the store: runs outside of a search: networks trained again, single-task runs to compare with."""
+"""Runs outside of a search in the store: networks trained again, single-task runs to compare with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -12,23 +12,19 @@ from nas.store.database import Database
 from nas.store.encoding import numbers, plain, storable
 from nas.store.schema import compared, references, reruns
 
-Transact = Callable[[Callable[[Connection, bool], None]], None]
-"""Does something in one transaction, patiently; see `nas.store.Store`."""
-
 
 class RerunStore:
     """The reruns of a store, each of a trial.
 
     Args:
-        database: of the store.
-        transact: writes to it.
+        database: the database of the store.
     """
 
-    def __init__(self, database: Database, transact: Transact) -> None:
-        self._database, self._transact = database, transact
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def keep(self, search_id: int, rerun: Rerun) -> None:
-        """Record how a rerun has ended, in place of an earlier one of the same seed, epochs and data."""
+        """Records how a rerun has ended, in place of an earlier one of the same seed, epochs and data."""
         key = {
             "search_id": search_id,
             "number": rerun.number,
@@ -49,10 +45,10 @@ class RerunStore:
             connection.execute(reruns.delete().where(same))
             connection.execute(reruns.insert().values(**row))
 
-        self._transact(write)
+        self._database.write(write)
 
     def of_search(self, search_id: int) -> dict[int, list[Rerun]]:
-        """The reruns of a search's trials, well ended or failed, by the trials' numbers."""
+        """Returns the reruns of a search's trials, well ended or failed, by the trials' numbers."""
         query = sa.select(reruns).where(reruns.c.search_id == search_id).order_by(*reruns.primary_key)
         found: dict[int, list[Rerun]] = {}
         with self._database.reading() as connection:
@@ -75,15 +71,14 @@ class ReferenceStore:
     """The references of a store. They belong to no search: what one has trained all can use.
 
     Args:
-        database: of the store.
-        transact: writes to it.
+        database: the database of the store.
     """
 
-    def __init__(self, database: Database, transact: Transact) -> None:
-        self._database, self._transact = database, transact
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def keep(self, reference: Reference) -> None:
-        """Record how a run has ended, in place of an earlier attempt."""
+        """Records how a run has ended, in place of an earlier attempt."""
         row = {
             "key": reference.key,
             "data": reference.data,
@@ -104,14 +99,14 @@ class ReferenceStore:
             connection.execute(references.delete().where(references.c.key == reference.key))
             connection.execute(references.insert().values(**row))
 
-        self._transact(write)
+        self._database.write(write)
 
     def link(self, search_id: int, runs: Mapping[int, Mapping[str, Reference]]) -> None:
-        """Note with which runs trials of a search are compared.
+        """Notes with which runs trials of a search are compared.
 
         Args:
-            search_id: of the search.
-            runs: by the trial's number and by task.
+            search_id: the number of the search.
+            runs: the runs by the trial's number and by task.
         """
         here = {"search_id": search_id}
         rows = [
@@ -128,10 +123,10 @@ class ReferenceStore:
                 connection.execute(old, [{"trial": number} for number in runs])
                 connection.execute(compared.insert(), rows)
 
-        self._transact(write)
+        self._database.write(write)
 
     def of_search(self, search_id: int) -> dict[int, dict[str, Reference]]:
-        """The runs, well ended or failed, that trials of a search are compared with, by number and task."""
+        """Returns the runs that trials of a search are compared with, by number and task, failed ones too."""
         query = (
             sa.select(references, compared.c.number)
             .join(compared, compared.c.reference == references.c.key)

@@ -70,7 +70,7 @@ searches = Table(
     Column("elapsed_seconds", Float, nullable=False, default=0.0),  # of its drivers together
     Column("driver", Text),  # the process that drives it now, see nas.lease
     Column("heartbeat_at", Float),  # when that was last heard of; seconds since 1970, UTC
-    Column("written", String(32)),  # names the last writing of its driver, see nas.store
+    Column("written", String(32)),  # names the last transaction of its driver
     Column("description", TolerantJSON, nullable=False),  # see nas.description
     Column("tags", Text),  # a JSON list of words
     Column("notes", Text),

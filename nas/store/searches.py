@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from nas.description import SearchRecord
 from nas.lease import Driver, living
+from nas.ranking import Ranking
 from nas.records import Start
 from nas.store.encoding import plain, storable
 from nas.store.schema import (
@@ -38,7 +39,7 @@ def insert_search(
     driver: Driver | None,
     given: Sequence[Start],
 ) -> int:
-    """A new search that starts from the results ``given``; gives its number."""
+    """Adds a search that starts from the results ``given``; returns its number."""
     now = time.time()
     row: dict[str, Any] = {"name": name, "status": "running", "created_at": now, "description": description}
     if driver is not None:
@@ -54,7 +55,7 @@ def insert_search(
 def claim_search(
     connection: Connection, search_id: int, driver: Driver, description: Mapping[str, Any]
 ) -> None:
-    """Let ``driver`` go on with a search that nobody drives.
+    """Lets ``driver`` go on with a search that nobody drives.
 
     Raises:
         SearchError: somebody does.
@@ -75,13 +76,13 @@ def claim_search(
 
 
 def read_searches(connection: Connection) -> list[SearchRecord]:
-    """Every search, the latest last."""
+    """Returns every search, the latest last."""
     rows = connection.execute(sa.select(searches).order_by(searches.c.id)).mappings().all()
     return [_record(row) for row in rows]
 
 
 def find_search(connection: Connection, name: str | int | None) -> SearchRecord | None:
-    """The search of that name or number, a name before a number; the latest where none is given."""
+    """Returns the search of that name or number, a name before a number; the latest where none is given."""
     query = sa.select(searches).order_by(searches.c.id.desc()).limit(1)
     row = None
     if name is None:
@@ -91,6 +92,12 @@ def find_search(connection: Connection, name: str | int | None) -> SearchRecord 
     if row is None and name is not None and (number := _number(name)) is not None:
         row = connection.execute(query.where(searches.c.id == number)).mappings().first()
     return None if row is None else _record(row)
+
+
+def read_ranking(connection: Connection, search_id: int) -> Ranking:
+    """Returns by what the trials of a search are ranked."""
+    query = sa.select(searches.c.description).where(searches.c.id == search_id)
+    return Ranking.of(connection.scalar(query) or {})
 
 
 def _record(row: Mapping[Any, Any]) -> SearchRecord:
@@ -105,7 +112,7 @@ def _start(start: Start) -> dict[str, Any]:
 
 
 def _number(name: str | int) -> int | None:
-    """The number that a name may be, if a search can have it."""
+    """Returns the number that a name may be, if a search can have it."""
     digits = str(name)
     if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
         return None
@@ -119,7 +126,7 @@ OF_SEARCH = (layouts, trials, legs, reports, weights, logs, usage, starts, compa
 def annotate(
     connection: Connection, search: SearchRecord, tags: Iterable[str] | None, notes: str | None
 ) -> None:
-    """Put tags and notes in place of those that a search has; None: they stay.
+    """Puts tags and notes in place of those that a search has; None: they stay.
 
     Raises:
         StoreError: a tag is no word.
@@ -134,7 +141,7 @@ def annotate(
 
 
 def delete(connection: Connection, search: SearchRecord) -> None:
-    """Forget a search with all that belongs to it, and the references that no other search is compared with.
+    """Forgets a search with all that belongs to it, and the references that no other search is compared with.
 
     Raises:
         SearchError: it is being driven.
@@ -156,7 +163,7 @@ def delete(connection: Connection, search: SearchRecord) -> None:
 
 
 def _words(tags: Iterable[str]) -> Sequence[str]:
-    """The tags without what comes twice, in their order."""
+    """Returns the tags without what comes twice, in their order."""
     found = list(tags) if not isinstance(tags, str) else [tags]
     for tag in found:
         if not isinstance(tag, str) or not tag or not tag.isprintable() or any(map(str.isspace, tag)):

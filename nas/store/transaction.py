@@ -1,4 +1,4 @@
-"""What a turn of a search has to record, gathered and written in one transaction."""
+"""The transaction of a turn: what a search has to record, gathered and written at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from controllers.records import Outcome
 from nas.ranking import Ranking
 from nas.records import EpochReport, Leg, Trial
-from nas.store.encoding import _finite, plain, storable
+from nas.store.encoding import finite, plain, storable
 from nas.store.layouts import Layouts
 from nas.store.schema import legs, logs, reports, searches, trials, usage, weights
 from search_spaces.errors import SearchError
@@ -50,14 +50,14 @@ _DELETE_WEIGHTS = weights.delete().where(_key(weights))
 _DELETE_LOGS = logs.delete().where(_key(logs))
 
 
-class Writing:
+class Transaction:
     """What is to be recorded of one search; written when the block of `Store.writing` is left.
 
     Args:
-        search_id: of the search.
+        search_id: the number of the search.
         driver: what the store must still name as the driver of the search; None: whoever drives it.
-        ranking: of the search; None: by score.
-        layouts: of the search, as far as they are known.
+        ranking: the ranking of the search; None: by score.
+        layouts: the layouts of the search, as far as they are known.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Writing:
         )  # fmt: skip
 
     def add(self, trial: Trial) -> None:
-        """A trial that the store does not have."""
+        """Records a trial that the store does not have."""
         self._new[trial.number] = trial
 
     def update(self, trial: Trial, outcome: Outcome | None = None) -> None:
@@ -111,65 +111,78 @@ class Writing:
             self._outcomes.pop(trial.number, None)
 
     def begin_leg(self, leg: Leg) -> None:
-        """A leg that the store does not have."""
+        """Records a segment of a training that the store does not have."""
         self._new_legs[leg.number, leg.until] = leg
 
     def end_leg(self, leg: Leg) -> None:
-        """A leg that was begun, as it is now."""
+        """Records a segment of a training that was begun, as it is now."""
         key = leg.number, leg.until
         (self._new_legs if key in self._new_legs else self._ended_legs)[key] = leg
 
     def report(self, number: int, report: EpochReport) -> None:
-        """One epoch of a trial."""
+        """Records one epoch of a trial."""
         self._reports.append(
             {
                 "number": number,
                 "epoch": report.epoch,
                 "metrics": plain(report.metrics),
-                "train_loss": _finite(report.train_loss),
+                "train_loss": finite(report.train_loss),
                 "seconds": report.seconds,
-                "samples_per_second": _finite(report.samples_per_second),
+                "samples_per_second": finite(report.samples_per_second),
             }
         )
 
     def log(self, number: int, text: str) -> None:
-        """The end of what a trial printed, in place of what it printed in earlier legs."""
+        """Records the end of what a trial printed, in place of what it printed before its last pause."""
         self._logs[number] = text
 
     def usage(self, at: float, usages: Sequence[Usage]) -> None:
-        """How the workers' time was spent until `at` seconds of the search."""
+        """Records how the workers' time was spent until `at` seconds of the search."""
         self._usage += [{"at": at, **asdict(one)} for one in usages]
 
     def keep_weights(self, number: int, data: bytes) -> None:
-        """The weights of a trial, as safetensors."""
+        """Records the weights of a trial, as safetensors."""
         self._kept[number] = data
 
     def drop_weights(self, number: int) -> None:
-        """Forget the weights of a trial."""
+        """Forgets the weights of a trial."""
         if self._kept.pop(number, None) is None:
             self._dropped.append(number)
 
     def beat(self, elapsed_seconds: float) -> None:
-        """The driver is alive, and its search has taken so long with all its drivers."""
+        """Records that the driver is alive, and how long its search has taken with all its drivers."""
         self._beat = {"new_elapsed": elapsed_seconds, "new_heartbeat": time.time()}
 
     def is_written(self, connection: Connection) -> bool:
-        """Whether this writing is in the store already, though its driver was not told so."""
+        """Returns whether this is in the store already, though its driver was not told so."""
         if self._beat is None:
             return False
         query = sa.select(searches.c.written).where(searches.c.id == self.search_id)
         return bool(connection.scalar(query) == self._name)
 
     def search(self, **values: Any) -> None:
-        """Columns of the search itself."""
+        """Records columns of the search itself."""
         self._search |= values
 
     def interrupt(self) -> None:
-        """Every trial of the search that is running is so no more."""
+        """Records that every trial of the search that is running is so no more."""
         self._interrupted = True
 
+    def write(self, connection: Connection, again: bool) -> None:
+        """Writes all of it, once.
+
+        Args:
+            connection: a connection in a transaction of the database.
+            again: whether it was tried before, and may have been written.
+
+        Raises:
+            SearchError: another driver has taken the search over.
+        """
+        if not (again and self.is_written(connection)):
+            self.flush(connection)
+
     def flush(self, connection: Connection) -> None:
-        """Write all of it.
+        """Writes all of it.
 
         Raises:
             SearchError: another driver has taken the search over.
@@ -219,7 +232,7 @@ class Writing:
             connection.execute(weights.insert(), [here | {"number": number, "data": data}])
 
     def written(self) -> None:
-        """What was flushed has been committed."""
+        """Says that what was flushed has been committed."""
         self._layouts.commit()
 
     def _write_search(self, connection: Connection) -> None:
@@ -249,7 +262,7 @@ class Writing:
         return fixed | {name.removeprefix("new_"): value for name, value in self._changes(trial).items()}
 
     def _changes(self, trial: Trial) -> dict[str, Any]:
-        """The columns that change in the life of a trial, as parameters of the update."""
+        """Returns the columns that change in the life of a trial, as parameters of the update."""
         violation, rung, tie = self._ranking.keys(trial, self._outcomes.get(trial.number))
         metrics, layout = self._layouts.encode(plain(trial.metrics))
         tests, tests_layout = self._layouts.encode(plain(trial.test_metrics))
@@ -259,7 +272,7 @@ class Writing:
             "new_message": storable(trial.message),
             "new_traceback": storable(trial.traceback),
             "new_told_step": trial.told_step,
-            "new_score": _finite(trial.score),
+            "new_score": finite(trial.score),
             "new_violation": violation,
             "new_rung": rung,
             "new_tie": tie,
@@ -268,7 +281,7 @@ class Writing:
             "new_test_metrics": tests,
             "new_tests_layout": tests_layout,
             "new_epochs": trial.epochs,
-            "new_seconds": _finite(trial.seconds),
+            "new_seconds": finite(trial.seconds),
             "new_started_at": trial.started_at,
         }
 

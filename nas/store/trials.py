@@ -1,4 +1,4 @@
-"""Reading the trials of a search from the store: in order of asking, or the best first."""
+"""Reading the trials of a search from the store: in order of asking or the best first, and their weights."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nas.ranking import Ranked, Ranking, first_fronts
-from nas.records import MEASURED, Trial
+from nas.records import MEASURED, Status, Trial
 from nas.store.encoding import numbers
 from nas.store.layouts import Names, decode, read_layouts
-from nas.store.schema import trials
+from nas.store.schema import trials, weights
 
 _PLAIN = (
     "number", "architecture_id", "status", "origin", "asked_step", "told_step", "reason", "message",
@@ -29,7 +29,16 @@ def read_trials(
     limit: int | None = None,
     few: bool = False,
 ) -> list[Trial]:
-    """The trials of a search that fulfil all of `where`; ``few``: found by that, not by the search."""
+    """Returns the trials of a search that fulfil all of `where`.
+
+    Args:
+        connection: a connection to the database.
+        search_id: the number of the search.
+        *where: the conditions.
+        order: the order of the trials.
+        limit: the number of trials at the most.
+        few: whether the conditions, and not the search, are what finds the trials fast.
+    """
     here = (trials.c.search_id + 0 if few else trials.c.search_id) == search_id  # as SQLite takes the hint
     query = sa.select(trials).where(here, *where).order_by(*order).limit(limit)
     layouts = read_layouts(connection, search_id)
@@ -74,8 +83,35 @@ def ranked_trials(
     return best
 
 
+def count_by_status(connection: Connection, search_id: int) -> dict[Status, int]:
+    """Returns how many trials of a search have each status; only those that some have."""
+    query = sa.select(trials.c.status, sa.func.count()).where(trials.c.search_id == search_id)
+    return {row[0]: row[1] for row in connection.execute(query.group_by(trials.c.status))}
+
+
+def read_weights(connection: Connection, search_id: int, number: int) -> bytes | None:
+    """Returns the weights of a trial (safetensors), if they were kept."""
+    here = sa.and_(weights.c.search_id == search_id, weights.c.number == number)
+    data: bytes | None = connection.scalar(sa.select(weights.c.data).where(here))
+    return data
+
+
+def read_kept(connection: Connection, search_id: int) -> set[int]:
+    """Returns the numbers of the trials of a search whose weights are kept."""
+    return set(connection.scalars(sa.select(weights.c.number).where(weights.c.search_id == search_id)))
+
+
+def begins_with(architecture_id: str) -> tuple[list[sa.ColumnElement[bool]], bool]:
+    """Returns the conditions for trials whose ids begin so, and whether an index finds those."""
+    column = trials.c.architecture_id
+    where: list[sa.ColumnElement[bool]] = [column.startswith(architecture_id, autoescape=True)]
+    if not architecture_id or architecture_id.strip("0123456789abcdef"):
+        return where, False
+    return [*where, column >= architecture_id, column < architecture_id + "g"], True  # no digit comes after f
+
+
 def _first_fronts(connection: Connection, search_id: int, ranking: Ranking, least: int) -> list[int]:
-    """The numbers of the feasible trials in the first fronts; of the highest rungs first."""
+    """Returns the numbers of the feasible trials in the first fronts, those of the highest rungs first."""
     import numpy as np
 
     from nas.store.columns import metric_columns

@@ -19,12 +19,13 @@ _logger = logging.getLogger(__name__)
 
 
 def migrate(connection: Connection, name: str, version: str, to: str) -> None:
-    """Take the steps from one version to another, in the transaction that was begun.
+    """Takes the steps from one version to another, in the transaction that was begun.
 
     Args:
-        connection: in a transaction that nobody else can write beside; foreign keys are not enforced.
-        name: of the store, for messages.
-        version: of its tables, as it says itself.
+        connection: a connection in a transaction that nobody else can write beside; foreign keys are not
+            enforced.
+        name: the name of the store, for messages.
+        version: the version of the tables, as the store says itself.
         to: the version that is wanted.
 
     Raises:
@@ -56,7 +57,7 @@ def migrate(connection: Connection, name: str, version: str, to: str) -> None:
 
 
 def _check_driven(connection: Connection, name: str) -> None:
-    """A driver of an older version goes on writing as it knows it."""
+    """Raises StoreError where a driver is at work: one of an older version goes on writing as it knows it."""
     query = sa.text("SELECT name, driver, heartbeat_at FROM nas_searches WHERE status = 'running'")
     for row in connection.execute(query):
         driver = living(row.driver, row.heartbeat_at)

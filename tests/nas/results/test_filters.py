@@ -8,7 +8,7 @@ import pytest
 from recorded import record
 
 import nas
-from nas.results.filters import Condition, parse
+from nas.results.filters import Filter, parse
 from nas.store.store import Store
 from search_spaces.errors import SearchError
 
@@ -16,18 +16,18 @@ from search_spaces.errors import SearchError
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("model.depth>=3", Condition("model.depth", ">=", 3.0)),
-        (" 1.times == 2 ", Condition("1.times", "=", 2.0)),
-        ("activation=relu", Condition("activation", "=", "relu")),
-        ("name != 'a > b'", Condition("name", "!=", "a > b")),
-        ('name = "a\\"b"', Condition("name", "=", 'a"b')),
-        ("shared=True", Condition("shared", "=", True)),
-        ("lr<1e-3", Condition("lr", "<", 0.001)),
-        ("size=inf", Condition("size", "=", "inf")),
-        ("x=__import__('os')", Condition("x", "=", "__import__('os')")),
+        ("model.depth>=3", Filter("model.depth", ">=", 3.0)),
+        (" 1.times == 2 ", Filter("1.times", "=", 2.0)),
+        ("activation=relu", Filter("activation", "=", "relu")),
+        ("name != 'a > b'", Filter("name", "!=", "a > b")),
+        ('name = "a\\"b"', Filter("name", "=", 'a"b')),
+        ("shared=True", Filter("shared", "=", True)),
+        ("lr<1e-3", Filter("lr", "<", 0.001)),
+        ("size=inf", Filter("size", "=", "inf")),
+        ("x=__import__('os')", Filter("x", "=", "__import__('os')")),
     ],
 )
-def test_a_condition_is_a_name_an_operator_and_a_value(text: str, expected: Condition) -> None:
+def test_a_condition_is_a_name_an_operator_and_a_value(text: str, expected: Filter) -> None:
     assert parse(text) == expected
 
 

@@ -361,11 +361,11 @@ def _searches(search: Search, name: str) -> list[str]:
 
 def _die_somewhere(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> None:
     """From one of the places where a process may die on, it is dead: nothing more reaches the store."""
-    from nas.store.transaction import Writing
+    from nas.store.transaction import Transaction
 
     countdown = rng.randrange(15)
     dead = False
-    flush = Writing.flush
+    flush = Transaction.flush
 
     def die(*_: Any) -> None:
         nonlocal dead
@@ -382,13 +382,13 @@ def _die_somewhere(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> None:
 
         return stepped
 
-    def flush_then_step(self: Writing, connection: Any) -> None:
+    def flush_then_step(self: Transaction, connection: Any) -> None:
         if dead:
             die()
         flush(self, connection)
         step(lambda: None)()  # before the commit: all of it is lost
 
-    monkeypatch.setattr(Writing, "flush", flush_then_step)
+    monkeypatch.setattr(Transaction, "flush", flush_then_step)
     monkeypatch.setattr(Scripted, "start", step(Scripted.start))
     monkeypatch.setattr(Scripted, "events", step(Scripted.events))
     monkeypatch.setattr(Scripted, "open", step(Scripted.open))
