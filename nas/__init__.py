@@ -1,4 +1,36 @@
-"""Which network should I train? Spaces, controllers and workers joined into a search, and its results.
+"""Which network should I train? Searches for it, with its results: the roof over all the other packages.
+
+    >>> from nas import Search, Store, at_most, load, maximize
+    >>> from search_spaces.catalog import mlp
+    >>> store = Store("sqlite://", create=True)  # in memory; a file: "nas.db"
+    >>> search = Search(mlp(), "digits", "random", objectives=maximize("accuracy"),
+    ...                 limits=[at_most("num_params", 50_000)], trials=3, epochs=1,
+    ...                 executor="inline", store=store)
+    >>> leaderboard = search.run()
+    >>> leaderboard["accuracy"].is_monotonic_decreasing, len(leaderboard)
+    (True, 3)
+    >>> network = load(store).build()  # the best one, with its weights
+    >>> sum(parameter.numel() for parameter in network.parameters()) <= 50_000
+    True
+
+How a piece of data passes through the house, once down and once back::
+
+    space -> controller.ask -> Proposal -> executor.start(Job) -> a worker trains -> Report per epoch
+          -> executor.events -> store -> controller.tell -> leaderboard -> reuse
+
+The rooms from the roof down; each may import only those below it:
+
+- `nas.cli`: the command line ``nas``; each command is a file of `nas.commands`.
+- `nas.cluster`: a search as a job on a Ray cluster.
+- `nas.reports`: the page that shows a search to people.
+- `nas.integrations`: searches told to TensorBoard, MLflow and Weights & Biases, and given to Optuna
+  (their public address is `nas.tracking`).
+- `nas.reuse`: what was found, loaded, trained again, compared, put together and exported.
+- `nas.search`: `Search`, and the loop that asks, trains, records and tells.
+- `nas.results`: leaderboards, curves, importance and plots (whose public address is `nas.plots`).
+- `nas.store`: the truth about every search, in a database.
+- `nas.description` (what a search is), `nas.ranking` (who is best), `nas.records` (trials and the like),
+  `nas.lease` (who drives a search), `nas.environment`, `nas.version`: what all the rooms share.
 
 Importing this package imports neither torch nor Ray: names are looked up when they are used (PEP 562).
 """
