@@ -112,8 +112,8 @@ class Controller(ABC):
         return proposal
 
     @final
-    def tell(self, proposal: Proposal, values: Mapping[str, float] | None) -> None:
-        """Learns how a proposal did.
+    def tell(self, proposal: Proposal, values: Mapping[str, float] | None) -> Outcome:
+        """Learns how a proposal did, and returns how it was judged.
 
         Args:
             proposal: a proposal of this controller or from elsewhere (an older search, a person).
@@ -133,6 +133,7 @@ class Controller(ABC):
         self._guard.note(proposal.architecture.id)
         self._num_told += 1
         self._learn(proposal, outcome)
+        return outcome
 
     @final
     def adopt(self, proposal: Proposal) -> None:

@@ -73,7 +73,6 @@ class Planner:
             values: its values as for `Controller.tell`; None: it failed.
             trained: whether it was trained, to its end or its failure, and not answered in some other way.
         """
+        outcome = self.controller.tell(proposal, values)
         if trained and values is not None and self.fidelity.max_epochs is not None:
-            outcome = judge(values, self.controller.objectives, self.controller.limits)
             self.fidelity.record(proposal.number, self.fidelity.max_epochs, outcome)
-        self.controller.tell(proposal, values)

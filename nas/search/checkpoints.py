@@ -11,6 +11,7 @@ from workers.trial.checkpoint_folder import CheckpointFolder
 
 if TYPE_CHECKING:
     from nas.description import Description
+    from nas.ranking import Ranked
     from nas.records import Trial
     from workers.job import Checkpoint
 
@@ -39,7 +40,7 @@ class Checkpoints:
         place = description.checkpoints
         self._root = None if place is None else f"{place.rstrip('/')}/{quote(name, safe='')}"
         self._remover: ThreadPoolExecutor | None = None
-        self._paused: dict[int, tuple[Trial, Checkpoint]] = {}
+        self._paused: dict[int, tuple[Ranked, Checkpoint]] = {}
         self._over: list[str] = []
         self.messages: list[str] = []
 
@@ -47,14 +48,15 @@ class Checkpoints:
         """Returns the folder of a trial's checkpoints; None: they are not saved."""
         return None if self._root is None else f"{self._root}/{trial.architecture_id}"
 
-    def keep(self, trial: Trial, state: Checkpoint) -> None:
+    def keep(self, judged: Ranked, state: Checkpoint) -> None:
         """Keep the state of a trial that has paused, while it is among the best."""
-        self._paused[trial.number] = trial, state
+        self._paused[judged.trial.number] = judged, state
         if len(self._paused) < 2 * _STATES:
             return
-        for other in self._description.rank([one for one, _ in self._paused.values()])[_STATES:]:
-            del self._paused[other.number]
-            self.remove(other)
+        ranked = self._description.ranking.order(one for one, _ in self._paused.values())
+        for other in ranked[_STATES:]:
+            del self._paused[other.trial.number]
+            self.remove(other.trial)
 
     def take(self, trial: Trial) -> Checkpoint | None:
         """Returns the state in which a trial has paused, if it was kept, be it by an earlier driver."""

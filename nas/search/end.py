@@ -98,7 +98,7 @@ def extended(
     progress = Progress(record.name, own, objective.metric)
     history = TrialHistory(description, progress)
     for trial in store.trials(record.id, statuses=_COUNTED):
-        history.count(trial)
+        history.count(history.ranking.judge(trial))
     reached = (
         own.target is not None
         and progress.best is not None

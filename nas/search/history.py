@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controllers.records import judge
 from nas.description import Description
+from nas.ranking import Ranked
 from nas.records import MEASURED, Trial
 from nas.search.progress import Progress
 
@@ -16,11 +16,12 @@ class TrialHistory:
         progress: how far the search is; `count` keeps it up to date.
 
     Attributes:
+        ranking: by what its trials are judged.
         known: the first trial of each architecture that is over, by id: what repeats are answered from.
     """
 
     def __init__(self, description: Description, progress: Progress) -> None:
-        self.description, self.progress = description, progress
+        self.description, self.progress, self.ranking = description, progress, description.ranking
         self.known: dict[str, Trial] = {}
         self._best: tuple[int, float] | None = None  # epochs, where trials pause, and score
 
@@ -30,16 +31,16 @@ class TrialHistory:
         value = trial.metrics.get(objective.metric)
         return None if value is None or trial.status not in MEASURED else objective.score(value)
 
-    def count(self, trial: Trial) -> None:
+    def count(self, judged: Ranked) -> None:
         """Take a trial that is over or has paused into account."""
-        progress = self.progress
+        progress, trial = self.progress, judged.trial
         progress.counts[trial.status] += 1
         if trial.status == "repeated":
             return
         if self.known.setdefault(trial.architecture_id, trial).number == trial.number:
             self.known[trial.architecture_id] = trial
         objective = self.description.objectives[0]
-        if trial.score is None or not judge(trial.metrics, [objective], self.description.limits).feasible:
+        if trial.score is None or not judged.outcome.feasible:
             return
         key = (trial.epochs or 0) if self.description.fidelity else 0, trial.score
         if self._best is None or key > self._best:

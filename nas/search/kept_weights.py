@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nas.description import Description
-from nas.records import Trial
+from nas.ranking import Ranked
 from nas.store.store import Store
 from nas.store.transaction import Transaction
 from search_spaces.errors import ExecutorError
@@ -21,23 +21,24 @@ class KeptWeights:
         search_id: the number of the search in the store.
 
     Attributes:
-        trials: the trials whose weights are kept, by number.
+        trials: the trials whose weights are kept, by number, and how they were judged.
         messages: what went wrong, a line each.
     """
 
     def __init__(self, description: Description, store: Store, search_id: int) -> None:
         self._description, self._store, self._search_id = description, store, search_id
         self._new: dict[int, bytes] = {}  # by number; they are being written
-        self.trials: dict[int, Trial] = {}
+        self.trials: dict[int, Ranked] = {}
         self.messages: list[str] = []
 
-    def keep(self, trial: Trial, weights: Weights, writing: Transaction) -> None:
+    def keep(self, judged: Ranked, weights: Weights, writing: Transaction) -> None:
         """Keep the weights of a trial if it is among the best, at the cost of the worst kept."""
-        most = self._description.keep_weights
+        trial, most = judged.trial, self._description.keep_weights
         if not most:
             return
-        candidates = sorted(({**self.trials, trial.number: trial}).values(), key=lambda one: one.number)
-        best = {one.number for one in self._description.rank(candidates)[:most]}
+        candidates = sorted({**self.trials, trial.number: judged}.items())
+        ranked = self._description.ranking.order(one for _, one in candidates)
+        best = {one.trial.number for one in ranked[:most]}
         self.drop(trial.number, writing)  # those of its last pause
         if trial.number not in best:
             return
@@ -47,7 +48,7 @@ class KeptWeights:
             self.messages.append(f"{trial.architecture_id}: {error}")
             return
         writing.keep_weights(trial.number, data)
-        self.trials[trial.number] = trial
+        self.trials[trial.number] = judged
         self._new[trial.number] = data
         for number in self.trials.keys() - best:
             self.drop(number, writing)
@@ -60,7 +61,7 @@ class KeptWeights:
 
     def find(self, architecture_ids: Iterable[str]) -> tuple[int, bytes] | None:
         """Returns the number and the weights of the first of these networks whose weights are kept."""
-        numbers = {trial.architecture_id: number for number, trial in self.trials.items()}
+        numbers = {one.trial.architecture_id: number for number, one in self.trials.items()}
         for architecture_id in architecture_ids:
             number = numbers.get(architecture_id)
             if number is None:

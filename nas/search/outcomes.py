@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controllers.planner import Planner
+from nas.ranking import Ranked
 from nas.records import TRAINED, EpochReport
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
@@ -67,12 +68,12 @@ class Outcomes:
             test_metrics=event.test_metrics,
             seconds=(trial.seconds or 0.0) + event.seconds,
         )
-        ended = self._end(flight, end, writing)
+        ended, judged = self._end(flight, end, writing)
         if checkpoint is None:
             self.checkpoints.remove(trial)
         else:
-            self.checkpoints.keep(ended.trial, checkpoint)
-        self.weights.keep(ended.trial, event.weights, writing)
+            self.checkpoints.keep(judged, checkpoint)
+        self.weights.keep(judged, event.weights, writing)
         return None if checkpoint is None else ended
 
     def fail(self, event: Failed, flight: Flight, writing: Transaction) -> None:
@@ -120,9 +121,9 @@ class Outcomes:
             test_metrics=found.test_metrics,
             epochs=found.epochs,
         )
-        ended = self._end(flight, end, writing)
+        _, judged = self._end(flight, end, writing)
         if result.weights is not None:
-            self.weights.keep(ended.trial, HeldWeights(result.weights), writing)
+            self.weights.keep(judged, HeldWeights(result.weights), writing)
 
     def _report(self, flight: Flight, report: EpochReport, writing: Transaction) -> Flight:
         trial = replace(flight.trial, epochs=report.epoch)
@@ -130,12 +131,17 @@ class Outcomes:
         self.callbacks.note(lambda callback: callback.on_report(trial, report))
         return flight.with_trial(trial)
 
-    def _end(self, flight: Flight, end: TrialEnd, writing: Transaction) -> Flight:
-        """Record how a flight ended or paused, and tell the controller; returns it as it is then."""
+    def _end(self, flight: Flight, end: TrialEnd, writing: Transaction) -> tuple[Flight, Ranked]:
+        """Record how a flight ended or paused, and tell the controller.
+
+        Returns:
+            The flight as it is then, and how its trial was judged: once, for all who need it.
+        """
         trial = end.of(flight.trial, self.next_step())
         trial = replace(trial, score=self.history.score(trial))
-        writing.update(trial)
-        self.history.count(trial)
+        judged = self.history.ranking.judge(trial)
+        writing.update(trial, judged.outcome)
+        self.history.count(judged)
         trained = trial.status in TRAINED
         if trained and flight.trial.told_step is None and trial.reason != REUSED:
             self.history.progress.trials_here += 1
@@ -147,4 +153,4 @@ class Outcomes:
         ended = Flight(trial, flight.proposal, leg)
         tell(self.planner, ended)
         self.callbacks.note(lambda callback: callback.on_trial_end(trial))
-        return ended
+        return ended, judged

@@ -9,6 +9,7 @@ from functools import partial
 from controllers.base import Proposal
 from controllers.planner import Planner
 from nas.description import SearchRecord
+from nas.ranking import Ranked
 from nas.records import TRAINED, Leg, Trial
 from nas.search.flights import Flight, tell
 from nas.search.history import TrialHistory
@@ -26,14 +27,14 @@ class ReplayedState:
         numbers: the numbers of the trials that were asked for.
         interrupted: the flights that were cut off, in the order in which they were begun.
         paused: the flights that have paused, by number.
-        kept: the trials whose weights are kept, by number.
+        kept: the trials whose weights are kept, by number, and how they are judged.
     """
 
     step: int = 0
     numbers: set[int] = field(default_factory=set)
     interrupted: list[Flight] = field(default_factory=list)
     paused: dict[int, Flight] = field(default_factory=dict)
-    kept: dict[int, Trial] = field(default_factory=dict)
+    kept: dict[int, Ranked] = field(default_factory=dict)
 
 
 class Replay:
@@ -91,7 +92,8 @@ class Replay:
             [*(step for step, _ in self._calls), *(it.asked_step for it in trials.values())], default=0
         )
         state.interrupted.sort(key=lambda flight: flight.asked_step)
-        state.kept = {number: trials[number] for number in self.store.kept_weights(search)}
+        judge = self.history.ranking.judge
+        state.kept = {number: judge(trials[number]) for number in self.store.kept_weights(search)}
         return state
 
     def _restore(self, flight: Flight, legs: list[Leg], epochs: int | None) -> None:
@@ -120,7 +122,7 @@ class Replay:
             return
         if not legs:
             self._call_tell(trial.told_step, flight)
-        self.history.count(trial)
+        self.history.count(self.history.ranking.judge(trial))
         if trial.status == "paused":
             self._state.paused[trial.number] = Flight(trial, proposal, legs[-1] if legs else None)
 
