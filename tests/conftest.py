@@ -1,4 +1,4 @@
-"""What all tests share: one local Ray for the whole run."""
+"""What all tests share: the marks of the suite's parts, how processes share the tests, one local Ray."""
 
 from __future__ import annotations
 
@@ -17,15 +17,25 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray's workers run at niceness 15 by default: beside other busy processes they would not start in time.
 os.environ.setdefault("RAY_worker_niceness", "0")
 
+LONGER = ("slow", "cluster", "end_to_end", "soak")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests (``-n``): all that use the one Ray go to one of them; the other
-    files stay whole, for what their tests share, maybe a cluster of their own, is made once."""
+    """Marks the quick part, and says which tests stay together where several processes share them (``-n``).
+
+    All that use the one Ray go to one process. The tests of another file stay together, too: what they share,
+    maybe a cluster of their own, is made once. Soak tests run for long: only those on a cluster share one.
+    """
     for item in items:
-        ray = "ray_cluster" in getattr(item, "fixturenames", ())
-        if item.path.name != "test_benchmarks.py":
-            item.add_marker(pytest.mark.xdist_group("ray" if ray else str(item.path)))
+        on_ray = "ray_cluster" in getattr(item, "fixturenames", ())
+        if on_ray:
+            item.add_marker("cluster")
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks.isdisjoint(LONGER):
+            item.add_marker("quick")
+        if "soak" not in marks or "cluster" in marks:
+            item.add_marker(pytest.mark.xdist_group("ray" if on_ray else str(item.path)))
 
 
 @pytest.fixture(scope="session")

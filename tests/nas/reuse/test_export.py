@@ -8,6 +8,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,6 +63,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "multimodal": {"signature": SIGNATURES["multimodal"]},
 }
 names = pytest.mark.parametrize("name", list(catalog))
+QUICK = {"mlp", "text"}
+"""Spaces whose networks the quick part, too, exports in the formats that take long to write."""
+
+
+def each_name(quick: Collection[str]) -> pytest.MarkDecorator:
+    """Over all spaces; those that are not named here are not in the quick part."""
+    slow = [pytest.mark.slow]
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=slow * (name not in quick)) for name in catalog]
+    )
 
 
 def found(architecture: Architecture, signature: Signature = DIGITS, seed: int = 0) -> Found:
@@ -120,7 +131,7 @@ def test_weights_come_back_as_they_were(name: str, folders: Any) -> None:
     assert_same(name, lambda inputs: answers(nas.load(folder).build(), inputs))
 
 
-@names
+@each_name(QUICK)
 def test_a_program_of_torch_export_answers_as_the_network(name: str, folders: Any) -> None:
     program = torch.export.load(folders(name, "torch-export") / "model.pt2").module()
     signature = sample(name).signature
@@ -133,7 +144,7 @@ def test_a_program_of_torch_export_answers_as_the_network(name: str, folders: An
     assert_same(name, ask)
 
 
-@names
+@each_name(QUICK)
 def test_a_model_of_onnx_answers_as_the_network(name: str, folders: Any) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
@@ -181,6 +192,7 @@ print(json.dumps(shapes))
 """
 
 
+@pytest.mark.slow
 def test_python_files_answer_as_their_networks_in_a_process_without_this_project(
     folders: Any, tmp_path: Path
 ) -> None:
@@ -207,7 +219,7 @@ def test_python_files_answer_as_their_networks_in_a_process_without_this_project
     assert json.loads(run.stdout) == wanted
 
 
-@names
+@each_name({"mlp"})
 def test_a_python_file_says_what_it_is_and_names_nothing_that_it_lacks(name: str, folders: Any) -> None:
     text = (folders(name, "python") / "network.py").read_text()
     one = sample(name)
@@ -224,6 +236,7 @@ def test_a_python_file_says_what_it_is_and_names_nothing_that_it_lacks(name: str
     assert run.returncode == 0, run.stdout
 
 
+@pytest.mark.slow
 def test_a_network_of_a_file_still_knows_what_is_missing(tmp_path: Path) -> None:
     one = sample("multimodal")
     module = _imported(one.export(tmp_path / "it", "python") / "network.py")
@@ -407,6 +420,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_script_exports_classes_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "it")]
@@ -428,7 +442,9 @@ class Counting(nn.Module):
         return input + len(input.tolist()) * 0
 
 
-@pytest.mark.parametrize("format", list(FORMATS))
+@pytest.mark.parametrize(
+    "format", [pytest.param(name, marks=[pytest.mark.slow] * (name == "python")) for name in FORMATS]
+)
 def test_an_export_that_answers_otherwise_is_refused_and_leaves_what_was_there(
     format: str, tmp_path: Path
 ) -> None:
@@ -454,6 +470,7 @@ def test_a_network_that_fixes_the_number_of_examples_is_exported_for_one(tmp_pat
     assert "one example at a time" in (folder / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_formats_of_one_network_share_a_folder_and_those_of_another_one_go(tmp_path: Path) -> None:
     one, other = sample("mlp"), sample("cnn")
     for format in ("python", "torch-export"):

@@ -1,13 +1,13 @@
 """The store gives back what it was given, on SQLite and PostgreSQL, and says clearly what it cannot do."""
 
 import math
-import multiprocessing
 import sqlite3
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -205,7 +205,7 @@ def _write_search(url: str, number: int) -> None:
 
 
 def test_several_processes_create_and_write_one_store_at_once(url: str) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = processes.context()
     writers = [context.Process(target=_write_search, args=(url, number)) for number in range(3)]
     for writer in writers:
         writer.start()

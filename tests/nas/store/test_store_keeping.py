@@ -161,18 +161,10 @@ def test_vacuum_gives_back_the_room_of_what_was_deleted(tmp_path: Path) -> None:
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """An empty store beside that of the test."""
     if request.param == "sqlite":
-        with Store(tmp_path / "target.db", create=True) as opened:
-            yield opened
-        return
-    server = request.getfixturevalue("postgres")
-    admin = sa.create_engine(
-        server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    name = f"target_{abs(hash(request.node.nodeid))}"
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    admin.dispose()
-    with Store(server.replace("/postgres?", f"/{name}?"), create=True) as opened:
+        there = f"sqlite:///{tmp_path}/target.db"
+    else:
+        there = request.getfixturevalue("new_database")()
+    with Store(there, create=True) as opened:
         yield opened
 
 

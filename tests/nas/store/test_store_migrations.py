@@ -6,13 +6,13 @@ read of it. Each version keeps its files for good.
 
 import json
 import math
-import multiprocessing
 import shutil
 import sqlite3
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 import sqlalchemy as sa
 
@@ -248,7 +248,7 @@ def _open(url: str) -> None:
 
 def test_several_processes_that_open_an_older_store_bring_it_up_once(url: str) -> None:
     _golden(url, 1)
-    context = multiprocessing.get_context("spawn")
+    context = processes.context()
     openers = [context.Process(target=_open, args=(url,)) for _ in range(3)]
     for opener in openers:
         opener.start()

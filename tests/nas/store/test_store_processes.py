@@ -1,6 +1,5 @@
 """Processes that write one store at once lose nothing; one that is killed loses nothing that was said."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import processes
 import pytest
 import sqlalchemy as sa
 
@@ -73,7 +73,7 @@ def test_what_is_read_together_is_of_one_moment_whoever_writes_meanwhile(url: st
 def test_eight_processes_that_write_one_store_at_once_lose_nothing(url: str) -> None:
     with Store(url, create=True) as store:
         store.create_search("shared", {})
-    context = multiprocessing.get_context("spawn")
+    context = processes.context()
     writers = [context.Process(target=write, args=(url, str(n), TRIALS)) for n in range(WRITERS)]
     for writer in writers:
         writer.start()
