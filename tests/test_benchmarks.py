@@ -22,6 +22,7 @@ HELPERS = {
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in HELPERS)
 
 
+@pytest.mark.soak
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_ends_with_one_line_of_json(name: str) -> None:

@@ -1,4 +1,7 @@
-"""Faults put into running searches: each ends with the trials that it was asked for."""
+"""Faults put into running searches: each ends with the trials that it was asked for.
+
+A killed worker and a killed driver are part of every run of the tests; the others are soak tests.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.end_to_end]
 Make = Callable[..., Driver]
 
 
+@pytest.mark.soak
 def test_networks_that_fail_in_every_way_are_recorded_and_the_others_trained(driver: Make) -> None:
     search = driver(
         trials=24,
@@ -53,6 +57,7 @@ def test_a_worker_that_is_killed_in_training_costs_no_result(driver: Make) -> No
     assert {trial.status for trial in trials} == {"complete"}
 
 
+@pytest.mark.soak
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(driver: Make, tmp_path: Path) -> None:
     search = driver(trials=3, workers=1, epochs=30, checkpoints=str(tmp_path / "checkpoints"))
     search.begin()
@@ -74,6 +79,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(driver: Make
     assert not left, "checkpoints of trials that are over"
 
 
+@pytest.mark.soak
 def test_a_search_outlives_a_node_and_uses_one_that_joins(driver: Make, nodes: Cluster) -> None:
     search = driver(trials=36, seconds=0.15)  # what is slow leaves a node the time to come
 
@@ -95,6 +101,7 @@ def test_a_search_outlives_a_node_and_uses_one_that_joins(driver: Make, nodes: C
     assert {trial.status for trial in trials} == {"complete"}
 
 
+@pytest.mark.soak
 def test_a_search_waits_for_its_first_node_and_its_driver_counts_as_alive(
     driver: Make, nodes: Cluster
 ) -> None:
@@ -123,6 +130,7 @@ def test_a_driver_that_is_killed_is_gone_on_with(driver: Make) -> None:
     assert all(after[number] == trial for number, trial in before.items())
 
 
+@pytest.mark.soak
 def test_weights_that_are_more_than_the_object_store_holds_cost_no_result(driver: Make) -> None:
     # forty megabytes each, in a store of a hundred: Ray has to write some of them to disk
     search = driver(trials=12, ballast=10**7, epochs=1)
@@ -150,6 +158,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.soak
 def test_a_full_disk_under_the_checkpoints_costs_no_trial(driver: Make, small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(bytes(2**20 - 8192))
     search = driver(trials=8, checkpoints=str(small_disk))
@@ -159,6 +168,7 @@ def test_a_full_disk_under_the_checkpoints_costs_no_trial(driver: Make, small_di
     assert {trial.status for trial in trials} == {"complete"}
 
 
+@pytest.mark.soak
 def test_a_disk_that_is_full_under_the_store_for_a_while_costs_no_result(
     driver: Make, small_disk: Path
 ) -> None:
@@ -182,6 +192,7 @@ def _fill(path: Path) -> None:
             return
 
 
+@pytest.mark.soak
 def test_a_read_only_disk_under_the_checkpoints_costs_no_trial(driver: Make, small_disk: Path) -> None:
     search = driver(trials=10, checkpoints=str(small_disk))
     search.begin()
@@ -192,6 +203,7 @@ def test_a_read_only_disk_under_the_checkpoints_costs_no_trial(driver: Make, sma
     assert {trial.status for trial in trials} == {"complete"}
 
 
+@pytest.mark.soak
 def test_a_store_whose_server_is_stopped_for_ten_seconds_costs_no_result(driver: Make, server: Any) -> None:
     search = driver(trials=14, store=server.url)
     search.begin()

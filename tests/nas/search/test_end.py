@@ -34,7 +34,12 @@ def complete(search: Search) -> int:
     return sum(trial.status == "complete" for trial in trials(search))
 
 
-@pytest.mark.parametrize("controller", [*catalog])
+THINKERS = {"reinforce", "predictor", "optuna"}
+
+
+@pytest.mark.parametrize(
+    "controller", [pytest.param(name, marks=[pytest.mark.slow] * (name in THINKERS)) for name in catalog]
+)
 def test_the_proposals_are_those_of_a_search_that_was_longer_from_the_beginning(
     make: Any, controller: str
 ) -> None:

@@ -320,8 +320,10 @@ CONTROLLERS = {
 }
 
 
-@pytest.mark.parametrize("kind", list(CONTROLLERS))
-@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "reinforce")) for kind in CONTROLLERS]
+)
+@pytest.mark.parametrize("slots", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_and_resumed_a_search_proposes_what_an_unbroken_one_does(
     make: Any, monkeypatch: pytest.MonkeyPatch, kind: str, slots: int
 ) -> None:

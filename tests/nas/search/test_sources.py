@@ -128,7 +128,16 @@ def test_networks_that_are_given_are_tried_first_and_learned_from(make: Any) -> 
     assert len({trial.architecture_id for trial in found}) == 20
 
 
-@pytest.mark.parametrize("controller", ["random", "evolution", "reinforce", "local", "optuna"])
+@pytest.mark.parametrize(
+    "controller",
+    [
+        "random",
+        "evolution",
+        "local",
+        pytest.param("reinforce", marks=pytest.mark.slow),
+        pytest.param("optuna", marks=pytest.mark.slow),
+    ],
+)
 def test_a_search_with_given_networks_goes_on_as_if_it_had_not_ended(make: Any, controller: str) -> None:
     options: dict[str, Any] = {"first": [{}, {"a": 5}], "name": "given"}
     make(controller, trials=1, **options).run()

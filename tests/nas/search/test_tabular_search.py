@@ -101,6 +101,7 @@ def test_eight_simulated_workers_end_seven_times_as_soon_as_one(tmp_path: Path) 
     assert seconds[0] / seconds[1] >= 7
 
 
+@pytest.mark.slow
 def test_seconds_are_those_of_the_workers_clock(tmp_path: Path) -> None:
     executor = Simulated(8)
     search = make(nb201(), tmp_path, executor, seconds=12_000)
@@ -153,7 +154,11 @@ def test_a_search_for_fewer_trials_than_a_rung_still_trains_one_to_its_end(
     assert list(board.epochs) == [9, 1]
 
 
-@pytest.mark.parametrize("fidelity", [SuccessiveHalving(9, 1), Hyperband(9, 1)], ids=["asha", "hyperband"])
+@pytest.mark.parametrize(
+    "fidelity",
+    [SuccessiveHalving(9, 1), pytest.param(Hyperband(9, 1), marks=pytest.mark.slow)],
+    ids=["asha", "hyperband"],
+)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_killed_at_any_moment_and_resumed_nothing_is_lost_and_one_worker_does_the_same(
     curves: Table, tmp_path: Path, fidelity: Any, workers: int

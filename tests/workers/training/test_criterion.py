@@ -236,6 +236,7 @@ def test_overlap_is_0_for_orthogonal_features_and_1_for_the_same_ones() -> None:
     assert float(overlap(*gaps)) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_orthogonality_drives_private_features_from_shared_ones() -> None:
     def left(weight: float) -> float:
         network = built("private")
@@ -307,7 +308,14 @@ def test_mmd_is_0_for_the_same_sample_and_grows_with_the_distance() -> None:
     assert distances[0] < distances[1] < distances[2]
 
 
-@pytest.mark.parametrize("method", ["contrastive", "infonce", "mmd"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "infonce",
+        pytest.param("contrastive", marks=pytest.mark.slow),
+        pytest.param("mmd", marks=pytest.mark.slow),
+    ],
+)
 def test_alignment_brings_modalities_together(method: Alignment) -> None:
     def gap(weight: float) -> float:
         network = built()

@@ -22,7 +22,8 @@ from workers.training.training import train
 from workers.trial import trial
 
 
-def test_digits_reach_98_percent_of_test_accuracy_with_the_default_recipe() -> None:
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
+def test_digits_reach_98_percent_of_test_accuracy_with_the_default_recipe(seed: int) -> None:
     def convolution(channels: int) -> list[object]:
         wide = layer(nn.Conv2d, out_channels=channels, kernel_size=3, padding=1)
         return [wide, layer(nn.BatchNorm2d), layer(nn.ReLU)]
@@ -31,11 +32,10 @@ def test_digits_reach_98_percent_of_test_accuracy_with_the_default_recipe() -> N
     model = sequential(*convolution(16), pool, *convolution(32), pool, layer(nn.Flatten))
     small = Space({"model": model}).architecture({})
     data = load("digits")
-    for seed in range(3):
-        *_, finished = trial.run(Job(0, small, seed), data)
-        assert isinstance(finished, Finished)
-        assert finished.test_metrics["accuracy"] >= 0.98
-        assert finished.metrics["accuracy"] >= 0.97
+    *_, finished = trial.run(Job(0, small, seed), data)
+    assert isinstance(finished, Finished)
+    assert finished.test_metrics["accuracy"] >= 0.98
+    assert finished.metrics["accuracy"] >= 0.97
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])

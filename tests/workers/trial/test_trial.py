@@ -196,9 +196,14 @@ def test_a_trial_saves_no_more_often_than_it_was_told(job: Job, folder: Checkpoi
     "recipe",
     [
         {"balancing": "uncertainty", "alignment": "adversarial", "sampling": "uncertainty"},
-        {"balancing": "dwa", "alignment": "infonce", "modality_dropout": 0.3},
-        {"balancing": "pcgrad", "alignment": "mmd", "sampling": "proportional"},
-        {"balancing": "random", "sampling": "round_robin", "optimizer": "sgd", "learning_rate": 0.01},
+        *(
+            pytest.param(recipe, marks=pytest.mark.slow)
+            for recipe in (
+                {"balancing": "dwa", "alignment": "infonce", "modality_dropout": 0.3},
+                {"balancing": "pcgrad", "alignment": "mmd", "sampling": "proportional"},
+                {"balancing": "random", "sampling": "round_robin", "optimizer": "sgd", "learning_rate": 0.01},
+            )
+        ),
     ],
 )
 def test_what_the_loss_learns_and_remembers_is_a_part_of_checkpoints_and_not_of_the_weights(
@@ -311,6 +316,7 @@ def test_a_trial_that_holds_too_much_for_a_moment_runs_out_of_memory() -> None:
     assert finished(events_of(Job(1, architecture(), 0, memory=limit))).metrics
 
 
+@pytest.mark.slow
 def test_a_process_is_fit_after_ordinary_trials_and_failures() -> None:
     for network in (architecture(), careless("talk and fail"), careless("hold"), careless("gpu memory")):
         end = events_of(Job(0, network, 0))[-1]
