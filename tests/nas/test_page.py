@@ -20,8 +20,7 @@ def test_the_example_of_the_page_does_what_it_says() -> None:
 
 
 def test_the_page_names_every_room_and_no_other() -> None:
-    names = {
-        path.stem for path in FOLDER.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
-    }
+    rooms = {path.parent.name for path in FOLDER.glob("*/__init__.py")}
+    files = {path.stem for path in FOLDER.glob("*.py")}
     named = set(re.findall(r"`nas\.(\w+)`", nas.__doc__ or ""))
     assert named == (rooms | files) - {"__init__"}
