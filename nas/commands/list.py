@@ -11,7 +11,7 @@ from nas.commands.options import StoreOption
 from nas.environment import DEFAULT_STORE
 
 
-class Catalog(StrEnum):
+class Listed(StrEnum):
     """What there are lists of."""
 
     spaces = "spaces"
@@ -22,11 +22,11 @@ class Catalog(StrEnum):
     searches = "searches"
 
 
-def list_(what: Annotated[Catalog, typer.Argument(help="What to list.")], store: StoreOption = None) -> None:
+def list_(what: Annotated[Listed, typer.Argument(help="What to list.")], store: StoreOption = None) -> None:
     """List what there is to choose from, or the searches in a store."""
     from nas.commands.output.catalogs import print_catalog, print_searches
 
-    if what is Catalog.searches:
+    if what is Listed.searches:
         print_searches(store or DEFAULT_STORE)
     else:
         print_catalog(what.value)
