@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from plugins import install, install_example, run_with
+from plugins import EXAMPLE, install, install_example, run_with
 
 import nas
 from nas.store.store import Store
@@ -175,3 +176,12 @@ def test_a_package_from_a_folder_is_refused_by_a_submitted_search(tmp_path: Path
     done = run_with(tmp_path / "site", "-c", PINS, "", "annealing", cwd=tmp_path)
     assert "nasforge-example 1.0, which this search uses, was installed from file:///here" in done.stdout
     assert "requirements.txt" in done.stdout
+
+
+@pytest.mark.soak
+def test_what_the_package_offers_is_held_to_the_contracts(site: Path, tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE / "tests", tmp_path / "tests")
+    done = run_with(site, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", ".", "tests", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:]
+    for kit in ("TestAnnealing", "TestSpirals", "TestSineMlp"):
+        assert kit in (EXAMPLE / "tests" / "test_kits.py").read_text()
