@@ -165,7 +165,7 @@ def load(point: metadata.EntryPoint, what: str) -> Any:
     """What an entry point names.
 
     Args:
-        point: of an installed package.
+        point: the entry point of an installed package.
         what: it is, for the message.
 
     Raises:

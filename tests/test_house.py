@@ -29,14 +29,8 @@ EXTRAS = frozenset(
 """Libraries that only an extra installs: where one is missing, a function says what to install."""
 
 LATE = {
-    (
-        "workers.remote.cluster",
-        "ray._private",
-    ): "where a version of Ray has moved it, only a local cluster fails",
-    (
-        "workers.tune.config",
-        "ray.air.execution._internal",
-    ): "where a version has moved it, only Ray Tune fails",
+    ("workers.remote.cluster", "ray._private"): "it may move: then only local clusters fail",
+    ("workers.tune.config", "ray.air.execution._internal"): "it may move: then only Ray Tune fails",
 }
 """Other imports within functions, as (module, what it imports), each with the reason for it."""
 

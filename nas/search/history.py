@@ -16,7 +16,7 @@ class TrialHistory:
         progress: how far the search is; `count` keeps it up to date.
 
     Attributes:
-        ranking: by what its trials are judged.
+        ranking: what its trials are judged by.
         known: the first trial of each architecture that is over, by id: what repeats are answered from.
     """
 

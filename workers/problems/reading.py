@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from search_spaces.errors import ProblemError
 from search_spaces.inputs import Image, Sequence, Tokens, Vector
@@ -195,8 +196,6 @@ def _item(where: str, item: Any) -> tuple[Any, ...]:
 
 def _stacked(where: str, rows: list[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Tensors by name, zeros where a row leaves the name out, and masks of the names that some leave out."""
-    from torch.utils.data import default_collate
-
     whole, masks = {}, {}
     for name in dict.fromkeys(name for row in rows for name in row):
         there = torch.tensor([name in row for row in rows])
