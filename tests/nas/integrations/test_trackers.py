@@ -80,6 +80,7 @@ def test_tensorboard_itself_reads_it(make: Any, tmp_path: Path) -> None:
     assert "_hparams_/session_start_info" in plugins
 
 
+@pytest.mark.slow
 def test_mlflow_has_an_experiment_with_a_run_for_each_network(make: Any, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     uri = f"sqlite:///{tmp_path}/mlflow.db"
@@ -105,6 +106,7 @@ def test_mlflow_has_an_experiment_with_a_run_for_each_network(make: Any, tmp_pat
     assert (point.step, point.value) == (1, 0.5)
 
 
+@pytest.mark.slow
 def test_mlflow_goes_on_with_the_run_of_a_trial_that_was_interrupted(make: Any, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     uri = f"sqlite:///{tmp_path}/mlflow.db"
@@ -137,6 +139,7 @@ def test_mlflow_goes_on_with_the_run_of_a_trial_that_was_interrupted(make: Any, 
     assert len(client.search_runs([experiment])) == 2
 
 
+@pytest.mark.slow
 def test_weights_and_biases_has_a_run_to_be_sent_later(
     make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

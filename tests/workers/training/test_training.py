@@ -181,7 +181,10 @@ def test_every_balance_learns_with_half_of_the_labels_and_a_third_of_the_modalit
     assert reports[-1].metrics["score"] > reports[0].metrics["score"]
 
 
-@pytest.mark.parametrize("sharing", list(PATTERNS))
+@pytest.mark.parametrize(
+    "sharing",
+    [pytest.param(kind, marks=[pytest.mark.slow] * (kind not in ("hard", "private"))) for kind in PATTERNS],
+)
 def test_every_pattern_of_sharing_trains_with_every_term_beside_the_losses(sharing: str) -> None:
     data = joined_networks.problem().drop(labels=0.3, modalities=0.2)
     domain = torch.arange(len(data.train)) % 2
