@@ -150,6 +150,7 @@ def test_signatures_come_back_and_broken_ones_are_refused() -> None:
             wrong()
 
 
+@pytest.mark.slow
 def test_a_class_of_a_script_has_one_name_however_the_script_is_run(tmp_path: Path) -> None:
     script = tmp_path / "own_script.py"
     script.write_text(

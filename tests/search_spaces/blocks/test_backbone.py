@@ -324,7 +324,14 @@ def test_needs_are_the_positions_that_heads_answer() -> None:
     }
 
 
-@pytest.mark.parametrize("operator", ["sum", "concat", "gate", "attend", "lowrank"])
+@pytest.mark.parametrize(
+    "operator",
+    [
+        "sum",
+        "attend",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("concat", "gate", "lowrank")),
+    ],
+)
 @pytest.mark.parametrize("kind", PATTERNS)
 def test_links_keep_the_positions_that_a_task_answers(kind: str, operator: str) -> None:
     architecture = _mixed(kind, _link(operator, 6, **ALL), _link(operator, 8, image=1.0, facts=1.0))
