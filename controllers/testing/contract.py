@@ -254,7 +254,7 @@ class ControllerContract(ABC):
 
     def test_a_vast_space_of_few_networks_neither_hangs_nor_fails(self) -> None:
         controller = self.make(
-            [choice(a=1, b=1, c=1) for _ in range(40)] + [choice(a=1, b=2)], [maximize("accuracy")], seed=0
+            [choice(a=1, b=1, c=1) for _ in range(20)] + [choice(a=1, b=2)], [maximize("accuracy")], seed=0
         )
         start = time.perf_counter()
         repeats = [controller.ask().repeat for _ in range(4)]

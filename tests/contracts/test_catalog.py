@@ -59,9 +59,10 @@ class TestCatalog(SpaceContract):
     def signature(self, name: str) -> Signature:
         return SIGNATURES.get(name, DIGITS)
 
-    @pytest.fixture
-    def samples(self, name: str) -> int:
-        return 30 if name in ("multitask", "multimodal") else 200
+    @pytest.fixture(params=["few", pytest.param("many", marks=pytest.mark.slow)])
+    def samples(self, name: str, request: pytest.FixtureRequest) -> int:
+        many = 30 if name in ("multitask", "multimodal") else 200
+        return 10 if request.param == "few" else many
 
     @pytest.fixture
     def least_size(self) -> int:

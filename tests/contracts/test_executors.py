@@ -9,9 +9,11 @@ from workers.executor import Executor
 from workers.executors import catalog
 from workers.testing import ExecutorContract
 
+EXECUTORS = [pytest.param(kind, marks=[pytest.mark.cluster] * (kind != "inline")) for kind in catalog]
+
 
 class TestExecutors(ExecutorContract):
-    @pytest.fixture(scope="class", params=list(catalog))
+    @pytest.fixture(scope="class", params=EXECUTORS)
     @classmethod
     def make_executor(cls, request: pytest.FixtureRequest) -> Callable[[], Executor]:
         kind = catalog.find(request.param)
