@@ -1,6 +1,49 @@
-"""Spaces of networks: an architecture with holes, and what fills, names, builds and measures it.
+"""What can be built: spaces of networks, and the architectures, networks and costs that come of them.
 
-The ground of the house: it knows nothing of searching. Importing it does not import torch.
+A *space* is an architecture with *holes*: decisions left open among options or in a range of numbers. To
+*fill* a space is to decide each hole that the decisions before it make active. What comes of it is an
+*architecture*: it has an identity, writes itself as JSON, and builds a network for a *signature*, which names
+the inputs that a network receives and the tasks that it serves.
+
+    >>> import random
+    >>> from torch import nn
+    >>> from search_spaces import Classification, Image, Signature, Space, choice, layer, repeat, sequential
+    >>> block = sequential(
+    ...     layer(nn.Conv2d, out_channels=choice(8, 16), kernel_size=choice(3, 5), padding="same"),
+    ...     choice(relu=layer(nn.ReLU), gelu=layer(nn.GELU)),
+    ... )
+    >>> space = Space(sequential(repeat(block, times=(1, 2))))
+    >>> space.size()
+    72
+    >>> architecture = space.sample(random.Random(0))
+    >>> architecture.id == Space.from_json(space.to_json()).architecture(architecture.decisions).id
+    True
+    >>> digits = Signature({"image": Image(1, 28, 28)}, {"digit": Classification(10)})
+    >>> network = architecture.build(digits)  # a torch module; sizes of inputs and heads are found
+    >>> architecture.cost(digits).num_params == sum(parameter.numel() for parameter in network.parameters())
+    True
+
+Nothing here knows of searching: who picks is told of paths and holes, never of modules. Importing this
+package does not import torch. From the roof down, each room imports only those below it:
+
+- `testing`: the tests that every space must pass, to be inherited. It needs pytest.
+- `catalog`: ready-made spaces by name (``cnn``, ``vit``, ``multimodal``, ...), and recipes of training.
+- `conditions`: when a hole is active, told without filling the space.
+- `space`: `Space` and its one primitive, `fill`: sampling, decoding and enumeration are other ways to pick.
+- `architecture`: `Architecture`, a filled space. What a dry run found serves its cost, network and picture.
+- `serial`: JSON that holds only data; `registry` has the closed table of the classes that it may name.
+- `building`: from an architecture and a signature to an outline (sizes, shapes, cost), a network, a picture.
+- `blocks`: the modules that torch lacks; `blocks.backbone` joins inputs and tasks, `blocks.heads` answer.
+- `canonical`: one form for all the ways to write one network; `space_size` counts the ways to fill a space.
+- `nodes`: what spaces are made of, `layer`, `sequential`, `repeat`, and how these are taken apart and
+  rebuilt.
+- `holes`, `ranges`: the decisions, `choice`, `integer` and `real`.
+- `signature`, `tasks`, `inputs`: what networks serve.
+- `errors`: every error of the project that is meant for people.
+
+Data pass downhill: nodes with holes, from the `catalog` or written by you -> `Space` -> `fill` ->
+`Architecture` -> its `Model` -> `building.outline` (a `Plan`) -> `building.build` (a `Network`). What comes
+back is plain: JSON, identities, costs.
 """
 
 from search_spaces.architecture import Architecture

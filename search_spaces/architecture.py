@@ -27,8 +27,8 @@ class Architecture:
 
     Attributes:
         value: the filled structure.
-        decisions: path -> value, the active ones only, in the order in which they were made.
-        holes: path -> hole, for the same paths; empty when it was read from JSON.
+        decisions: the values of the active holes by path, in the order in which they were decided.
+        holes: the holes of these paths; empty when the architecture was read from JSON.
     """
 
     def __init__(
@@ -41,7 +41,10 @@ class Architecture:
 
     @cached_property
     def id(self) -> str:
-        """16 hex digits, one for all the ways to write the same network; rules: `search_spaces.canonical`."""
+        """The identity: 16 hex digits, one for all the ways to write the same network.
+
+        `search_spaces.canonical` has the rules.
+        """
         return identity(self.value)
 
     def __eq__(self, other: object) -> bool:
@@ -80,12 +83,12 @@ class Architecture:
 
     @property
     def recipe(self) -> dict[str, Value] | None:
-        """How to train it: what the value has under ``"recipe"``, or None."""
+        """The recipe, which says how to train it: what the value has under ``"recipe"``, or None."""
         recipe = self.value.get("recipe") if isinstance(self.value, dict) else None
         return dict(recipe) if isinstance(recipe, dict) else None
 
     def build(self, signature: Signature) -> Network:
-        """The network for a signature, freshly initialised (from torch's global random state).
+        """Builds the network for a signature, freshly initialised (from torch's global random state).
 
         Raises:
             BuildError: it does not fit; the message says which layer, and what came in.
@@ -95,7 +98,7 @@ class Architecture:
         return build(self.model, signature, self._plan(signature))
 
     def resolved(self, signature: Signature) -> ResolvedModel:
-        """The model with nothing left to be found: every layer with all its arguments, sizes included.
+        """Returns the model with nothing left to find: every layer with all its arguments, sizes included.
 
         Raises:
             BuildError: the network does not fit the signature.
@@ -105,7 +108,7 @@ class Architecture:
         return resolved(self.model, signature, self._plan(signature))
 
     def cost(self, signature: Signature) -> Cost:
-        """Parameters, multiply-adds and activation memory, without allocating or training anything.
+        """Counts parameters, multiply-adds and activation memory, without allocating or training anything.
 
         Raises:
             BuildError: the network does not fit the signature.
@@ -124,9 +127,9 @@ class Architecture:
         return plan
 
     def id_for(self, signature: Signature) -> str:
-        """The identity of the network that `build` makes for a signature, with its recipe.
+        """Returns the identity of the network that `build` makes for a signature, with its recipe.
 
-        Architectures that differ in what other tasks or inputs need alone have one: a composite (see
+        Architectures that differ only in what other tasks or inputs need have one: a composite (see
         `search_spaces.nodes`) counts as what it expands to, and heads of other tasks do not count.
 
         Raises:
@@ -141,7 +144,7 @@ class Architecture:
         return identity({**self.value, "model": built} if whole else built)
 
     def draw(self, signature: Signature | None = None) -> str:
-        """A picture in text; with a signature also the shapes and parameters of every layer."""
+        """Draws a picture in text; with a signature also the shapes and parameters of every layer."""
         from search_spaces.building.drawing import draw, draw_value
 
         title = f"architecture {self.id}"
@@ -159,7 +162,7 @@ class Architecture:
         return f"<pre>{escape(self.draw())}</pre>"
 
     def to_json(self) -> str:
-        """The architecture as text: data only, layers by name.
+        """Writes the architecture as text: data only, layers by name.
 
         Raises:
             SpaceError: it holds something that is not data.
@@ -175,11 +178,11 @@ class Architecture:
 
     @staticmethod
     def from_json(text: str, modules: Iterable[Callable[..., Any]] | None = None) -> Architecture:
-        """The architecture that `to_json` wrote. No code is imported or run for it.
+        """Reads the architecture that `to_json` wrote. No code is imported or run for it.
 
         Args:
-            text: JSON, possibly from a stranger.
-            modules: classes of your own that the text may name.
+            text: the JSON text, possibly from a stranger.
+            modules: the classes of your own that the text may name.
 
         Raises:
             FormatError: not an architecture, one with a layer not known here, or one that was altered.

@@ -52,7 +52,7 @@ _DEFAULT_HEADS = [
 
 
 def identity(value: Any) -> str:
-    """The identity of a filled space: 16 hex digits, the same on every machine.
+    """Returns the identity of a filled space: 16 hex digits, the same on every machine.
 
     Raises:
         SpaceError: it holds objects that have no name.
@@ -65,7 +65,7 @@ def identity(value: Any) -> str:
 
 
 def canonical(node: Any) -> Any:
-    """``node`` in its canonical form, as JSON data; a layer that does nothing is an empty sequential.
+    """Returns ``node`` in its canonical form, as JSON data; a layer that does nothing is an empty sequential.
 
     Raises:
         SpaceError: it holds objects that have no name.

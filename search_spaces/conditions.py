@@ -13,11 +13,11 @@ from search_spaces.space import Space
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """That a hole has one of certain values.
+    """The condition that a hole has one of certain values.
 
     Attributes:
-        path: the hole's.
-        positions: of these values among all of the hole's.
+        path: the path of the hole.
+        positions: the positions of these values among all of the hole's.
         outer: the condition that must be met, too, where this one stands; None if there is no other.
     """
 
@@ -27,7 +27,7 @@ class Condition:
 
 
 def occurrences(space: Space) -> Iterator[tuple[str, Condition | None]]:
-    """Every place of every hole: the hole's path, and the condition under which it is active there.
+    """Yields every place of every hole: the hole's path, and the condition under which it is active there.
 
     A hole with a name may stand in several places: it is active if it is so in one of them. None is for a
     place that is always there.

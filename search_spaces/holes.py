@@ -22,7 +22,7 @@ PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class Rng(Protocol):
-    """A source of randomness."""
+    """A generator of random numbers."""
 
     def random(self) -> float: ...
 
@@ -32,7 +32,7 @@ class Hole(ABC):
     """A decision left open.
 
     Attributes:
-        name: a hole with a name is decided once in an architecture, however often it stands in it.
+        name: the name; a hole that has one is decided once in an architecture, however often it stands in it.
     """
 
     name: str | None = field(default=None, kw_only=True)
@@ -56,7 +56,7 @@ class Hole(ABC):
 
     @abstractmethod
     def value_at(self, index: int) -> Value:
-        """The value at a position of ``values``; without listing them. A Real has none (IndexError)."""
+        """Returns the value at a position of ``values``, without listing them. A Real raises IndexError."""
 
     @property
     @abstractmethod
@@ -65,7 +65,7 @@ class Hole(ABC):
 
     @abstractmethod
     def coerce(self, value: Any) -> Value:
-        """``value`` as this hole's own plain type (a numpy integer becomes an int).
+        """Returns ``value`` as this hole's own plain type (a numpy integer becomes an int).
 
         Raises:
             ValueError: it is no value of this hole.
@@ -73,11 +73,11 @@ class Hole(ABC):
 
     @abstractmethod
     def to_unit(self, value: Value) -> float:
-        """Where ``value`` lies between the first (0) and the last (1) value, on the hole's scale."""
+        """Returns where ``value`` lies between the first (0) and the last (1) value, on the hole's scale."""
 
     @abstractmethod
     def from_unit(self, unit: float) -> Value:
-        """The value nearest to ``unit`` in [0, 1]; the inverse of `to_unit`."""
+        """Returns the value nearest to ``unit`` in [0, 1]; the inverse of `to_unit`."""
 
     @property
     def plainest(self) -> Value:
@@ -86,11 +86,11 @@ class Hole(ABC):
 
     @abstractmethod
     def sample(self, rng: Rng) -> Value:
-        """A value at random: uniform, on the hole's scale."""
+        """Returns a value at random: uniform, on the hole's scale."""
 
     @abstractmethod
     def mutate(self, value: Value, rng: Rng) -> Value:
-        """Another value (a near one, for numbers); the same only where there is no other."""
+        """Returns another value (a near one, for numbers); the same only where there is no other."""
 
     def contains(self, value: Any) -> bool:
         """Whether ``value`` is one of this hole's values."""
@@ -106,8 +106,8 @@ class Choice(Hole):
     """One of several options, which may be anything, more holes included. Made by `choice`.
 
     Attributes:
-        options: what stands in the architecture.
-        labels: what stands for each option in the decisions.
+        options: the options, one of which stands in the architecture.
+        labels: the values that stand for the options in the decisions.
     """
 
     options: tuple[Any, ...]
@@ -147,7 +147,7 @@ class Choice(Hole):
         return "one of " + ", ".join(map(repr, self.labels))
 
     def position(self, value: Any) -> int:
-        """Index of the option that ``value`` stands for. Raises ValueError if there is none."""
+        """Returns the index of the option that ``value`` stands for. Raises ValueError if there is none."""
         value = plain(value)
         try:
             position = self._positions[value]
@@ -185,14 +185,14 @@ class Choice(Hole):
 
 
 def choice(*options: Any, name: str | None = None, **labelled: Any) -> Choice:
-    """One of several options, left open.
+    """Leaves a decision open among several options.
 
     In the decisions an option that is a plain value stands for itself; any other is known by a label:
     the keyword it came with, else the name of its class (numbered where two share it).
 
     Args:
-        options: anything: plain values, layers, dicts and lists, with more holes inside.
-        name: decide once for every hole of this name.
+        options: the options, which may be anything: plain values, layers, dicts and lists, with more holes.
+        name: the name of the hole; all holes of one name are decided once.
         labelled: more options, each with its label.
 
     The plainest option comes first: `Space.plain` begins with it.
@@ -220,7 +220,7 @@ def is_plain(value: object) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """A scalar of numpy as Python's own; anything else as it is."""
+    """Returns a scalar of numpy as Python's own; anything else as it is."""
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         return value.item()
     return value

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_positive(owner: object) -> None:
-    """Refuse whole numbers below 1 in the fields that hold one."""
+    """Refuses whole numbers below 1 in the fields that hold one."""
     for f in fields(owner):  # type: ignore[arg-type]
         value = getattr(owner, f.name)
         if f.type != "int":
@@ -33,18 +33,18 @@ class Input:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one example, without the batch axis."""
+        """The shape of one example, without the batch axis."""
         raise NotImplementedError
 
     def example(self, batch: int, device: str = "cpu") -> torch.Tensor:
-        """A batch of zeros of this kind: float, ``(batch, *shape)``."""
+        """Returns a batch of zeros of this kind: float, ``(batch, *shape)``."""
         import torch
 
         return torch.zeros((batch, *self.shape), device=device)
 
     @property
     def num_values(self) -> int:
-        """Numbers in one example."""
+        """The number of values in one example."""
         return math.prod(self.shape)
 
 

@@ -42,8 +42,8 @@ class Layer:
     """A module to be built later: what makes it, and its arguments by name. Made by `layer`.
 
     Attributes:
-        factory: an `nn.Module` class.
-        arguments: plain values, more layers, or holes.
+        factory: the class of the module.
+        arguments: the arguments by name: plain values, more layers, or holes.
     """
 
     factory: Callable[..., Any]
@@ -68,7 +68,7 @@ class Composite(ABC):
 
     @abstractmethod
     def expand(self, signature: Signature | None = None) -> Layer:
-        """The layer that is built instead.
+        """Returns the layer that is built instead.
 
         Args:
             signature: what the network must serve; None: all that it can.
@@ -105,9 +105,9 @@ class Model:
     """What a network is built from.
 
     Attributes:
-        body: of the network.
-        heads: by task the layer that makes its head; of one left out, the default.
-        where: the body's path in a space.
+        body: what the body of the network is built from.
+        heads: the layer that makes each task's head; a task left out has the default.
+        where: the path of the body in a space.
     """
 
     body: Layer | Sequential
@@ -116,7 +116,7 @@ class Model:
 
 
 def layer(factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Layer:
-    """A module to be built later, with plain values, holes or more layers as its arguments.
+    """Describes a module to be built later, with plain values, holes or more layers as its arguments.
 
     Arguments that only say the size of the input may be left out: they are found when the network is built
     (``in_channels``, ``in_features``, ``num_features``, ``input_size``, ``d_model``, ``normalized_shape``,
@@ -125,7 +125,7 @@ def layer(factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Layer:
 
     Args:
         factory: a class of `torch.nn`, one of ours, or your own `nn.Module`.
-        args, kwargs: what to construct it with.
+        args, kwargs: the arguments to construct it with.
 
     Example:
         >>> layer(nn.Conv2d, out_channels=choice(16, 32), kernel_size=choice(3, 5), padding="same")
@@ -154,7 +154,7 @@ def layer(factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Layer:
 
 
 def sequential(*parts: Any) -> Sequential:
-    """Parts one after another; None and identities do nothing, lists and repeats stand for their members.
+    """Puts parts in a row; None and identities do nothing, lists and repeats stand for their members.
 
     Raises:
         SpaceError: a part that cannot be one (a number, a dict, ...).
@@ -166,7 +166,7 @@ def sequential(*parts: Any) -> Sequential:
 
 
 def repeat(block: Any, times: int | tuple[int, int] | Integer | Choice) -> Repeat:
-    """``block`` several times over, each time with decisions of its own.
+    """Repeats ``block`` several times over, each time with decisions of its own.
 
     Args:
         block: anything with holes. Name a hole to share one decision among all the copies.
@@ -188,7 +188,7 @@ def repeat(block: Any, times: int | tuple[int, int] | Integer | Choice) -> Repea
 
 
 def size(axis: int) -> Size:
-    """The size of a layer's input along ``axis`` (the batch is axis 0), as an argument of `layer`."""
+    """Returns what stands for the size of a layer's input along ``axis`` (0 is the batch) in its arguments."""
     if not isinstance(axis, int):
         raise SpaceError(f"size({axis!r}): expected an axis number")
     return Size(axis)
@@ -196,7 +196,7 @@ def size(axis: int) -> Size:
 
 @lru_cache(maxsize=4096)
 def constructor(factory: Callable[..., Any]) -> inspect.Signature:
-    """The parameters that ``factory`` takes, without ``self``.
+    """Returns the parameters that ``factory`` takes, without ``self``.
 
     torch hides those of its recurrent layers behind ``*args``: theirs are their base class's.
     """
@@ -212,7 +212,7 @@ def constructor(factory: Callable[..., Any]) -> inspect.Signature:
 
 
 def children(node: Any) -> Iterator[tuple[Value, Any]]:
-    """The nodes directly below a node, each with its step of the path.
+    """Yields the nodes directly below a node, each with its step of the path.
 
     They are the options of a choice by their labels, the times and then every copy of a repeat, the arguments
     of a layer, and the members of a sequential, dict, list or tuple. All else has none; for a wrapper ask its
@@ -240,16 +240,16 @@ def children(node: Any) -> Iterator[tuple[Value, Any]]:
 
 
 def rebuilt(node: Any, path: str, change: Callable[[Any, str], Any]) -> Any:
-    """A layer, sequential, dict, list or tuple with each child replaced; any other node as it is.
+    """Returns a layer, sequential, dict, list or tuple with each child replaced; any other node as it is.
 
     This is the one place that knows how a node is put together again: what fills, builds, resolves, encodes
     or normalises a space handles its own kinds of nodes, and leaves the rest to this.
 
     Args:
-        node: The node. Holes, repeats and wrappers have no children here: what becomes of them is for the
+        node: the node. Holes, repeats and wrappers have no children here: what becomes of them is for the
             caller to say.
-        path: The path of the node.
-        change: Called as ``change(child, path)`` for each child in order; what it answers takes the place.
+        path: the path of the node.
+        change: called as ``change(child, path)`` for each child in order; its answer takes the child's place.
     """
     if isinstance(node, Layer):
         return Layer(node.factory, rebuilt(node.arguments, path, change))
@@ -274,7 +274,7 @@ def unwrapped(node: Any) -> Any:
 
 
 def flat(parts: Iterable[Any]) -> Iterator[Any]:
-    """The layers of a sequential: lists and sequentials in it opened, None left out."""
+    """Yields the layers of a sequential: lists and sequentials in it opened, None left out."""
     for part in parts:
         if isinstance(part, list | tuple):
             yield from flat(part)
@@ -285,7 +285,7 @@ def flat(parts: Iterable[Any]) -> Iterator[Any]:
 
 
 def as_model(value: Any) -> Any:
-    """The `Model` that a filled space builds a network from; what is none, as it is.
+    """Returns the `Model` that a filled space builds a network from; what is none, as it is.
 
     It is a layer, a sequential or a list of layers, or a dict with one of these under ``"body"`` and maybe
     the layers of heads, by task, under ``"heads"``.

@@ -74,7 +74,7 @@ class Integer(Hole):
 
     def sample(self, rng: Rng) -> int:
         if self.log:
-            # half a step of margin gives the two ends their share
+            # with half a step of margin the two ends have their share
             low = math.log(max(self.low - self.step / 2, self.low / 2))
             high = math.log(self.high + self.step / 2)
             steps = round((math.exp(low + rng.random() * (high - low)) - self.low) / self.step)
@@ -154,7 +154,13 @@ class Real(Hole):
 
 
 def integer(low: int, high: int, step: int = 1, log: bool = False, name: str | None = None) -> Integer:
-    """A whole number from ``low`` to ``high`` (both included), left open; ``log`` for a logarithmic scale.
+    """Leaves a whole number from ``low`` to ``high`` (both included) open.
+
+    Args:
+        low, high: the ends of the range.
+        step: the distance between two values.
+        log: whether the scale is logarithmic.
+        name: the name of the hole; all holes of one name are decided once.
 
     Raises:
         SpaceError: not whole numbers, or an empty range.
@@ -163,7 +169,12 @@ def integer(low: int, high: int, step: int = 1, log: bool = False, name: str | N
 
 
 def real(low: float, high: float, log: bool = False, name: str | None = None) -> Real:
-    """A real number in ``[low, high]``, left open; ``log`` for a logarithmic scale.
+    """Leaves a real number in ``[low, high]`` open.
+
+    Args:
+        low, high: the ends of the range.
+        log: whether the scale is logarithmic.
+        name: the name of the hole; all holes of one name are decided once.
 
     Raises:
         SpaceError: not finite numbers, or an empty range.

@@ -21,7 +21,7 @@ _NAME = "_name_in_script"
 
 
 def reference(factory: Callable[..., Any]) -> str:
-    """The name of a module class in JSON, such as ``torch.nn.Conv2d``."""
+    """Returns the name of a module class in JSON, such as ``torch.nn.Conv2d``."""
     name, module = factory.__qualname__, factory.__module__
     if module.startswith("torch.nn.modules."):
         return TORCH + name
@@ -46,6 +46,6 @@ def _name_in_script(factory: Callable[..., Any]) -> str:
 
 
 def register(*factories: Callable[..., Any]) -> None:
-    """Let JSON name these classes in this process. `layer` does it for every class that it meets."""
+    """Lets JSON name these classes in this process. `layer` does it for every class that it meets."""
     for factory in factories:
         used[reference(factory)] = factory

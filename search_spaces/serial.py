@@ -29,12 +29,12 @@ ARCHITECTURE_FORMAT = "nasforge-architecture/1"
 
 
 def dumps(data: Any) -> str:
-    """Compact JSON text."""
+    """Returns compact JSON text."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 def loads(text: str, form: str, modules: Iterable[Callable[..., Any]] | None) -> dict[str, Any]:
-    """The JSON object in ``text``, which must say that it has the format ``form``.
+    """Reads the JSON object in ``text``, which must say that it has the format ``form``.
 
     Raises:
         FormatError: not JSON, or of another format.
@@ -51,11 +51,11 @@ def loads(text: str, form: str, modules: Iterable[Callable[..., Any]] | None) ->
 
 
 def encode(node: Any, path: str = "") -> Any:
-    """A space or a part of one as plain JSON data.
+    """Returns a space or a part of one as plain JSON data.
 
     Args:
-        node: What is to be written.
-        path: Where it stands.
+        node: what is to be written.
+        path: the path where it stands.
 
     Raises:
         SpaceError: it holds something that is not data.
@@ -116,7 +116,7 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def decode(data: Any) -> Any:
-    """What `encode` wrote.
+    """Reads what `encode` wrote.
 
     Raises:
         FormatError: it is not that.
@@ -144,7 +144,7 @@ def _decode(data: Any) -> Any:
 
 
 def resolve(name: str) -> Callable[..., Any]:
-    """The module class that ``name`` stands for.
+    """Returns the module class that ``name`` stands for.
 
     Raises:
         FormatError: the table has no such class.
@@ -171,5 +171,5 @@ def resolve(name: str) -> Callable[..., Any]:
 
 
 def register_all(modules: Iterable[Callable[..., Any]] | None) -> None:
-    """`register` for an optional ``modules=`` argument."""
+    """Registers the classes of an optional ``modules=`` argument."""
     register(*(modules or ()))

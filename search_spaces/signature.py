@@ -101,11 +101,11 @@ class Signature:
         return hash((frozenset(self.inputs.items()), frozenset(self.tasks.items())))
 
     def example(self, batch: int = 2, device: str = "cpu") -> dict[str, torch.Tensor]:
-        """A batch of zeros for each input, by name."""
+        """Returns a batch of zeros for each input, by name."""
         return {name: kind.example(batch, device) for name, kind in self.inputs.items()}
 
     def tagged_input(self, task: str) -> str:
-        """Name of the input whose positions a tagging task tags.
+        """Returns the name of the input whose positions a tagging task tags.
 
         Raises:
             SpaceError: it names none, or one without a length, and not exactly one input has a length.
@@ -123,11 +123,11 @@ class Signature:
         )
 
     def only(self, inputs: Iterable[str] | None = None, tasks: Iterable[str] | None = None) -> Signature:
-        """The same signature with fewer inputs, fewer tasks or fewer of both, in their order here.
+        """Returns the same signature with fewer inputs, fewer tasks or fewer of both, in their order here.
 
         Args:
-            inputs: names of those that stay; None: all.
-            tasks: likewise. Must leave out the tasks that need an input which does not stay.
+            inputs: the names of those that stay; None: all.
+            tasks: the names of those that stay; None: all. None may need an input that does not stay.
 
         Raises:
             SpaceError: a name that is not here, or a task that needs an input which does not stay.
@@ -144,7 +144,7 @@ class Signature:
         return Signature(*kept)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; `from_dict` reads it back."""
+        """Returns plain data for JSON; `from_dict` reads it back."""
         return {
             part: {name: {"kind": _name(kind), **_plain(kind)} for name, kind in members.items()}
             for part, members in (("inputs", self.inputs), ("tasks", self.tasks))
@@ -152,7 +152,7 @@ class Signature:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Signature:
-        """The signature that `to_dict` wrote.
+        """Reads the signature that `to_dict` wrote.
 
         Raises:
             FormatError: the data do not describe one.

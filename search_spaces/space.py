@@ -35,7 +35,7 @@ class Space(Wrapper):
     the option's label is on the way too. A hole with a name has its name for a path, and is decided once.
 
     Args:
-        value: what has the holes. A Space within a space stands for its value.
+        value: the structure with the holes. A Space within a space stands for its value.
 
     Example:
         >>> space = Space({"op": choice("a", "b"), "width": integer(8, 64)})
@@ -65,7 +65,7 @@ class Space(Wrapper):
         return f"Space({len(self._holes)} holes, {self._size_text()} architectures)"
 
     def fill(self, pick: Pick) -> Architecture:
-        """Fill every active hole, in order, with what ``pick`` answers.
+        """Fills every active hole, in order, with what ``pick`` answers. Returns the architecture.
 
         Args:
             pick: called as ``pick(path, hole)`` once for each hole that the answers before it made active.
@@ -78,11 +78,15 @@ class Space(Wrapper):
         return Architecture(value, filling.decisions, holes=filling.holes)
 
     def sample(self, rng: Rng) -> Architecture:
-        """An architecture at random: every active hole filled uniformly on its own scale."""
+        """Returns an architecture at random: every active hole filled uniformly on its own scale.
+
+        Args:
+            rng: the generator of random numbers, such as `random.Random`.
+        """
         return self.fill(lambda path, hole: hole.sample(rng))
 
     def architecture(self, decisions: Mapping[str, Value]) -> Architecture:
-        """The architecture that ``decisions`` (path -> value) describe.
+        """Returns the architecture that ``decisions`` (path -> value) describe.
 
         Raises:
             DecisionError: a decision is missing, has a wrong value, or belongs to no active hole.
@@ -94,10 +98,10 @@ class Space(Wrapper):
         return self._decided(decisions, missing)
 
     def plain(self, decisions: Mapping[str, Value] | None = None) -> Architecture:
-        """The architecture with which one would begin: the middle of all numbers, the first of other options.
+        """Returns the architecture to begin with: the middle of all numbers, the first of other options.
 
         Args:
-            decisions: those that are to be otherwise (path -> value).
+            decisions: the decisions that are to be otherwise (path -> value).
 
         Raises:
             DecisionError: a decision has a wrong value, or belongs to no active hole.
@@ -119,13 +123,13 @@ class Space(Wrapper):
         return architecture
 
     def size(self) -> int | float:
-        """How many ways there are to fill the space: exact, or ``math.inf`` with a `real` in it."""
+        """Counts the ways to fill the space: exactly, or ``math.inf`` with a `real` in it."""
         if any(isinstance(hole, Real) for hole in self._holes.values()):
             return math.inf
         return count(self.value)
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Every architecture, lazily, the last decision varying fastest.
+        """Yields every architecture, the last decision varying fastest.
 
         Raises:
             SpaceError: the space is infinite.
@@ -154,11 +158,11 @@ class Space(Wrapper):
             prefix[-1] += 1
 
     def holes(self) -> dict[str, Hole]:
-        """Every hole that can ever be active, by path, in a fixed order."""
+        """Returns every hole that can ever be active, by path, in a fixed order."""
         return dict(self._holes)
 
     def to_json(self) -> str:
-        """The space as text; layers by name.
+        """Writes the space as text; layers by name.
 
         Raises:
             SpaceError: it holds something that is not data (a function, an object).
@@ -167,11 +171,11 @@ class Space(Wrapper):
 
     @staticmethod
     def from_json(text: str, modules: Iterable[Callable[..., Any]] | None = None) -> Space:
-        """The space that `to_json` wrote. No code is imported or run for it.
+        """Reads the space that `to_json` wrote. No code is imported or run for it.
 
         Args:
-            text: JSON.
-            modules: classes of your own that the text may name.
+            text: the JSON text.
+            modules: the classes of your own that the text may name.
 
         Raises:
             FormatError: not a space, or one with a layer that is not known here.
@@ -226,7 +230,7 @@ class _Filling:
 
 
 def _walk(node: Any, path: str, shared: bool) -> Iterator[tuple[str, Hole, bool]]:
-    """Every hole below ``node``: its path, itself, and whether a name lets it stand in several places."""
+    """Yields every hole below ``node``: its path, itself, and whether it may stand in several places."""
     node = unwrapped(node)
     if isinstance(node, Hole):
         path, shared = place_of(node, path), shared or node.name is not None

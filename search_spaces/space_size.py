@@ -11,7 +11,7 @@ from search_spaces.nodes import Repeat, children, unwrapped
 
 
 def count(root: Any) -> int:
-    """The number of ways to fill ``root``, which has no `real` in it."""
+    """Returns the number of ways to fill ``root``, which has no `real` in it."""
     return sum(_Counting(root).count(root, frozenset()).values())
 
 
@@ -96,7 +96,7 @@ class _Counting:
 
 
 def _survey(node: Any, times: int, places: Counter[str], lengths: set[str]) -> None:
-    """In how many places each name stands, and which names say how often something is repeated."""
+    """Notes in how many places each name stands, and which names say how often something is repeated."""
     node = unwrapped(node)
     if isinstance(node, Repeat):  # its copies are alike: two of them tell as much as all
         if isinstance(node.times, Hole):

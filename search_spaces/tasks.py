@@ -23,11 +23,11 @@ class Task:
 
         @property
         def outputs(self) -> int:
-            """Numbers a head gives for one example; for one position of it, where it answers each."""
+            """The number of values a head answers for one example; for one position, where it answers each."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of the inputs that this task speaks of: a signature must have them."""
+        """The names of the inputs that this task speaks of: a signature must have them."""
         return ()
 
 
@@ -91,7 +91,7 @@ class Retrieval(Task):
     Attributes:
         query: the input that is asked with.
         gallery: the input that is searched.
-        features: size of the embeddings.
+        features: the number of features of an embedding.
     """
 
     query: str
@@ -132,8 +132,8 @@ class DenseMap(Task):
     """An answer for each point of a map, in answers of shape ``(N, outputs, height, width)``.
 
     Attributes:
-        discrete: one of ``outputs`` classes for each point: targets int64 ``(N, height, width)`` with -100
-            ignored, a model answers logits. Else ``outputs`` real numbers: float targets, shaped as answers.
+        discrete: whether each point has one of ``outputs`` classes: targets int64 ``(N, height, width)`` with
+            -100 ignored, a model answers logits. Else ``outputs`` real numbers: float targets, shaped as answers.
     """
 
     outputs: int

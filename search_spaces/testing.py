@@ -130,13 +130,13 @@ class SpaceContract:
 
 
 def sampled(space: Space, count: int, seed: int = 0) -> list[Architecture]:
-    """Architectures at random: the same for the same seed."""
+    """Returns architectures at random: the same for the same seed."""
     rng = random.Random(seed)
     return [space.sample(rng) for _ in range(count)]
 
 
 def identities_elsewhere(makes: Sequence[Make], count: int) -> list[list[str]]:
-    """For each space the identities of its first samples, found in a process with other hashes of text."""
+    """Finds the identities of each space's first samples in another process, with other hashes of text."""
     code = (
         "import json, pickle, sys\n"
         "sys.path[:] = json.loads(sys.argv[1])\n"
@@ -156,7 +156,7 @@ def identities_elsewhere(makes: Sequence[Make], count: int) -> list[list[str]]:
 
 
 def random_inputs(signature: Signature, count: int) -> dict[str, Tensor]:
-    """A batch of ``count`` examples: numbers at random; texts of different lengths, the first one empty."""
+    """Returns a batch of ``count`` examples: numbers at random; texts of different lengths, the first one empty."""
     inputs = {}
     for name, kind in signature.inputs.items():
         if isinstance(kind, Tokens):
@@ -169,7 +169,7 @@ def random_inputs(signature: Signature, count: int) -> dict[str, Tensor]:
 
 
 def random_presence(signature: Signature, count: int, rng: random.Random) -> dict[str, Tensor]:
-    """Which examples have which input: each has at least one; now and then none has the first one."""
+    """Returns which examples have which input: each has at least one; now and then none has the first one."""
     present = {name: torch.tensor([rng.random() < 0.6 for _ in range(count)]) for name in signature.inputs}
     *others, last = present
     if others and rng.random() < 0.3:
@@ -179,7 +179,7 @@ def random_presence(signature: Signature, count: int, rng: random.Random) -> dic
 
 
 def random_target(signature: Signature, task: str, count: int) -> Tensor:
-    """Targets of a task at random; in retrieval every item matches itself alone."""
+    """Returns targets of a task at random; in retrieval every item matches only itself."""
     kind = signature.tasks[task]
     if isinstance(kind, Classification):
         return torch.randint(kind.classes, (count,))
@@ -195,7 +195,7 @@ def random_target(signature: Signature, task: str, count: int) -> Tensor:
 
 
 def answer_shape(signature: Signature, task: str, count: int) -> tuple[int, ...]:
-    """The shape of the answers to a task for ``count`` examples."""
+    """Returns the shape of the answers to a task for ``count`` examples."""
     kind = signature.tasks[task]
     if isinstance(kind, Tagging):
         return (count, signature.inputs[signature.tagged_input(task)].shape[0], kind.tags)
@@ -210,7 +210,7 @@ def answer_shape(signature: Signature, task: str, count: int) -> tuple[int, ...]
 
 
 def distance(task: Task, answer: Tensor, target: Tensor) -> Tensor:
-    """A loss for any task: the mean squared distance from numbers at random."""
+    """Returns a loss for any task: the mean squared distance from numbers at random."""
     return (answer - torch.randn_like(answer)).square().mean()
 
 
@@ -220,13 +220,13 @@ def loss_of(
     present: Mapping[str, Tensor] | None = None,
     task_loss: TaskLoss = distance,
 ) -> Tensor:
-    """The sum of the tasks' losses on targets at random.
+    """Returns the sum of the tasks' losses on targets at random.
 
     Args:
-        network: The network that answers.
-        inputs: A batch for it.
-        present: Which examples have which input; None: all have all.
-        task_loss: The loss where a head has none of its own.
+        network: the network that answers.
+        inputs: a batch for it.
+        present: which examples have which input; None: all have all.
+        task_loss: the loss where a head has none of its own.
     """
     signature, encoding = network.signature, network.encode(inputs, present)
     count = next(iter(inputs.values())).shape[0]
@@ -252,11 +252,11 @@ def check_learning(
     """Asserts that a loss is finite, and that every parameter gets a finite gradient of it.
 
     Args:
-        network: The network that learns.
-        inputs: A batch for it.
-        which: What messages say of the network.
-        present: Which examples have which input; None: all have all. With it a parameter may get no gradient.
-        task_loss: The loss where a head has none of its own.
+        network: the network that learns.
+        inputs: a batch for it.
+        which: what messages say of the network.
+        present: which examples have which input; None: all have all. With it a parameter may get no gradient.
+        task_loss: the loss where a head has none of its own.
     """
     network.zero_grad()
     loss = loss_of(network.train(), inputs, present, task_loss)
@@ -276,9 +276,9 @@ def check_answers(network: Network, inputs: Mapping[str, Tensor], which: object)
     """Asserts that a network, in evaluation mode, answers every task with finite numbers in its shape.
 
     Args:
-        network: The network that answers.
-        inputs: A batch for it, by name.
-        which: What messages say of the network.
+        network: the network that answers.
+        inputs: a batch for it, by name.
+        which: what messages say of the network.
     """
     count = next(iter(inputs.values())).shape[0]
     with torch.no_grad():

@@ -1,4 +1,12 @@
-"""Modules that spaces are made of, beside those of torch."""
+"""Modules that spaces are made of, beside those of torch.
+
+Blocks for images (`convolution`, `cell`, `vision`), series and texts (`recurrent`, `sequence_convolution`,
+`text`, `attention`, `hugging_face`) and vectors (`dense`, `entry`); `graph` joins parts of any kind,
+`backbone` writes such graphs in few words, and `heads` answer tasks. `masks` and `pooling` know which
+positions of a sequence are real.
+
+JSON knows a block by the name it has here: names stay.
+"""
 
 from search_spaces.blocks.attention import SelfAttention, TransformerLayer
 from search_spaces.blocks.backbone.backbone import Backbone

@@ -18,8 +18,8 @@ class SelfAttention(nn.Module):
     torch has no fused kernel on CPUs.
 
     Args:
-        d_model: features of a position.
-        heads: how many; they share ``d_model`` evenly.
+        d_model: the number of features of a position.
+        heads: the number of heads, which share ``d_model`` evenly.
 
     Raises:
         ValueError: heads that do not divide ``d_model``.
@@ -51,12 +51,14 @@ class TransformerLayer(nn.Module):
     before attention and linear layers (``norm_first``), as in ViT (Dosovitskiy et al., 2021).
 
     Args:
-        d_model: features of the positions that come; as many go.
-        heads: of the attention; they divide ``d_model``.
-        mlp_ratio: features between the two linear layers, in multiples of ``d_model``; 0 leaves them out.
-        norm_first: where normalisation stands.
-        activation: a name of `search_spaces.blocks.convolution.ACTIVATIONS`, between the linear layers.
-        dropout: probability that a feature of what is added is left out in training.
+        d_model: the number of features of the positions, before and after.
+        heads: the number of heads of the attention, a divisor of ``d_model``.
+        mlp_ratio: the number of features between the two linear layers, in multiples of ``d_model``; 0 leaves
+            them out.
+        norm_first: whether normalisation stands before attention and linear layers.
+        activation: the activation between the linear layers, a name of
+            `search_spaces.blocks.convolution.ACTIVATIONS`.
+        dropout: the probability that a feature of what is added is left out in training.
 
     Raises:
         ValueError: heads that do not divide ``d_model``, or an unknown activation.

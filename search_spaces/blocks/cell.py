@@ -22,14 +22,15 @@ class Cell(nn.Module):
     A node is the sum of its edges' answers. An operation is one of ``none`` (no edge), ``skip_connect``,
     ``nor_conv_1x1`` and ``nor_conv_3x3`` (ReLU, convolution, batch normalisation) and ``avg_pool_3x3``.
     An edge acts only on a path from input to output: one from a node that the input does not reach, or to a
-    node that does not reach the output, has no parameters and carries nothing. (The benchmark's own code lets
-    a convolution of nothing give its normalisation's bias; its paper and we say that it gives nothing.)
+    node that does not reach the output, has no parameters and carries nothing. (In the
+    benchmark's own code a convolution of nothing answers its normalisation's bias; in its paper and here it
+    answers nothing.)
     A cell with no path from input to output answers zeros, with zero gradients.
 
     Args:
-        in_channels: channels of the maps; as many come as go.
-        edges: operation by edge, the edge from node 0 to node 1 being ``"1<-0"``. One left out is ``none``.
-        nodes: how many there are, input and output included.
+        in_channels: the channels of the maps, before and after.
+        edges: the operation of each edge; that from node 0 to node 1 is ``"1<-0"``. One left out is ``none``.
+        nodes: the number of nodes, input and output included.
 
     Raises:
         ValueError: an unknown edge or operation, or a number of nodes that `edge_names` refuses.
@@ -72,7 +73,7 @@ class Reduction(nn.Module):
     pooling and a 1 x 1 convolution. Odd heights and widths are rounded up.
 
     Args:
-        in_channels, out_channels: channels of the maps that come and go; None: twice as many as come.
+        in_channels, out_channels: the channels of the map before and after; None: twice as many as before.
     """
 
     def __init__(self, in_channels: int, out_channels: int | None = None) -> None:

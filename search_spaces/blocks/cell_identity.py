@@ -55,7 +55,7 @@ def live_edges(operations: Sequence[str], nodes: int) -> Iterator[tuple[int, int
     """The edges on a path from input to output, as (target, source, operation), in the order of `edge_names`.
 
     Args:
-        operations: one for each edge, in the order of `edge_names`.
+        operations: the operation of each edge, in the order of `edge_names`.
     """
     pairs = ((target, source) for target in range(1, nodes) for source in range(target))
     edges = [(t, s, op) for (t, s), op in zip(pairs, operations, strict=True) if op != "none"]
@@ -73,8 +73,8 @@ def canonical_cell(operations: tuple[str, ...], nodes: int) -> str:
     """The canonical form of a cell: ``x`` for the identity, ``0`` for one that answers zeros.
 
     Args:
-        operations: one for each edge, in the order of `edge_names`.
-        nodes: how many, input and output included.
+        operations: the operation of each edge, in the order of `edge_names`.
+        nodes: the number of nodes, input and output included.
     """
     kinds, inputs, output = _atoms(operations, nodes)
     return _written(kinds, inputs, output, _least_order(kinds, inputs, output))

@@ -1,7 +1,7 @@
 """Convolutional blocks: plain, residual, bottleneck and inception blocks, and stages of them.
 
 Every block keeps height and width at stride 1 and halves them, rounded up, at stride 2; so no stack of them
-ever shrinks an image below 1 x 1. All take and give maps ``(N, C, H, W)``.
+ever shrinks an image below 1 x 1. All map ``(N, C, H, W)`` to ``(N, C, H, W)``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 def activation_named(name: str | None) -> nn.Module:
-    """A new activation module; None gives none (`nn.Identity`).
+    """Returns a new activation module; for None one that does nothing (`nn.Identity`).
 
     Raises:
         ValueError: there is no activation of that name.
@@ -42,10 +42,10 @@ class ConvNormActivation(nn.Sequential):
     """Convolution, batch normalisation, activation: the plain block.
 
     Args:
-        in_channels, out_channels: channels of the maps that come and go.
-        kernel_size: odd.
-        stride: 1, or more to shrink the map.
-        groups: as in `nn.Conv2d`.
+        in_channels, out_channels: the channels of the map before and after.
+        kernel_size: the height and width of the kernel, odd.
+        stride: the stride, 1 or more.
+        groups: the number of groups, see `nn.Conv2d`.
         activation: a name of `ACTIVATIONS`, or None for none.
 
     Raises:
@@ -101,9 +101,9 @@ class Residual(_Shortcut):
     He et al., Deep Residual Learning for Image Recognition, 2016, figure 2 and section 3.3 (B).
 
     Args:
-        in_channels, out_channels: channels of the maps that come and go.
-        kernel_size: odd.
-        stride: of the first convolution and of the shortcut.
+        in_channels, out_channels: the channels of the map before and after.
+        kernel_size: the height and width of the kernels, odd.
+        stride: the stride of the first convolution and of the shortcut.
         activation: a name of `ACTIVATIONS`.
     """
 
@@ -126,7 +126,7 @@ class Bottleneck(_Shortcut):
     """The bottleneck block of deeper ResNets: 1 x 1 down to a quarter, a convolution, 1 x 1 up again.
 
     He et al., 2016, figure 5; the stride is in the middle convolution, as in torchvision.
-    Arguments as of `Residual`.
+    Its arguments are those of `Residual`.
     """
 
     def __init__(
@@ -155,10 +155,10 @@ class Inception(nn.Module):
     Szegedy et al., Going Deeper with Convolutions, 2015, figure 2b and table 1.
 
     Args:
-        in_channels: channels of the maps that come.
-        out_channels: channels of the maps that go, at least 4.
-        kernel_size: odd, of the smaller spatial branch.
-        stride: of every branch.
+        in_channels: the channels of the map before.
+        out_channels: the channels of the map after, at least 4.
+        kernel_size: the height and width of the kernel of the smaller spatial branch, odd.
+        stride: the stride of every branch.
         activation: a name of `ACTIVATIONS`.
 
     Raises:
@@ -229,10 +229,10 @@ class Stage(nn.Sequential):
     """Blocks of one kind at one resolution, after halving the map or not.
 
     Args:
-        in_channels, out_channels: channels of the maps that come and go.
+        in_channels, out_channels: the channels of the map before and after.
         block: a name of `BLOCKS`.
-        depth: how many blocks, at least one.
-        kernel_size: odd, of the blocks' spatial convolutions.
+        depth: the number of blocks, at least one.
+        kernel_size: the height and width of the kernels of the blocks' spatial convolutions, odd.
         downsample: ``none``; ``stride`` (of the first block, as in ResNet); or pooling before the blocks,
             ``max`` (as in VGG), ``overlapping`` (3 x 3, as in AlexNet and GoogLeNet) or ``average``.
         activation: a name of `ACTIVATIONS`.

@@ -14,7 +14,7 @@ class FeatureBatchNorm(nn.Module):
     """Batch normalisation of the last axis: all other axes together are the batch.
 
     Args:
-        in_features: size of the last axis.
+        in_features: the size of the last axis.
     """
 
     def __init__(self, in_features: int) -> None:
@@ -37,7 +37,7 @@ NORMALISATIONS: dict[str, type[nn.Module]] = {
 
 
 def normalisation_named(name: str, features: int) -> nn.Module:
-    """A new normalisation of ``features`` on the last axis.
+    """Returns a new normalisation of ``features`` on the last axis.
 
     Raises:
         ValueError: there is no normalisation of that name.
@@ -54,10 +54,10 @@ class Dense(nn.Sequential):
     position, padding included.
 
     Args:
-        in_features, out_features: of what comes and goes.
+        in_features, out_features: the number of features before and after.
         normalisation: a name of `NORMALISATIONS`.
         activation: a name of `ACTIVATIONS`, or None for none.
-        dropout: probability that a feature is left out in training.
+        dropout: the probability that a feature is left out in training.
 
     Raises:
         ValueError: an unknown normalisation or activation.

@@ -10,10 +10,10 @@ class ToVector(nn.Module):
     """Any input as one vector per example: numbers are flattened, tokens embedded.
 
     Args:
-        vocabulary: number of different tokens, None when the input is numbers. Found when the network is
+        vocabulary: the number of different tokens, None when the input is numbers. Found when the network is
             built.
-        embedding_dim: features of an embedded token.
-        join: what becomes of the embedded tokens of a text: their ``mean`` (padding, token 0, left out), or
+        embedding_dim: the number of features of an embedded token.
+        join: the fate of the embedded tokens of a text: their ``mean`` (padding, token 0, left out), or
             ``flatten`` to keep their order.
 
     Raises:

@@ -21,10 +21,10 @@ class Encoding:
     """What a body makes of a batch.
 
     Attributes:
-        features: by task what its head receives: a tensor, or two vectors ``(N, F)`` (retrieval).
-        masks: by task bool ``(N, L)``, true at real positions of a sequence; None: all are.
-        taps: tensors on the way, by the name of their call; none for a body without names. Of those that some
-            examples lack, the outputs, embeddings and private pairs alone, zeros where there is nothing.
+        features: what each task's head receives: a tensor, or two vectors ``(N, F)`` (retrieval).
+        masks: the real positions of each task's sequence, bool ``(N, L)``; None: all are real.
+        taps: the tensors on the way, by the name of their call; none for a body without names. Where some
+            examples lack an input, only outputs, embeddings and private pairs, with zeros for nothing.
     """
 
     features: dict[str, Tensor | tuple[Tensor, Tensor]]
@@ -34,7 +34,7 @@ class Encoding:
 
 @dataclass(frozen=True)
 class _Tap:
-    """A tensor on its way: of these ``rows`` of the batch alone, None: of all; without rows no tensor."""
+    """A tensor on its way: only that of some ``rows`` of the batch, None: of all; without rows no tensor."""
 
     value: Tensor | None
     mask: Tensor | None
@@ -42,23 +42,23 @@ class _Tap:
 
 
 class Graph(nn.Module):
-    """Parts, and calls of them on inputs and on what other calls gave.
+    """Parts, and calls of them on inputs and on the answers of other calls.
 
     A part is any module; two calls of one part share its weights. What a part's ``forward`` has parameters
     for it receives: ``mask`` (of its lone source), ``masks`` and ``present`` (lists, for each source; bool
     ``(N, L)`` and ``(N,)``, or None).
 
-    Where a modality is missing, the parts that only it reaches run on the other examples alone, or not at
-    all; a part that joins it with others gets zeros there, and is told by ``present``. While training a
-    modality that a single example of a batch has counts as missing: no normalisation can learn from it.
+    Where a modality is missing, the parts that only it reaches run on the other examples, or not at all; a
+    part that joins it with others gets zeros there, and is told by ``present``. While training a modality
+    that a single example of a batch has counts as missing: no normalisation can learn from it.
 
     Args:
-        parts: modules by name (without dots). Those that are not needed are left out.
-        calls: by name ``[part, source, ...]``; a source is a call or an input.
-        outputs: by task the calls that its head receives, one or (retrieval) two.
-        embeddings: by input the call that gives its vector ``(N, F)``, for losses that align modalities.
-        ties: groups of parts that are copies of each other, which a recipe may hold together.
-        private: pairs of calls, of a shared and a private vector, which a recipe may hold orthogonal.
+        parts: the modules by name (without dots). Those that are not needed are left out.
+        calls: the calls by name, each ``[part, source, ...]``; a source is a call or an input.
+        outputs: the calls that each task's head receives, one or (retrieval) two.
+        embeddings: the call whose answer is an input's vector ``(N, F)``, for losses that align modalities.
+        ties: the groups of parts that are copies of each other, which a recipe may hold together.
+        private: the pairs of calls, of a shared and a private vector, which a recipe may hold orthogonal.
 
     Raises:
         ValueError: a call of no part or without a source, or calls in a circle.
@@ -96,11 +96,11 @@ class Graph(nn.Module):
         return self.encode(inputs, present).features
 
     def encode(self, inputs: Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None) -> Encoding:
-        """Run all calls.
+        """Runs all calls.
 
         Args:
-            inputs: by name, ``(N, ...)``; one left out is missing in all examples.
-            present: by name bool ``(N,)``: the examples that have this input; of one left out, all.
+            inputs: the tensors ``(N, ...)`` by name; an input left out is missing in all examples.
+            present: the examples that have an input, bool ``(N,)`` by name; all have one that is left out.
         """
         # not len(), which would fix the number of examples in an exported network
         some = next(iter(inputs.values()))
@@ -216,11 +216,11 @@ class Graph(nn.Module):
 def in_order(
     calls: Calls, outputs: Mapping[str, Sequence[str]], more: Iterable[str] = ()
 ) -> Iterator[tuple[str, Sequence[str]]]:
-    """The calls that the outputs need, each after those it needs itself.
+    """Yields the calls that the outputs need, each after those it needs itself.
 
     Args:
-        calls, outputs: of a `Graph`.
-        more: other calls to keep.
+        calls, outputs: the arguments of a `Graph`.
+        more: more calls to keep.
 
     Raises:
         ValueError: calls in a circle, or an output that is no call.

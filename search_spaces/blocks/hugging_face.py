@@ -19,9 +19,9 @@ class HuggingFaceEncoder(nn.Module):
     Needs ``pip install 'nasforge[transformers]'``. Token 0 is padding, and answered by zeros.
 
     Args:
-        num_embeddings: number of different tokens. Found when the network is built.
+        num_embeddings: the number of different tokens. Found when the network is built.
         in_shapes: the shape of a text, ``((length,),)``. Found when the network is built.
-        config: ``model_type``, one of `MODEL_TYPES`, and what its configuration class takes, such as
+        config: the ``model_type``, one of `MODEL_TYPES`, and what its configuration class takes, such as
             ``{"model_type": "bert", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
             "intermediate_size": 128}``. The vocabulary and the number of positions follow the texts unless
             they are given.

@@ -69,9 +69,9 @@ def halved(sequence: Tensor, mask: Tensor | None, pooling: str, kernel_size: int
     """``(N, L, F)`` pooled to half its length, rounded up; padding does not count.
 
     Args:
-        sequence, mask: what comes, and which of its positions are real.
+        sequence, mask: the sequence, and which of its positions are real.
         pooling: a name of `POOLINGS`; ``none`` leaves the sequence as it is.
-        kernel_size: positions that go into one, 2 or 3.
+        kernel_size: the number of positions that go into one, 2 or 3.
 
     Raises:
         ValueError: another pooling.
@@ -80,7 +80,7 @@ def halved(sequence: Tensor, mask: Tensor | None, pooling: str, kernel_size: int
         raise ValueError(f"expected pooling from {', '.join(POOLINGS)}, got {pooling!r}")
     if pooling == "none":
         return sequence
-    padding = kernel_size // 3  # either kernel then gives a position for every second one
+    padding = kernel_size // 3  # with either kernel there is then a position for every second one
     if pooling == "max":
         signal = sequence if mask is None else sequence.masked_fill(~mask.unsqueeze(-1), float("-inf"))
         pooled = F.max_pool1d(signal.transpose(1, 2), kernel_size, 2, padding, ceil_mode=padding == 0)
@@ -134,9 +134,9 @@ def call(module: nn.Module, value: Tensor, mask: Tensor | None) -> tuple[Tensor,
     answer, the first item goes on.
 
     Args:
-        module: any.
-        value: ``(N, ...)``.
-        mask: bool ``(N, L)``, true at real positions; None: there are no others.
+        module: the module that answers.
+        value: the tensor, ``(N, ...)``.
+        mask: the real positions, bool ``(N, L)``; None: there are no others.
     """
     answer: Any = module(value, mask=mask) if mask is not None and takes(module, "mask") else module(value)
     answer = answer[0] if isinstance(answer, tuple) else answer
@@ -152,8 +152,8 @@ def mean(value: Tensor, mask: Tensor | None = None) -> Tensor:
     """Vectors ``(N, F)``: the mean over the positions of a sequence ``(N, L, F)`` or a map ``(N, C, H, W)``.
 
     Args:
-        value: one of these, or vectors already.
-        mask: of a sequence: the positions that count; the mean over none is zeros.
+        value: a sequence, a map, or vectors already.
+        mask: the positions of a sequence that count; the mean over none is zeros.
     """
     if value.dim() == 2:
         return value

@@ -47,7 +47,7 @@ class Parallel(nn.Module):
         self.join = join
 
     def forward(self, input: Tensor) -> Tensor:
-        """Any tensor that every branch takes, to the join of what they give."""
+        """Any tensor that every branch takes, to the join of their answers."""
         answers = [_lone(branch(input)) for branch in self.branches]
         if self.join == "concat":
             return concatenate(answers)
@@ -58,7 +58,7 @@ class Parallel(nn.Module):
 
     @staticmethod
     def canonical(arguments: dict[str, Any]) -> Any:
-        """Branches in alphabetical order, None left out; one alone is itself."""
+        """Branches in alphabetical order, None left out; a single one is itself."""
         branches = [branch for branch in arguments.get("branches", ()) if branch is not None]
         if len(branches) == 1:
             return branches[0]

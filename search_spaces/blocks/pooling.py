@@ -37,11 +37,11 @@ def attention(scores: Tensor, mask: Tensor | None, dim: int) -> Tensor:
 class Pooling(nn.Module):
     """Sequences and maps to vectors; a vector stays.
 
-    Padding does not count, and positions of which none is real give zeros.
+    Padding does not count, and where no position is real the answer is zeros.
 
     Args:
-        shape: of one example's features.
-        pooling: ``mean``, ``max``, or ``attention``: the mean weighted by a learned score of each position.
+        shape: the shape of one example's features.
+        pooling: ``mean``, ``max``, or ``attention``, the mean weighted by a learned score of each position.
 
     Raises:
         ValueError: another pooling.
@@ -76,12 +76,12 @@ class Pooling(nn.Module):
 
 
 def before_last(features: int, hidden: int, dropout: float) -> tuple[nn.Module, int]:
-    """What stands before the last linear map of a head, and the features that it gives.
+    """Returns what stands before the last linear map of a head, and the number of features after it.
 
     Args:
-        features: that come.
-        hidden: units of a layer with ReLU; 0: none.
-        dropout: chance of a feature to be dropped.
+        features: the number of features before it.
+        hidden: the number of units of a layer with ReLU; 0: no such layer.
+        dropout: the probability that a feature is left out in training.
 
     Raises:
         ValueError: fewer than 0 units.

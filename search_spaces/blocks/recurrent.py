@@ -20,11 +20,11 @@ class Recurrent(nn.Module):
     using RNN Encoder-Decoder, 2014; Schuster and Paliwal, Bidirectional Recurrent Neural Networks, 1997.
 
     Args:
-        input_size, out_features: features of the positions that come and go. Of two directions each gives
-            half of ``out_features``.
+        input_size, out_features: the number of features of a position, before and after. Each of two
+            directions makes half of ``out_features``.
         cell: a name of `CELLS`.
         bidirectional: whether the sequence is read backwards too.
-        dropout: probability that a feature of the answer is left out in training.
+        dropout: the probability that a feature of the answer is left out in training.
 
     Raises:
         ValueError: another cell, or fewer features than directions.

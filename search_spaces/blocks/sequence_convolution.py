@@ -34,14 +34,14 @@ class SequenceConvolution(nn.Module):
     Bai et al., An Empirical Evaluation of Generic Convolutional and Recurrent Networks, 2018 (dilation).
 
     Args:
-        in_features, out_features: features of the positions that come and go.
-        kernel_size: odd.
-        dilation: steps between the positions that a kernel sees.
+        in_features, out_features: the number of features of a position, before and after.
+        kernel_size: the length of the kernel, odd.
+        dilation: the number of steps between the positions that a kernel sees.
         normalisation: a name of `search_spaces.blocks.dense.NORMALISATIONS`; ``batch`` counts padding.
         activation: a name of `search_spaces.blocks.convolution.ACTIVATIONS`, or None for none.
         residual: whether the input is added.
-        dropout: probability that a feature is left out in training.
-        pooling: how the length is halved, rounded up: ``none``, ``max`` or ``average``.
+        dropout: the probability that a feature is left out in training.
+        pooling: the pooling that halves the length, rounded up: ``none``, ``max`` or ``average``.
 
     Raises:
         ValueError: an even kernel, or an unknown normalisation, activation or pooling.
@@ -98,11 +98,12 @@ class PyramidBlock(nn.Module):
     Johnson and Zhang, Deep Pyramid Convolutional Neural Networks for Text Categorization, 2017, figure 1a.
 
     Args:
-        in_features: features of the positions that come; as many go.
-        kernel_size: odd, of the convolutions.
+        in_features: the number of features of a position, before and after.
+        kernel_size: the length of the convolutions' kernels, odd.
         activation: a name of `search_spaces.blocks.convolution.ACTIVATIONS`.
-        dropout: probability that a feature is left out between the convolutions in training.
-        pooling: how the length is halved, rounded up: ``max`` or ``average``; ``none`` in the first block.
+        dropout: the probability that a feature is left out between the convolutions in training.
+        pooling: the pooling that halves the length, rounded up: ``max`` or ``average``; ``none`` in the first
+            block.
 
     Raises:
         ValueError: an even kernel, or an unknown activation or pooling.

@@ -15,11 +15,11 @@ class TokenEmbedding(nn.Module):
     (Devlin et al., 2019).
 
     Args:
-        num_embeddings: number of different tokens. Found when the network is built.
+        num_embeddings: the number of different tokens. Found when the network is built.
         in_shapes: the shape of a text, ``((length,),)``. Found when the network is built.
-        embedding_dim: features of an embedded token.
+        embedding_dim: the number of features of an embedded token.
         positions: whether positions are embedded: attention knows no order without.
-        dropout: probability that a feature is left out in training.
+        dropout: the probability that a feature is left out in training.
     """
 
     def __init__(

@@ -20,12 +20,12 @@ class PatchEmbedding(nn.Module):
     Images whose sides are no multiples of the patch are filled up with zeros, at the right and below.
 
     Args:
-        in_channels: of the image.
-        out_channels: of the map.
+        in_channels: the channels of the image.
+        out_channels: the channels of the map.
         in_shapes: the shape of the image, ``((in_channels, height, width),)``: a position embedding is
             learned for every patch. Found when the network is built.
-        patch_size: height and width of a patch, in pixels.
-        dropout: probability that a feature is left out in training.
+        patch_size: the height and width of a patch, in pixels.
+        dropout: the probability that a feature is left out in training.
 
     Raises:
         ValueError: a patch of no pixel.
@@ -61,8 +61,8 @@ class MapTransformerLayer(nn.Module):
     """A transformer layer over the positions of a map; normalisation comes first.
 
     Args:
-        in_channels: of the map that comes; as many go.
-        heads, mlp_ratio, activation, dropout: as of `TransformerLayer`.
+        in_channels: the channels of the map, before and after.
+        heads, mlp_ratio, activation, dropout: the arguments of `TransformerLayer`.
 
     Raises:
         ValueError: heads that do not divide ``in_channels``, or an unknown activation.
@@ -96,7 +96,7 @@ class MapNorm(nn.Module):
     """Layer normalisation of every position of a map, over its channels.
 
     Args:
-        in_channels: of the map.
+        in_channels: the channels of the map.
     """
 
     def __init__(self, in_channels: int) -> None:

@@ -15,12 +15,12 @@ from search_spaces.signature import Signature
 
 
 def build(model: Model, signature: Signature, plan: Plan) -> Network:
-    """The network for a model and a signature, initialised from torch's global random state.
+    """Builds the network for a model and a signature, initialised from torch's global random state.
 
     Args:
-        model: What the network is built from.
-        signature: What the network serves.
-        plan: What `search_spaces.building.outline.outline` found for the two.
+        model: what the network is built from.
+        signature: what the network serves.
+        plan: what `search_spaces.building.outline.outline` found for the two.
 
     Raises:
         BuildError: it cannot be built; the message says which layer.

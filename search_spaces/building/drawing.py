@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw_value(title: str, value: Any) -> str:
-    """A filled space that builds no network, as a tree under its title."""
+    """Draws a filled space that builds no network, as a tree under its title."""
     return _aligned([(title, "", ""), *_tree(value, "value", None)])
 
 
@@ -28,17 +28,17 @@ def draw(
     signature: Signature | None = None,
     plan: Plan | None = None,
 ) -> str:
-    """A model as a tree, one layer a line; equal layers in a row share one.
+    """Draws a model as a tree, one layer a line; equal layers in a row share one.
 
-    With a signature the lines also show the shape that each layer gives (one example) and its parameters,
+    With a signature the lines also show the shape of each layer's answer (one example) and its parameters,
     from the inputs down to the heads.
 
     Args:
         title: the first line.
         model: what is drawn.
-        recipe: how it is trained, for the last line.
-        signature: What it serves.
-        plan: What a dry run for the signature found, the cost included, which goes into the title.
+        recipe: the recipe, for the last line.
+        signature: what it serves.
+        plan: what a dry run for the signature found, the cost included, which goes into the title.
     """
     rows: list[Row] = [(title, "", "")]
     if signature is not None and plan is not None and plan.cost is not None:

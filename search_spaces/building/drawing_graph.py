@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from search_spaces.building.plan import Plan
 
 Row = tuple[str, str, str]
-"""A line of the picture: what, the shape it gives, its parameters."""
+"""A line of the picture: what it is, the shape of its answer, its parameters."""
 
 _JOINS = {
     "stitch": "cross-stitched with the others'",
@@ -37,13 +37,13 @@ class _Stage:
 
 
 def graph_rows(graph: Layer, where: str, plan: Plan | None, text: Callable[[Any], str]) -> list[Row]:
-    """The lines of a graph that a backbone stands for.
+    """Returns the lines of a graph that a backbone stands for.
 
     Args:
-        graph: its layer.
-        where: its path in the plan.
-        plan: shapes and parameters, if they are known.
-        text: what a layer is in words.
+        graph: the layer of the graph.
+        where: the path of the layer in the plan.
+        plan: the shapes and parameters, if they are known.
+        text: called with a layer, what it is in words.
     """
     parts, calls = graph.arguments["parts"], graph.arguments["calls"]
     streams: dict[str, dict[int, _Stage]] = {}

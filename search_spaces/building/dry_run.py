@@ -22,10 +22,10 @@ from search_spaces.building.meta_kernels import stand_in
 
 @contextmanager
 def dry_run(device: str = "meta") -> Iterator[None]:
-    """What is made within is made on the meta device; torch's random state is as before afterwards.
+    """Makes what is made within on the meta device. Leaves torch's random state as it was.
 
     Args:
-        device: ``cpu`` for modules that cannot do without numbers.
+        device: the device; ``cpu`` for modules that cannot do without numbers.
     """
     with torch.random.fork_rng(devices=[]), torch.device(device), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what modules say of outlines is not for people

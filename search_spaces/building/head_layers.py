@@ -13,11 +13,11 @@ from search_spaces.signature import Signature, Tagging
 def head_layers(
     heads: Mapping[str, Layer], features: Mapping[str, Any], signature: Signature
 ) -> dict[str, Layer]:
-    """By task the layer that makes its head, with all its arguments.
+    """Returns the layer that makes each task's head, with all its arguments.
 
     Args:
-        heads: by task the layer as it was written; of a task left out, the default.
-        features: by task the shape of what its head receives; of retrieval two shapes.
+        heads: the layer of each task's head as it was written; a task left out has the default.
+        features: the shape of what each task's head receives; two shapes where the task is retrieval.
         signature: what is served.
     """
     layers = {}

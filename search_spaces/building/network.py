@@ -28,12 +28,12 @@ class Chain(nn.Sequential):
 class Network(nn.Module):
     """A body (the searched model) and one head for each task.
 
-    A mapping of inputs by name gives a mapping of answers by task; an input left out is missing. A lone
-    tensor, for a network of one input, gives a lone tensor where there is one task.
+    A mapping of inputs by name is answered by a mapping of answers by task; an input left out is missing. A
+    lone tensor, for a network of one input, is answered by a lone tensor where there is one task.
 
     Attributes:
         body: a `Chain`, or a `Graph` for several inputs or features of the tasks' own.
-        heads: in the order of the signature's tasks.
+        heads: the heads, in the order of the signature's tasks.
         signature: what it serves.
     """
 
@@ -49,8 +49,8 @@ class Network(nn.Module):
         """What the body makes of the inputs, before any head.
 
         Args:
-            inputs: by name, one left out being missing in all examples; or the only one.
-            present: by input bool ``(N,)``: the examples that have it; of one left out, all.
+            inputs: the inputs by name, one left out being missing in all examples; or the only one.
+            present: the examples that have an input, bool ``(N,)`` by name; all have one that is left out.
 
         Raises:
             ProblemError: no inputs, others than the signature's, or a lone tensor for several.

@@ -31,12 +31,12 @@ Texts = list[tuple[Tensor, int]]
 
 
 def outline(model: Model, signature: Signature, *, counted: bool = False) -> Plan:
-    """What is found while a first input goes through the network in outline.
+    """Returns what is found while a first input goes through the network in outline.
 
     Args:
-        model: What the network is built from.
-        signature: What the network serves.
-        counted: Whether the cost is counted, too.
+        model: what the network is built from.
+        signature: what the network serves.
+        counted: whether the cost is counted, too.
 
     Raises:
         BuildError: it does not fit the signature.
@@ -55,10 +55,10 @@ def outline(model: Model, signature: Signature, *, counted: bool = False) -> Pla
 
 
 def expanded(model: Model, signature: Signature | None = None) -> Layer | Sequential:
-    """The body of a model as it is built for a signature: a composite in its place is written out.
+    """Returns the body of a model as it is built for a signature: a composite in its place is written out.
 
     Args:
-        model: of the network.
+        model: what the network is built from.
         signature: what it must serve; None: all that it can.
 
     Raises:
@@ -127,7 +127,7 @@ def _run(model: Model, plan: Plan, signature: Signature, device: str) -> Network
 
 
 def _check(graph: nn.Module, where: str, signature: Signature) -> None:
-    """Refuse a graph that needs other inputs or serves other tasks."""
+    """Refuses a graph that needs other inputs or serves other tasks."""
     assert isinstance(graph, Graph)
     for name, (_, sources) in graph.calls.items():
         for source in sources:
@@ -197,7 +197,7 @@ class _Deferred(nn.Module):
         return self.module
 
     def _realise(self, tensors: list[Tensor]) -> None:
-        """Make the module, with the sizes of its inputs."""
+        """Makes the module, with the sizes of its inputs."""
         first = tensors[0] if tensors else None
         arguments = resolved_arguments(self.node, self.path, tensors, self.texts)
         resolved = self.plan.layers.setdefault(self.path, Resolved(arguments, shape_of(first)))

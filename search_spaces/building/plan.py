@@ -24,12 +24,12 @@ class Plan:
     """What the dry run found, as numbers and names: it holds no module and no tensor.
 
     Attributes:
-        body: What the body is built from: a composite is expanded.
-        layers: The layers by path.
-        features: By task the shape of what its head receives; two shapes where the task is retrieval.
-        shapes: The shapes of the inputs and calls of a graph.
-        head_params: By task the number of parameters of its head.
-        cost: What the network costs; None where nobody asked.
+        body: what the body is built from: a composite is expanded.
+        layers: the layers by path.
+        features: the shape of what each task's head receives; two shapes where the task is retrieval.
+        shapes: the shapes of the inputs and calls of a graph.
+        head_params: the number of parameters of each task's head.
+        cost: what the network costs; None where nobody asked.
     """
 
     body: Layer | Sequential

@@ -16,9 +16,9 @@ class ResolvedModel:
     """What `search_spaces.building.build.build` makes modules of.
 
     Attributes:
-        body: composites are expanded; sizes of inputs stand with the layers.
-        heads: by task.
-        shapes: of the inputs and calls, where the body is a graph; else none.
+        body: the body, its composites expanded; sizes of inputs stand with the layers.
+        heads: the layers of the heads by task.
+        shapes: the shapes of the inputs and calls where the body is a graph; else none.
     """
 
     body: Layer | Sequential
@@ -27,12 +27,12 @@ class ResolvedModel:
 
 
 def resolved(model: Model, signature: Signature, plan: Plan) -> ResolvedModel:
-    """The model of the network that is built for a signature, its sizes found and its composites expanded.
+    """Returns the model of the network for a signature, its sizes found and its composites expanded.
 
     Args:
-        model: What the network is built from.
-        signature: What the network serves.
-        plan: What `search_spaces.building.outline.outline` found for the two.
+        model: what the network is built from.
+        signature: what the network serves.
+        plan: what `search_spaces.building.outline.outline` found for the two.
     """
 
     def filled_in(node: Any, path: str) -> Any:

@@ -26,12 +26,12 @@ SIZES = {
 def resolved_arguments(
     node: Layer, path: str, inputs: list[Tensor], texts: list[tuple[Tensor, int]]
 ) -> dict[str, Any]:
-    """The arguments of a layer with the sizes of its inputs filled in.
+    """Returns the arguments of a layer with the sizes of its inputs filled in.
 
     Args:
         node, path: the layer and where it stands.
-        inputs: what came to it; none: it is made before anything comes.
-        texts: inputs of the network that are tokens, each with its vocabulary.
+        inputs: the tensors that came to it; none: it is made before anything comes.
+        texts: the inputs of the network that are tokens, each with its vocabulary.
 
     Raises:
         BuildError: an argument that must be given and is no such size.

@@ -18,14 +18,14 @@ from search_spaces.nodes import Layer
 from search_spaces.signature import Retrieval, Signature, Task
 
 Outputs = dict[str, tuple[str, ...]]
-"""By task the calls of a graph that its head receives."""
+"""The calls of a graph that each task's head receives."""
 
 
 class FeatureExtractor(nn.Module):
     """A network without its heads, frozen: no parameter is trained, and it stays in evaluation mode.
 
     Args:
-        network: with its trained weights.
+        network: the network with its trained weights.
         pooled: whether sequences and maps become vectors, the means over their real positions.
     """
 
@@ -36,7 +36,7 @@ class FeatureExtractor(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> FeatureExtractor:
-        """Nothing: running statistics and dropout stay as they are in evaluation mode."""
+        """Does nothing: running statistics and dropout stay as they are in evaluation mode."""
         super().train(False)
         return self
 
@@ -45,10 +45,10 @@ class FeatureExtractor(nn.Module):
     ) -> Any:
         """Inputs to what the head of each task receives, by task; of retrieval two vectors.
 
-        A lone tensor, for a network of one input, gives a lone tensor where there is one task.
+        A lone tensor, for a network of one input, is answered by a lone tensor where there is one task.
 
         Args:
-            inputs, present: as of `Network`.
+            inputs, present: the inputs, and which examples have them; see `Network.encode`.
         """
         encoding = self.network.encode(inputs, present)
         features = {task: self._pooled(encoding, task) for task in encoding.features}
@@ -70,16 +70,16 @@ def with_heads(
     like: Mapping[str, str] | None = None,
     heads: Mapping[str, Layer] | None = None,
 ) -> Network:
-    """The same body, shared with ``network``, with heads for other tasks.
+    """Returns the same body, shared with ``network``, with heads for other tasks.
 
     A task that the network serves already keeps its head; the others have new ones.
 
     Args:
-        network: of the same inputs.
-        signature: what is to be served.
-        like: by new task the old one whose features its head receives; left out: one of the same kind, or
-            else the first one that fits.
-        heads: by new task the layer that makes its head; left out: the default.
+        network: the network that has the body.
+        signature: what is to be served, from the same inputs.
+        like: the old task whose features a new task's head receives; where it is left out, one of the same
+            kind, or else the first one that fits.
+        heads: the layer that makes a new task's head; where it is left out, the default.
 
     Raises:
         BuildError: no features of the body suit a task.
@@ -133,9 +133,9 @@ def _head(
 def _sources(
     network: Network, task: Task, name: str, like: str | None
 ) -> Iterator[tuple[str | None, tuple[str, ...]]]:
-    """Tasks whose features may do for another one, the likeliest first, each with the calls that give them.
+    """Tasks whose features may do for another one, the likeliest first, each with the calls that answer them.
 
-    For retrieval also None, with the calls that give the vectors of its two inputs.
+    For retrieval also None, with the calls that answer the vectors of its two inputs.
     """
     old = network.signature.tasks
     if like is not None:
@@ -164,7 +164,7 @@ def _with_outputs(graph: Graph, outputs: Outputs) -> Graph:
     calls = {name: [part, *sources] for name, (part, sources) in graph.calls.items()}
     used = {name for name, _ in in_order(calls, outputs)}
 
-    def stays(call: str) -> bool:  # a vector is pooled for the losses alone: what matters is of what
+    def stays(call: str) -> bool:  # a vector is pooled only for the losses: what matters is of what
         return call in used or used.issuperset(source for source in calls[call][1:] if source in calls)
 
     parts = {graph.calls[name][0] for name in used}
@@ -182,7 +182,7 @@ def _with_outputs(graph: Graph, outputs: Outputs) -> Graph:
 
 
 def take_over(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
-    """Give a network the weights that go by the same name and shape; gives the names of the others."""
+    """Loads the weights that go by the same name and shape. Returns the names of the network's others."""
     state = network.state_dict()
     fitting = {name: w for name, w in weights.items() if name in state and w.shape == state[name].shape}
     network.load_state_dict({**state, **fitting})

@@ -1,6 +1,6 @@
 """Ready-made spaces by name. Importing this does not import torch; making a space does.
 
-``mlp``, ``cnn``, ``cell``, ``vit``, ``series`` and ``text`` give spaces of the model alone, ``multitask`` and
+``mlp``, ``cnn``, ``cell``, ``vit``, ``series`` and ``text`` make spaces of models, ``multitask`` and
 ``multimodal`` such a space for a signature, `recipe` one of how to train::
 
     Space({"model": cnn(), "recipe": recipe()})
@@ -47,11 +47,11 @@ catalog: Catalog[Callable[..., Space]] = Catalog(
 
 
 def load(name: str, **options: object) -> Space:
-    """The catalog's space of that name.
+    """Returns the catalog's space of that name.
 
     Args:
         name: a key of `catalog`.
-        options: arguments of its function.
+        options: the arguments of its function.
 
     Raises:
         UnknownNameError: there is none.
@@ -67,7 +67,7 @@ def load(name: str, **options: object) -> Space:
 
 
 def descriptions() -> dict[str, str]:
-    """One line on each space of the catalog, by name."""
+    """Returns one line on each space of the catalog, by name."""
     return {name: (make.__doc__ or "").strip().split("\n")[0] for name, make in catalog.items()}
 
 

@@ -31,10 +31,10 @@ def cell(
     decisions are named as the edges: ``"1<-0"`` says what is on the edge from node 0 to node 1.
 
     Args:
-        channels: of the first stage; or several, to choose from.
-        cells: in each stage; likewise.
-        nodes: of a cell, input and output included.
-        operations: what an edge may be.
+        channels: the channels of the first stage; or several numbers to choose from.
+        cells: the number of cells in each stage; or several numbers to choose from.
+        nodes: the number of nodes of a cell, input and output included.
+        operations: the operations an edge may have.
 
     Raises:
         SpaceError: a number below its least, or an option without values.

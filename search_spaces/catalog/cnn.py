@@ -34,18 +34,18 @@ def cnn(
     and ResNet are points of it, and with larger options so are those networks in full size.
 
     Args:
-        stages: at most so many, at least one.
-        depth: at most so many blocks in a stage, at least one.
-        widths: the channels a stage may have.
+        stages: the largest number of stages; there is at least one.
+        depth: the largest number of blocks in a stage; there is at least one.
+        widths: the numbers of channels a stage may have.
         blocks: the kinds of blocks: ``plain``, ``residual``, ``bottleneck``, ``inception``.
-        kernels: sizes of the blocks' kernels, odd.
-        downsampling: how a stage may halve its input: ``none``, ``stride``, ``max``, ``overlapping``
+        kernels: the sizes of the blocks' kernels, odd.
+        downsampling: the ways of a stage to halve its input: ``none``, ``stride``, ``max``, ``overlapping``
             (3 x 3 max pooling), ``average``.
-        stem_widths: the channels the stem may have; None is ``widths``.
-        stem_kernels, stem_strides: of the stem's convolution.
-        dense_layers: at most so many fully connected layers at the end; 0 to average always.
-        dense_widths: the features they may have.
-        dense_grids: heights (and widths) of the grid to which the last map is averaged before them.
+        stem_widths: the numbers of channels the stem may have; None is ``widths``.
+        stem_kernels, stem_strides: the kernel sizes and strides of the stem's convolution.
+        dense_layers: the largest number of fully connected layers at the end; 0 to average always.
+        dense_widths: the numbers of features they may have.
+        dense_grids: the heights (and widths) of the grid to which the last map is averaged before them.
         dropouts: the dropout probabilities after them.
         activation: a name of `search_spaces.blocks.convolution.ACTIVATIONS`.
 

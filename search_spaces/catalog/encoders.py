@@ -21,14 +21,14 @@ def encoder(kind: Input, kinds: Names[str] | None = None) -> Space:
     """Encoders for one input: layers that keep its kind, as the streams of a backbone need them.
 
     Images: convolutional networks without dense layers, vision transformers, or the cell of NAS-Bench-201,
-    all giving maps. Series and texts: what `series` and `text` have, giving series. Vectors: dense layers.
-    All of a size that trains in minutes on a laptop, several times over as some patterns of sharing want it;
-    give larger ones yourself.
+    all answering maps. Series and texts: what `series` and `text` have, answering series. Vectors: dense
+    layers. All have a size that trains in minutes on a laptop, several times over as some patterns of sharing
+    want it; pass larger ones yourself.
 
     Args:
-        kind: of the input.
-        kinds: of encoders: ``cnn``, ``vit``, ``cell``; those of `series`; those of `text`; ``dense``. None:
-            all, but of images no cell, whose maps are large.
+        kind: the kind of the input.
+        kinds: the kinds of encoders: ``cnn``, ``vit``, ``cell``; those of `series`; those of `text`;
+            ``dense``. None: all, but of images no cell, whose maps are large.
 
     Raises:
         SpaceError: no kinds, or one that is not known.
@@ -61,7 +61,7 @@ def dense(*, layers: int = 3) -> Space:
     """Dense layers on vectors.
 
     Args:
-        layers: at most so many, at least one.
+        layers: the largest number of layers; there is at least one.
     """
     from search_spaces.blocks import Dense
 
@@ -76,7 +76,7 @@ def dense(*, layers: int = 3) -> Space:
 
 
 def _patches(image: Image) -> tuple[int, ...]:
-    """Sizes of patches that give from 4 to 8 in a row on the shorter side, as far as there are such."""
+    """Sizes of patches of which 4 to 8 lie in a row on the shorter side, as far as there are such."""
     side = min(image.height, image.width)
     fitting = tuple(size for size in (1, 2, 4, 7, 8, 14, 16, 32) if 4 <= side // size <= 8)
     return fitting or (max(1, side // 4),)

@@ -43,7 +43,7 @@ def recipe_for(signature: Signature, epochs: int = 12) -> Space:
 
     Args:
         signature: what networks must serve.
-        epochs: passes over the training data; fixed.
+        epochs: the number of passes over the training data; fixed.
     """
     options: dict[str, Any] = {"epochs": epochs}
     if len(signature.tasks) > 1 or len(signature.inputs) > 1:

@@ -13,7 +13,7 @@ def head(task: Task, *, positions: bool = True) -> Any:
     """Heads for a task: how features are pooled, a hidden layer or none, dropout; for tags also a CRF.
 
     Args:
-        task: of the signature.
+        task: the task that is served.
         positions: whether features come with positions, so that there is something to pool.
     """
     from search_spaces.blocks import CrfHead, DenseHead, GenerationHead, Head, RetrievalHead

@@ -24,11 +24,11 @@ def mlp(
     activation.
 
     Args:
-        layers: at most so many hidden layers, at least one.
-        widths: the features a hidden layer may have.
+        layers: the largest number of hidden layers; there is at least one.
+        widths: the numbers of features a hidden layer may have.
         dropouts: the dropout probabilities after a hidden layer.
-        tokens: ``mean`` or ``flatten``: what becomes of the embedded tokens of a text.
-        embedding_dim: features of an embedded token.
+        tokens: the fate of the embedded tokens of a text: ``mean`` or ``flatten``.
+        embedding_dim: the number of features of an embedded token.
 
     Any of these may be a hole of your own, such as ``widths=integer(16, 512, log=True)``.
 

@@ -26,18 +26,19 @@ def multimodal(
     """Networks for several modalities: encoders, the links that join them, and heads.
 
     Each input has an encoder. Links join them one after another, each what it taps of the streams, early or
-    late or not at all, and what the link before gave (as in Perez-Rua et al., MFAS, 2019). Early fusion, late
-    fusion and all between are points of it. Several tasks share streams and links as in `multitask`.
+    late or not at all, and the answer of the link before (as in Perez-Rua et al., MFAS, 2019). Early fusion,
+    late fusion and all between are points of it. Several tasks share streams and links as in `multitask`.
 
     Args:
         signature: the inputs and tasks.
-        links: at most so many, at least one.
-        operators: what a link may do: ``sum``, ``concat``, ``gate``, ``attend`` (cross-attention) or
+        links: the largest number of links; there is at least one.
+        operators: the operators of a link: ``sum``, ``concat``, ``gate``, ``attend`` (cross-attention) or
             ``lowrank`` (a tensor of low rank).
-        positions: how far along a stream a link may tap it, above 0 (its first stage) to 1 (its end).
-        widths: the features a link may give.
-        poolings: how a link may pool the positions of what it taps.
-        sharing, encoders, heads, options: of `multitask`.
+        positions: the places along a stream where a link may tap it, above 0 (its first stage) to 1 (its
+            end).
+        widths: the numbers of features of a link's answer.
+        poolings: the ways of a link to pool the positions of what it taps.
+        sharing, encoders, heads, options: the arguments of `multitask`.
 
     Raises:
         SpaceError: an option without values, another pattern or operator, or a name not in the signature.

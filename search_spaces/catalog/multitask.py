@@ -46,13 +46,15 @@ def multitask(
     Args:
         signature: the inputs and tasks.
         sharing: the patterns to choose from.
-        encoders: for some inputs a space of encoders in place of the catalog's, or kinds of those, such as
+        encoders: a space of encoders in place of the catalog's for some inputs, or kinds of those, such as
             ``["cnn", "cell"]``; see `encoder`.
-        levels: where on the way the tasks of a tree may part: so many places, the first before all stages.
-        experts: how many there may be in each stage, with ``routed``.
+        levels: the number of places on the way where the tasks of a tree may part, the first before all
+            stages.
+        experts: the numbers of experts there may be in each stage, with ``routed``.
         task_attention: whether tasks look at each other's features.
-        heads: for some tasks a head in place of the catalog's, a layer, maybe with holes.
-        links, operators, positions, widths, poolings: how several inputs are joined; as of `multimodal`.
+        heads: a layer, maybe with holes, in place of the catalog's head for some tasks.
+        links, operators, positions, widths, poolings: the arguments of `multimodal`, which say how several
+            inputs are joined.
 
     Raises:
         SpaceError: an option without values, another pattern or operator, or a name not in the signature.
@@ -96,7 +98,7 @@ def multitask(
 
 
 def _pooled(signature: Signature) -> bool:
-    """Whether heads may get positions: links give vectors, unless a task needs positions."""
+    """Whether heads may get positions: links answer vectors, unless a task needs positions."""
     if len(signature.inputs) == 1:
         (kind,) = signature.inputs.values()
         return not isinstance(kind, Vector)

@@ -35,13 +35,14 @@ def recipe(
     ``recipe(balancing=("equal", "uncertainty", "upgrad"))``.
 
     Args:
-        epochs: passes over the training data; fixed.
+        epochs: the number of passes over the training data; fixed.
         optimizer, schedule, batch_size, augmentation: the values to choose from.
         learning_rate: a value or a hole; from 1e-3 to 2e-2 on a logarithmic scale unless given.
         weight_decay: a value or a hole; from 1e-5 to 1e-1 on a logarithmic scale unless given.
         balancing, sampling, alignment: the values to choose from; the recipe's default unless given.
-        modality_dropout, tie, alignment_weight, orthogonality: values to choose from or a hole; likewise.
-        task_weights: by task, for the balancing ``static``; fixed.
+        modality_dropout, tie, alignment_weight, orthogonality: the values to choose from or a hole; the
+            recipe's default unless given.
+        task_weights: the weights of the tasks for the balancing ``static``; fixed.
 
     A plain value fixes what it stands for: ``recipe(optimizer="sgd", learning_rate=0.1)``.
 

@@ -30,17 +30,19 @@ def series(
 
     A convolution, residual or not, with its kernel, dilation and way to halve the length; an LSTM or a GRU,
     in one direction or in both. Plain CNNs, residual and dilated ones, stacked recurrent networks and
-    recurrent networks on convolutions are points of it. All stages give series.
+    recurrent networks on convolutions are points of it. All stages answer series.
 
     Args:
-        stages: at most so many, at least one.
-        widths: the features a stage may give; of two directions each gives half.
+        stages: the largest number of stages; there is at least one.
+        widths: the numbers of features a stage may have; each of two directions has half.
         kinds: the kinds of stages: ``conv``, ``lstm``, ``gru``.
-        kernels, dilations: of convolutions; kernels are odd.
-        pooling: how a convolution may halve the length after it: ``none``, ``max``, ``average``.
+        kernels, dilations: the sizes of the convolutions' kernels, which are odd, and their dilations.
+        pooling: the ways to halve the length after a convolution: ``none``, ``max``, ``average``.
         bidirectional: whether a recurrent stage reads backwards too.
-        normalisation: after a convolution, a name of `search_spaces.blocks.dense.NORMALISATIONS`.
-        activation: after a convolution, a name of `search_spaces.blocks.convolution.ACTIVATIONS`.
+        normalisation: the normalisation after a convolution, a name of
+            `search_spaces.blocks.dense.NORMALISATIONS`.
+        activation: the activation after a convolution, a name of
+            `search_spaces.blocks.convolution.ACTIVATIONS`.
         dropouts: the dropout probabilities after a stage.
 
     Any of these but ``kinds`` may be a hole of your own, such as ``widths=integer(8, 64, step=8)``.

@@ -27,20 +27,22 @@ def text(
 ) -> Space:
     """Encoders of texts: LSTM, GRU, convolutions and attention, DPCNN or transformer; depth and width open.
 
-    An embedding of the tokens, then stages of one kind, which give series: stacked recurrent layers;
+    An embedding of the tokens, then stages of one kind, which answer series: stacked recurrent layers;
     residual convolutions and self-attention after them; DPCNN's pyramid (Johnson and Zhang, 2017), whose
     blocks halve the length; or BERT's layers (Devlin et al., 2019) on tokens with their positions.
 
     Args:
         kinds: the kinds of encoders: ``lstm``, ``gru``, ``cnn``, ``dpcnn``, ``transformer``.
-        layers: at most so many stages after the embedding, at least one.
-        embedding_dims: the features of an embedded token, but for the transformer's, which are ``widths``.
-        widths: the features of a stage; of two directions each gives half. Every number of ``heads``
+        layers: the largest number of stages after the embedding; there is at least one.
+        embedding_dims: the numbers of features of an embedded token, but for the transformer's, which are
+            ``widths``.
+        widths: the numbers of features of a stage; each of two directions has half. Every number of ``heads``
             divides them.
         bidirectional: whether recurrent stages read backwards too.
-        kernels: sizes of the convolutions' kernels, odd.
-        heads: numbers of heads of attention.
-        mlp_ratios: features between a transformer layer's two linear ones, in multiples of the width.
+        kernels: the sizes of the convolutions' kernels, odd.
+        heads: the numbers of heads of attention.
+        mlp_ratios: the numbers of features between a transformer layer's two linear ones, in multiples of the
+            width.
         dropouts: the dropout probabilities after embedding and stages.
 
     Any of these but ``kinds`` may be a hole of your own, such as ``layers=choice(6, 12)``.

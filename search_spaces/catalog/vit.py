@@ -21,16 +21,16 @@ def vit(
     """Vision transformers for images of any size: patches, width, and heads and MLP ratio of every layer.
 
     Patches are embedded with their positions; layers with normalisation first; a last normalisation. All
-    stages give maps. The decisions are those of AutoFormer (Chen et al., AutoFormer: Searching Transformers
+    stages answer maps. The decisions are those of AutoFormer (Chen et al., AutoFormer: Searching Transformers
     for Visual Recognition, 2021), and the patch.
 
     Args:
-        layers: at most so many transformer layers, at least one.
-        widths: the features a patch may have; every number of ``heads`` divides them.
-        patch_sizes: heights (and widths) of a patch in pixels. A layer's cost grows with the fourth power of
-            how many patches there are in a row.
-        heads: numbers of heads of attention, of each layer.
-        mlp_ratios: features between a layer's two linear ones, in multiples of the width.
+        layers: the largest number of transformer layers; there is at least one.
+        widths: the numbers of features a patch may have; every number of ``heads`` divides them.
+        patch_sizes: the heights (and widths) of a patch in pixels. A layer's cost grows with the fourth power
+            of how many patches there are in a row.
+        heads: the numbers of heads of attention in a layer.
+        mlp_ratios: the numbers of features between a layer's two linear ones, in multiples of the width.
         dropouts: the dropout probabilities after patches, attention and linear layers.
 
     Any of these may be a hole of your own, such as ``layers=choice(6, 12)``.

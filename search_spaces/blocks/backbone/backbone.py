@@ -32,15 +32,15 @@ class Backbone(Composite):
     """Streams, what the tasks share of them, and the links that join them. Use it as a layer.
 
     Attributes:
-        streams: by input an encoder: layers that keep the kind of what they get (a map stays a map); each is
-            a stage with a tap.
-        tasks: by task what its head must receive, see `needs`.
-        sharing: ``{"kind": ...}``, a name of `search_spaces.blocks.backbone.patterns.PATTERNS`, with its
-            options.
-        links: where there are several streams, how they are joined, one link after another: ``taps`` (by
-            input how far along its stream, above 0 to 1, or None), ``operator`` (`OPERATORS`), ``width``, and
-            maybe ``pooling`` (``mean``, ``max`` or ``attention``).
-            Each also joins what the link before gave; the last takes the end of a stream that none tapped.
+        streams: the encoder of each input: layers that keep the kind of what they get (a map stays a map);
+            each is a stage with a tap.
+        tasks: what the head of each task must receive, see `needs`.
+        sharing: the pattern, ``{"kind": ...}`` with a name of
+            `search_spaces.blocks.backbone.patterns.PATTERNS`, and its options.
+        links: the links that join several streams, one after another. Each has ``taps`` (how far along the
+            stream of each input, above 0 to 1, or None), an ``operator`` (`OPERATORS`), a ``width``, and
+            maybe a ``pooling`` (``mean``, ``max`` or ``attention``). Each also joins the answer of the link
+            before; the last takes the end of a stream that none tapped.
         task_attention: whether each task also looks at the features of the others.
 
     Raises:

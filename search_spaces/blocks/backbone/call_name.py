@@ -24,12 +24,12 @@ class CallName:
     ``str`` writes it and `parse` reads it.
 
     Attributes:
-        stream: The input whose stream it is, or `LINK` or `ATTENTION`.
-        place: The number of the stage or link, from 1; None for what has no number.
-        owners: The tasks that own what is called; none: all tasks do.
-        expert: The number of the expert, from 1, of a stage that has several.
-        join: What joins owners at a stage: ``stitch``, ``mask``, ``route`` or ``beside``.
-        vector: Whether it is the vector that the call of this name is pooled to.
+        stream: the input whose stream it is, or `LINK` or `ATTENTION`.
+        place: the number of the stage or link, from 1; None for what has no number.
+        owners: the tasks that own what is called; none: all tasks do.
+        expert: the number of the expert, from 1, of a stage that has several.
+        join: what joins owners at a stage: ``stitch``, ``mask``, ``route`` or ``beside``.
+        vector: whether it is the vector that the call of this name is pooled to.
     """
 
     stream: str

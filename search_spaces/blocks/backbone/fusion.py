@@ -18,16 +18,16 @@ Links = Sequence[Mapping[str, Any]]
 def fuse(
     links: Links, needs: Mapping[str, str | None], wiring: Wiring, taps: Mapping[str, Taps]
 ) -> dict[str, str]:
-    """Wire the links. Returns the call of each task's feature.
+    """Wires the links. Returns the call of each task's feature.
 
     Tasks whose taps are the same calls share the link, as they share the stages. A task that needs the
     positions of an input keeps them through all links; who needs none goes along with such a task.
 
     Args:
         links: the links of a backbone of several streams.
-        needs: by task that is served from all streams the input whose positions it needs, or None.
-        wiring: where the streams are wired.
-        taps: by stream the taps of its stages.
+        needs: the input whose positions a task needs, or None, for each task served from all streams.
+        wiring: the wiring of the streams.
+        taps: the taps of each stream's stages.
     """
     bases = _bases(needs, taps)
     features: dict[str, str] = {}

@@ -30,10 +30,10 @@ class Link(nn.Module, ABC):
     """Joins its sources: by its operator, then layer normalisation and GELU.
 
     Args:
-        in_shapes: of one example of each source.
-        width: features of the answer.
-        keep: so many sources, the first ones, keep their positions, resized to those of the first; all others
-            are pooled over theirs. 0: the answer is a vector ``(N, width)``; else a sequence
+        in_shapes: the shape of one example of each source.
+        width: the number of features of the answer.
+        keep: the number of sources, the first ones, that keep their positions, resized to those of the first;
+            all others are pooled over theirs. 0: the answer is a vector ``(N, width)``; else a sequence
             ``(N, L, width)`` or a map ``(N, width, H, W)`` as the first source.
         pooling: ``mean``, ``max`` or ``attention``; see `Pooling`.
 
@@ -82,7 +82,8 @@ class Link(nn.Module, ABC):
 
         Args:
             aligned: the sources that keep positions as ``(N, P, F)``, and those pooled as ``(N, 1, F)``.
-            present: for each bool ``(N,)``, or None: all are there. What is not there is zeros.
+            present: the examples that have each source, bool ``(N,)``, or None: all do. What is not there is
+                zeros.
             values, given: the sources and their masks as they came.
         """
 
@@ -166,7 +167,7 @@ class Attend(Link):
     other sources are missing has something to attend to.
 
     Args:
-        heads: of the attention; the largest divisor of ``width`` up to this.
+        heads: the largest number of heads; there are as many as the largest divisor of ``width`` up to it.
     """
 
     pooled = 1
@@ -224,7 +225,7 @@ class LowRank(Link):
     bias of each factor is the 1 appended to its source; the factor of a missing source is 1.
 
     Args:
-        rank: of the tensor.
+        rank: the rank of the tensor.
     """
 
     def __init__(

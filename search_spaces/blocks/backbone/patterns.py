@@ -1,6 +1,6 @@
 """Patterns of sharing: how several tasks go through the stages of one stream.
 
-A pattern wires a stream and gives for each stage the tap of each task. What the patterns have in common: the
+A pattern wires a stream and returns the tap of each task at each stage. What the patterns have in common: the
 stages are the same, only who owns their weights and what flows between the owners differs.
 """
 
@@ -15,15 +15,15 @@ from search_spaces.blocks.backbone.wiring import Wiring
 from search_spaces.nodes import Layer
 
 Taps = list[dict[str, str]]
-"""For each stage the call that gives its tap, by task."""
+"""The calls whose answers are the taps: for each stage by task."""
 
 
 class Extras:
     """What a pattern asks of the losses; see `Graph`.
 
     Attributes:
-        ties: groups of parts that are copies of one stage.
-        private: for each task, at each stage the shared and the private call.
+        ties: the groups of parts that are copies of one stage.
+        private: the shared and the private call of each task at each stage.
     """
 
     def __init__(self) -> None:

@@ -27,8 +27,8 @@ class Stitch(nn.Module):
     Misra et al., Cross-stitch Networks for Multi-task Learning, 2016, equation 1; its initial values.
 
     Args:
-        in_shapes: of one example of each task's stream, all equal, the own first.
-        own: what is taken of the own stream to begin with; the others share the rest.
+        in_shapes: the shape of one example of each task's stream, all equal, the own first.
+        own: the share of the own stream to begin with; the others share the rest.
     """
 
     def __init__(self, in_shapes: Sequence[Sequence[int]], own: float = 0.9) -> None:
@@ -54,7 +54,8 @@ class TaskMask(nn.Module):
     with a normalisation and ReLU between, then a sigmoid, times the shared feature.
 
     Args:
-        in_shapes: of one example of the shared feature, and of the task's feature one stage before if any.
+        in_shapes: the shapes of one example of the shared feature, and of the task's feature one stage before
+            if there is one.
     """
 
     def __init__(self, in_shapes: Sequence[Sequence[int]]) -> None:
@@ -86,7 +87,8 @@ class Route(nn.Module):
     equations 6 and 7; here at every stage, as in routing networks.
 
     Args:
-        in_shapes: of one example of the stage's input and of each expert's answer, the latter all equal.
+        in_shapes: the shapes of one example of the stage's input and of each expert's answer, the latter all
+            equal.
     """
 
     def __init__(self, in_shapes: Sequence[Sequence[int]]) -> None:
@@ -106,7 +108,7 @@ class TaskAttention(nn.Module):
     """Task-level attention: to a task's feature is added what it finds in those of all tasks.
 
     Args:
-        in_shapes: of one example of each task's feature, the own first.
+        in_shapes: the shape of one example of each task's feature, the own first.
     """
 
     def __init__(self, in_shapes: Sequence[Sequence[int]]) -> None:

@@ -1,6 +1,6 @@
 """Linear chains of tags: their partition function, marginals and best path, for batches with padding.
 
-A chain gives a sequence of tags the score ``start[y_1] + sum_t emissions[t, y_t] + sum_t transitions[y_t-1,
+The score of a sequence of tags is ``start[y_1] + sum_t emissions[t, y_t] + sum_t transitions[y_t-1,
 y_t] + end[y_n]`` over its n real positions (Lafferty, McCallum and Pereira 2001).
 """
 
@@ -39,10 +39,10 @@ class Sums:
     """Sums over all sequences of tags.
 
     Attributes:
-        log_partition: ``(N,)``, log of the summed exponentials of the scores; 0 where nothing is real.
-        marginals: ``(N, L, T)``, probability of each tag at each position; 0 where the position is not real.
-        pairs: ``(T, T)``, over the examples the weighted sum of expected numbers of each transition.
-        first, last: bool ``(N, L)``, the first and the last real position.
+        log_partition: the log of the summed exponentials of the scores, ``(N,)``; 0 where nothing is real.
+        marginals: the probability of each tag at each position, ``(N, L, T)``; 0 where it is not real.
+        pairs: the expected number of each transition, ``(T, T)``, in a weighted sum over the examples.
+        first, last: the first and the last real position, bool ``(N, L)``.
     """
 
     log_partition: Tensor
@@ -59,8 +59,8 @@ def sum_over_tags(scores: Scores, weights: Tensor | None = None) -> Sums:
     Both directions go in one loop over the positions, in which all is one product of matrices for each.
 
     Args:
-        scores: minus infinity forbids a tag at a position.
-        weights: ``(N,)``, of each example in ``pairs``; None: 1.
+        scores: the scores; minus infinity forbids a tag at a position.
+        weights: the weight of each example in ``pairs``, ``(N,)``; None: 1.
     """
     emissions, real = scores.emissions.float(), scores.real
     length = emissions.shape[1]
@@ -156,8 +156,8 @@ def negative_log_likelihood(scores: Scores, allowed: Tensor) -> Tensor:
     It can be differentiated once.
 
     Args:
-        scores: of all sequences.
-        allowed: bool ``(N, L, T)``, at least one tag at each position.
+        scores: the scores of all sequences.
+        allowed: the tags that are allowed, at least one at each position; bool ``(N, L, T)``.
     """
     answer: Tensor = _NegativeLogLikelihood.apply(  # type: ignore[no-untyped-call]
         scores.emissions, scores.transitions, scores.start, scores.end, scores.real, allowed

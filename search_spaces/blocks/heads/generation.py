@@ -21,8 +21,8 @@ def text_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Mean cross entropy of the tokens `written`.
 
     Args:
-        logits: ``(N, length, vocabulary)``.
-        target: int64 ``(N, length)``.
+        logits: the logits of each token, ``(N, length, vocabulary)``.
+        target: the texts, int64 ``(N, length)``.
     """
     counts = written(target)
     losses = F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none")
@@ -37,9 +37,9 @@ class GenerationHead(nn.Module):
 
     Args:
         task: a `Generation`.
-        shape: shape of one example's features: a vector, a sequence or a map.
-        hidden: units of the GRU, and features of an embedded token.
-        dropout: before the last layer.
+        shape: the shape of one example's features: a vector, a sequence or a map.
+        hidden: the number of units of the GRU, and of features of an embedded token.
+        dropout: the probability that a feature is left out before the last layer in training.
 
     Raises:
         BuildError: a task of another kind, or features of no such shape.

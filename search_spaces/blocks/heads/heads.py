@@ -1,7 +1,7 @@
 """Heads: from a body's features to the answer of one task.
 
 A head is made as ``head(task, shape, **options)``, its options being what a space may search, and answers
-``head(features, mask)``. A head whose loss is no function of its answer alone has a method
+``head(features, mask)``. A head whose loss needs more than its answer has a method
 ``loss(features, target, mask)`` too; for the others see `workers.training.metrics.task_loss`.
 """
 
@@ -25,13 +25,13 @@ class Head(nn.Module):
     every position of a sequence.
 
     Args:
-        task: what to answer.
-        shape: shape of one example's features, without the batch axis.
+        task: the task to answer.
+        shape: the shape of one example's features, without the batch axis.
         pooling: ``mean``, ``max`` or ``attention``; see `Pooling`.
-        hidden: units of a layer before the last; 0: none.
-        dropout: before the last layer.
-        length: positions that tagging answers, from the nearest ones where features have fewer; None: as
-            many as the features have.
+        hidden: the number of units of a layer before the last; 0: no such layer.
+        dropout: the probability that a feature is left out before the last layer in training.
+        length: the number of positions that tagging answers, from the nearest ones where features have fewer;
+            with None as many as the features have.
 
     Raises:
         BuildError: features of no such shape, or a task of another kind.
@@ -73,9 +73,9 @@ class DenseHead(nn.Module):
 
     Args:
         task: a `DenseMap`.
-        shape: ``(C, H, W)``, shape of one example's features.
-        hidden: channels of a layer before the last; 0: none.
-        dropout: chance of a whole channel to be dropped before the last layer.
+        shape: the shape of one example's features, ``(C, H, W)``.
+        hidden: the number of channels of a layer before the last; 0: no such layer.
+        dropout: the probability that a whole channel is left out before the last layer in training.
 
     Raises:
         BuildError: features of another shape, or a task of another kind.

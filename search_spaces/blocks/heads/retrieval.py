@@ -23,9 +23,10 @@ def contrastive_loss(query: Tensor, gallery: Tensor, target: Tensor, scale: Tens
     distribution over the matches (Khosla et al. 2020, equation 2; with one match each, CLIP's loss).
 
     Args:
-        query, gallery: ``(N, F)``, of length 1; the two of a row match, so do those of rows of equal target.
-        target: int64 ``(N,)``, items.
-        scale: 1 / temperature.
+        query, gallery: the embeddings, ``(N, F)``, each of length 1. The two of a row match, and so do those
+            of rows of equal target.
+        target: the items, int64 ``(N,)``.
+        scale: the inverse of the temperature.
     """
     with full_precision(query):
         scores = scale * query.float() @ gallery.float().T
@@ -40,9 +41,9 @@ class RetrievalHead(nn.Module):
 
     Args:
         task: a `Retrieval`.
-        shape: shapes of one example's two features, both vectors: of the query and of the gallery.
-        hidden: units of a layer before the last of each; 0: none.
-        dropout: before the last layers.
+        shape: the shapes of one example's two features, both vectors: the query's and the gallery's.
+        hidden: the number of units of a layer before the last of each; 0: no such layer.
+        dropout: the probability that a feature is left out before the last layers in training.
 
     Raises:
         BuildError: features of other shapes, or a task of another kind.

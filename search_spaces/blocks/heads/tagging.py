@@ -17,15 +17,15 @@ class CrfHead(nn.Module):
     A linear-chain conditional random field (Lafferty, McCallum and Pereira 2001; Lample et al. 2016, section
     2.2). In training mode it answers the scores of each position (logits of their own, as `Head` does); in
     evaluation mode the logarithms of the tags' marginal probabilities given the whole sequence, whose largest
-    is the likeliest tag of a position. `decode` gives the likeliest sequence as a whole.
+    is the likeliest tag of a position. `decode` returns the likeliest sequence as a whole.
 
     Args:
         task: a `Tagging`.
-        shape: ``(length, features)``, shape of one example's features.
-        hidden: units of a layer before the last; 0: none.
-        dropout: before the last layer.
-        length: positions to answer, from the nearest ones where features have fewer; None: as many as the
-            features have.
+        shape: the shape of one example's features, ``(length, features)``.
+        hidden: the number of units of a layer before the last; 0: no such layer.
+        dropout: the probability that a feature is left out before the last layer in training.
+        length: the number of positions to answer, from the nearest ones where features have fewer; None: as
+            many as the features have.
 
     Raises:
         BuildError: features of another shape, or a task of another kind.
@@ -63,10 +63,10 @@ class CrfHead(nn.Module):
         """Minus the log likelihood of the tags that are known, for each of them.
 
         Args:
-            features: ``(N, L', F)``.
-            target: int64 ``(N, L)``. Tags that are not known (-100) are summed over; a position that is not
-                real has none, whatever stands there.
-            mask: bool ``(N, L')``; None: all are real.
+            features: the features, ``(N, L', F)``.
+            target: the tags, int64 ``(N, L)``. Tags that are not known (-100) are summed over; a position
+                that is not real has none, whatever stands there.
+            mask: the real positions, bool ``(N, L')``; None: all are real.
         """
         scores = self._scores(features, mask)
         known = (target != IGNORED) & scores.real
