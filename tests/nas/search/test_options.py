@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from nas import Search, maximize
 from nas.cli import app
-from nas.cluster.job import job
+from nas.cluster.job import cluster_job
 from nas.commands.options import given_options
 from nas.commands.search import check_told_once, search
 from nas.description import Budget, Description
@@ -87,7 +87,7 @@ def test_what_is_written_on_the_command_line_is_read_as_the_option_means_it() ->
 def test_a_job_is_written_as_the_command_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     written: dict[str, Any] = {"from_": ["old", "older"], "input_": ["left"], "reuse": True, "trials": 7}
-    command = job("search", None, dict.fromkeys(PARAMETERS) | written, name="mine").command
+    command = cluster_job("search", None, dict.fromkeys(PARAMETERS) | written, name="mine").command
     read: dict[str, Any] = {}
 
     def seen(**options: Any) -> None:
