@@ -112,8 +112,8 @@ class Controller(ABC):
         return proposal
 
     @final
-    def tell(self, proposal: Proposal, values: Mapping[str, float] | None) -> Outcome:
-        """Learns how a proposal did, and returns how it was judged.
+    def tell(self, proposal: Proposal, values: Mapping[str, float] | None) -> None:
+        """Learns how a proposal did.
 
         Args:
             proposal: a proposal of this controller or from elsewhere (an older search, a person).
@@ -126,14 +126,22 @@ class Controller(ABC):
         """
         if not isinstance(proposal, Proposal):
             raise ControllerError(f"tell: expected a Proposal, got {proposal!r}")
-        outcome = judge(values, self.objectives, self.limits)
+        self.take(proposal, judge(values, self.objectives, self.limits))
+
+    @final
+    def take(self, proposal: Proposal, outcome: Outcome) -> None:
+        """Learns how a proposal did that was judged already, by the objectives and limits of this controller.
+
+        Args:
+            proposal: a proposal as for `tell`.
+            outcome: how its values were judged.
+        """
         asked = self._in_flight.get(proposal.number)
         if asked is not None and asked.architecture.id == proposal.architecture.id:
             del self._in_flight[proposal.number]
         self._guard.note(proposal.architecture.id)
         self._num_told += 1
         self._learn(proposal, outcome)
-        return outcome
 
     @final
     def adopt(self, proposal: Proposal) -> None:

@@ -73,6 +73,7 @@ class Planner:
             values: its values as for `Controller.tell`; None: it failed.
             trained: whether it was trained, to its end or its failure, and not answered in some other way.
         """
-        outcome = self.controller.tell(proposal, values)
+        outcome = judge(values, self.controller.objectives, self.controller.limits)
+        self.controller.take(proposal, outcome)
         if trained and values is not None and self.fidelity.max_epochs is not None:
             self.fidelity.record(proposal.number, self.fidelity.max_epochs, outcome)

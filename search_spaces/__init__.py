@@ -39,6 +39,7 @@ package does not import torch. From the roof down, each room imports only those 
   rebuilt.
 - `holes`, `ranges`: the decisions, `choice`, `integer` and `real`.
 - `signature`, `tasks`, `inputs`: what networks serve.
+- `plugins`: catalogs of what can be asked for by name, ours and installed packages'.
 - `errors`: every error of the project that is meant for people.
 
 Data pass downhill: nodes with holes, from the `catalog` or written by you -> `Space` -> `fill` ->

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -157,8 +158,6 @@ class Architecture:
 
     def _repr_html_(self) -> str:
         """What notebooks show: the picture in text."""
-        from html import escape
-
         return f"<pre>{escape(self.draw())}</pre>"
 
     def to_json(self) -> str:

@@ -23,7 +23,7 @@ class Task:
 
         @property
         def outputs(self) -> int:
-            """The number of values a head answers for one example; for one position, where it answers each."""
+            """The number of values that a head answers for one example, or for one position of it."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -133,7 +133,8 @@ class DenseMap(Task):
 
     Attributes:
         discrete: whether each point has one of ``outputs`` classes: targets int64 ``(N, height, width)`` with
-            -100 ignored, a model answers logits. Else ``outputs`` real numbers: float targets, shaped as answers.
+            -100 ignored, a model answers logits. Else ``outputs`` real numbers: float targets of the
+            shape of the answers.
     """
 
     outputs: int

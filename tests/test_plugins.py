@@ -31,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the package of the examples is installed."""
     folder = tmp_path_factory.mktemp("site")
     install_example(folder)
-    install(folder, "here-package", "1.1", {"nasforge.executors": {"here": "workers.inline:Inline"}})
+    install(folder, "here-package", "1.1", {"nasforge.executors": {"elsewhere": "workers.inline:Inline"}})
     return folder
 
 
@@ -42,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("problems", "spirals"),
         ("spaces", "sine_mlp"),
         ("trackers", "jsonl"),
-        ("executors", "here"),
+        ("executors", "elsewhere"),
     ],
 )
 def test_what_a_package_offers_is_listed_with_its_package(
@@ -56,7 +56,7 @@ def test_what_a_package_offers_is_listed_with_its_package(
 
 @pytest.mark.end_to_end
 def test_a_search_by_names_of_a_package_is_run_resumed_and_loaded(site: Path, tmp_path: Path) -> None:
-    options = ("--executor", "here", "--track", "jsonl:told.jsonl", "--store", "s.db", "--without-plain")
+    options = ("--executor", "elsewhere", "--track", "jsonl:told.jsonl", "--store", "s.db", "--without-plain")
     done = run_with(site, "nas", "search", *SEARCH, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     with Store(tmp_path / "s.db") as store:
