@@ -188,7 +188,7 @@ def repeat(block: Any, times: int | tuple[int, int] | Integer | Choice) -> Repea
 
 
 def size(axis: int) -> Size:
-    """Returns what stands for the size of a layer's input along ``axis``; 0 is the batch."""
+    """Returns what stands for the size of a layer's input along ``axis`` (0: the batch) in its arguments."""
     if not isinstance(axis, int):
         raise SpaceError(f"size({axis!r}): expected an axis number")
     return Size(axis)

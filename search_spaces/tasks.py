@@ -23,7 +23,7 @@ class Task:
 
         @property
         def outputs(self) -> int:
-            """The number of values that a head answers for one example, or for one position of it."""
+            """The number of values in an answer to one example; to one position, where it answers each."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -133,8 +133,8 @@ class DenseMap(Task):
 
     Attributes:
         discrete: whether each point has one of ``outputs`` classes: targets int64 ``(N, height, width)`` with
-            -100 ignored, a model answers logits. Else ``outputs`` real numbers: float targets of the
-            shape of the answers.
+            -100 ignored, a model answers logits. Else ``outputs`` real numbers: float targets, shaped as
+            answers.
     """
 
     outputs: int

@@ -156,7 +156,7 @@ def identities_elsewhere(makes: Sequence[Make], count: int) -> list[list[str]]:
 
 
 def random_inputs(signature: Signature, count: int) -> dict[str, Tensor]:
-    """Returns a batch of ``count`` examples: random numbers, and texts from an empty one to a full one."""
+    """Returns a batch: numbers at random; texts of different lengths, the first one empty."""
     inputs = {}
     for name, kind in signature.inputs.items():
         if isinstance(kind, Tokens):
