@@ -113,7 +113,7 @@ def _run(
         until = min(job.until or recipe.epochs, recipe.epochs)
         random_state = IsolatedRandomState(job.seed, device)
         with random_state:
-            network = _build(job, data)
+            network = _build(job, data, counted=group.leads)
     inherited = {} if job.initial is None else _inherit(network, job.initial, log)
     progress = TrialProgress(job, network, until, deadline, log)
     trained = train(
@@ -168,8 +168,11 @@ def _inherit(network: nn.Module, initial: bytes, log: TrialLog) -> dict[str, flo
     return {"inherited_tensors": float(count)}
 
 
-def _build(job: Job, data: Problem) -> nn.Module:
+def _build(job: Job, data: Problem, *, counted: bool) -> nn.Module:
+    """Returns the network of a job; where its costs are wanted, one dry run serves them and the network."""
     try:
+        if counted:
+            job.architecture.cost(data.signature)
         return job.architecture.build(data.signature)
     except (Exception, SystemExit) as error:
         if isinstance(error, BuildError) or reason_of(error) == "out_of_memory":
