@@ -61,7 +61,8 @@ def problem_of(description: Description, search: str, problem: Problem | None) -
         if description.problem not in catalog:
             raise SearchError(
                 f"search {search!r}: its problem {description.problem!r} is your own: "
-                "pass it on (problem=), or the file that describes the search (--file my_search.py)"
+                "pass it on (problem=), or the file that describes the search (--file my_search.py); "
+                "or it is of a package that is not installed here"
             )
         problem = load(description.problem, **description.options)
     if not isinstance(problem, Problem):

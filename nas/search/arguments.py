@@ -236,7 +236,8 @@ def arguments_of(record: SearchRecord, modules: Iterable[Callable[..., Any]] | N
         if came not in known:
             raise SearchError(
                 f"search {record.name!r}: its {kind} {came!r} is your own: "
-                "go on with the file that describes the search (nas resume my_search.py)"
+                "go on with the file that describes the search (nas resume my_search.py); "
+                "or it is of a package that is not installed here"
             )
 
     check("problem", found.problem, problems.catalog)
