@@ -1,4 +1,4 @@
-"""What of the contracts is left out of the quick part: long laws over what thinks long.
+"""What of the contracts is left out of the quick part: laws that take long, above all over what thinks long.
 
 A law is a method that all subclasses of a contract inherit, so the marks of one subclass are put on here.
 """
@@ -26,11 +26,16 @@ OVER_ALL_SPACES = {
 }
 """Laws of which thinkers show one space in the quick part."""
 
+OF_OTHER_PROCESSES = "test_identities_are_the_same_in_every_process"
+"""Its law is also in `tests/test_what_was_before.py`: identities are those of a file that another process wrote."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     """Marks the long tests of controllers, before those without a mark are counted as quick."""
     for item in items:
+        if item.path.parent.name == "contracts" and getattr(item, "originalname", "") == OF_OTHER_PROCESSES:
+            item.add_marker("slow")
         if item.path.name == "test_controllers.py" and item.cls is not None:
             mark = _mark(item.cls.__name__, item.originalname, getattr(item, "callspec", None))
             if mark:

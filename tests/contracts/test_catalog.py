@@ -62,7 +62,7 @@ class TestCatalog(SpaceContract):
     @pytest.fixture(params=["few", pytest.param("many", marks=pytest.mark.slow)])
     def samples(self, name: str, request: pytest.FixtureRequest) -> int:
         many = 30 if name in ("multitask", "multimodal") else 200
-        return 10 if request.param == "few" else many
+        return 5 if request.param == "few" else many
 
     @pytest.fixture
     def least_size(self) -> int:

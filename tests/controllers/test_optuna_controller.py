@@ -57,7 +57,9 @@ def drive(controller: OptunaController, steps: int) -> list[Any]:
     return events
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    "sampler", [pytest.param(name, marks=[pytest.mark.slow] * (name == "gp")) for name in SAMPLERS]
+)
 def test_every_sampler_keeps_the_laws_and_quiet(sampler: str, capfd: pytest.CaptureFixture[str]) -> None:
     def make() -> OptunaController:
         return OptunaController(SPACE, maximize("x"), sampler=sampler, limits=at_most("y", 1.0), seed=3)

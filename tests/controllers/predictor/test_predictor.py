@@ -270,6 +270,7 @@ def test_it_beats_random_search_on_options_that_interact() -> None:
     assert min(ours) > max(random_best)
 
 
+@pytest.mark.slow
 def test_many_in_flight_cost_little_and_are_all_different() -> None:
     space = Space([choice(*OPTIONS) for _ in range(6)])
 

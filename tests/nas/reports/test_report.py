@@ -34,6 +34,7 @@ def shown(text: str) -> dict[str, Any]:
     return dict(json.loads(found[1]))
 
 
+@pytest.mark.slow
 def test_a_page_is_one_file_that_names_no_other_place(store: Store) -> None:
     record(store, 30)
     text = page(content(store))

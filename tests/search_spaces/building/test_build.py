@@ -210,6 +210,7 @@ def test_networks_are_built_in_several_threads_at_once() -> None:
         assert architecture.cost(IMAGE).num_params == sum(p.numel() for p in network.parameters())
 
 
+@pytest.mark.slow
 def test_architectures_of_classes_of_a_script_travel_by_cloudpickle(tmp_path) -> None:
     script = """
         import random, sys, cloudpickle

@@ -166,7 +166,13 @@ def test_training_beyond_its_seconds_is_a_timeout() -> None:
 # --- several tasks and modalities ---
 
 
-@pytest.mark.parametrize("balancing", [*get_args(LossMethod), *METHODS])
+@pytest.mark.parametrize(
+    "balancing",
+    [
+        pytest.param(method, marks=[pytest.mark.slow] * (method not in ("equal", "uncertainty", "upgrad")))
+        for method in (*get_args(LossMethod), *METHODS)
+    ],
+)
 def test_every_balance_learns_with_half_of_the_labels_and_a_third_of_the_modalities_gone(
     balancing: str,
 ) -> None:

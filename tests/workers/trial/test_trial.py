@@ -80,6 +80,7 @@ def test_a_trial_that_breaks_off_ends_as_one_that_does_not(
     assert finished(events).log == "goes on after epoch 3\n"
 
 
+@pytest.mark.slow
 def test_a_trial_whose_process_is_killed_ends_as_one_that_is_not(
     job: Job, folder: CheckpointFolder, whole: dict[int, list[object]]
 ) -> None:
