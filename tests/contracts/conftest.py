@@ -27,7 +27,7 @@ OVER_ALL_SPACES = {
 """Laws of which thinkers show one space in the quick part."""
 
 OF_OTHER_PROCESSES = "test_identities_are_the_same_in_every_process"
-"""Its law is also in `tests/test_what_was_before.py`: identities are those of a file that another process wrote."""
+"""Its law is also in `tests/test_what_was_before.py`: identities are those that a file has."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -102,7 +102,8 @@ with Store(sys.argv[1]) as store:
 """
 
 
-@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
 def test_a_writer_that_is_killed_leaves_a_whole_store_with_all_that_was_acknowledged(
     url: str, tmp_path: Path
 ) -> None:
