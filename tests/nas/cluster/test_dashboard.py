@@ -183,6 +183,7 @@ def test_a_search_of_ones_own_modules_is_submitted_watched_stopped_and_gone_on_w
     assert [trial for trial in after if trial.number in {one.number for one in before}] == before
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_a_job_that_succeeds_is_kept_in_the_home_of_the_head_and_one_that_fails_says_why(head: Head) -> None:
     tiny = ["--space", "mlp", "--trials", 2, "--epochs", 1, "--executor", "inline"]
@@ -196,6 +197,7 @@ def test_a_job_that_succeeds_is_kept_in_the_home_of_the_head_and_one_that_fails_
     assert "no executor named 'cloud'" in head.nas("status", "wrong")
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_a_search_in_postgresql_is_read_from_outside_stopped_and_gone_on_with(
     head: Head, postgres: str
@@ -216,6 +218,7 @@ def test_a_search_in_postgresql_is_read_from_outside_stopped_and_gone_on_with(
     assert complete(store, "team") == before + 2
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_a_search_from_within_the_cluster_joins_it(head: Head) -> None:
     address = f"127.0.0.1:{head.port}"
