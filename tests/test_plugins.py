@@ -35,6 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.end_to_end
 @pytest.mark.parametrize(
     ("what", "name"),
     [
@@ -93,6 +94,7 @@ def test_layers_of_a_package_are_known_in_a_fresh_process(site: Path, tmp_path: 
     assert "unknown layer 'nasforge_example.sine.Sine'" in without.stderr
 
 
+@pytest.mark.end_to_end
 def test_a_broken_package_is_a_warning_that_names_it(site: Path, tmp_path: Path) -> None:
     broken = tmp_path / "site"
     install_example(broken)
@@ -110,6 +112,7 @@ def test_a_broken_package_is_a_warning_that_names_it(site: Path, tmp_path: Path)
     assert asked.stderr.startswith("error: controller 'broken' of broken-package 0.3 cannot be loaded")
 
 
+@pytest.mark.end_to_end
 def test_what_is_no_controller_is_refused_by_its_package(tmp_path: Path) -> None:
     site = tmp_path / "site"
     install(site, "odd-package", "1", {"nasforge.controllers": {"odd": "json:dumps"}})
@@ -119,6 +122,7 @@ def test_what_is_no_controller_is_refused_by_its_package(tmp_path: Path) -> None
     assert "expected a subclass of controllers.Controller" in asked.stderr
 
 
+@pytest.mark.end_to_end
 def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     site = tmp_path / "site"
     install_example(site)
@@ -147,6 +151,7 @@ except SearchError as error:
 """
 
 
+@pytest.mark.end_to_end
 def test_a_submitted_search_pins_the_packages_whose_names_it_uses(site: Path, tmp_path: Path) -> None:
     def pins(controller: str, file: str = "") -> str:
         done = run_with(site, "-c", PINS, file, controller, cwd=tmp_path)

@@ -92,6 +92,7 @@ def test_a_wrong_shape_fails(module: str) -> None:
         WRONG[module]()
 
 
+@pytest.mark.slow
 def test_outside_of_tests_nothing_is_checked() -> None:
     program = f"""
 import importlib, sys

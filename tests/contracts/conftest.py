@@ -17,13 +17,12 @@ LONG_LAWS = {
     "test_learners_propose_better_networks_over_time",
     "test_renaming_holes_and_options_changes_nothing_but_names",
     "test_several_objectives_and_limits_together",
-}
-OVER_ALL_SPACES = {
-    "test_asks_never_wait_for_results",
+    # over a record of two hundred steps
     "test_no_network_is_proposed_twice",
     "test_replay_restores_it_with_many_asks_in_flight",
     "test_the_same_seed_and_calls_give_the_same_proposals",
 }
+OVER_ALL_SPACES = {"test_asks_never_wait_for_results"}
 """Laws of which thinkers show one space in the quick part."""
 
 OF_OTHER_PROCESSES = "test_identities_are_the_same_in_every_process"
@@ -34,7 +33,7 @@ OF_OTHER_PROCESSES = "test_identities_are_the_same_in_every_process"
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     """Marks the long tests of controllers, before those without a mark are counted as quick."""
     for item in items:
-        if item.path.parent.name == "contracts" and getattr(item, "originalname", "") == OF_OTHER_PROCESSES:
+        if getattr(item, "originalname", "") == OF_OTHER_PROCESSES:
             item.add_marker("slow")
         if item.path.name == "test_controllers.py" and item.cls is not None:
             mark = _mark(item.cls.__name__, item.originalname, getattr(item, "callspec", None))

@@ -67,6 +67,7 @@ class TestSmall(SpaceContract):
         return 8
 
 
+@pytest.mark.slow
 def test_a_space_that_differs_between_processes_is_seen() -> None:
     (there,) = identities_elsewhere([unsteady], 20)
     assert there != [architecture.id for architecture in sampled(unsteady(), 20)]

@@ -41,6 +41,7 @@ class TestMine(ControllerContract):
 '''
 
 
+@pytest.mark.slow
 def test_a_controller_of_another_package_is_held_to_the_laws_by_a_subclass(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(OUTSIDE)
     run = subprocess.run(

@@ -179,6 +179,7 @@ def test_a_search_is_found_by_its_name_and_its_space_in_the_store(search: Search
         nas.to_optuna("nobody", store=search.store)
 
 
+@pytest.mark.slow
 def test_it_goes_into_a_storage_once_under_a_name(search: Search, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/optuna.db"
     nas.to_optuna(search, storage=url)

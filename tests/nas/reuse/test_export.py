@@ -219,7 +219,7 @@ def test_python_files_answer_as_their_networks_in_a_process_without_this_project
     assert json.loads(run.stdout) == wanted
 
 
-@each_name(QUICK)
+@each_name(set())
 def test_a_python_file_says_what_it_is_and_names_nothing_that_it_lacks(name: str, folders: Any) -> None:
     text = (folders(name, "python") / "network.py").read_text()
     one = sample(name)
@@ -443,7 +443,8 @@ class Counting(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "format", [pytest.param(name, marks=[pytest.mark.slow] * (name == "python")) for name in FORMATS]
+    "format",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in ("python", "onnx"))) for name in FORMATS],
 )
 def test_an_export_that_answers_otherwise_is_refused_and_leaves_what_was_there(
     format: str, tmp_path: Path

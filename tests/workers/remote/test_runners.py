@@ -34,6 +34,7 @@ print(problem.name, len(problem.train), type(end).__name__)
 """
 
 
+@pytest.mark.slow
 def test_a_worker_needs_not_the_module_that_loaded_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,8 @@ from workers.training.training import train
 from workers.trial import trial
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
 def test_digits_reach_98_percent_of_test_accuracy_with_the_default_recipe(seed: int) -> None:
     def convolution(channels: int) -> list[object]:
         wide = layer(nn.Conv2d, out_channels=channels, kernel_size=3, padding=1)
