@@ -12,10 +12,9 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 from scipy import linalg, optimize
 
-Floats = NDArray[np.float64]
+Floats = np.ndarray  # no NDArray: from NumPy 2.5 on that is an alias, and jaxtyping takes classes alone
 
 JITTER = 1e-6
 BOUND = 4.0  # hyper-parameters stay within so many prior standard deviations

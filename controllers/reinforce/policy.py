@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
+# no NDArray: from NumPy 2.5 on that is an alias, and jaxtyping takes classes alone
+Floats = np.ndarray
+Integers = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
