@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from jaxtyping import install_import_hook
@@ -19,23 +20,45 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 
 LONGER = ("slow", "cluster", "end_to_end", "soak")
 
+ON_RAY = (
+    "tests/contracts/test_executors.py",
+    "tests/test_plugins.py",
+    "tests/workers/pool/",
+    "tests/workers/trial/test_pausing.py",
+    "tests/workers/tune/",
+)
+"""The files and folders whose tests use the one Ray."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the quick part, and says which tests stay together where several processes share them (``-n``).
+    """Marks what starts Ray, and the quick part: the tests without any mark that keeps them out of it."""
+    for item in items:
+        if "ray_cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker("cluster")
+            assert item.nodeid.startswith(ON_RAY), f"{item.path} uses Ray: ON_RAY does not name it"
+        if not any(item.get_closest_marker(name) for name in LONGER):
+            item.add_marker("quick")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Says which tests stay together where several processes share them (``-n``).
 
     All that use the one Ray go to one process. The tests of another file stay together, too: what they share,
-    maybe a cluster of their own, is made once. Soak tests run for long: only those on a cluster share one.
+    maybe a cluster of their own, is made once. Benchmarks share nothing. (The groups that pytest-xdist has
+    marks for are not kept by its version 3.8 with pytest 9.2.)
     """
-    for item in items:
-        on_ray = "ray_cluster" in getattr(item, "fixturenames", ())
-        if on_ray:
-            item.add_marker("cluster")
-        marks = {mark.name for mark in item.iter_markers()}
-        if marks.isdisjoint(LONGER):
-            item.add_marker("quick")
-        if "soak" not in marks or "cluster" in marks:
-            item.add_marker(pytest.mark.xdist_group("ray" if on_ray else str(item.path)))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneRay(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            if file.endswith("test_benchmarks.py"):
+                return nodeid
+            return "ray" if file.startswith(ON_RAY) else file
+
+    return OneRay(config, log)
 
 
 @pytest.fixture(scope="session")

