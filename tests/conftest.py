@@ -22,7 +22,6 @@ LONGER = ("slow", "cluster", "end_to_end", "soak")
 
 ON_RAY = (
     "tests/contracts/test_executors.py",
-    "tests/test_plugins.py",
     "tests/workers/pool/",
     "tests/workers/trial/test_pausing.py",
     "tests/workers/tune/",
