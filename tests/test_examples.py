@@ -59,6 +59,7 @@ def test_two_modalities_and_two_tasks_with_gaps_in_both_are_searched_and_drawn(t
         assert line in picture
 
 
+@pytest.mark.soak
 @pytest.mark.end_to_end
 def test_a_space_and_a_controller_go_into_a_script_of_ray_tune(tmp_path: Path) -> None:
     out = _run(str(ROOT / "examples" / "ray_tune.py"), "3", "2", folder=tmp_path)

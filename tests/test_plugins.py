@@ -71,6 +71,7 @@ def test_a_search_by_names_of_a_package_is_run_resumed_and_loaded(site: Path, tm
     assert len(nas.leaderboard(tmp_path / "s.db")) == 6
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_a_search_by_names_of_a_package_is_run_by_workers_of_a_pool(site: Path, tmp_path: Path) -> None:
     options = ("--workers", "2", "--store", "s.db", "--without-plain")
@@ -80,6 +81,7 @@ def test_a_search_by_names_of_a_package_is_run_by_workers_of_a_pool(site: Path, 
     assert list(board["status"]) == ["complete"] * 4
 
 
+@pytest.mark.soak
 @pytest.mark.end_to_end
 def test_layers_of_a_package_are_known_in_a_fresh_process(site: Path, tmp_path: Path) -> None:
     options = ("--executor", "inline", "--store", "s.db", "--without-plain")
@@ -122,6 +124,7 @@ def test_what_is_no_controller_is_refused_by_its_package(tmp_path: Path) -> None
     assert "expected a subclass of controllers.Controller" in asked.stderr
 
 
+@pytest.mark.soak
 @pytest.mark.end_to_end
 def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     site = tmp_path / "site"

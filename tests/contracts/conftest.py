@@ -54,7 +54,7 @@ def _mark(kind: str, law: str, callspec: Any) -> str | None:
     elif law == "test_a_search_in_which_everything_fails_goes_on":
         slow = kind == "TestReinforceScaled"
     elif law == "test_proposals_do_not_depend_on_the_hash_seed_of_the_process":
-        return "soak" if kind not in {"TestEvolution", *THINKERS} else None
+        return "soak" if kind not in {"TestEvolution", "TestReinforce"} else None
     else:
         return None
     return "slow" if slow else None

@@ -46,6 +46,9 @@ def identities() -> dict[str, list[str]]:
     return dict(zip(catalog, identities_elsewhere([*map(_make, catalog)], 50), strict=True))
 
 
+SAMPLES = [5, pytest.param(40, marks=pytest.mark.slow), pytest.param(200, marks=pytest.mark.soak)]
+
+
 class TestCatalog(SpaceContract):
     @pytest.fixture(params=list(catalog))
     def name(self, request: pytest.FixtureRequest) -> str:
@@ -59,10 +62,9 @@ class TestCatalog(SpaceContract):
     def signature(self, name: str) -> Signature:
         return SIGNATURES.get(name, DIGITS)
 
-    @pytest.fixture(params=["few", pytest.param("many", marks=pytest.mark.slow)])
+    @pytest.fixture(params=SAMPLES)
     def samples(self, name: str, request: pytest.FixtureRequest) -> int:
-        many = 30 if name in ("multitask", "multimodal") else 200
-        return 5 if request.param == "few" else many
+        return min(int(request.param), 30 if name in ("multitask", "multimodal") else 200)
 
     @pytest.fixture
     def least_size(self) -> int:

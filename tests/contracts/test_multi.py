@@ -147,8 +147,11 @@ CASES: dict[str, tuple[Signature, list[str]]] = {
 }
 
 
+MARKS: dict[str, Any] = {"a text": [], "all kinds": pytest.mark.soak}
+
+
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case != "a text")) for case in CASES]
+    "case", [pytest.param(case, marks=MARKS.get(case, pytest.mark.slow)) for case in CASES]
 )
 def test_every_two_decisions_meet_in_networks_that_build_answer_and_learn(case: str) -> None:
     seen = _seen_to_keep_their_promises(case)

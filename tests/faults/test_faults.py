@@ -1,6 +1,6 @@
 """Faults put into running searches: each ends with the trials that it was asked for.
 
-A killed worker and a killed driver are part of every run of the tests; the others are soak tests.
+A killed driver is part of every run of the tests; the others are soak tests.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def test_networks_that_fail_in_every_way_are_recorded_and_the_others_trained(dri
     assert {trial.reason for trial in trials} >= set(reasons.values()), "not every fault was drawn"
 
 
+@pytest.mark.soak
 def test_a_worker_that_is_killed_in_training_costs_no_result(driver: Make) -> None:
     search = driver(trials=16)
     search.begin()

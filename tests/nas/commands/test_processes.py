@@ -121,6 +121,7 @@ def test_ctrl_c_ends_a_search_on_ray_which_says_how_to_go_on_and_does(tmp_path: 
     assert (board["status"] == "complete").sum() == board["id"].nunique() == before + 3
 
 
+@pytest.mark.soak
 def test_a_search_on_ray_that_is_terminated_says_how_to_go_on(tmp_path: Path) -> None:
     hint = stop(tmp_path, signal.SIGTERM, "--workers", 1)
     assert hint == ["resume", str(SCRIPTS / "small_search.py"), "--name", "it's mine"]

@@ -8,7 +8,6 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,16 +62,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "multimodal": {"signature": SIGNATURES["multimodal"]},
 }
 names = pytest.mark.parametrize("name", list(catalog))
-QUICK = {"mlp"}
-"""The spaces whose networks the quick part, too, exports in the formats that take long to write."""
-
-
-def each_name(quick: Collection[str]) -> pytest.MarkDecorator:
-    """Over all spaces; those that are not named here are not in the quick part."""
-    slow = [pytest.mark.slow]
-    return pytest.mark.parametrize(
-        "name", [pytest.param(name, marks=slow * (name not in quick)) for name in catalog]
-    )
+LONG_FORMATS = {"mlp": [], "cnn": [pytest.mark.slow], "multimodal": [pytest.mark.slow]}
+"""The marks of spaces in formats that take long to write; those of the others are soak tests."""
+long_names = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=LONG_FORMATS.get(name, pytest.mark.soak)) for name in catalog]
+)
 
 
 def found(architecture: Architecture, signature: Signature = DIGITS, seed: int = 0) -> Found:
@@ -131,7 +125,7 @@ def test_weights_come_back_as_they_were(name: str, folders: Any) -> None:
     assert_same(name, lambda inputs: answers(nas.load(folder).build(), inputs))
 
 
-@each_name(QUICK)
+@long_names
 def test_a_program_of_torch_export_answers_as_the_network(name: str, folders: Any) -> None:
     program = torch.export.load(folders(name, "torch-export") / "model.pt2").module()
     signature = sample(name).signature
@@ -144,7 +138,8 @@ def test_a_program_of_torch_export_answers_as_the_network(name: str, folders: An
     assert_same(name, ask)
 
 
-@each_name(set())
+@pytest.mark.slow
+@long_names
 def test_a_model_of_onnx_answers_as_the_network(name: str, folders: Any) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
@@ -193,13 +188,14 @@ print(json.dumps(shapes))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("names", [list(LONG_FORMATS), pytest.param(list(catalog), marks=pytest.mark.soak)])
 def test_python_files_answer_as_their_networks_in_a_process_without_this_project(
-    folders: Any, tmp_path: Path
+    folders: Any, tmp_path: Path, names: list[str]
 ) -> None:
     from safetensors.torch import save_file
 
     files, wanted = [], {}
-    for name in catalog:
+    for name in names:
         folder, one = folders(name, "python"), sample(name)
         inputs = random_inputs(one.signature, 6, seed=42)
         given = answers(one.build(), inputs)
@@ -219,7 +215,8 @@ def test_python_files_answer_as_their_networks_in_a_process_without_this_project
     assert json.loads(run.stdout) == wanted
 
 
-@each_name(set())
+@pytest.mark.slow
+@long_names
 def test_a_python_file_says_what_it_is_and_names_nothing_that_it_lacks(name: str, folders: Any) -> None:
     text = (folders(name, "python") / "network.py").read_text()
     one = sample(name)

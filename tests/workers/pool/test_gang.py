@@ -310,6 +310,7 @@ def test_two_processes_balance_what_some_tasks_share_as_one_does(pool: Pool, pro
         assert_alike(own, list(trial.run(job, data)))
 
 
+@pytest.mark.soak
 @cluster_tests
 def test_two_processes_align_modalities_and_come_to_the_same_again(pool: Pool, problem: Problem) -> None:
     data = joined_networks.problem().drop(labels=0.3, modalities=0.2)
