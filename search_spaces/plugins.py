@@ -14,20 +14,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module, metadata
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from search_spaces.errors import PluginError, UnknownNameError
 
 T = TypeVar("T")
+
+LAYERS = "nasforge.layers"
+"""The group of the module classes that stored JSON may name."""
 
 
 class PluginWarning(UserWarning):
     """A plug-in is left out: it cannot be loaded, or its name is taken."""
 
 
-class Catalog(Mapping[str, T], Generic[T]):
+class Catalog(Mapping[str, T]):
     """Things by name, ours first and then those of plug-ins; a mapping that nobody writes to.
 
     A name is found without loading what it names. A plug-in that cannot be loaded, or whose name is taken, is
@@ -110,9 +114,10 @@ class Catalog(Mapping[str, T], Generic[T]):
         # what a plug-in offers has been loaded, or nobody could hold it: its module says whose it is
         module = str(getattr(thing, "__module__", "")).partition(".")[0]
         for name, points in self._offers().items():
-            near = any(point.value.partition(".")[0].partition(":")[0] == module for point in points)
-            if near and len(points) == 1 and self[name] is thing:
-                return name
+            if any(point.module.partition(".")[0] == module for point in points):
+                with suppress(PluginError):  # another one of that package
+                    if self[name] is thing:
+                        return name
         return None
 
     def origin(self, name: str) -> metadata.Distribution | None:
@@ -156,7 +161,7 @@ def offers(group: str, taken: frozenset[str] = frozenset()) -> Mapping[str, tupl
                 f"{_package(point)} offers {point.name!r} ({group}), a name of nasforge's own: it is left out"
             )
             warnings.warn(text, PluginWarning, stacklevel=4)
-        elif point not in found.get(point.name, ()):  # a distribution may be found twice on the path
+        else:
             found[point.name] = (*found.get(point.name, ()), point)
     return found
 
@@ -186,7 +191,7 @@ def layers(name: str) -> list[Any]:
         name: a reference in JSON, such as ``my_package.blocks.Block``.
     """
     top, found = name.partition(".")[0], []
-    for points in offers("nasforge.layers").values():
+    for points in offers(LAYERS).values():
         for point in points:
             if point.module.partition(".")[0] != top:
                 continue

@@ -10,16 +10,26 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from controllers import catalog as controllers
+from nas.integrations.names import catalog as trackers
 from search_spaces.catalog import catalog as spaces
 from search_spaces.errors import SearchError
-from search_spaces.plugins import Catalog, offers
+from search_spaces.plugins import LAYERS, Catalog, offers
+from workers.executors import catalog as executors
 from workers.problems import catalog as problems
 
-_CATALOGS: Mapping[str, Catalog[Any]] = {"controller": controllers, "problem": problems, "space": spaces}
-"""The catalogs whose names are options of a search."""
+_CATALOGS: Mapping[str, Catalog[Any]] = {
+    "controller": controllers,
+    "problem": problems,
+    "space": spaces,
+    "executor": executors,
+    "track": trackers,
+}
+"""The catalogs by the option of a search that holds their names."""
 
-_GROUPS = ("controllers", "problems", "spaces", "executors", "trackers", "layers")
+_GROUPS = (*(catalog.group for catalog in _CATALOGS.values()), LAYERS)
 
 
 def pins_of(options: Mapping[str, Any], file: Path | None, requirements: Path | None) -> list[str]:
@@ -40,56 +50,50 @@ def pins_of(options: Mapping[str, Any], file: Path | None, requirements: Path | 
     """
     needed = {dist.name: dist for dist in (*_named(options), *(() if file is None else _held(file)))}
     told = set() if requirements is None else set(_told(requirements))
-    return [_requirement(dist) for name, dist in sorted(needed.items()) if _plain(name) not in told]
+    return [
+        _requirement(dist) for name, dist in sorted(needed.items()) if canonicalize_name(name) not in told
+    ]
 
 
 def _named(options: Mapping[str, Any]) -> Iterator[Distribution]:
+    """Yields the packages of the plug-ins that the options name."""
     for option, catalog in _CATALOGS.items():
-        name = options.get(option)
-        if isinstance(name, str) and name in catalog and (dist := catalog.origin(name)) is not None:
-            yield dist
-    for group, names in (("trackers", options.get("track") or ()), ("executors", [options.get("executor")])):
-        for name in names:
-            yield from _offering(group, str(name).partition(":")[0])
+        given = options.get(option)
+        for one in given if isinstance(given, list) else [given]:
+            yield from _origin(catalog, str(one))
 
 
 def _held(file: Path) -> Iterator[Distribution]:
-    """The packages of plug-ins that a Python file imports or names; the file is not run."""
+    """Yields the packages of the plug-ins that a Python file imports or names; the file is not run."""
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, ValueError, SyntaxError):
         return  # the search says what is wrong with it
-    texts: set[str] = set()
     tops: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            texts.add(node.value.partition(":")[0])
+            for catalog in _CATALOGS.values():
+                yield from _origin(catalog, node.value)
         elif isinstance(node, ast.Import):
             tops |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             tops.add(node.module.partition(".")[0])
-    for group in _GROUPS:
-        for name, points in offers(f"nasforge.{group}").items():
-            for point in points:
-                used = point.module.partition(".")[0] in tops or (group != "layers" and name in texts)
-                if used and point.dist is not None:
-                    yield point.dist
+    for points in (points for group in _GROUPS for points in offers(group).values()):
+        yield from (one.dist for one in points if one.dist and one.module.partition(".")[0] in tops)
 
 
-def _offering(group: str, name: str) -> Iterator[Distribution]:
-    yield from (point.dist for point in offers(f"nasforge.{group}").get(name, ()) if point.dist is not None)
+def _origin(catalog: Catalog[Any], text: str) -> Iterator[Distribution]:
+    """Yields the package of the plug-in that a text names, alone or before a colon, if it names one."""
+    dist = catalog.origin(text.partition(":")[0])
+    if dist is not None:
+        yield dist
 
 
 def _told(requirements: Path) -> Iterator[str]:
     """The names of the packages that a requirements file names."""
     for line in requirements.read_text(encoding="utf-8").splitlines():
         if match := re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line):
-            yield _plain(match[1])
-
-
-def _plain(name: str) -> str:
-    """The name of a package as indexes compare it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+            yield canonicalize_name(match[1])
 
 
 def _requirement(dist: Distribution) -> str:
