@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     listed = run_with(site, "nas", "list", "controllers", cwd=tmp_path)
     assert listed.returncode == 0
     assert "other-package 2.0 offers 'evolution'" in listed.stderr
-    assert "Regularized evolution" in listed.stdout or "evolution" in listed.stdout
+    assert "Aging evolution" in listed.stdout
     asked = run_with(site, "nas", "search", "--controller", "annealing", "--trials", "1", cwd=tmp_path)
     assert asked.returncode == 2
     assert "nasforge-example 1.0" in asked.stderr
@@ -189,7 +190,7 @@ def test_a_package_from_a_folder_is_refused_by_a_submitted_search(tmp_path: Path
 @pytest.mark.soak
 def test_what_the_package_offers_is_held_to_the_contracts(site: Path, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE / "tests", tmp_path / "tests")
-    done = run_with(site, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", ".", "tests", cwd=tmp_path)
+    done = run_with(site, "-m", "pytest", "-v", "-c", "/dev/null", "--rootdir", ".", "tests", cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-3000:]
     for kit in ("TestAnnealing", "TestSpirals", "TestSineMlp"):
-        assert kit in (EXAMPLE / "tests" / "test_kits.py").read_text()
+        assert re.search(rf"{kit}::test_\S+ PASSED", done.stdout)
