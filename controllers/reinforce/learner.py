@@ -125,9 +125,7 @@ class Learner:
                 likelihood, entropy, owner = self._by_decision(episodes)
                 weights = advantages[owner]
                 if self.clip is None:
-                    gain = (
-                        weights * likelihood
-                    )  # Williams 1992: (r - b) log p, of which the gradient is taken
+                    gain = weights * likelihood  # Williams 1992: (r - b) log p, whose gradient is taken
                 else:
                     before = likelihood.detach() if before is None else before
                     ratio = (likelihood - before).exp()  # Schulman et al. 2017: r_t
