@@ -106,6 +106,15 @@ class Catalog(Mapping[str, T]):
             raise UnknownNameError(self.kind, name, self)
         return self[name]
 
+    def describe(self, name: str) -> str:
+        """Returns what the thing of that name is, in one line: the first paragraph of its docstring.
+
+        Raises:
+            KeyError: there is none.
+            PluginError: a plug-in offers it, and it cannot be used.
+        """
+        return " ".join((self[name].__doc__ or "").split("\n\n")[0].split())
+
     def name_of(self, thing: object) -> str | None:
         """The name of a thing, None where the catalog does not have it."""
         own = next((name for name, known in self._own.items() if known is thing), None)

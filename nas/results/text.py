@@ -38,8 +38,3 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def first_sentence(docstring: str | None) -> str:
-    """What a docstring says first, in one line."""
-    return " ".join((docstring or "").split("\n\n")[0].split())

@@ -68,7 +68,7 @@ def load(name: str, **options: object) -> Space:
 
 def descriptions() -> dict[str, str]:
     """Returns one line on each space of the catalog, by name."""
-    return {name: (make.__doc__ or "").strip().split("\n")[0] for name, make in catalog.items()}
+    return {name: catalog.describe(name) for name in catalog}
 
 
 __all__ = [

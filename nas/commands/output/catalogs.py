@@ -9,7 +9,7 @@ from typing import Any
 from controllers import catalog as controllers
 from nas.commands.output.tables import print_table
 from nas.integrations.names import catalog as trackers
-from nas.results.text import duration, first_sentence
+from nas.results.text import duration
 from nas.store.store import Store
 from search_spaces.catalog import catalog as spaces
 from search_spaces.errors import FormatError
@@ -35,10 +35,10 @@ def print_catalog(what: str) -> None:
     """
     catalog = _CATALOGS[what]
     rows = []
-    for name, thing in catalog.items():
+    for name in catalog:
         package = catalog.origin(name)
         told = "" if package is None else f" (from {package.name} {package.version})"
-        rows.append([name, first_sentence(thing.__doc__) + told])
+        rows.append([name, catalog.describe(name) + told])
     print_table(what, ["name", "what it is"], rows, prose=True)
 
 

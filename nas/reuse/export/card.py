@@ -73,7 +73,7 @@ def _origin(came: Mapping[str, Any]) -> str:
     name, options = str(came.get("problem")), came.get("problem_options") or {}
     if name not in catalog:
         return "data of the user's own"
-    said = " ".join((catalog[name].__doc__ or "").split("\n\n")[0].split()).rstrip(".")
+    said = catalog.describe(name).rstrip(".")
     given = ", ".join(f"{key}={value!r}" for key, value in options.items())
     return f"{said}" + (f" (loaded with {given})" if given else "")
 
