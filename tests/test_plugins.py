@@ -194,3 +194,17 @@ def test_what_the_package_offers_is_held_to_the_contracts(site: Path, tmp_path: 
     assert done.returncode == 0, done.stdout[-3000:]
     for kit in ("TestAnnealing", "TestSpirals", "TestSineMlp"):
         assert re.search(rf"{kit}::test_\S+ PASSED", done.stdout)
+
+
+@pytest.mark.slow
+def test_what_is_left_out_or_broken_changes_nothing_for_the_others(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    install_example(site)
+    points = {"evolution": "nasforge_example.sine:Sine", "broken": "nasforge_example.nothing:Nothing"}
+    install(site, "other-package", "2.0", {"nasforge.controllers": points})
+    named = "from controllers import catalog; from nasforge_example.annealing import Annealing as one"
+    done = run_with(site, "-c", f"{named}; print(catalog.name_of(one))", cwd=tmp_path)
+    assert done.stdout == "annealing\n", done.stderr
+    (tmp_path / "ours.py").write_text("search = Search(space, 'digits', 'evolution')\n")
+    pins = run_with(site, "-c", PINS, "ours.py", "evolution", cwd=tmp_path)
+    assert pins.stdout == "None\n", pins.stderr
