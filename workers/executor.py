@@ -37,6 +37,31 @@ class Usage:
     overhead: float
 
 
+@dataclass(frozen=True)
+class Card:
+    """What a card (GPU) of the cluster did at a moment.
+
+    Attributes:
+        id: the id of the card, unique in the cluster.
+        name: the card's name, such as ``NVIDIA H100``.
+        node: the node where it is.
+        trials: how many trials ran on it.
+        room: how many may run on it at once, as things stand.
+        busy: the share of the time in which it computed, from 0 to 1; None where that is not measured.
+        memory: the bytes in use, of all processes; None where that is not measured.
+        memory_total: the bytes that it has; None where that is not known.
+    """
+
+    id: str
+    name: str
+    node: str
+    trials: int
+    room: int
+    busy: float | None = None
+    memory: int | None = None
+    memory_total: int | None = None
+
+
 class Executor(ABC):
     """Runs jobs on one problem and tells what becomes of them.
 
@@ -149,6 +174,10 @@ class Executor(ABC):
 
     def usage(self) -> list[Usage]:
         """How the time of each worker was spent so far; empty where time is not measured."""
+        return []
+
+    def cards(self) -> list[Card]:
+        """What each card did lately on which trials run; none where they train on CPUs."""
         return []
 
     def __enter__(self) -> Self:

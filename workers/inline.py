@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from search_spaces.errors import ExecutorError
+from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Executor
 from workers.job import Event, Failed, Job, Reported
 from workers.table import Table, perform
@@ -24,12 +25,24 @@ class Inline(Executor):
     Args:
         cpus: the threads that torch may use in a trial; as many as a pool's worker for the same results.
         gpus: the GPUs to train on: none, or above 0 the one that is there.
+        autocast, compile, graphs, deterministic: how trials make use of their device; see
+            `workers.acceleration.Acceleration`.
     """
 
-    def __init__(self, cpus: int = 1, gpus: float = 0) -> None:
+    def __init__(
+        self,
+        cpus: int = 1,
+        gpus: float = 0,
+        *,
+        autocast: Autocast = "recipe",
+        compile: Choice = False,
+        graphs: Choice = "auto",
+        deterministic: bool = False,
+    ) -> None:
         if cpus < 1:
             raise ExecutorError(f"Inline(cpus=...): expected 1 or more, got {cpus}")
         self._cpus = cpus
+        self._acceleration = Acceleration(autocast, compile, graphs, deterministic)
         self._device = "cuda" if gpus > 0 else "cpu"
         self._data: Problem | Table | None = None
         self._waiting: deque[Job] = deque()
@@ -78,7 +91,7 @@ class Inline(Executor):
             return perform(data, job, check=lambda: None)
         from workers.trial import trial
 
-        return trial.run(job, data, device=self._device)
+        return trial.run(job, data, device=self._device, acceleration=self._acceleration)
 
     def _step(self, job: Job, steps: Iterator[Event]) -> Event:
         """Returns the next event, with the trial's number of threads while it is computed."""

@@ -149,6 +149,7 @@ class Finished:
         checkpoint: where the trial has paused; None: it has come to its end.
         log: the end of what the trial printed, and what became of its checkpoints; 64 KiB at most.
         fit: whether the process that ran it may run another one.
+        ran: how the training made use of its device, by name (see `workers.acceleration.Ran`).
     """
 
     number: int
@@ -161,6 +162,7 @@ class Finished:
     checkpoint: Checkpoint | None = None
     log: str = ""
     fit: bool = True
+    ran: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

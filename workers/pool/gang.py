@@ -13,6 +13,7 @@ import ray
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from workers.acceleration import Acceleration
 from workers.job import Event, Failed, Finished, Reported
 from workers.pool.worker import Worker
 from workers.remote import cluster
@@ -142,7 +143,9 @@ def _is_own(end: Finished | Failed) -> bool:
     )
 
 
-def start(processes: int, resources: cluster.Resources, data: Any, device: str) -> tuple[list[Any], Any, Any]:
+def start(
+    processes: int, resources: cluster.Resources, data: Any, device: str, acceleration: Acceleration
+) -> tuple[list[Any], Any, Any]:
     """Starts the processes of a member, on one node if there is one with room for all of them.
 
     Args:
@@ -150,6 +153,7 @@ def start(processes: int, resources: cluster.Resources, data: Any, device: str) 
         resources: what each of them takes of the cluster.
         data: Ray's reference to the problem.
         device: the device to train on.
+        acceleration: how the trials make use of it.
 
     Returns:
         The actors, the first one first; their placement group; and Ray's reference to what `Worker.ready`
@@ -161,7 +165,7 @@ def start(processes: int, resources: cluster.Resources, data: Any, device: str) 
     first, *others = (
         kind.options(
             scheduling_strategy=PlacementGroupSchedulingStrategy(place, placement_group_bundle_index=index)
-        ).remote(data, resources.cpus, device)
+        ).remote(data, resources.cpus, device, acceleration)
         for index in range(processes)
     )
     return [first, *others], place, first.lead.remote(others)

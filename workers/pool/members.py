@@ -12,6 +12,7 @@ from typing import Any
 import ray
 
 from search_spaces.errors import ExecutorError
+from workers.acceleration import Acceleration
 from workers.executor import Usage
 from workers.job import Finished
 from workers.pool import gang
@@ -83,6 +84,7 @@ class Members:
         asked: how many workers there should be; None: as many as there is room for.
         resources: what each process takes of the cluster.
         processes: how many processes each worker has, which train a trial together.
+        acceleration: how trials make use of their device.
         started: the function that is called with each new worker and Ray's reference to what it answers once
             it can train; that comes back by `take_ready`.
 
@@ -98,10 +100,11 @@ class Members:
         asked: int | None,
         resources: cluster.Resources,
         processes: int,
+        acceleration: Acceleration,
         started: Callable[[Member, Any], None],
     ) -> None:
         self._data, self._asked, self._resources, self._started = data, asked, resources, started
-        self._processes = processes
+        self._processes, self._acceleration = processes, acceleration
         self._all: list[Member] = []
         self._names = itertools.count()
         self._room = 0
@@ -189,10 +192,12 @@ class Members:
     def _add(self, name: str) -> None:
         cpus, device = self._resources.cpus, "cuda" if self._resources.gpus > 0 else "cpu"
         if self._processes == 1:
-            member = Member(self._actor.remote(self._data, cpus, device), name)
+            member = Member(self._actor.remote(self._data, cpus, device, self._acceleration), name)
             ready = member.actor.ready.remote()
         else:
-            (first, *others), place, ready = gang.start(self._processes, self._resources, self._data, device)
+            (first, *others), place, ready = gang.start(
+                self._processes, self._resources, self._data, device, self._acceleration
+            )
             member = Member(first, name, others=others, place=place)
         self._all.append(member)
         self._started(member, ready)

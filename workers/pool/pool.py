@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from search_spaces.errors import BuildError, ExecutorError
+from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Executor, Usage
 from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
 from workers.pool.members import Member, Members
@@ -68,6 +69,8 @@ class Pool(Executor):
         retries: how often a trial whose worker is lost is run again; see above.
         grace: the seconds that a trial has to end by itself; see above.
         wait: the seconds to wait for room for a first worker, where nodes are still to come.
+        autocast, compile, graphs, deterministic: how trials make use of their device; see
+            `workers.acceleration.Acceleration`.
 
     Attributes:
         lost_workers: how many workers were lost so far while the pool was open.
@@ -86,6 +89,10 @@ class Pool(Executor):
         retries: int = 2,
         grace: float = 15.0,
         wait: float = 0.0,
+        autocast: Autocast = "recipe",
+        compile: Choice = False,
+        graphs: Choice = "auto",
+        deterministic: bool = False,
     ) -> None:
         if workers is not None and workers < 1:
             raise ExecutorError(f"Pool(workers=...): expected 1 or more, got {workers}")
@@ -95,6 +102,7 @@ class Pool(Executor):
             raise ExecutorError(f"Pool(processes=...): several processes need a GPU each, got gpus={gpus}")
         self._resources = cluster.Resources(cpus, gpus, memory, dict(resources or {}))
         self._processes = processes
+        self._acceleration = Acceleration(autocast, compile, graphs, deterministic)
         self._asked, self._address = workers, address
         self._retries, self._grace, self._wait = retries, grace, wait
         self.lost_workers = 0
@@ -124,7 +132,14 @@ class Pool(Executor):
         self._reset()
         self._metrics = PoolMetrics()
         data = ray.put(pack(problem))
-        self._members = Members(data, self._asked, self._resources, self._processes, self._listen_for_ready)
+        self._members = Members(
+            data,
+            self._asked,
+            self._resources,
+            self._processes,
+            self._acceleration,
+            self._listen_for_ready,
+        )
         self._members.begin(self._wait, self._retries)
 
     def _start(self, jobs: Sequence[Job]) -> None:

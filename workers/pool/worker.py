@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import ray
 
+from workers.acceleration import Acceleration
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, TrialStopped
 from workers.remote.messages import News, Order
 from workers.remote.runners import Packed, Runner, runner
@@ -34,9 +35,10 @@ class Worker:
         packed: the problem; Ray hands over what the reference stands for.
         cpus: the threads that torch may use.
         device: the device to train on.
+        acceleration: how the trials make use of it.
     """
 
-    def __init__(self, packed: Packed, cpus: int, device: str) -> None:
+    def __init__(self, packed: Packed, cpus: int, device: str, acceleration: Acceleration) -> None:
         self.device = device
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
@@ -48,7 +50,7 @@ class Worker:
         made: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         # made where it is used: torch keeps its number of threads for each thread
         work = threading.Thread(
-            target=self._work, args=(packed, cpus, device, made), name="trials", daemon=True
+            target=self._work, args=(packed, cpus, device, acceleration, made), name="trials", daemon=True
         )
         work.start()
         error = made.get()
@@ -92,10 +94,15 @@ class Worker:
         return self._held.pop((ticket, what))
 
     def _work(
-        self, packed: Packed, cpus: int, device: str, made: queue.SimpleQueue[BaseException | None]
+        self,
+        packed: Packed,
+        cpus: int,
+        device: str,
+        acceleration: Acceleration,
+        made: queue.SimpleQueue[BaseException | None],
     ) -> None:
         try:
-            run = runner(packed, cpus, device)
+            run = runner(packed, cpus, device, acceleration)
         except BaseException as error:
             made.put(error)
             return

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from search_spaces import Space, layer
+from workers.acceleration import PLAIN, Acceleration
 from workers.job import Event, Job
 from workers.table import Table, perform
 
@@ -87,7 +88,7 @@ def _warm_up(device: str) -> None:
         pass
 
 
-def runner(packed: Packed, cpus: int, device: str) -> Runner:
+def runner(packed: Packed, cpus: int, device: str, acceleration: Acceleration = PLAIN) -> Runner:
     """Returns what runs jobs: training, or for a table its answers in real time, without importing torch."""
     if "table" in packed:
         return lambda job, check, enough=lambda: False, group=None: perform(
@@ -109,6 +110,8 @@ def runner(packed: Packed, cpus: int, device: str) -> Runner:
     ) -> Iterator[Event]:
         # In each trial: a network's own code may have changed it, and OpenMP keeps it for each thread.
         torch.set_num_threads(cpus)
-        return trial.run(job, data, device=device, check=check, enough=enough, group=group)
+        return trial.run(
+            job, data, device=device, check=check, enough=enough, group=group, acceleration=acceleration
+        )
 
     return run

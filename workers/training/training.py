@@ -13,6 +13,7 @@ from torch import nn
 
 from search_spaces.errors import TrainingFailure
 from search_spaces.signature import Image
+from workers.acceleration import PLAIN, Acceleration, Ran
 from workers.failures import message_of, reason_of
 from workers.job import Report, TrialStopped
 from workers.problems.problem import Problem
@@ -43,6 +44,8 @@ def train(
     begin: Callable[[Learning], int] = lambda learning: 0,
     until: int | None = None,
     group: Group | None = None,
+    acceleration: Acceleration = PLAIN,
+    ran: Ran | None = None,
 ) -> Iterator[Report]:
     """Trains a network, epoch by epoch; the caller may leave off after any report.
 
@@ -65,6 +68,8 @@ def train(
         until: the epoch to leave off after; the learning rate's schedule spans all of the recipe's.
         group: the processes that train it together; None: this one alone. The first one calls ``begin``,
             validates and yields the reports; the others do their share and yield none.
+        acceleration: how the training makes use of the device.
+        ran: where it is noted what became of that; None: nobody wants to know.
 
     Yields:
         A report after each epoch, with the metrics on the validation split.

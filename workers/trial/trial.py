@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from search_spaces.errors import BuildError, FormatError
+from workers.acceleration import PLAIN, Acceleration, Ran
 from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
 from workers.job import Event, Failed, Finished, HeldWeights, Job, Reported
 from workers.recipe import Recipe
@@ -38,6 +39,7 @@ def run(
     check: Callable[[], None] = lambda: None,
     enough: Callable[[], bool] = lambda: False,
     group: Group | None = None,
+    acceleration: Acceleration = PLAIN,
 ) -> Iterator[Event]:
     """Builds, trains, validates and tests the network of a job, as far as the job goes.
 
@@ -53,6 +55,7 @@ def run(
         enough: the function that is asked after each epoch that was trained; where it says so the trial
             pauses there, as with `Job.until`. Not for several processes.
         group: the processes that run the trial together; None: this one alone.
+        acceleration: how the training makes use of the device.
 
     Yields:
         `Reported` for each epoch of the job, those of an earlier attempt included, then one `Finished` or
@@ -70,8 +73,9 @@ def run(
 
     deadline = Deadline(job.seconds, look)
     end: Finished | Failed | None = None
+    ran = Ran()
     usable = True
-    steps = _run(job, data, device, deadline, limit, log, enough, group or SingleProcess())
+    steps = _run(job, data, device, deadline, limit, log, enough, group or SingleProcess(), acceleration, ran)
     try:
         for event in isolated(isolated(steps, modes), log):
             if isinstance(event, Reported):
@@ -104,6 +108,8 @@ def _run(
     log: TrialLog,
     enough: Callable[[], bool],
     group: Group,
+    acceleration: Acceleration,
+    ran: Ran,
 ) -> Iterator[Event]:
     with group.agreement():
         deadline.check()
@@ -125,6 +131,8 @@ def _run(
         begin=progress.begin,
         until=until,
         group=group,
+        acceleration=acceleration,
+        ran=ran,
     )
     for report in progress.reports(trained, enough):
         yield Reported(job.number, report)
@@ -146,7 +154,7 @@ def _run(
             end = Finished(job.number, progress.metrics, test_metrics, 0.0, weights, checkpoint=paused)
         limit.check(now=True)
     costs = job.architecture.cost(data.signature).to_dict() if group.leads else {}
-    yield dataclasses.replace(end, seconds=deadline.spent, costs={**costs, **inherited})
+    yield dataclasses.replace(end, seconds=deadline.spent, costs={**costs, **inherited}, ran=ran.to_dict())
 
 
 def _size(event: Finished | Failed) -> int:

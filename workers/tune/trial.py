@@ -13,6 +13,7 @@ from ray.tune import Trainable
 from ray.tune.result import RESULT_DUPLICATE
 
 from search_spaces.errors import ExecutorError, FormatError
+from workers.acceleration import Acceleration
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported, TrialStopped
 from workers.remote.messages import Order
 from workers.remote.runners import Packed, Runner, runner
@@ -156,10 +157,18 @@ class OrderedTrial(TuneTrial):
         if event is not None and not event.fit:
             raise ExecutorError("this process is not fit for another trial")  # Tune ends it, then
 
-    def order(self, order: Order | None, stopped: bool, data: Packed, cpus: int, device: str) -> None:
+    def order(
+        self,
+        order: Order | None,
+        stopped: bool,
+        data: Packed,
+        cpus: int,
+        device: str,
+        acceleration: Acceleration,
+    ) -> None:
         """Takes a job, for the steps that follow; None: the trial is not wanted any longer."""
         try:
-            self._run = self._run or runner(data, cpus, device)
+            self._run = self._run or runner(data, cpus, device, acceleration)
             self._take(None if order is None else order.read())
             self._stopped = stopped
         except Exception as error:

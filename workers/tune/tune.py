@@ -17,6 +17,7 @@ import ray
 from ray import tune
 
 from search_spaces.errors import BuildError, ExecutorError
+from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Executor
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job
 from workers.remote import cluster
@@ -63,6 +64,8 @@ class Tune(Executor):
             ``worker_lost``. Retries count here, not in Tune's ``failure_config``.
         grace: the seconds that a trial may run on when its time is over or it was stopped, till it loses its
             process. One that was stopped ends with the epoch.
+        autocast, compile, graphs, deterministic: how trials make use of their device; see
+            `workers.acceleration.Acceleration`.
 
     Attributes:
         lost_workers: how many workers were lost so far while trials ran on them.
@@ -84,6 +87,10 @@ class Tune(Executor):
         run_config: tune.RunConfig | None = None,
         retries: int = 2,
         grace: float = 15.0,
+        autocast: Autocast = "recipe",
+        compile: Choice = False,
+        graphs: Choice = "auto",
+        deterministic: bool = False,
     ) -> None:
         if workers is not None and workers < 1:
             raise ExecutorError(f"Tune(workers=...): expected 1 or more, got {workers}")
@@ -92,6 +99,7 @@ class Tune(Executor):
         self._asked, self._address = workers, address
         self._tune_config, self._run_config = tune_config, run_config
         self._retries, self._grace = retries, grace
+        self._acceleration = Acceleration(autocast, compile, graphs, deterministic)
         self.lost_workers = 0
         self._own_ray = False
         self._feed: TrialFeed | None = None
@@ -122,7 +130,9 @@ class Tune(Executor):
 
         def order(actor: Any, run: TuneRun | None) -> None:
             stopped = run is not None and run.stopping is not None
-            actor.order.remote(None if run is None else run.order, stopped, data, cpus, device)
+            actor.order.remote(
+                None if run is None else run.order, stopped, data, cpus, device, self._acceleration
+            )
 
         feed = self._feed = TrialFeed(order, self._limit())
         self._folder = Path(tempfile.mkdtemp(prefix="nas-tune-"))
