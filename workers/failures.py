@@ -3,6 +3,7 @@
 import traceback
 
 import torch
+from torch import nn
 
 from search_spaces.errors import BuildError, RecipeError, TrainingFailure
 from workers.job import TrialStopped
@@ -62,6 +63,24 @@ def message_of(error: BaseException) -> str:
     if not isinstance(error, TrainingFailure | TrialStopped | BuildError | RecipeError):
         words = f"{type(error).__name__}: {words}"
     return words if len(words) <= MESSAGE_LENGTH else words[: MESSAGE_LENGTH - 3] + "..."
+
+
+def layer_of(error: BaseException, network: nn.Module) -> str:
+    """Returns the name of the innermost layer of a network in whose ``forward`` an error was raised.
+
+    Empty where it was raised elsewhere. An error of a card that is told late (an assertion on the device) may
+    be raised in a later layer than that which has failed: such a one has no name here.
+    """
+    if breaks_the_gpu(error):
+        return ""
+    names = {id(module): name for name, module in network.named_modules() if name}
+    found, link = "", error.__traceback__
+    while link is not None:
+        code = link.tb_frame.f_code
+        if code.co_name == "forward":
+            found = names.get(id(link.tb_frame.f_locals.get("self")), found)
+        link = link.tb_next
+    return found
 
 
 def traceback_of(error: BaseException) -> str:

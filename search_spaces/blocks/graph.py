@@ -101,6 +101,7 @@ class Graph(nn.Module):
         Args:
             inputs: the tensors ``(N, ...)`` by name; an input left out is missing in all examples.
             present: the examples that have an input, bool ``(N,)`` by name; all have one that is left out.
+                What follows from masks on the CPU is known without waiting for a device.
         """
         # not len(), which would fix the number of examples in an exported network
         some = next(iter(inputs.values()))
@@ -128,7 +129,7 @@ class Graph(nn.Module):
         mask = masks.mask_of(value)
         if there is None or bool(there.all()):
             return _Tap(value, mask, None)
-        rows = there.nonzero().squeeze(1)
+        rows = there.nonzero().squeeze(1).to(value.device, non_blocking=True)
         if len(rows) < (2 if self.training else 1):
             return _Tap(None, None, rows[:0])
         return _Tap(value[rows], None if mask is None else mask[rows], rows)

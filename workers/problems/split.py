@@ -44,20 +44,21 @@ class Split:
         """Sources that the examples come from."""
         return 1 if self.domain is None else int(self.domain.max()) + 1
 
-    def to(self, device: torch.device | str) -> Split:
-        """The same examples on another device."""
-        return self._each(lambda tensor: tensor.to(device))
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Split:
+        """The same examples on another device; ``non_blocking`` as torch has it."""
+        return self.map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def select(self, indices: Tensor) -> Split:
         """A copy of the examples at ``indices`` (int64), in their order."""
         # index_select copies whole examples at once; indexing by [] takes several times as long
-        return self._each(lambda tensor: tensor.index_select(0, indices))
+        return self.map(lambda tensor: tensor.index_select(0, indices))
 
     def take(self, examples: slice) -> Split:
         """A view of the examples in a slice: it shares their memory."""
-        return self._each(lambda tensor: tensor[examples])
+        return self.map(lambda tensor: tensor[examples])
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Split:
+    def map(self, change: Callable[[Tensor], Tensor]) -> Split:
+        """The examples with each of their tensors changed by a function."""
         return Split(
             {name: change(tensor) for name, tensor in self.inputs.items()},
             {name: change(tensor) for name, tensor in self.targets.items()},

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from workers.recipe import Alignment
 from workers.training.adversary import Discriminator
+from workers.training.placement import send
 
 MARGIN = 1.0
 """The distance up to which `contrastive` drives embeddings (of length 1) of different examples apart."""
@@ -53,7 +54,8 @@ class ModalityAlignment(nn.Module):
 
         Args:
             embeddings: the embeddings ``(N, F)`` by modality.
-            present: the examples that have a modality, bool ``(N,)``, by modality; one left out is in all.
+            present: the examples that have a modality, bool ``(N,)``, by modality, on the CPU; one left out
+                is in all.
         """
         points = [
             F.normalize(projection(embeddings[name]), dim=1)
@@ -65,7 +67,8 @@ class ModalityAlignment(nn.Module):
             both = points[one], points[other]
             if masks:
                 rows = masks[0] if len(masks) == 1 else masks[0] & masks[1]
-                both = both[0][rows], both[1][rows]
+                there = send(rows.nonzero().squeeze(1), both[0].device)
+                both = both[0].index_select(0, there), both[1].index_select(0, there)
             if len(both[0]) > 1:
                 losses.append(self._loss(*both, one, other))
         return torch.stack(losses).mean() if losses else None

@@ -3,6 +3,8 @@
 import torch
 from torch import Generator, Tensor
 
+from workers.training.placement import send
+
 SCALE = 0.1
 """Standard deviation of the factors and offsets of `scaled` series."""
 
@@ -30,9 +32,11 @@ def shift(images: Tensor, generator: Generator) -> Tensor:
     padded = torch.nn.functional.pad(images, (right, right, down, down))
     # Every position that the window can take, as a view, and one of them picked for each image.
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-    rows = torch.randint(2 * down + 1, (count,), generator=generator).to(images.device)
-    columns = torch.randint(2 * right + 1, (count,), generator=generator).to(images.device)
-    return windows[torch.arange(count, device=images.device), :, rows, columns]
+    rows = torch.randint(2 * down + 1, (count,), generator=generator)
+    columns = torch.randint(2 * right + 1, (count,), generator=generator)
+    return windows[
+        torch.arange(count, device=images.device), :, send(rows, images.device), send(columns, images.device)
+    ]
 
 
 def cutout(images: Tensor, generator: Generator) -> Tensor:
@@ -45,7 +49,7 @@ def cutout(images: Tensor, generator: Generator) -> Tensor:
     inside_rows = (rows >= tops) & (rows < tops + side)
     inside_columns = (columns >= lefts) & (columns < lefts + side)
     square = (inside_rows[:, :, None] & inside_columns[:, None, :]).unsqueeze(1)
-    return images.masked_fill(square.to(images.device), 0)
+    return images.masked_fill(send(square, images.device), 0)
 
 
 def scaled(series: Tensor, generator: Generator) -> Tensor:
@@ -55,7 +59,8 @@ def scaled(series: Tensor, generator: Generator) -> Tensor:
     the series, so that a feature that stays is only scaled.
     """
     count, _, features = series.shape
-    draws = SCALE * torch.randn((2, count, 1, features), generator=generator).to(series)
+    draws = send(SCALE * torch.randn((2, count, 1, features), generator=generator), series.device)
+    draws = draws.to(series.dtype)
     return series * (1 + draws[0]) + draws[1] * series.std(1, keepdim=True, correction=0)
 
 
@@ -66,4 +71,4 @@ def cut_span(series: Tensor, generator: Generator) -> Tensor:
     starts = torch.randint(length, (count, 1), generator=generator) - span // 2
     positions = torch.arange(length)
     inside = (positions >= starts) & (positions < starts + span)
-    return series.masked_fill(inside.unsqueeze(2).to(series.device), 0)
+    return series.masked_fill(send(inside.unsqueeze(2), series.device), 0)

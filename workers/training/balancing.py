@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from search_spaces.errors import RecipeError
 from search_spaces.signature import DenseMap, Regression, Task
 from workers.recipe import Recipe
+from workers.training.placement import send
 
 DWA_TEMPERATURE = 2.0
 """The larger, the more alike are the weights of `DynamicAverage` (Liu et al. 2019 use 2)."""
@@ -32,7 +33,13 @@ class LossBalance(nn.Module, ABC):
         """Returns the combined loss; ``losses`` has one task at least."""
 
     def begin_epoch(self, seed: int) -> None:
-        """Seeds the random generator for an epoch, if there is one."""
+        """Begins an epoch; ``seed`` is that of the random generator, if there is one."""
+
+    def begin_step(self, tasks: Collection[str]) -> None:
+        """Begins a step, whose batch has these tasks: what changes from step to step is set here.
+
+        Not in `forward`, which may be captured once and replayed: what it reads then lies where it lay.
+        """
 
     def end_epoch(self, means: Mapping[str, float]) -> None:
         """Records the mean losses over an epoch, by task, of the tasks that had any."""
@@ -94,24 +101,26 @@ class DynamicAverage(LossBalance):
 
     last: Float[Tensor, " tasks"]
     before: Float[Tensor, " tasks"]
+    _current: Float[Tensor, " tasks"]
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
         super().__init__()
         self._names = list(tasks)
         for name in ("last", "before"):
             self.register_buffer(name, torch.full((len(tasks),), torch.nan, dtype=torch.float64))
+        self.register_buffer("_current", torch.ones(len(tasks)), persistent=False)
 
-    def weights(self) -> dict[str, float]:
-        """Returns the weights of this epoch by task."""
+    def weights(self) -> Float[Tensor, " tasks"]:
+        """Returns the weights of this epoch, in the order of the tasks."""
         ratios = (self.last / self.before.clamp(min=1e-12)).nan_to_num(1.0)  # eq. 7: w_k(t - 1)
-        weights = len(ratios) * torch.softmax(ratios / DWA_TEMPERATURE, 0)  # eq. 7: lambda_k(t)
-        return dict(zip(self._names, weights.tolist(), strict=True))
+        return len(ratios) * torch.softmax(ratios / DWA_TEMPERATURE, 0)  # eq. 7: lambda_k(t)
 
     def begin_epoch(self, seed: int) -> None:
-        self._current = self.weights()
+        self._current.copy_(self.weights())
 
     def forward(self, losses: Losses) -> Float[Tensor, ""]:
-        return _weighted_sum(losses, self._current)
+        weights = dict(zip(self._names, self._current.unbind(), strict=True))
+        return _weighted_sum(losses, weights)
 
     def end_epoch(self, means: Mapping[str, float]) -> None:
         for index, name in enumerate(self._names):
@@ -124,19 +133,31 @@ class RandomWeights(LossBalance):
     """Weights drawn anew in each step, the softmax of normal numbers (RLW; Lin et al., TMLR 2022).
 
     They sum to the number of the tasks in the batch.
+
+    Args:
+        tasks: the names of the tasks.
     """
 
-    def __init__(self) -> None:
+    _drawn: Float[Tensor, " tasks"]
+
+    def __init__(self, tasks: Iterable[str]) -> None:
         super().__init__()
         self._generator = torch.Generator()
+        self._index = {name: index for index, name in enumerate(tasks)}
+        self.register_buffer("_drawn", torch.ones(len(self._index)), persistent=False)
 
     def begin_epoch(self, seed: int) -> None:
         self._generator.manual_seed(seed)
 
-    def forward(self, losses: Losses) -> Float[Tensor, ""]:
+    def begin_step(self, tasks: Collection[str]) -> None:
         # Lin et al. 2022, Alg. 2, from normal numbers; times the number of tasks
-        drawn = torch.softmax(torch.randn(len(losses), generator=self._generator), 0) * len(losses)
-        return _weighted_sum(losses, dict(zip(losses, drawn.tolist(), strict=True)))
+        drawn = torch.softmax(torch.randn(len(tasks), generator=self._generator), 0) * len(tasks)
+        weights = torch.zeros(len(self._index))
+        weights[[self._index[name] for name in tasks]] = drawn
+        self._drawn.copy_(send(weights, self._drawn.device))
+
+    def forward(self, losses: Losses) -> Float[Tensor, ""]:
+        return _weighted_sum(losses, {name: self._drawn[self._index[name]] for name in losses})
 
 
 def loss_balance(recipe: Recipe, tasks: Mapping[str, Task]) -> LossBalance:
@@ -156,7 +177,7 @@ def loss_balance(recipe: Recipe, tasks: Mapping[str, Task]) -> LossBalance:
         case "dwa":
             return DynamicAverage(tasks)
         case "random":
-            return RandomWeights()
+            return RandomWeights(tasks)
     return StaticWeights({})
 
 
@@ -164,6 +185,6 @@ def _is_real(task: Task) -> bool:
     return isinstance(task, Regression) or (isinstance(task, DenseMap) and not task.discrete)
 
 
-def _weighted_sum(losses: Losses, weights: Mapping[str, float]) -> Float[Tensor, ""]:
+def _weighted_sum(losses: Losses, weights: Mapping[str, float | Tensor]) -> Float[Tensor, ""]:
     terms = [loss * weights[name] if name in weights else loss for name, loss in losses.items()]
     return terms[0] if len(terms) == 1 else torch.stack(terms).sum()

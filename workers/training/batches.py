@@ -12,6 +12,7 @@ from search_spaces.signature import Image, Sequence, Signature
 from workers.problems.split import Split
 from workers.recipe import Sampling
 from workers.training.augmentation import augment
+from workers.training.placement import Lane, send
 from workers.training.sampling import Sampler
 
 PIECE_BYTES = {"cpu": 2**20, "cuda": 2**26}
@@ -31,7 +32,10 @@ class Feed:
     batch is a view of it. So is augmentation, for all examples of a piece together.
 
     A batch is a `Split` that says what is known of it without asking the device: ``targets`` leaves out a
-    task that none of its examples has a label for; ``labelled`` and ``present`` leave out what all have.
+    task that none of its examples has a label for; ``labelled`` and ``present`` leave out what all have, and
+    their masks are on the CPU, wherever the rest is.
+
+    Examples that lie on another device than networks train on are sent there a piece ahead of its use.
 
     Args:
         split: the examples, on any device.
@@ -39,6 +43,7 @@ class Feed:
         batch_size: the examples in each batch but a domain's last.
         augmentation: the kind of augmentation; see `workers.training.augmentation.augment`.
         channels_last: whether to lay images out as convolutions like them best.
+        device: the device of the batches; None: that of the examples.
         sampling: how the domains are drawn, where there are several. ``mixed``: all examples once, shuffled
             together. Otherwise each batch is of one domain, and a domain that runs out starts over,
             reshuffled; see `workers.training.sampling.Sampler`.
@@ -61,8 +66,13 @@ class Feed:
         augmentation: str = "off",
         channels_last: bool = False,
         sampling: Sampling = "mixed",
+        device: torch.device | None = None,
     ) -> None:
-        self._split = split
+        self._device = split.device if device is None else device
+        self._split = Split(split.inputs, split.targets, domain=split.domain)
+        self._lane = (
+            Lane(self._device) if split.device.type == "cpu" and self._device.type == "cuda" else None
+        )
         self._changed = [n for n, kind in signature.inputs.items() if isinstance(kind, Image | Sequence)]
         self._batch_size, self._augmentation = batch_size, augmentation
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -71,7 +81,7 @@ class Feed:
             {name: mask.cpu() for name, mask in masks.items()} for masks in (split.present, split.labelled)
         )
         per_example = sum(t[0].nbytes for t in (*split.inputs.values(), *split.targets.values()))
-        piece_bytes = PIECE_BYTES.get(split.device.type, PIECE_BYTES["cuda"])
+        piece_bytes = PIECE_BYTES.get(self._device.type, PIECE_BYTES["cuda"])
         self._piece = max(1, piece_bytes // max(1, per_example * batch_size))
         domain = torch.zeros(len(split), dtype=torch.int64) if split.domain is None else split.domain.cpu()
         self._members = [(domain == number).nonzero().squeeze(1) for number in range(split.num_domains)]
@@ -122,12 +132,8 @@ class Feed:
 
     def _batches(self, order: Tensor, sizes: list[int], generator: Generator) -> Iterator[Split]:
         """Batches of these sizes of the examples in this order."""
-        start = 0
-        for first in range(0, len(sizes), self._piece):
-            ends = list(itertools.accumulate(sizes[first : first + self._piece], initial=0))
-            indices = order[start : start + ends[-1]]
-            start += ends[-1]
-            gathered = self._gathered(indices, generator)
+        for indices, ends, gathered in self._pieces(order, sizes):
+            self._change(gathered, generator)
             has_label, has_input = (
                 {name: mask[indices] for name, mask in masks.items()}
                 for masks in (self._labelled, self._present)
@@ -136,22 +142,38 @@ class Feed:
                 batch = gathered.take(slice(begin, end))
                 for name, mask in has_label.items():
                     if not mask[begin:end].any():
-                        del batch.targets[name], batch.labelled[name]
-                    elif mask[begin:end].all():
-                        del batch.labelled[name]
+                        del batch.targets[name]
+                    elif not mask[begin:end].all():
+                        batch.labelled[name] = mask[begin:end]
                 for name, mask in has_input.items():
-                    if mask[begin:end].all():
-                        del batch.present[name]
+                    if not mask[begin:end].all():
+                        batch.present[name] = mask[begin:end]
                 yield batch
 
-    def _gathered(self, indices: Tensor, generator: Generator) -> Split:
-        gathered = self._split.select(indices.to(self._split.device))
+    def _pieces(self, order: Tensor, sizes: list[int]) -> Iterator[tuple[Tensor, list[int], Split]]:
+        """The pieces of an epoch: their examples' indices, where their batches end, and the examples."""
+        start, waiting = 0, None
+        for first in range(0, len(sizes), self._piece):
+            ends = list(itertools.accumulate(sizes[first : first + self._piece], initial=0))
+            indices = order[start : start + ends[-1]]
+            start += ends[-1]
+            if self._lane is None:
+                yield indices, ends, self._split.select(send(indices, self._split.device)).to(self._device)
+                continue
+            sent = self._lane.send(self._split.select(indices))
+            if waiting is not None:
+                yield *waiting[:2], self._lane.take(*waiting[2])
+            waiting = indices, ends, sent
+        if self._lane is not None and waiting is not None:
+            yield *waiting[:2], self._lane.take(*waiting[2])
+
+    def _change(self, gathered: Split, generator: Generator) -> None:
+        """Augments a piece and lays it out, in place."""
         for name in self._changed:
             # What is missing is zeros, which augmentation only moves and adds to.
             values = augment(gathered.inputs[name], self._augmentation, generator)
             layout = self._layout if values.dim() == 4 else torch.contiguous_format
             gathered.inputs[name] = values.contiguous(memory_format=layout)
-        return gathered
 
 
 def _sizes(examples: int, batch_size: int) -> list[int]:

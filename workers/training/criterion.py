@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
 from search_spaces.blocks.graph import Encoding, Graph
@@ -18,6 +18,7 @@ from workers.recipe import Recipe
 from workers.training.alignment import ModalityAlignment
 from workers.training.balancing import loss_balance
 from workers.training.metrics import counted, task_loss
+from workers.training.placement import send
 from workers.training.sharing_terms import Separation, tie
 
 Forward = Callable[[Split], Mapping[str, Tensor]]
@@ -143,7 +144,8 @@ class TrainingLoss(nn.Module):
         """Returns the losses of a batch, each over the rows that are labelled.
 
         Args:
-            batch: the examples; ``targets`` names the tasks that some of them have labels for.
+            batch: the examples; ``targets`` names the tasks that some of them have labels for. Its masks are
+                on the CPU, where what follows from them is known without waiting for the device.
             shares: the shares of a process that has a part of the batch only (see `shares`): a task's loss is
                 multiplied by its share, and is 0 where none of its rows are here. None: the batch is whole.
         """
@@ -179,9 +181,11 @@ class TrainingLoss(nn.Module):
                 continue  # its head is not run, so that nothing moves it
             features, mask = encoding.features[name], encoding.masks[name]
             if rows is not None:
-                both = isinstance(features, tuple)
-                features = (features[0][rows], features[1][rows]) if both else features[rows]
-                mask = None if mask is None else mask[rows]
+                if isinstance(features, tuple):
+                    features = features[0].index_select(0, rows), features[1].index_select(0, rows)
+                else:
+                    features = features.index_select(0, rows)
+                mask = None if mask is None else mask.index_select(0, rows)
             if own is not None:
                 losses[name] = own(features, target, mask=mask)
             else:
@@ -193,7 +197,7 @@ class TrainingLoss(nn.Module):
         for name, task in self._tasks.items():
             rows, target = _asked(name, batch)
             if target is not None:
-                answer = answers[name] if rows is None else answers[name][rows]
+                answer = answers[name] if rows is None else answers[name].index_select(0, rows)
                 losses[name] = task_loss(task, answer, target)
         return losses
 
@@ -234,12 +238,16 @@ def adapt(network: nn.Module, signature: Signature, precision: Precision = nullc
 
 def _asked(
     name: str, batch: Split
-) -> tuple[Bool[Tensor, " batch"] | None, Shaped[Tensor, "rows ..."] | None]:
+) -> tuple[Int64[Tensor, " rows"] | None, Shaped[Tensor, "rows ..."] | None]:
     """Returns the rows with a label for a task (None: all) and their targets (None: there is no such row)."""
-    target, rows = batch.targets.get(name), batch.labelled.get(name)
-    if target is None or rows is None:
+    target, labelled = batch.targets.get(name), batch.labelled.get(name)
+    if target is None or labelled is None:
         return None, target
-    return rows, target[rows] if bool(rows.any()) else None
+    rows = labelled.nonzero().squeeze(1)
+    if not len(rows):
+        return None, None
+    rows = send(rows, target.device)
+    return rows, target.index_select(0, rows)
 
 
 def shares(
@@ -265,8 +273,11 @@ def shares(
         if rows is None:
             found[name] = processes * counted(task, target[own]) / counted(task, target)
         elif bool(rows.any()):
-            here = target[own][rows[own]]
-            found[name] = processes * counted(task, here) / counted(task, target[rows]) if len(here) else 0.0
+            everywhere, mine = (
+                part[0].index_select(0, send(part[1].nonzero().squeeze(1), target.device))
+                for part in ((target, rows), (target[own], rows[own]))
+            )
+            found[name] = processes * counted(task, mine) / counted(task, everywhere) if len(mine) else 0.0
     return found
 
 

@@ -215,7 +215,8 @@ class _IntersectionOverUnion(MetricSums):
         pairs = target * self.classes + output.argmax(1)
         # one more place, for points that are ignored
         pairs = pairs.masked_fill(target == IGNORED, self.classes**2).flatten()
-        counts = torch.bincount(pairs, minlength=self.classes**2 + 1)
+        # not bincount, which waits for the device to know its largest number
+        counts = pairs.new_zeros(self.classes**2 + 1).index_add_(0, pairs, torch.ones_like(pairs))
         self.confusion += counts[:-1].view(self.classes, self.classes)
 
     def result(self) -> dict[str, float]:

@@ -33,6 +33,7 @@ from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, R
 from workers.problems.measures import main_metric
 from workers.problems.split import Split
 from workers.training.metric_sums import metric_sums_of
+from workers.training.placement import send
 
 
 def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
@@ -91,14 +92,14 @@ class Evaluation:
         self._sums = {name: metric_sums_of(task, device) for name, task in tasks.items()}
 
     def add(self, outputs: Mapping[str, Tensor], batch: Split) -> None:
-        """Counts the answers to one batch, as far as it has labels."""
+        """Counts the answers to one batch, as far as it has labels; its masks are on the CPU."""
         for name, sums in self._sums.items():
             if name not in batch.targets:
                 continue
             output, target = outputs[name], batch.targets[name]
             if name in batch.labelled:
-                labelled = batch.labelled[name]
-                output, target = output[labelled], target[labelled]
+                rows = send(batch.labelled[name].nonzero().squeeze(1), target.device)
+                output, target = output.index_select(0, rows), target.index_select(0, rows)
             if len(target):
                 sums.add(output.float(), target)
 
@@ -126,24 +127,37 @@ def evaluate(
     tasks: Mapping[str, Task],
     *,
     check: Callable[[], None] = lambda: None,
+    device: torch.device | None = None,
 ) -> dict[str, float]:
     """Measures a network on a split, in evaluation mode, without gradients; leaves it in that mode.
 
     Args:
         forward: the function that asks the network: from a batch to answers by task.
         network: the network itself.
-        split: the examples, on the network's device.
+        split: the examples, on any device.
         tasks: the tasks by name.
         check: the function that is called between batches; it raises to stop early.
+        device: the network's device; None: that of the examples.
     """
     network.eval()
-    scores = Evaluation(tasks, split.device)
+    device = split.device if device is None else device
+    scores = Evaluation(tasks, device)
     # Large batches fill a GPU; on a CPU activations that stay in the cache are worth more than fewer calls.
-    size = 256 if split.device.type == "cpu" else 2048
+    size = 256 if device.type == "cpu" else 2048
+    bare = Split(split.inputs, split.targets, domain=split.domain)
+    # Masks on the CPU: what follows from them is known there without waiting.
+    present, labelled = (
+        {name: mask.cpu() for name, mask in masks.items()} for masks in (split.present, split.labelled)
+    )
     with torch.inference_mode():
         for start in range(0, len(split), size):
             check()
-            batch = split.take(slice(start, start + size))
+            part = slice(start, start + size)
+            batch = replace(
+                bare.take(part).map(lambda tensor: send(tensor, device)),
+                present={name: mask[part] for name, mask in present.items()},
+                labelled={name: mask[part] for name, mask in labelled.items()},
+            )
             # A copy: a network may change its input in place, and the split may be shared with others.
             inputs = {name: tensor.clone() for name, tensor in batch.inputs.items()}
             scores.add(forward(replace(batch, inputs=inputs)), batch)

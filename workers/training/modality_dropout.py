@@ -6,6 +6,7 @@ from torch import Generator
 from search_spaces.signature import Signature
 from workers.problems.missing import needed
 from workers.problems.split import Split
+from workers.training.placement import send
 
 
 def drop_modalities(batch: Split, signature: Signature, share: float, generator: Generator) -> Split:
@@ -15,22 +16,21 @@ def drop_modalities(batch: Split, signature: Signature, share: float, generator:
     least one of the modalities that it has; what it loses takes the labels of tasks along that need it.
 
     Args:
-        batch: the batch as it is fed.
+        batch: the batch as it is fed, with its masks on the CPU.
         signature: the signature, which says what inputs each task needs.
         share: the share of the modalities that are left out, on average (but for those that have to stay).
         generator: the generator of what is left out, on the CPU.
     """
     if not share or len(batch.inputs) == 1:
         return batch
-    device = batch.device
-    everywhere = torch.ones(len(batch), dtype=torch.bool, device=device)
+    everywhere = torch.ones(len(batch), dtype=torch.bool)
     there = torch.stack([batch.present.get(name, everywhere) for name in batch.inputs], 1)
-    drawn = torch.rand(there.shape, generator=generator).to(device)
+    drawn = torch.rand(there.shape, generator=generator)
     # What has drawn most stays in any case, of what is there.
     most = drawn.masked_fill(~there, -1).amax(1, keepdim=True)
     kept = dict(zip(batch.inputs, (there & ((drawn >= share) | (drawn == most))).unbind(1), strict=True))
     inputs = {
-        name: tensor.masked_fill(~kept[name].view(-1, *[1] * (tensor.dim() - 1)), 0)
+        name: tensor.masked_fill(send(~kept[name], tensor.device).view(-1, *[1] * (tensor.dim() - 1)), 0)
         for name, tensor in batch.inputs.items()
     }
     labelled = dict(batch.labelled)

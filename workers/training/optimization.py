@@ -53,8 +53,12 @@ class FusedOptimizer:
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Move each parameter that has a gradient."""
+    def step(self, learning_rate: float | Tensor) -> None:
+        """Move each parameter that has a gradient.
+
+        Args:
+            learning_rate: the learning rate; a scalar on the device, where it is to change in a graph.
+        """
         gradients = [parameter.grad for parameter in self.parameters]
         moved = [index for index, gradient in enumerate(gradients) if gradient is not None]
         held = bisect_left(moved, self._decayed)
@@ -74,7 +78,7 @@ class FusedOptimizer:
         moved: list[Tensor],
         gradients: list[Tensor],
         columns: list[list[Tensor]],
-        rate: float,
+        rate: float | Tensor,
         decay: float,
     ) -> None:
         averages, squares, steps = columns
@@ -101,7 +105,7 @@ class FusedOptimizer:
         moved: list[Tensor],
         gradients: list[Tensor],
         buffers: list[Tensor],
-        rate: float,
+        rate: float | Tensor,
         decay: float,
     ) -> None:
         momentum = self._recipe.momentum

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
+from functools import partial
 
 import torch
 from torch import nn
@@ -14,7 +15,7 @@ from torch import nn
 from search_spaces.errors import TrainingFailure
 from search_spaces.signature import Image
 from workers.acceleration import PLAIN, Acceleration, Ran
-from workers.failures import message_of, reason_of
+from workers.failures import layer_of, message_of, reason_of
 from workers.job import Report, TrialStopped
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
@@ -22,12 +23,13 @@ from workers.training.batches import Feed
 from workers.training.criterion import Criterion, Forward, Precision, TrainingLoss, adapt
 from workers.training.gradient_balancing import METHODS, GradientBalance
 from workers.training.learning import Learning
-from workers.training.mean_losses import MeanLosses
 from workers.training.metrics import evaluate
 from workers.training.modality_dropout import drop_modalities
 from workers.training.optimization import FusedOptimizer, learning_rate
+from workers.training.placement import Glance
 from workers.training.process_group import Group, SingleProcess
 from workers.training.random_state import IsolatedRandomState, isolated, seed_all
+from workers.training.steps import Stepper
 
 CHECK_STEPS = 50
 """How often the loss is looked at within an epoch: reading it back makes a GPU wait."""
@@ -39,6 +41,7 @@ def train(
     recipe: Recipe,
     *,
     seed: int,
+    device: torch.device | str | None = None,
     seconds: float | None = None,
     check: Callable[[], None] = lambda: None,
     begin: Callable[[Learning], int] = lambda learning: 0,
@@ -55,11 +58,12 @@ def train(
 
     Args:
         network: the network, which answers by task (`Network`), or any module where there is one input and
-            one task. It is moved to the problem's device, and is in evaluation mode at each report.
-        problem: the problem, with its data on the device to train on (`Problem.to`).
+            one task. It is moved to the device, and is in evaluation mode at each report.
+        problem: the problem, with its data on the device or not (see `workers.training.placement.place`).
         recipe: how to train.
         seed: the seed of order, augmentation and what is random in the network (dropout); not of the initial
             weights.
+        device: the device to train on; None: where the data are.
         seconds: the time limit on training and validation together.
         check: the function that is called between steps; what it raises ends the training.
         begin: the function that is called once with what is kept beside the network, when all is where it
@@ -79,11 +83,14 @@ def train(
             attached), its loss is no longer finite (``not_finite``), or the time is over (``timeout``).
         TrialStopped: another process of the group has ended the training.
     """
-    device = next(iter(problem.train.inputs.values())).device
+    device = problem.train.device if device is None else torch.device(device)
     deadline = Deadline(seconds, check)
     group = group or SingleProcess()
-    steps = _train(network, problem, recipe, seed, device, deadline, begin, until or recipe.epochs, group)
-    return isolated(_mapped(steps), IsolatedRandomState(seed, device))
+    ran = Ran() if ran is None else ran
+    ran.device = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    until = until or recipe.epochs
+    steps = _train(network, problem, recipe, seed, device, deadline, begin, until, group, acceleration, ran)
+    return isolated(_mapped(steps, network), IsolatedRandomState(seed, device))
 
 
 class Deadline:
@@ -115,14 +122,16 @@ class Deadline:
             raise TrainingFailure("timeout", f"not finished within its {self.seconds:g} seconds")
 
 
-def _mapped(steps: Iterator[Report]) -> Iterator[Report]:
-    """``steps``, with what the network raises as a `TrainingFailure`."""
+def _mapped(steps: Iterator[Report], network: nn.Module) -> Iterator[Report]:
+    """``steps``, with what the network raises as a `TrainingFailure`, which names the layer that did."""
     try:
         yield from steps
     except (TrainingFailure, TrialStopped):
         raise
     except (Exception, SystemExit) as error:
-        raise TrainingFailure(reason_of(error), message_of(error)) from error
+        layer = layer_of(error, network)
+        where = f"{layer}: " if layer else ""
+        raise TrainingFailure(reason_of(error), f"{where}{message_of(error)}") from error
 
 
 def _train(
@@ -135,16 +144,18 @@ def _train(
     begin: Callable[[Learning], int],
     until: int,
     group: Group,
+    acceleration: Acceleration,
+    ran: Ran,
 ) -> Iterator[Report]:
     signature = problem.signature
     network.to(device)
-    precision = _precision(recipe, device)
+    precision = precision_of(recipe, device, acceleration)
+    ran.precision = "float32" if precision is nullcontext else "bfloat16"
     forward = adapt(network, signature, precision)
-    channels_last = _lay_out(network, forward, problem)
+    channels_last = _lay_out(network, forward, problem, device)
     criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
     loss_of = TrainingLoss(network, criterion, signature, precision)
     optimizer = FusedOptimizer(loss_of.trained(), recipe, undecayed=criterion.balance.parameters())
-    learns = bool(optimizer.parameters)
     gradients: GradientBalance | None = None
     if recipe.balancing in METHODS and len(signature.tasks) > 1:
         gradients = GradientBalance(recipe.balancing, optimizer.parameters)
@@ -155,13 +166,34 @@ def _train(
         augmentation=recipe.augmentation,
         channels_last=channels_last,
         sampling=recipe.sampling,
+        device=device,
     )
     rate = learning_rate(recipe, feed.steps * recipe.epochs)
     learning = Learning({"optimizer": optimizer, "feed": feed}, criterion)
     with group.agreement():
         begun = begin(learning) if group.leads else 0
     begun = group.begin(begun, learning)
-    shared = group.parallel(loss_of, signature.tasks, learns=learns, apart=gradients is not None)
+    stepper = Stepper(
+        loss_of,
+        signature.tasks,
+        optimizer,
+        gradients,
+        group,
+        acceleration,
+        feed.steps * (until - begun),
+        recipe.batch_size,
+        ran,
+        device,
+    )
+    glance = Glance()
+
+    def check(step: int, epoch: int) -> None:
+        if step and step % CHECK_STEPS == 0:
+            total = glance.at(stepper.means.total)
+            if total is not None:
+                _check_finite("training loss", total, epoch)
+        deadline.check()
+
     for epoch in range(begun + 1, until + 1):
         group.align(network)
         # Order and augmentation are the same in all processes, dropout and the like are not.
@@ -173,27 +205,17 @@ def _train(
             gradients.begin_epoch(epoch_seed)
         network.train()
         started = time.perf_counter()
-        means, seen = MeanLosses(signature.tasks, device), 0
+        stepper.begin_epoch()
+        seen = 0
+
         for step, fed in enumerate(feed.epoch(epoch, generator)):
             batch = drop_modalities(fed, signature, recipe.modality_dropout, generator)
-            optimizer.zero_grad()
-            with group.agreement():
-                losses = shared(batch)
-                # After the loss: in its computing, processes may already wait for one another.
-                if step and step % CHECK_STEPS == 0:
-                    _check_finite("training loss", means.total, epoch)
-                deadline.check()
-            if learns and losses.total is not None:
-                if gradients is None:
-                    torch.autograd.backward(losses.total)
-                else:
-                    gradients.backward(losses.tasks, losses.auxiliary, group.reduce)
-                optimizer.step(rate((epoch - 1) * feed.steps + step))
-            means.add(losses.tasks, batch)
+            criterion.balance.begin_step(batch.targets)
+            losses = stepper.step(batch, rate((epoch - 1) * feed.steps + step), partial(check, step, epoch))
             if recipe.sampling == "uncertainty" and losses.tasks:
                 feed.told(group.mean(torch.stack(list(losses.tasks.values())).detach().sum()))
             seen += len(batch)
-        by_task = means.read(group.mean)
+        by_task = stepper.means.read(group.mean)
         train_loss = sum(by_task.values())
         with group.agreement():
             _check_finite("training loss", train_loss, epoch)
@@ -201,9 +223,13 @@ def _train(
             elapsed = time.perf_counter() - started
             if group.leads:
                 held = problem.validation
-                metrics = evaluate(forward, network, held, signature.tasks, check=deadline.check)
+                metrics = evaluate(
+                    forward, network, held, signature.tasks, check=deadline.check, device=device
+                )
                 _check_finite("validation loss", metrics["loss"], epoch)
         if group.leads:
+            if epoch == until:
+                stepper.end()
             yield Report(epoch, metrics, train_loss, elapsed, seen / elapsed)
 
 
@@ -216,14 +242,15 @@ def _check_finite(what: str, value: float, epoch: int) -> None:
         raise TrainingFailure("not_finite", f"{what} became {value} in epoch {epoch}")
 
 
-def _precision(recipe: Recipe, device: torch.device) -> Precision:
-    """The recipe's precision, where the device has a use for it."""
-    if recipe.precision != "bfloat16" or device.type == "cpu":
-        return contextlib.nullcontext
+def precision_of(recipe: Recipe, device: torch.device, acceleration: Acceleration) -> Precision:
+    """Returns the context in which a network computes: bfloat16 where it is asked for and the card has it."""
+    wanted = recipe.precision == "bfloat16" or acceleration.autocast == "auto"
+    if not wanted or device.type != "cuda" or not torch.cuda.is_bf16_supported(including_emulation=False):
+        return nullcontext
     return lambda: torch.autocast(device.type, torch.bfloat16)
 
 
-def _lay_out(network: nn.Module, forward: Forward, problem: Problem) -> bool:
+def _lay_out(network: nn.Module, forward: Forward, problem: Problem, device: torch.device) -> bool:
     """Lays a convolutional network out channels last where it runs so; returns whether it does.
 
     This alone makes small convolutions on a CPU 1.4 times as fast. But a user's module may ``view`` what a
@@ -234,12 +261,12 @@ def _lay_out(network: nn.Module, forward: Forward, problem: Problem) -> bool:
     if not any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in network.modules()):
         return False
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    sample = problem.train.select(torch.arange(min(2, len(problem.train)), device=problem.train.device))
+    sample = problem.train.take(slice(2)).map(lambda tensor: tensor.clone()).to(device)
     for name, kind in problem.signature.inputs.items():
         if isinstance(kind, Image):
             sample.inputs[name] = sample.inputs[name].contiguous(memory_format=torch.channels_last)
     network.eval()
-    with contextlib.suppress(Exception), torch.inference_mode():
+    with suppress(Exception), torch.inference_mode():
         forward(sample)
         return True
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import resource
 import sys
 import time
+
+import torch
 
 from search_spaces.errors import TrainingFailure
 
@@ -30,11 +31,8 @@ class MemoryLimit:
         self._size = size
         self._next = 0.0
         self._field = "VmRSS"
-        if size is not None:
-            # "5" sets the peak (VmHWM) back to what is held now (man 5 proc); not every sandbox lets us
-            with contextlib.suppress(OSError), open("/proc/self/clear_refs", "wb", buffering=0) as file:
-                file.write(b"5")
-                self._field = "VmHWM"
+        if size is not None and _forget_the_peak():
+            self._field = "VmHWM"
 
     def check(self, *, now: bool = False) -> None:
         """Looks now and then, or just now.
@@ -51,6 +49,40 @@ class MemoryLimit:
             if most > self._size:
                 text = f"the process held {_shown(most)}, the limit is {_shown(self._size)}"
                 raise TrainingFailure("out_of_memory", text)
+
+
+class PeakMemory:
+    """The most memory that was held since this was made: of a card, of what torch allocated there.
+
+    Without a card, of this process, as `MemoryLimit` counts it.
+
+    Args:
+        device: the device of the trial.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        else:
+            _forget_the_peak()
+
+    def bytes(self) -> int:
+        """Returns it."""
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self._device))
+        return held("VmHWM")
+
+
+def _forget_the_peak() -> bool:
+    """Sets the peak of this process back to what it holds now; returns whether the system has done it."""
+    # "5" does it (man 5 proc); not every sandbox lets us
+    try:
+        with open("/proc/self/clear_refs", "wb", buffering=0) as file:
+            file.write(b"5")
+    except OSError:
+        return False
+    return True
 
 
 def held(field: str = "VmRSS") -> int:

@@ -14,6 +14,8 @@ import torch
 from workers.trial.memory import held
 
 _NOTICEABLE, _LEFT_BEHIND, _LEFT_IN_ALL = 64 * 2**20, 256 * 2**20, 1024 * 2**20
+_ON_A_CARD = 2**20, 32 * 2**20
+"""The same of the first two on a card, where what is allocated is known to the byte, and others want it."""
 
 
 class Residue:
@@ -25,10 +27,19 @@ class Residue:
     Args:
         measure: the function that says how many bytes are held now.
         cleaners: the functions that may lower that, in this order.
+        noticeable: the bytes more than ever before that are worth cleaning up.
+        left_behind: the bytes more than ever before with which the process is not fit.
     """
 
-    def __init__(self, measure: Callable[[], int], cleaners: tuple[Callable[[], object], ...]) -> None:
+    def __init__(
+        self,
+        measure: Callable[[], int],
+        cleaners: tuple[Callable[[], object], ...],
+        noticeable: int = _NOTICEABLE,
+        left_behind: int = _LEFT_BEHIND,
+    ) -> None:
         self._measure, self._cleaners = measure, cleaners
+        self._noticeable, self._left_behind = noticeable, left_behind
         self._first = self._most = measure()
 
     def is_fit(self, *, kept: int = 0, limit: int | None = None) -> bool:
@@ -38,11 +49,11 @@ class Residue:
             kept: the bytes of the trial's results, which are still to be handed on.
             limit: the trial's memory limit in bytes.
         """
-        half = sys.maxsize if limit is None else max(limit // 2, self._first + _NOTICEABLE)
-        bound = min(self._most + _LEFT_BEHIND, self._first + _LEFT_IN_ALL, half)
+        half = sys.maxsize if limit is None else max(limit // 2, self._first + self._noticeable)
+        bound = min(self._most + self._left_behind, self._first + _LEFT_IN_ALL, half)
         now = self._measure() - kept
         for clean in self._cleaners:
-            if now <= min(bound, self._most + _NOTICEABLE):
+            if now <= min(bound, self._most + self._noticeable):
                 break
             clean()
             now = self._measure() - kept
@@ -68,7 +79,13 @@ def _host() -> Residue:
 
 @cache
 def _gpu(index: int) -> Residue:
-    return Residue(lambda: torch.cuda.memory_allocated(index), (gc.collect,))
+    return Residue(lambda: _allocated(index), (gc.collect,), *_ON_A_CARD)
+
+
+def _allocated(index: int) -> int:
+    # cuBLAS's workspaces count as allocated: each stream that has multiplied keeps one
+    torch._C._cuda_clearCublasWorkspaces()
+    return torch.cuda.memory_allocated(index)
 
 
 def begin(device: torch.device) -> None:

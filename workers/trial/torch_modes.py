@@ -1,12 +1,13 @@
-"""Torch's modes (gradients, default type, threads) of one computation, kept apart from the caller's."""
+"""Torch's modes (gradients, types, threads, determinism) of one computation, apart from the caller's."""
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 
 import torch
 
-_Modes = tuple[bool, torch.dtype, int, bool]
+_Modes = tuple[bool, torch.dtype, int, bool, bool, bool]
 
 
 class IsolatedModes:
@@ -38,13 +39,26 @@ def _modes() -> _Modes:
         torch.get_default_dtype(),
         torch.get_num_threads(),
         torch.is_inference_mode_enabled(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.deterministic,
     )
 
 
 def _place(modes: _Modes) -> None:
-    grad, dtype, threads, _ = modes
+    grad, dtype, threads, _, deterministic, cudnn = modes
     torch.set_grad_enabled(grad)
     if torch.get_default_dtype() != dtype:
         torch.set_default_dtype(dtype)
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
+    if torch.are_deterministic_algorithms_enabled() != deterministic:
+        torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.deterministic = cudnn
+
+
+def be_deterministic() -> None:
+    """Have torch compute the same bits each time, or raise where it cannot, until the modes are exchanged."""
+    # cuBLAS reads it when a process first uses it (NVIDIA's documentation, "Results reproducibility").
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.deterministic = True

@@ -17,11 +17,11 @@ from workers.training.criterion import adapt
 from workers.training.metrics import evaluate
 from workers.training.process_group import Group, SingleProcess
 from workers.training.random_state import IsolatedRandomState, isolated
-from workers.training.training import Deadline, train
+from workers.training.training import Deadline, precision_of, train
 from workers.trial import residue as aftermath
-from workers.trial.memory import MemoryLimit
+from workers.trial.memory import MemoryLimit, PeakMemory
 from workers.trial.resumption import TrialProgress
-from workers.trial.torch_modes import IsolatedModes
+from workers.trial.torch_modes import IsolatedModes, be_deterministic
 from workers.trial.trial_log import TrialLog
 from workers.trial.weights import inherit, to_safetensors
 
@@ -49,7 +49,7 @@ def run(
 
     Args:
         job: what to do.
-        data: the problem, on ``device``.
+        data: the problem, on ``device`` or not (see `workers.training.placement.place`).
         device: the device to train on.
         check: the function that is called between steps; it raises `TrialStopped` to end the trial.
         enough: the function that is asked after each epoch that was trained; where it says so the trial
@@ -65,7 +65,7 @@ def run(
     device = torch.device(device)
     aftermath.begin(device)
     log, modes = TrialLog(), IsolatedModes()
-    limit = MemoryLimit(job.memory)
+    limit, peak = MemoryLimit(job.memory), PeakMemory(device)
 
     def look() -> None:
         check()
@@ -75,7 +75,9 @@ def run(
     end: Finished | Failed | None = None
     ran = Ran()
     usable = True
-    steps = _run(job, data, device, deadline, limit, log, enough, group or SingleProcess(), acceleration, ran)
+    steps = _run(
+        job, data, device, deadline, limit, peak, log, enough, group or SingleProcess(), acceleration, ran
+    )
     try:
         for event in isolated(isolated(steps, modes), log):
             if isinstance(event, Reported):
@@ -105,6 +107,7 @@ def _run(
     device: torch.device,
     deadline: Deadline,
     limit: MemoryLimit,
+    peak: PeakMemory,
     log: TrialLog,
     enough: Callable[[], bool],
     group: Group,
@@ -113,6 +116,9 @@ def _run(
 ) -> Iterator[Event]:
     with group.agreement():
         deadline.check()
+        if acceleration.deterministic:
+            be_deterministic()
+            ran.deterministic = "yes"
         recipe = Recipe.of(job.architecture)
         if job.epochs is not None:
             recipe = recipe.model_copy(update={"epochs": job.epochs})
@@ -127,6 +133,7 @@ def _run(
         data,
         recipe,
         seed=job.seed,
+        device=device,
         check=deadline.check,
         begin=progress.begin,
         until=until,
@@ -144,17 +151,21 @@ def _run(
                 # The only place that touches the test split: when training ends or pauses, for reporting
                 # (law 6).
                 test_metrics = evaluate(
-                    adapt(network, data.signature),
+                    adapt(network, data.signature, precision_of(recipe, device, acceleration)),
                     network,
                     data.test,
                     data.signature.tasks,
                     check=deadline.check,
+                    device=device,
                 )
                 weights = HeldWeights(to_safetensors(network))
             end = Finished(job.number, progress.metrics, test_metrics, 0.0, weights, checkpoint=paused)
         limit.check(now=True)
     costs = job.architecture.cost(data.signature).to_dict() if group.leads else {}
-    yield dataclasses.replace(end, seconds=deadline.spent, costs={**costs, **inherited}, ran=ran.to_dict())
+    measured = {"peak_memory_bytes": float(peak.bytes())} if group.leads else {}
+    yield dataclasses.replace(
+        end, seconds=deadline.spent, costs={**costs, **measured, **inherited}, ran=ran.to_dict()
+    )
 
 
 def _size(event: Finished | Failed) -> int:

@@ -1,0 +1,104 @@
+"""Where examples lie while a network trains, and how they get to its device without making it wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from workers.problems.split import Split
+
+if TYPE_CHECKING:
+    from workers.problems.problem import Problem
+
+_RESIDENT = 0.25
+"""The share of the memory that a trial may have of a card which a problem's data may take for good."""
+
+
+def place(problem: Problem, device: torch.device | str, share: float = 1.0) -> Problem:
+    """Returns the problem with its data where networks on a device train on it best.
+
+    On a card itself, where it takes no more than a quarter of the memory; else they stay where they are, and
+    each batch is sent while the one before it is trained on (`workers.training.batches.Feed`).
+
+    Args:
+        problem: the problem.
+        device: the device of the training.
+        share: the share of the card's memory that trials here may have.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        if _bytes(problem) > _RESIDENT * min(share * total, free):
+            return problem
+    return problem.to(device)
+
+
+def _bytes(problem: Problem) -> int:
+    splits = (problem.train, problem.validation, problem.test)
+    return sum(t.nbytes for split in splits for t in (*split.inputs.values(), *split.targets.values()))
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Returns a tensor on a device; to a card it goes by way of pinned memory, for which nothing waits."""
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory(device).to(device, non_blocking=True)
+
+
+class Glance:
+    """Reads a number from a device now and then, without waiting for it: on a card it is an older one."""
+
+    def __init__(self) -> None:
+        self._there: Tensor | None = None
+        self._arrival: torch.cuda.Event | None = None
+
+    def at(self, value: Tensor) -> float | None:
+        """Returns the number as it was when last looked at; None: it is not here yet.
+
+        Args:
+            value: a scalar.
+        """
+        if value.device.type != "cuda":
+            return float(value)
+        came: float | None = None
+        if self._arrival is not None and self._there is not None:
+            if not self._arrival.query():  # type: ignore[no-untyped-call]
+                return None
+            came = float(self._there)
+        if self._there is None:
+            self._there = torch.empty((), dtype=value.dtype, pin_memory=True)
+        self._there.copy_(value, non_blocking=True)
+        self._arrival = torch.cuda.current_stream(value.device).record_event()
+        return came
+
+
+class Lane:
+    """The way of examples from main memory to a card: a stream beside the one that computes.
+
+    Args:
+        device: the card.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def send(self, split: Split) -> tuple[Split, torch.cuda.Event]:
+        """Sends examples on their way; returns them and the event of their arrival, to be given to `take`."""
+        pinned = split.map(lambda tensor: tensor.pin_memory(self._device))
+        with torch.cuda.stream(self._stream):
+            there = pinned.to(self._device, non_blocking=True)
+            return there, self._stream.record_event()
+
+    def take(self, split: Split, arrival: torch.cuda.Event) -> Split:
+        """Returns the examples for use in the current stream, which waits for them; the caller does not."""
+        stream = torch.cuda.current_stream(self._device)
+        stream.wait_event(arrival)
+
+        def keep(tensor: Tensor) -> Tensor:
+            tensor.record_stream(stream)
+            return tensor
+
+        return split.map(keep)
