@@ -21,6 +21,7 @@ _NO_CONTEXT = (
     "STATUS_MAPPING_ERROR",
     "CUFFT_EXEC_FAILED",
     "CUFFT_INTERNAL_ERROR",
+    "outside graph capture",
 )
 """How CUDA and its libraries (cuBLAS, cuDNN, ...) word what leaves a process without a usable GPU."""
 

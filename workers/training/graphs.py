@@ -70,9 +70,19 @@ class Card(Device):
 
     def capture(self, run: Run) -> Run:
         graph = torch.cuda.CUDAGraph()
-        # of this thread alone: another one may sample the card meanwhile
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            run()
+        stream = torch.cuda.current_stream(self._device)
+        states = torch.cuda.get_rng_state(self._device)
+        try:
+            # In the stream in which the steps before ran (see `SideStream`). Of this thread alone: another
+            # one may sample the card meanwhile.
+            with torch.cuda.graph(graph, self._pool, stream, capture_error_mode="thread_local"):
+                run()
+        except BaseException:
+            # A generator whose capture was broken off takes itself to be in one for ever.
+            generator = torch.cuda.default_generators[_index(self._device)]
+            generator.graphsafe_set_state(generator.clone_state())
+            torch.cuda.set_rng_state(states, self._device)
+            raise
         return graph.replay
 
     @contextmanager
@@ -107,6 +117,10 @@ class Card(Device):
         return 1000 * self._issued > _LAUNCH_BOUND * milliseconds
 
 
+def _index(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index
+
+
 def _timed_event() -> Any:
     return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
@@ -121,7 +135,7 @@ class _Captured:
 
     Args:
         batch: the first batch of its shape.
-        run: a step; what it returns lies in the same storages after each replay.
+        run: a step; what it returns lies in the same storages after each replay, and has no gradient.
         device: what captures.
     """
 
@@ -130,13 +144,7 @@ class _Captured:
         self._into = _tensors(self._batch)
         made: list[Losses] = []
         self._replay = device.capture(lambda: made.append(run(self._batch)))
-        total, tasks, auxiliary = made[-1]
-        detached = {name: loss.detach() for name, loss in tasks.items()}
-        self._losses = Losses(
-            None if total is None else total.detach(),
-            detached,
-            None if auxiliary is None else auxiliary.detach(),
-        )
+        self._losses = made[-1]
 
     def __call__(self, batch: Split) -> Losses:
         for there, came in zip(self._into, _tensors(batch), strict=True):

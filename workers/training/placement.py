@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -45,6 +47,38 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device)
     return tensor.pin_memory(device).to(device, non_blocking=True)
+
+
+class SideStream:
+    """A stream of a card for one computation, exchanged with the caller's (as `IsolatedRandomState` is).
+
+    What is captured as a graph must not meet what ran in the default stream before: torch's nodes that add
+    gradients up keep the stream that they were made in. On other devices this does nothing.
+
+    Args:
+        device: the device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream: Any = None
+        self._outside: Any = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> None:
+        if self._stream is not None:
+            self._outside = torch.cuda.current_stream(self._stream.device)
+            self._stream.wait_stream(self._outside)
+            torch.cuda.set_stream(self._stream)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            torch.cuda.set_stream(self._outside)
+            # after an error that has broken the card, whose words come first
+            with contextlib.suppress(RuntimeError):
+                self._outside.wait_stream(self._stream)
 
 
 class Glance:

@@ -91,7 +91,7 @@ class Stepper:
             losses = self._eager(batch, rate, check)
         else:
             check()
-            losses = self._graphs.step(batch, rate, lambda: self._eager(batch, rate, lambda: None))
+            losses = self._graphs.step(batch, rate, lambda: self._bare(batch, rate))
         self.means.count(losses.tasks, batch)
         return losses
 
@@ -126,6 +126,15 @@ class Stepper:
         self.means.add(losses.tasks, batch)
         return losses
 
+    def _bare(self, batch: Split, rate: float | Tensor) -> Losses:
+        """A step whose losses hold nothing of its autograd graph, which the next one is not to meet."""
+        total, tasks, auxiliary = self._eager(batch, rate, lambda: None)
+        return Losses(
+            None if total is None else total.detach(),
+            {name: loss.detach() for name, loss in tasks.items()},
+            None if auxiliary is None else auxiliary.detach(),
+        )
+
     def _losses(self, batch: Split) -> Losses:
         # Another shape would be compiled anew: the last batch of an epoch runs as it is.
         if self._compiled is None or len(batch) != self._batch_size or batch.labelled or batch.present:
@@ -154,9 +163,7 @@ class Stepper:
             self._ran.graphs = f"no: {why}"
             return None
         rate = torch.zeros((), device=device)
-        return graphs.Graphs(
-            lambda batch: self._eager(batch, rate, lambda: None), rate, capturing, always=always
-        )
+        return graphs.Graphs(lambda batch: self._bare(batch, rate), rate, capturing, always=always)
 
     # ---- compiling
 

@@ -26,7 +26,7 @@ from workers.training.learning import Learning
 from workers.training.metrics import evaluate
 from workers.training.modality_dropout import drop_modalities
 from workers.training.optimization import FusedOptimizer, learning_rate
-from workers.training.placement import Glance
+from workers.training.placement import Glance, SideStream
 from workers.training.process_group import Group, SingleProcess
 from workers.training.random_state import IsolatedRandomState, isolated, seed_all
 from workers.training.steps import Stepper
@@ -90,7 +90,8 @@ def train(
     ran.device = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     until = until or recipe.epochs
     steps = _train(network, problem, recipe, seed, device, deadline, begin, until, group, acceleration, ran)
-    return isolated(_mapped(steps, network), IsolatedRandomState(seed, device))
+    steps = isolated(_mapped(steps, network), IsolatedRandomState(seed, device))
+    return isolated(steps, SideStream(device))
 
 
 class Deadline:

@@ -14,8 +14,8 @@ import torch
 from workers.trial.memory import held
 
 _NOTICEABLE, _LEFT_BEHIND, _LEFT_IN_ALL = 64 * 2**20, 256 * 2**20, 1024 * 2**20
-_ON_A_CARD = 2**20, 32 * 2**20
-"""The same of the first two on a card, where what is allocated is known to the byte, and others want it."""
+_ON_A_CARD = 2**20, 64 * 2**20
+"""The same of the first two on a card, where what is reserved is known to the byte, and others want it."""
 
 
 class Residue:
@@ -79,13 +79,15 @@ def _host() -> Residue:
 
 @cache
 def _gpu(index: int) -> Residue:
-    return Residue(lambda: _allocated(index), (gc.collect,), *_ON_A_CARD)
+    return Residue(lambda: _reserved(index), (gc.collect,), *_ON_A_CARD)
 
 
-def _allocated(index: int) -> int:
-    # cuBLAS's workspaces count as allocated: each stream that has multiplied keeps one
+def _reserved(index: int) -> int:
+    # cuBLAS's workspaces count as in use: each stream that has multiplied keeps one
     torch._C._cuda_clearCublasWorkspaces()
-    return torch.cuda.memory_allocated(index)
+    torch.cuda.empty_cache()
+    # not what is allocated: a graph whose capture was broken off may keep its memory, of which nobody has any
+    return torch.cuda.memory_reserved(index)
 
 
 def begin(device: torch.device) -> None:
@@ -108,7 +110,6 @@ def is_fit(device: torch.device, *, kept: int, limit: int | None) -> bool:
         try:
             torch.cuda.synchronize(device)
             fit &= _gpu(_index(device)).is_fit()
-            torch.cuda.empty_cache()
         except RuntimeError:  # some errors leave a process without a usable GPU
             return False
     return fit
