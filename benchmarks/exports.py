@@ -8,19 +8,14 @@ Run: `python -m benchmarks.exports [--quick] [--python PATH] [--trials N]`
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save_file
-from torch import Tensor
-
 import nas
 from benchmarks.common import Target, at_most, finish, markdown, show
+from benchmarks.exported import difference
 from benchmarks.recording import record
 from nas import Found, Search
 from nas.reuse.export import FORMATS
@@ -40,24 +35,6 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any]]] = {
 EXAMPLES = 100
 """Of the test split, that are asked."""
 
-CHILD = """
-import importlib.util, json, sys
-spec = importlib.util.spec_from_file_location("network", sys.argv[1])
-module = sys.modules["network"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-import torch
-data = module.read_tensors(sys.argv[2])
-network = module.load()
-with torch.inference_mode():
-    answers = network({name[7:]: tensor for name, tensor in data.items() if name.startswith("inputs/")})
-ours = {"search_spaces", "workers", "controllers", "nas"}
-assert not ours & set(sys.modules), ours & set(sys.modules)
-difference = max(float((answer - data["answers/" + task]).abs().max()) for task, answer in answers.items())
-print(json.dumps(difference))
-"""
-
-Answers = dict[str, Tensor]
-
 
 def best(name: str, folder: Path, trials: int) -> tuple[Found, Problem]:
     """The best network of a short search, and what it has learned."""
@@ -69,43 +46,6 @@ def best(name: str, folder: Path, trials: int) -> tuple[Found, Problem]:
     store = f"sqlite:///{folder / name}.db"
     Search(space, problem, "random", trials=trials, executor="inline", store=store, keep_weights=1).run()
     return nas.load(store), problem
-
-
-def difference(found: Found, format: str, folder: Path, inputs: Answers, python: str) -> float:
-    """The largest difference between what an export answers and what the network answers."""
-    with torch.inference_mode():
-        wanted = found.build()(inputs)
-    found.export(folder, format)
-    if format == "python":
-        tensors = {f"inputs/{name}": tensor for name, tensor in inputs.items()}
-        tensors |= {f"answers/{task}": answer.contiguous() for task, answer in wanted.items()}
-        save_file(tensors, folder / "batch.safetensors")
-        files = [str(folder / "network.py"), str(folder / "batch.safetensors")]
-        done = subprocess.run(
-            [python, "-IB", "-c", CHILD, *files], cwd=folder, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise SystemExit(f"{folder}: {done.stderr[-2000:]}")
-        return float(json.loads(done.stdout))
-    answers = _asked(found, format, folder, inputs)
-    return max(float((answers[task] - answer).abs().max()) for task, answer in wanted.items())
-
-
-def _asked(found: Found, format: str, folder: Path, inputs: Answers) -> Answers:
-    tasks = list(found.signature.tasks)
-    with torch.inference_mode():
-        if format == "safetensors":
-            return dict(nas.load(folder).build()(inputs))
-        if format == "torch-export":
-            program = torch.export.load(folder / "model.pt2").module()
-            if len(inputs) == len(tasks) == 1:
-                return {tasks[0]: program(*inputs.values())}
-            return dict(program(inputs))
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-    given = {one.name: inputs[one.name].numpy() for one in session.get_inputs()}
-    return dict(zip(tasks, map(torch.from_numpy, session.run(None, given)), strict=True))
 
 
 def main() -> None:
