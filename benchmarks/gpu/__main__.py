@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import importlib
 import json
 import os
 import tempfile
@@ -12,6 +11,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def run(name: str, setting: Setting) -> dict[str, Any]:
     line: dict[str, Any] = {"part": name}
     measured: Measured | None = None
     try:
-        measured = importlib.import_module(f"benchmarks.gpu.{name}").measure(setting)
+        measured = import_module(f"benchmarks.gpu.{name}").measure(setting)
         line["status"] = "done"
     except (Exception, SystemExit) as error:
         lacking = missing_package(error)

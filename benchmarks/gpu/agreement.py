@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
+import os
 import random
 import time
 import warnings
@@ -44,6 +45,9 @@ BOUND, LOW_BOUND = 1e-4, 2e-2
 """The largest relative difference in float32, and of a loss in bfloat16."""
 
 EXAMPLES = 12
+
+_OWN = {"loss": "the CPU's loss", "gradient": "the CPU's gradient"}
+"""The names of the differences of the CPU's own float32."""
 
 PICTURES = Signature({"image": Image(1, 12, 12)}, {"digit": Classification(10)})
 POINTS = Signature({"point": Vector(9)}, {"size": Regression(3)})
@@ -120,7 +124,7 @@ def cases(quick: bool) -> Iterator[AgreementCase]:
         "mlp of texts": (mlp(tokens="flatten"), TEXTS),
         "multitask, texts": (multitask(SENTENCES), SENTENCES),
     }
-    draws = 1 if quick else 12
+    draws = 1 if quick else 8
     rng = random.Random(0)
     for name, (space, signature) in (plain | whole).items():
         for number in range(draws):
@@ -322,6 +326,9 @@ def measure(setting: Setting) -> Measured:
     seen: set[str] = set()
     left_out = 0
     began = time.monotonic()
+    threads = torch.get_num_threads()
+    if setting.on_card:  # what takes long is the CPU's part
+        torch.set_num_threads(min(4, os.cpu_count() or 1))
     with _without_tf32():
         for case in cases(setting.quick):
             if setting.left() < 2:
@@ -343,18 +350,21 @@ def measure(setting: Setting) -> Measured:
                 if setting.on_card and is_broken():
                     skipped.append(f"all after {what}: it left this process without a usable card")
                     break
+    torch.set_num_threads(threads)
     if left_out:
         skipped.append(f"{left_out} cases: no time left")
     found = {name: errors for name, errors in found.items() if errors}
     known = {name for name in blocks.__all__ if isinstance(getattr(blocks, name), type)}
     modules = {name for name in known if issubclass(getattr(blocks, name), nn.Module)}
-    beyond = {n: e for n, e in found.items() if not (e["loss"] <= BOUND and e["gradient"] <= BOUND)}
+    beyond = {name: errors for name, errors in found.items() if _is_beyond(errors)}
+    ill = [name for name, errors in found.items() if _OWN["loss"] in errors and name not in beyond]
     beyond_low = {n: e for n, e in found.items() if not e.get("bf16 loss", 0.0) <= LOW_BOUND}
     figures: dict[str, Any] = {
         "cases": len(found),
         "seconds a case": round((time.monotonic() - began) / max(1, len(found)), 3),
         "worst": _worst(found),
         "beyond 1e-4 in float32": beyond,
+        "beyond 1e-4 in the CPU's float32 as well": ill,
         "beyond 2e-2 in bfloat16": beyond_low,
         "failed": failed,
         "blocks not seen": sorted(modules - seen - NEEDS.keys()),
@@ -378,11 +388,22 @@ def _compare(comparison: Comparison, device: str, errors: dict[str, float]) -> N
     single = comparison.computed(device, torch.float32)
     errors["loss"], errors["gradient"] = single.differs(exact)
     if not max(errors.values()) <= BOUND and device != "cpu":
-        # a case that float32 itself cannot do says nothing against the card
         own = comparison.computed("cpu", torch.float32).differs(exact)
-        errors["the CPU's loss"], errors["the CPU's gradient"] = own
+        errors[_OWN["loss"]], errors[_OWN["gradient"]] = own
     half = comparison.computed(device, torch.float32, lambda: torch.autocast(device, torch.bfloat16))
     errors["bf16 loss"], errors["bf16 gradient"] = half.differs(single)
+
+
+def _is_beyond(errors: dict[str, float]) -> bool:
+    """Whether a case differs by more than the bound.
+
+    What float32 itself cannot do, since a network takes differences of what is nearly equal, says nothing
+    against the card: where the CPU's float32 is beyond the bound, the card may be so by ten times as much.
+    """
+    return not all(
+        errors[kind] <= max(BOUND, 10 * own if (own := errors.get(_OWN[kind])) is not None else BOUND)
+        for kind in ("loss", "gradient")
+    )
 
 
 def _worst(found: dict[str, dict[str, float]]) -> dict[str, tuple[str, float]]:

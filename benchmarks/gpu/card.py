@@ -55,8 +55,10 @@ class Nvml:
         try:
             module = importlib.import_module("pynvml")
             module.nvmlInit()
-            uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
-            return Nvml(module, module.nvmlDeviceGetHandleByUUID(uuid))
+            uuid = getattr(torch.cuda.get_device_properties(0), "uuid", None)
+            if uuid is None:  # an older torch does not tell
+                return Nvml(module, module.nvmlDeviceGetHandleByIndex(0))
+            return Nvml(module, module.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}"))
         except Exception:  # NVML has errors of its own, and may be of any age
             return None
 
@@ -123,7 +125,7 @@ class BusySampler:
 
     def series(self, points: int = 24) -> list[float]:
         """The percentages over time, in so many means."""
-        size = max(1, len(self.samples) // points)
+        size = max(1, -(-len(self.samples) // points))
         busy = [value for _, value in self.samples]
         return [
             round(sum(busy[i : i + size]) / len(busy[i : i + size]), 1) for i in range(0, len(busy), size)

@@ -145,7 +145,7 @@ class Crew:
         return Child(work, self._setting.device, examples, environment=variables)
 
     def run(self, numbers: list[int]) -> dict[int, dict[str, Any]]:
-        """Runs trials; returns what became of them by number.
+        """Runs trials; returns what became of them by number, those left out that there was no time for.
 
         Raises:
             LostChildError: a worker did not come to be ready, or none sent anything for long.
@@ -156,7 +156,7 @@ class Crew:
         busy = set(self._not_ready)
 
         def next_one(pipe: Connection) -> None:
-            if waiting:
+            if waiting and self._setting.left() > 1:
                 running[pipe] = waiting.pop()
                 self._at_work[pipe].send(running[pipe])
                 busy.add(pipe)
@@ -216,7 +216,8 @@ def measure(setting: Setting) -> Measured:
         crew.end()
     time.sleep(0.5 if card is not None else 0.0)
     wrong = _wrong(mixed)
-    differ = sorted(number for number in alone if mixed[number]["metrics"] != alone[number]["metrics"])
+    both = alone.keys() & mixed.keys()
+    differ = sorted(number for number in both if mixed[number]["metrics"] != alone[number]["metrics"])
     left = max((answer["left"] for answer in mixed.values() if answer["fit"]), default=0)
     left_on_card = None if card is None or used is None else card.used() - used
     figures: dict[str, Any] = {
@@ -236,7 +237,9 @@ def measure(setting: Setting) -> Measured:
     targets = [
         at_most("trials that did not end as expected", setting.judged(len(wrong)), 0),
         at_most(
-            "neighbours of failures whose metrics differ", setting.judged(len(differ) if alone else None), 0
+            "neighbours of failures whose metrics differ",
+            setting.judged(len(differ) if len(both) == len(good) else None),
+            0,
         ),
         at_most("memory left by a trial", setting.judged(figures["MiB left by a trial"]), 1, "MiB"),
     ]
@@ -250,7 +253,7 @@ def _wrong(found: dict[int, dict[str, Any]]) -> dict[int, str]:
         expected = "out_of_memory" if number in HUNGRY else "exception" if number in BROKEN else ""
         answer = found.get(number)
         if answer is None:
-            wrong[number] = "lost"
+            wrong[number] = "not begun in time"
         elif (answer["reason"], answer["fit"]) != (expected, number not in BROKEN):
             wrong[number] = (
                 f"{answer['reason'] or 'finished'}, fit: {answer['fit']}: {answer['message']:.200}"
@@ -263,6 +266,7 @@ def _largest(mixed: dict[int, dict[str, Any]], alone: dict[int, dict[str, Any]])
     differences = [
         abs(value - mixed[number]["metrics"].get(name, float("inf")))
         for number, answer in alone.items()
+        if number in mixed
         for name, value in answer["metrics"].items()
     ]
     return max(differences, default=None)

@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.common import at_least, show
+from benchmarks.common import at_least, at_most, show
 from benchmarks.gpu.card import BusySampler
 from benchmarks.gpu.children import Child, LostChildError, end_all
 from benchmarks.gpu.generated import clothes
@@ -169,7 +169,8 @@ def pool(setting: Setting, most: int) -> Iterator[Round]:
             for _ in range(executor.slots):
                 start()
             before: float | None = None
-            end = time.monotonic() + 90  # to be ready, then to be measured
+            # to be ready, then to be measured
+            end = time.monotonic() + min(90.0, max(20.0, setting.left() - seconds))
             while time.monotonic() < end:
                 for event in executor.events(timeout=max(0.0, min(0.2, end - time.monotonic()))):
                     count.take(event)
@@ -178,7 +179,7 @@ def pool(setting: Setting, most: int) -> Iterator[Round]:
                 if before is None and len(executor.usage()) == packed and count.total() > 0:
                     before, end = count.total(), time.monotonic() + seconds
             if before is None:
-                raise RuntimeError(f"the pool's {packed} workers were not ready within 90 seconds")
+                raise RuntimeError(f"the pool's {packed} workers were not ready in time")
             return {"trials": count.total() - before, "failed": count.failed}
         finally:
             executor.close()
@@ -255,7 +256,8 @@ def measure(setting: Setting) -> Measured:
     figures["seconds a round"] = round(seconds, 1)
     with pool(setting, max(numbers)) if on_ray else own_processes(setting, max(numbers)) as run:
         for packed in numbers:
-            _round(setting, rounds, str(packed), run, packed, seconds, skipped)
+            if not _round(setting, rounds, str(packed), run, packed, seconds, skipped):
+                break
     if not setting.on_card:
         skipped.append("MPS: on a card alone")
     elif on_ray:
@@ -277,10 +279,15 @@ def measure(setting: Setting) -> Measured:
     show("Trials on one card", ["at a time", "a minute", "times one", "busy"], rows)
     eight = rounds.get("8", {})
     targets = [
+        at_most("trials that failed", setting.judged(_failed(rounds)), 0),
         at_least("busy with 8 packed trials", setting.judged(eight.get("busy")), 90, "%"),
         at_least("trials a minute, 8 packed / one at a time", setting.judged(eight.get("gain")), 4),
     ]
     return Measured(figures, targets, skipped)
+
+
+def _failed(rounds: dict[str, dict[str, Any]]) -> int:
+    return sum(len(one.get("failed", ())) for one in rounds.values())
 
 
 def _round(
@@ -291,20 +298,18 @@ def _round(
     packed: int,
     seconds: float,
     skipped: list[str],
-) -> None:
-    """One round, with the card looked at; adds its figures."""
+) -> bool:
+    """One round, with the card looked at; adds its figures. Returns whether there may be another one."""
     if setting.left() < seconds + 3 and not setting.quick:
         skipped.append(f"{name} packed: no time left")
-        return
+        return True
     with BusySampler() as sampler:
         try:
             found = run(packed, seconds)
         except (LostChildError, RuntimeError) as error:
             rounds[name] = {"error": f"{error!s:.500}"}
             say(f"  {name} packed: FAILED: {error!s:.500}")
-            if isinstance(error, LostChildError):
-                raise
-            return
+            return not isinstance(error, LostChildError)  # those that are left may be at the round still
     rate = 60 * found.pop("trials") / seconds
     alone = rounds.get("1", {}).get("trials per minute")
     rounds[name] = {
@@ -316,7 +321,10 @@ def _round(
     }
     busy = rounds[name]["busy"]
     shown = "not known" if busy is None else f"{busy:.0f} %"
-    say(f"  {name} packed: {rate:.1f} trials a minute, busy {shown}{'; FAILED ' * bool(found['failed'])}")
+    say(f"  {name} packed: {rate:.1f} trials a minute, busy {shown}")
+    for why in found["failed"]:
+        say(f"    FAILED: {why}")
+    return True
 
 
 def _with_mps(
@@ -333,7 +341,8 @@ def _with_mps(
     try:
         with mps(control) as variables, own_processes(setting, 16, variables) as run:
             for packed in (8, 16):
-                _round(setting, rounds, f"{packed}, MPS", run, packed, seconds, skipped)
+                if not _round(setting, rounds, f"{packed}, MPS", run, packed, seconds, skipped):
+                    break
     except Exception as error:
         rounds["MPS"] = {"error": f"{type(error).__name__}: {error!s:.500}"}
         say(f"  MPS: {error!s:.500}")
