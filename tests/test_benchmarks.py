@@ -70,7 +70,7 @@ def measured_on_a_cpu(
     done = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--quick"),
-            *("--output", str(lines), "--only", *parts),
+            *("--seconds", "1000", "--output", str(lines), "--only", *parts),
         ],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},

@@ -253,6 +253,7 @@ class Comparison:
         loss_of = TrainingLoss(network, criterion, case.signature, precision)
         feed = Feed(_cast(self._split.to(device), dtype), case.signature, batch_size=EXAMPLES)
         batch = next(iter(feed.epoch(1, torch.Generator().manual_seed(0))))
+        criterion.balance.begin_step(batch.targets)
         torch.manual_seed(0)
         losses = loss_of(batch)
         assert losses.total is not None

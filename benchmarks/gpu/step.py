@@ -7,8 +7,10 @@ optimiser in all its ways; the loop has what torch takes by itself.
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,6 +146,27 @@ def issued_share(case: StepCase, device: str) -> float:
     return statistics.median(shares[3:])
 
 
+def waits(case: StepCase, recipe: Recipe) -> float:
+    """How often an eager step of ours waits for the card: what a longer epoch adds, by its steps."""
+    short, long = 8, 40
+    counts = []
+    for steps in (short, long):
+        examples = case.problem.train.take(slice(0, steps * BATCH))
+        problem = dataclasses.replace(case.problem, train=examples).to("cuda")
+        once = recipe.model_copy(update={"epochs": 1})
+        before = torch.cuda.get_sync_debug_mode()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                for _ in train(case.network(), problem, once, seed=0, acceleration=WAYS["eager"]):
+                    pass
+            finally:
+                torch.cuda.set_sync_debug_mode(before)
+        counts.append(sum("synchroniz" in str(one.message) for one in caught))
+    return (counts[1] - counts[0]) / (long - short)
+
+
 def measure(setting: Setting) -> Measured:
     """Times every network in every way that there is time for."""
     examples = 128 if setting.quick else 4096
@@ -164,7 +187,7 @@ def measure(setting: Setting) -> Measured:
         if way in COMPILED:
             for name, case in known.items():
                 _timed(setting, figures, name, case, recipe, [way], skipped)
-    columns = ["network", "plain", *ways, "ours / plain", "graphed / eager", "issued"]
+    columns = ["network", "plain", *ways, "ours / plain", "graphed / eager", "issued", "waits"]
     rows = []
     targets: list[Target] = []
     for name, found in figures.items():
@@ -172,11 +195,21 @@ def measure(setting: Setting) -> Measured:
         found["ours / plain"] = gain = _ratio(milliseconds.get("plain"), milliseconds.get("graphed"))
         found["graphed / eager"] = shorter = _ratio(milliseconds.get("graphed"), milliseconds.get("eager"))
         shown = [milliseconds.get(way) for way in ("plain", *ways)]
-        issued = found.get("issued")
+        issued, waited = found.get("issued"), found.get("waits in a step")
         rows.append(
-            [name, *(f"{v:.3f}" if v else "" for v in shown), _two(gain), _two(shorter), _two(issued)]
+            [
+                name,
+                *(f"{v:.3f}" if v else "" for v in shown),
+                _two(gain),
+                _two(shorter),
+                _two(issued),
+                _two(waited),
+            ]
         )
+        failed = setting.judged(len(found.get("failed", ())))
+        targets.append(at_most(f"ways that failed, {name}", failed, 0))
         targets.append(at_least(f"ours / plain, {name}", setting.judged(gain), 3))
+        targets.append(at_most(f"waits for the card in a step, {name}", setting.judged(waited), 0))
         if found.get("launch_bound") or issued is None:
             targets.append(at_most(f"graphed / eager step, {name}", setting.judged(shorter), 0.5))
     show(f"Milliseconds of a step, batch {BATCH}", columns, rows)
@@ -222,8 +255,13 @@ def _timed(
         because = "".join(f"; {key}: {value}" for key, value in fell_back.items())
         say(f"  {name}, {way}: {found['ms'][way]:.3f} ms{because}")
     if setting.on_card and "issued" not in found and "eager" in found.get("ms", {}) and not is_broken():
-        found["issued"] = round(issued_share(case, setting.device), 3)
-        found["launch_bound"] = found["issued"] > LAUNCH_BOUND
+        try:
+            found["issued"] = round(issued_share(case, setting.device), 3)
+            found["launch_bound"] = found["issued"] > LAUNCH_BOUND
+            found["waits in a step"] = waits(case, recipe)
+        except Exception as error:
+            found.setdefault("failed", {})["issued, waits"] = f"{type(error).__name__}: {error!s:.300}"
+            say(f"  {name}: FAILED: {found['failed']['issued, waits']}")
 
 
 def _ratio(above: float | None, below: float | None) -> float | None:
