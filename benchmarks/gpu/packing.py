@@ -31,6 +31,7 @@ from benchmarks.gpu.setting import Measured, Setting, say
 from search_spaces.architecture import Architecture
 from search_spaces.catalog import cnn
 from search_spaces.space import Space
+from workers.acceleration import Acceleration
 from workers.job import Event, Failed, Finished, Job, Reported, TrialStopped
 from workers.trial import trial
 
@@ -42,8 +43,8 @@ EXAMPLES, FEW = 12_000, 240
 MPS_CONTROL = "nvidia-cuda-mps-control"
 MPS_PLACES = ("/usr/local/nvidia/bin", "/usr/bin")
 
-Round = Callable[[int, float], dict[str, Any]]
-"""Runs trials on so many workers for so many seconds; returns ``trials`` and what else was seen."""
+Round = Callable[[int, float, bool], dict[str, Any]]
+"""Runs trials on so many workers for so many seconds, with graphs or not; returns ``trials`` and more."""
 
 
 def network() -> Architecture:
@@ -81,7 +82,7 @@ class Count:
 
 
 def work(pipe: Connection, device: str, folder: Path | None, examples: int) -> None:
-    """Runs rounds of trials, in a process of its own: ``(begin, end, share)`` in monotonic seconds."""
+    """Runs rounds of trials, in a process of its own: ``(begin, end, share, graphs)``, monotonic seconds."""
     torch.set_num_threads(1)
     data = clothes(folder, examples).to(device)
     architecture = network()
@@ -93,7 +94,8 @@ def work(pipe: Connection, device: str, folder: Path | None, examples: int) -> N
     pipe.send("ready")
     numbers = itertools.count()
     while (order := pipe.recv()) is not None:
-        begin, end, share = order
+        begin, end, share, graphs = order
+        acceleration = Acceleration(graphs="auto" if graphs else False)
         if device == "cuda":
             torch.cuda.set_per_process_memory_fraction(share)
             torch.cuda.reset_peak_memory_stats()
@@ -107,7 +109,7 @@ def work(pipe: Connection, device: str, folder: Path | None, examples: int) -> N
         while time.monotonic() < end and len(count.failed) < 3:
             number = next(numbers)
             job = Job(number, architecture, seed=number)
-            for event in trial.run(job, data, device=device, check=check):
+            for event in trial.run(job, data, device=device, check=check, acceleration=acceleration):
                 count.take(event)
         peak = torch.cuda.max_memory_allocated() if device == "cuda" else 0
         pipe.send({"trials": count.total(), "failed": count.failed, "peak": peak})
@@ -124,10 +126,10 @@ def own_processes(setting: Setting, most: int, environment: dict[str, str] | Non
         for child in children:
             child.receive(min(120, setting.left()))
 
-        def run(packed: int, seconds: float) -> dict[str, Any]:
+        def run(packed: int, seconds: float, graphs: bool) -> dict[str, Any]:
             begin = time.monotonic() + 0.2
             for child in children[:packed]:
-                child.send((begin, begin + seconds, 1 / packed))
+                child.send((begin, begin + seconds, 1 / packed, graphs))
             answers = [child.receive(seconds + 60) for child in children[:packed]]
             return {
                 "trials": sum(answer["trials"] for answer in answers),
@@ -155,10 +157,10 @@ def pool(setting: Setting, most: int) -> Iterator[Round]:
     data = clothes(setting.folder, FEW if setting.quick else EXAMPLES)
     architecture = network()
 
-    def run(packed: int, seconds: float) -> dict[str, Any]:
+    def run(packed: int, seconds: float, graphs: bool) -> dict[str, Any]:
         numbers, count = itertools.count(), Count()
         with_gpus = 1 / packed if setting.on_card else 0
-        executor = Pool(workers=packed, gpus=with_gpus)
+        executor = Pool(workers=packed, gpus=with_gpus, graphs="auto" if graphs else False)
         executor.open(data)
         try:
 
@@ -252,12 +254,15 @@ def measure(setting: Setting) -> Measured:
     control = mps_control() if setting.on_card else None
     with_mps = control is not None and not on_ray
     # half of what remains after starting goes to the rounds, so that MPS has its turn
-    seconds = 1.0 if setting.quick else min(12.0, setting.left() / (2.5 * len(numbers)))
+    seconds = 1.0 if setting.quick else min(12.0, setting.left() / (2.5 * (len(numbers) + 2)))
     figures["seconds a round"] = round(seconds, 1)
     with pool(setting, max(numbers)) if on_ray else own_processes(setting, max(numbers)) as run:
         for packed in numbers:
             if not _round(setting, rounds, str(packed), run, packed, seconds, skipped):
                 break
+        else:
+            for packed in () if setting.quick else (1, 8):
+                _round(setting, rounds, f"{packed}, eager", run, packed, seconds, skipped, graphs=False)
     if not setting.on_card:
         skipped.append("MPS: on a card alone")
     elif on_ray:
@@ -298,6 +303,8 @@ def _round(
     packed: int,
     seconds: float,
     skipped: list[str],
+    *,
+    graphs: bool = True,
 ) -> bool:
     """One round, with the card looked at; adds its figures. Returns whether there may be another one."""
     if setting.left() < seconds + 3 and not setting.quick:
@@ -305,13 +312,13 @@ def _round(
         return True
     with BusySampler() as sampler:
         try:
-            found = run(packed, seconds)
+            found = run(packed, seconds, graphs)
         except (LostChildError, RuntimeError) as error:
             rounds[name] = {"error": f"{error!s:.500}"}
             say(f"  {name} packed: FAILED: {error!s:.500}")
             return not isinstance(error, LostChildError)  # those that are left may be at the round still
     rate = 60 * found.pop("trials") / seconds
-    alone = rounds.get("1", {}).get("trials per minute")
+    alone = rounds.get("1" if graphs else "1, eager", {}).get("trials per minute")
     rounds[name] = {
         "trials per minute": round(rate, 2),
         "gain": round(rate / alone, 2) if alone else None,

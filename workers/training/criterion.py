@@ -70,6 +70,7 @@ class Criterion(nn.Module):
         self.separation: Separation | None = None
         self._tie = 0.0
         self._embeddings: dict[str, str] = {}
+        self._private: list[tuple[str, str]] = []
         if not isinstance(network, Network) or not isinstance(network.body, Graph):
             return
         body = network.body
@@ -82,6 +83,7 @@ class Criterion(nn.Module):
             self.alignment = ModalityAlignment(recipe.alignment, by_modality, recipe.alignment_weight)
         if recipe.orthogonality and body.private:
             sizes = _sizes(network, body, (call for pair in body.private for call in pair))
+            self._private = body.private
             self.separation = Separation(body.private, sizes, domains, recipe.orthogonality)
 
     @property
@@ -90,7 +92,10 @@ class Criterion(nn.Module):
         return bool(self._tie) or self.alignment is not None or self.separation is not None
 
     def terms(self, network: Network, taps: Mapping[str, Tensor], batch: Split) -> Float[Tensor, ""] | None:
-        """Returns the terms beside the tasks' losses, weighted and added; None where there is none."""
+        """Returns the terms beside the tasks' losses, weighted and added; None where there is none.
+
+        They are computed in full precision, whatever the network computes in.
+        """
         terms: list[Tensor | None] = []
         if self._tie:
             body = network.body
@@ -98,10 +103,11 @@ class Criterion(nn.Module):
             held = tie([[body.parts[name] for name in group] for group in body.ties])
             terms.append(None if held is None else self._tie * held)
         if self.alignment is not None:
-            embeddings = {name: taps[call] for name, call in self._embeddings.items()}
+            embeddings = {name: _whole(taps[call]) for name, call in self._embeddings.items()}
             terms.append(self.alignment(embeddings, batch.present))
         if self.separation is not None:
-            terms.append(self.separation(taps, batch.domain))
+            whole = {call: _whole(taps[call]) for pair in self._private for call in pair}
+            terms.append(self.separation(whole, batch.domain))
         there = [term for term in terms if term is not None]
         return torch.stack(there).sum() if there else None
 
@@ -284,6 +290,11 @@ def shares(
 def _nothing(made: Tensor | tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
     """Returns 0 as a function of what a network made."""
     return (made.sum() if isinstance(made, Tensor) else made[0].sum() + made[1].sum()) * 0
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """Returns a tensor in full precision: what autocast has halved as float32."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
 
 
 def _sizes(network: Network, body: Graph, calls: Iterable[str]) -> dict[str, int]:
