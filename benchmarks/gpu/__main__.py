@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import import_module
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ LEAST = {
 }
 """The seconds on a card without which a part is not begun."""
 
+NEEDS = {
+    "search": ("ray", "optuna", "sqlalchemy", "alembic", "sklearn"),
+    "exports": ("sqlalchemy", "alembic"),
+}
+"""Packages without which a part ends at once: its share of the time is the others'."""
+
 TRACEBACK = 3000
 """The characters of a traceback's end that are told."""
 
@@ -68,6 +75,12 @@ def options() -> argparse.Namespace:
         help="the file that a line is appended to for each part",
     )
     given = parser.parse_args()
+    if not given.seconds > 0:
+        parser.error(f"--seconds: expected a number above 0, got {given.seconds:g}")
+    if given.folder is not None and not given.folder.is_dir():
+        parser.error(f"--folder: expected the folder of Fashion-MNIST, there is none at {given.folder}")
+    if not given.output.absolute().parent.is_dir():
+        parser.error(f"--output: expected a file in a folder that is there, got {given.output}")
     there = torch.cuda.is_available()
     given.device = given.device or ("cuda" if there else "cpu")
     if given.device == "cuda" and not there:
@@ -131,6 +144,12 @@ def append(output: Path, line: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
+def shares(names: Sequence[str]) -> dict[str, float]:
+    """What of the time the parts have that can run here."""
+    there = {name: all(find_spec(package) is not None for package in NEEDS.get(name, ())) for name in names}
+    return {name: float(SHARES[name]) if there[name] else 0.01 for name in names}
+
+
 def main() -> None:
     given = options()
     end = time.monotonic() + given.seconds
@@ -140,11 +159,12 @@ def main() -> None:
     append(given.output, said)
     say(f"{', '.join(f'{key} {value}' for key, value in machine.items())}; lines go to {given.output}")
     names = [name for name in SHARES if not given.only or name in given.only]
+    share = shares(names)
     lines: list[dict[str, Any]] = []
     for place, name in enumerate(names):
         say(f"\n{name}")
         left = end - time.monotonic()
-        seconds = left * SHARES[name] / sum(SHARES[one] for one in names[place:])
+        seconds = left * share[name] / sum(share[one] for one in names[place:])
         if left < (LEAST[name] if given.device == "cuda" else 1):
             line: dict[str, Any] = {
                 "part": name,
