@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,9 @@ EXAMPLES, FEW = 12_000, 240
 MPS_CONTROL = "nvidia-cuda-mps-control"
 MPS_PLACES = ("/usr/local/nvidia/bin", "/usr/bin")
 
-Round = Callable[[int, float, bool], dict[str, Any]]
-"""Runs trials on so many workers for so many seconds, with graphs or not; returns ``trials`` and more."""
+Round = Callable[[int, float, BusySampler, bool], dict[str, Any]]
+"""Runs trials on so many workers for so many seconds, in which the card is looked at, with graphs or without;
+returns ``trials`` and what else was seen."""
 
 
 def network() -> Architecture:
@@ -126,11 +127,13 @@ def own_processes(setting: Setting, most: int, environment: dict[str, str] | Non
         for child in children:
             child.receive(min(120, setting.left()))
 
-        def run(packed: int, seconds: float, graphs: bool) -> dict[str, Any]:
+        def run(packed: int, seconds: float, sampler: BusySampler, graphs: bool) -> dict[str, Any]:
             begin = time.monotonic() + 0.2
             for child in children[:packed]:
                 child.send((begin, begin + seconds, 1 / packed, graphs))
-            answers = [child.receive(seconds + 60) for child in children[:packed]]
+            with sampler:
+                time.sleep(max(0.0, begin + seconds - time.monotonic()))
+            answers = [child.receive(60) for child in children[:packed]]
             return {
                 "trials": sum(answer["trials"] for answer in answers),
                 "failed": [why for answer in answers for why in answer["failed"]],
@@ -157,11 +160,12 @@ def pool(setting: Setting, most: int) -> Iterator[Round]:
     data = clothes(setting.folder, FEW if setting.quick else EXAMPLES)
     architecture = network()
 
-    def run(packed: int, seconds: float, graphs: bool) -> dict[str, Any]:
+    def run(packed: int, seconds: float, sampler: BusySampler, graphs: bool) -> dict[str, Any]:
         numbers, count = itertools.count(), Count()
         with_gpus = 1 / packed if setting.on_card else 0
         executor = Pool(workers=packed, gpus=with_gpus, graphs="auto" if graphs else False)
         executor.open(data)
+        looking = ExitStack()
         try:
 
             def start() -> None:
@@ -180,10 +184,13 @@ def pool(setting: Setting, most: int) -> Iterator[Round]:
                         start()
                 if before is None and len(executor.usage()) == packed and count.total() > 0:
                     before, end = count.total(), time.monotonic() + seconds
+                    looking.enter_context(sampler)  # opening a pool is no part of it
+            looking.close()
             if before is None:
                 raise RuntimeError(f"the pool's {packed} workers were not ready in time")
             return {"trials": count.total() - before, "failed": count.failed}
         finally:
+            looking.close()
             executor.close()
 
     try:
@@ -310,13 +317,13 @@ def _round(
     if setting.left() < seconds + 3 and not setting.quick:
         skipped.append(f"{name} packed: no time left")
         return True
-    with BusySampler() as sampler:
-        try:
-            found = run(packed, seconds, graphs)
-        except (LostChildError, RuntimeError) as error:
-            rounds[name] = {"error": f"{error!s:.500}"}
-            say(f"  {name} packed: FAILED: {error!s:.500}")
-            return not isinstance(error, LostChildError)  # those that are left may be at the round still
+    sampler = BusySampler()
+    try:
+        found = run(packed, seconds, sampler, graphs)
+    except (LostChildError, RuntimeError) as error:
+        rounds[name] = {"error": f"{error!s:.500}"}
+        say(f"  {name} packed: FAILED: {error!s:.500}")
+        return not isinstance(error, LostChildError)  # those that are left may be at the round still
     rate = 60 * found.pop("trials") / seconds
     alone = rounds.get("1" if graphs else "1, eager", {}).get("trials per minute")
     rounds[name] = {
