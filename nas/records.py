@@ -25,7 +25,11 @@ MEASURED: tuple[Status, ...] = ("complete", "paused")
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial of a search. Times in seconds; ``started_at`` since 1970, UTC."""
+    """One trial of a search. Times in seconds; ``started_at`` since 1970, UTC.
+
+    ``ran`` is what ran (`workers.acceleration.Ran`), empty where that is unknown: no training has ended well,
+    an older version has recorded it, or the executor does not say.
+    """
 
     number: int
     architecture_id: str
@@ -44,6 +48,7 @@ class Trial:
     epochs: int | None = None
     seconds: float | None = None
     started_at: float | None = None
+    ran: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ class Reference:
         metrics: the validation metrics by their plain names.
         test_metrics: the test metrics by their plain names.
         seconds: the seconds that the run took.
+        ran: what ran (`workers.acceleration.Ran`); empty where that is unknown.
     """
 
     data: str
@@ -113,6 +119,7 @@ class Reference:
     metrics: Mapping[str, float] = field(default_factory=dict)
     test_metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None
+    ran: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
@@ -134,6 +141,7 @@ class Rerun:
         metrics: the validation metrics and costs by name; trained on all data, only the costs.
         test_metrics: the test metrics by name.
         seconds: the seconds that the training took.
+        ran: what ran (`workers.acceleration.Ran`); empty where that is unknown.
     """
 
     number: int
@@ -144,6 +152,7 @@ class Rerun:
     metrics: Mapping[str, float]
     test_metrics: Mapping[str, float]
     seconds: float
+    ran: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

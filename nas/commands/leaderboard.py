@@ -28,6 +28,9 @@ def leaderboard(
     over_seeds: Annotated[
         bool, typer.Option("--over-seeds", help="A row for each network: its mean over all trainings.")
     ] = False,
+    ran: Annotated[
+        bool, typer.Option("--ran", help="Also on what each ran; else only where that differs.")
+    ] = False,
     store: StoreOption = None,
 ) -> None:
     """Print the trials of a search, or of several, best first. They may be running."""
@@ -46,4 +49,5 @@ def leaderboard(
             infeasible=infeasible,
             where=where,
             over_seeds=over_seeds,
+            ran=ran,
         )

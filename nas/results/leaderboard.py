@@ -74,8 +74,10 @@ def leaderboard(
         metric by its name with ``test_`` before it; of several objectives ``front`` (no other is better in
         all of them; `nas.pareto_front` returns these rows and their hypervolume); then ``feasible`` (whether
         it keeps the limits; missing where that is unknown), ``epochs, seconds, number, origin, parents,
-        reason, message``. With ``over_seeds`` ``n`` in place of ``status``, ``searches`` (names) in place of
-        ``search, number, reason`` and ``message``, and no scores over tasks.
+        reason, message``; last what ran (`workers.acceleration.Ran`), missing where that is unknown:
+        ``device, precision, compiled, graphs, deterministic``. With ``over_seeds`` ``n`` in place of
+        ``status``, ``searches`` (names) in place of ``search, number, reason`` and ``message``, and no scores
+        over tasks.
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or problem.

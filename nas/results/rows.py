@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from controllers.ranking import first_front
@@ -12,6 +12,10 @@ from nas.ranking import Ranked, Ranking
 from nas.records import MEASURED, Trial
 from nas.results.scores import SCORES
 from nas.results.seeds import TrainedNetwork
+from workers.acceleration import Ran
+
+RAN = tuple(one.name for one in fields(Ran))
+"""The columns of what ran, see `workers.acceleration.Ran`."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def entry(
         "parents": list(trial.parents),
         "reason": trial.reason,
         "message": trial.message,
+        **{name: trial.ran.get(name) for name in RAN},
     }
 
 
@@ -121,6 +126,7 @@ def network_entry(place: int, network: TrainedNetwork, ranked: Ranked, layout: R
         "searches": list(network.searches),
         "origin": trial.origin,
         "parents": list(trial.parents),
+        **{name: trial.ran.get(name) for name in RAN},
     }
 
 

@@ -15,7 +15,8 @@ class TrainedNetwork:
     """One network, trained for so many epochs with one or more seeds.
 
     Attributes:
-        trial: its first trial, with the means over the seeds as its metrics and seconds.
+        trial: its first trial, with the means over the seeds as its metrics and seconds; where its trainings
+            ran in several ways, ``ran`` names all of them.
         n: the number of seeds.
         std: the standard deviation of the sample by validation metric; empty where there is one seed. Costs
             have none.
@@ -35,6 +36,7 @@ class _Training:
     metrics: Mapping[str, float]
     test_metrics: Mapping[str, float]
     seconds: float
+    ran: Mapping[str, str]
 
 
 def trained_networks(
@@ -57,10 +59,10 @@ def trained_networks(
             if trial.status not in MEASURED:
                 continue
             id = trial.architecture_id
-            own = _Training(trial.metrics, trial.test_metrics, trial.seconds or 0.0)
+            own = _Training(trial.metrics, trial.test_metrics, trial.seconds or 0.0, trial.ran)
             found = [(trial.epochs, training_seed(seed, id), own)]
             found += [
-                (run.epochs, run.seed, _Training(run.metrics, run.test_metrics, run.seconds))
+                (run.epochs, run.seed, _Training(run.metrics, run.test_metrics, run.seconds, run.ran))
                 for run in reruns.get(trial.number, ())
                 if run.failure is None and not run.all_data
             ]
@@ -76,7 +78,11 @@ def _network(trial: Trial, runs: Sequence[_Training], searches: tuple[str, ...])
     means, std = _spread([run.metrics for run in runs])
     test_means, test_std = _spread([run.test_metrics for run in runs])
     seconds = statistics.fmean(run.seconds for run in runs)
-    mean = replace(trial, metrics=means, test_metrics=test_means, seconds=seconds)
+    ran = {
+        name: ", ".join(dict.fromkeys(run.ran[name] for run in runs if name in run.ran))
+        for name in dict.fromkeys(name for run in runs for name in run.ran)
+    }
+    mean = replace(trial, metrics=means, test_metrics=test_means, seconds=seconds, ran=ran)
     return TrainedNetwork(mean, len(runs), std, test_std, searches)
 
 

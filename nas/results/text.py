@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -17,6 +17,8 @@ def cell(value: Any, name: str = "") -> str:
         return ""
     if name.endswith("_pct") and not isinstance(value, str):
         return f"{value:+.2f}"
+    if name.endswith("_bytes") and not isinstance(value, str):
+        return size(value)
     if name == "mean_rank":
         return f"{value:.2f}"
     if isinstance(value, float):
@@ -24,6 +26,27 @@ def cell(value: Any, name: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def size(count: float) -> str:
+    """Returns a number of bytes for people, such as ``1.25 GB``; a kB is 1000 bytes."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(count) >= factor:
+            return f"{count / factor:,.2f} {unit}"
+    return f"{count:,.0f} B"
+
+
+def ran_text(ran: Mapping[str, str]) -> str:
+    """Returns what ran in words, such as ``NVIDIA H100, bfloat16, graphs: yes``; what is plain is not told.
+
+    Args:
+        ran: what ran, by name (see `workers.acceleration.Ran`); empty: it is unknown.
+    """
+    if not ran:
+        return "unknown"
+    told = [ran[name] for name in ("device", "precision") if name in ran]
+    told += [f"{name}: {value}" for name, value in ran.items() if value not in (*told, "no")]
+    return ", ".join(told)
 
 
 def spark(values: Sequence[float], low: float | None = None, high: float | None = None) -> str:

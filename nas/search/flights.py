@@ -25,6 +25,7 @@ class TrialEnd:
         test_metrics: the metrics on the test split, by name.
         epochs: the number of epochs that it was trained for.
         seconds: the seconds that it has taken, earlier attempts and legs included.
+        ran: what ran (`workers.acceleration.Ran`); empty where that is unknown.
     """
 
     status: Status
@@ -35,6 +36,7 @@ class TrialEnd:
     test_metrics: Mapping[str, float] | None = None
     epochs: int | None = None
     seconds: float | None = None
+    ran: Mapping[str, str] | None = None
 
     def of(self, trial: Trial, step: int) -> Trial:
         """Returns the trial as it is after this end, told to the controller at a step."""

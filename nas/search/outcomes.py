@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from controllers.planner import Planner
@@ -67,6 +68,7 @@ class Outcomes:
             metrics={**event.metrics, **flight.costs_beside(event.metrics), **event.costs},
             test_metrics=event.test_metrics,
             seconds=(trial.seconds or 0.0) + event.seconds,
+            ran=_together(trial.ran, event.ran),
         )
         ended, judged = self._end(flight, end, writing)
         if checkpoint is None:
@@ -104,7 +106,14 @@ class Outcomes:
         """End a flight whose network was tried before, with the result of that."""
         twin = self.history.known[flight.trial.architecture_id]
         message = f"the same network as trial {twin.number}"
-        end = TrialEnd("repeated", twin.reason, message, metrics=twin.metrics, test_metrics=twin.test_metrics)
+        end = TrialEnd(
+            "repeated",
+            twin.reason,
+            message,
+            metrics=twin.metrics,
+            test_metrics=twin.test_metrics,
+            ran=twin.ran,
+        )
         self._end(flight, end, writing)
 
     def reuse(self, flight: Flight, result: ReusedResult, writing: Transaction) -> None:
@@ -120,6 +129,7 @@ class Outcomes:
             metrics={**found.metrics, **flight.costs_beside(found.metrics)},
             test_metrics=found.test_metrics,
             epochs=found.epochs,
+            ran=found.ran,
         )
         _, judged = self._end(flight, end, writing)
         if result.weights is not None:
@@ -154,3 +164,12 @@ class Outcomes:
         tell(self.planner, ended)
         self.callbacks.note(lambda callback: callback.on_trial_end(trial))
         return ended, judged
+
+
+def _together(before: Mapping[str, str], now: Mapping[str, str]) -> Mapping[str, str]:
+    """Returns what ran in a training of which parts may have run elsewhere: then both are named."""
+    found = dict(now)
+    for name, was in before.items():
+        value = now.get(name, was)
+        found[name] = was if value in (was, *was.split(", ")) else f"{was}, {value}"
+    return found

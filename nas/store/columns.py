@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,9 @@ from pydantic_core import from_json
 from sqlalchemy.engine import Connection
 
 from nas.store.column_types import ColumnBuilder, Values, as_column
-from nas.store.layouts import Names, read_layouts
+from nas.store.layouts import Names, decode, read_layouts
 from nas.store.schema import trials
+from workers.acceleration import Ran
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ _ROWS = 20_000  # in a turn
 
 _WORDS = ("status", "origin", "reason")
 _LAYOUTS = ("metrics_layout", "tests_layout", "decisions_layout")
+_RAN = tuple(one.name for one in fields(Ran))
 
 Layout = Mapping[int | None, Names]
 
@@ -82,14 +84,15 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
     floats = ("score", "violation", "seconds", "started_at")
     # what takes few values is fetched as one text, and looked at once for each that there is
     array = sa.func.json_array if connection.dialect.name == "sqlite" else sa.func.json_build_array
-    kind = sa.cast(array(*(table[name] for name in (*_WORDS, *_LAYOUTS))), sa.Text)
+    few = *_WORDS, *_LAYOUTS, "ran", "ran_layout"
+    kind = sa.cast(array(*(table[name] for name in few)), sa.Text)
     wanted = [
         *(table.number, table.architecture_id, sa.func.coalesce(table.parents, ""), table.epochs, kind),
         *(table[name] for name in floats),
         *(table.metrics, table.test_metrics, table.decisions),
     ]
     layouts = read_layouts(connection, search_id)
-    columns, kinds = ColumnBuilder(), _Kinds()
+    columns, kinds = ColumnBuilder(), _Kinds(layouts)
     with _no_collection():
         for turn in _turns(connection, search_id, wanted, where):
             number, id, parents, epochs, kind_of, *numbers, metrics, tests, decisions = turn
@@ -108,7 +111,7 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
             for path, values in _unpack(decisions, by_decisions, layouts).items():
                 columns.add(f"decisions.{path}", as_column(values))
         whole = columns.whole() | kinds.whole()
-    own = ("number", "id", "status", "origin", "parents", *floats[:2], "epochs", *floats[2:], "reason")
+    own = "number", "id", "status", "origin", "parents", *floats[:2], "epochs", *floats[2:], "reason", *_RAN
     nothing = np.empty(0, np.int64)
     frame = {name: whole.pop(name, nothing) for name in own}
     ordered = sorted(whole.items(), key=lambda column: _place(column[0]))
@@ -138,9 +141,14 @@ def _turns(
 
 
 class _Kinds:
-    """What trials have that takes few values: words, and the layouts of their dicts."""
+    """What trials have that takes few values: words, the layouts of their dicts, and what ran.
 
-    def __init__(self) -> None:
+    Args:
+        layouts: the layouts of the search.
+    """
+
+    def __init__(self, layouts: Layout) -> None:
+        self._layouts = layouts
         self._codes: dict[str, int] = {}
         self._kinds: list[list[Any]] = []
         self._parts = [np.empty(0, np.intp)]
@@ -162,9 +170,14 @@ class _Kinds:
         import pandas as pd
 
         codes, found = np.concatenate(self._parts), {}
-        for i, name in enumerate(_WORDS):
-            words: list[str] = list(dict.fromkeys(kind[i] for kind in self._kinds if kind[i] is not None))
-            of_kind = [-1 if kind[i] is None else words.index(kind[i]) for kind in self._kinds]
+        values: dict[str, list[str | None]] = {
+            name: [kind[i] for kind in self._kinds] for i, name in enumerate(_WORDS)
+        }
+        ran = [decode(text, self._layouts[layout]) for *_, text, layout in self._kinds]
+        values |= {name: [one.get(name) for one in ran] for name in _RAN}
+        for name, own in values.items():
+            words = list(dict.fromkeys(value for value in own if value is not None))
+            of_kind = [-1 if value is None else words.index(value) for value in own]
             places = np.array(of_kind, np.intp)[codes]
             found[name] = pd.Categorical.from_codes(places, pd.Index(words, dtype="str"))
         return found

@@ -9,8 +9,8 @@ from sqlalchemy.engine import Connection
 
 from nas.records import EpochReport, Leg, Start
 from nas.store.encoding import numbers
-from nas.store.schema import legs, logs, reports, starts, usage
-from workers.executor import Usage
+from nas.store.schema import cards, legs, logs, reports, starts, usage
+from workers.executor import Card, Usage
 
 _AT_ONCE = 1000
 """Trials that are named in one query."""
@@ -65,6 +65,16 @@ def read_usage(connection: Connection, search_id: int) -> list[tuple[float, Usag
     return [
         (row.at, Usage(row.worker, row.node, row.busy, row.idle, row.overhead))
         for row in connection.execute(query)
+    ]
+
+
+def read_cards(connection: Connection, search_id: int) -> list[tuple[float, Card]]:
+    """Returns what each card did, with the seconds of the search at which that was."""
+    query = sa.select(cards).where(cards.c.search_id == search_id).order_by(cards.c.at, cards.c.card)
+    told = "name", "node", "trials", "room", "busy", "memory", "memory_total"
+    return [
+        (row["at"], Card(row["card"], *(row[name] for name in told)))
+        for row in connection.execute(query).mappings()
     ]
 
 

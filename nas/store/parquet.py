@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _GROUP = 50_000  # rows in a row group
 
+_READ = (5, VERSION)
+"""The versions of folders that are read: what came since the first of them may be missing from rows."""
+
 
 def write_folder(database: Database, search_id: int | None, folder: Path) -> list[str]:
     """Writes a store, or one search of it, to a folder; returns the names of the searches.
@@ -71,8 +74,9 @@ class _Folder(Source):
             version, self._listed = said["version"], dict(said["searches"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{folder}: expected a folder that a store was exported to ({error})") from error
-        if version != VERSION:
-            raise StoreError(f"{folder} has version {version}, this program reads version {VERSION}")
+        if version not in _READ:
+            known = " and ".join(map(str, _READ))
+            raise StoreError(f"{folder} has version {version}, this program reads versions {known}")
         self._names = {row["id"]: name for name, row in self._listed.items()}
 
     def searches(self) -> Sequence[Row]:
@@ -145,8 +149,8 @@ def _texts(table: sa.Table, row: Row) -> dict[str, Any]:
 def _values(table: sa.Table, row: Row) -> dict[str, Any]:
     return {
         column.name: json.loads(row[column.name])
-        if _is_json(column) and row[column.name] is not None
-        else row[column.name]
+        if _is_json(column) and row.get(column.name) is not None
+        else row.get(column.name)
         for column in table.columns
     }
 

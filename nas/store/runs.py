@@ -38,6 +38,7 @@ class RerunStore:
             "metrics": plain(rerun.metrics),
             "test_metrics": plain(rerun.test_metrics),
             "seconds": rerun.seconds,
+            "ran": dict(rerun.ran),
         }
         same = sa.and_(*(reruns.c[name] == value for name, value in key.items()))
 
@@ -62,6 +63,7 @@ class RerunStore:
                     metrics=numbers(row.metrics),
                     test_metrics=numbers(row.test_metrics),
                     seconds=row.seconds,
+                    ran=row.ran or {},
                 )
                 found.setdefault(row.number, []).append(rerun)
         return found
@@ -93,6 +95,7 @@ class ReferenceStore:
             "metrics": plain(reference.metrics),
             "test_metrics": plain(reference.test_metrics),
             "seconds": reference.seconds,
+            "ran": dict(reference.ran),
         }
 
         def write(connection: Connection, again: bool) -> None:
@@ -138,5 +141,6 @@ class ReferenceStore:
                 values = {name: value for name, value in row.items() if name not in ("key", "number")}
                 values["metrics"] = numbers(row["metrics"])
                 values["test_metrics"] = numbers(row["test_metrics"])
+                values["ran"] = row["ran"] or {}
                 found.setdefault(row["number"], {})[row["task"]] = Reference(**values)
         return found

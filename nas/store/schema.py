@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-VERSION = 5
+VERSION = 6
 """Version of the schema: an older store is brought to it when it is opened, see `nas.store.migrations`."""
 
 metadata = MetaData()
@@ -112,6 +112,8 @@ trials = Table(
     Column("epochs", Integer),
     Column("seconds", Float),
     Column("started_at", Float),  # seconds since 1970, UTC
+    Column("ran", Text),  # what ran, see workers.acceleration.Ran, as the decisions are; null: unknown
+    Column("ran_layout", Integer),
     Index(
         "nas_trials_by_rank",
         "search_id",
@@ -188,6 +190,21 @@ usage = Table(
     Column("overhead", Float, nullable=False),
 )
 
+cards = Table(
+    "nas_cards",  # what each card did, see workers.executor.Card
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Float, primary_key=True),  # seconds of the search, all its drivers together
+    Column("card", String(120), primary_key=True),  # its id
+    Column("name", Text, nullable=False),
+    Column("node", String(80), nullable=False),
+    Column("trials", Integer, nullable=False),
+    Column("room", Integer, nullable=False),
+    Column("busy", Float),  # from 0 to 1; null: not measured
+    Column("memory", BigInteger),  # bytes
+    Column("memory_total", BigInteger),
+)
+
 starts = Table(
     "nas_starts",  # older results that a search started from
     metadata,
@@ -210,6 +227,7 @@ reruns = Table(
     Column("metrics", JSON, nullable=False),
     Column("test_metrics", JSON, nullable=False),
     Column("seconds", Float, nullable=False),
+    Column("ran", JSON),  # what ran, see workers.acceleration.Ran
     _of_trial(),
 )
 
@@ -229,6 +247,7 @@ references = Table(
     Column("metrics", JSON),
     Column("test_metrics", JSON),
     Column("seconds", Float),
+    Column("ran", JSON),  # what ran, see workers.acceleration.Ran
 )
 
 compared = Table(

@@ -16,6 +16,7 @@ from nas.ranking import Ranking
 from nas.records import Start
 from nas.store.encoding import plain, storable
 from nas.store.schema import (
+    cards,
     compared,
     layouts,
     legs,
@@ -119,7 +120,7 @@ def _number(name: str | int) -> int | None:
     return number if (number := int(digits)) < 2**31 else None
 
 
-OF_SEARCH = (layouts, trials, legs, reports, weights, logs, usage, starts, compared, reruns)
+OF_SEARCH = (layouts, trials, legs, reports, weights, logs, usage, cards, starts, compared, reruns)
 """The tables with what belongs to one search, each after those that it refers to."""
 
 

@@ -17,7 +17,15 @@ from nas.ranking import Ranked, Ranking
 from nas.records import MEASURED, TRAINED, EpochReport, Leg, Start, Status, Trial
 from nas.store.copies import Copied, source_of, take
 from nas.store.database import Database, in_memory
-from nas.store.histories import read_curves, read_last_epochs, read_legs, read_log, read_starts, read_usage
+from nas.store.histories import (
+    read_cards,
+    read_curves,
+    read_last_epochs,
+    read_legs,
+    read_log,
+    read_starts,
+    read_usage,
+)
 from nas.store.layouts import Layouts
 from nas.store.parquet import read_folder, write_folder
 from nas.store.runs import ReferenceStore, RerunStore
@@ -37,11 +45,12 @@ from nas.store.trials import (
     count_by_status,
     ranked_trials,
     read_kept,
+    read_ran,
     read_trials,
     read_weights,
 )
 from search_spaces.errors import StoreError, UnknownNameError
-from workers.executor import Usage
+from workers.executor import Card, Usage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -276,9 +285,11 @@ class Store:
         Returns:
             A frame with the columns ``number, id, status, origin, parents`` (ids, separated by spaces),
             ``score`` (first objective, higher is better), ``violation`` (of the limits; 0: they are kept;
-            missing: there is no result), ``epochs, seconds, started_at, reason``; every validation
-            metric and cost by its name, every test metric with ``test_`` before it, every decision by its
-            path with ``decisions.`` before it, missing where it is not active.
+            missing: there is no result), ``epochs, seconds, started_at, reason``; what ran
+            (`workers.acceleration.Ran`): ``device, precision, compiled, graphs, deterministic``, missing
+            where that is unknown; every validation metric and cost by its name, every test metric with
+            ``test_`` before it, every decision by its path with ``decisions.`` before it, missing where it is
+            not active.
         """
         from nas.store.columns import trial_frame
 
@@ -349,6 +360,17 @@ class Store:
     def usage(self, search_id: int) -> list[tuple[float, Usage]]:
         """Returns how the workers' time was spent, with the seconds of the search at which that was asked."""
         return self._read(read_usage, search_id)
+
+    def cards(self, search_id: int) -> list[tuple[float, Card]]:
+        """Returns what each card did, with the seconds of the search at which that was."""
+        return self._read(read_cards, search_id)
+
+    def ran(self, search_id: int) -> list[tuple[dict[str, str], int]]:
+        """Returns what ran in the trainings of a search, each with the number of its trials, the most first.
+
+        See `workers.acceleration.Ran`. Trials of which that is unknown are left out.
+        """
+        return self._read(read_ran, search_id)
 
     def starts(self, search_id: int) -> list[Start]:
         """Returns the older results that a search started from."""

@@ -16,13 +16,13 @@ from nas.ranking import Ranking
 from nas.records import EpochReport, Leg, Trial
 from nas.store.encoding import finite, plain, storable
 from nas.store.layouts import Layouts
-from nas.store.schema import legs, logs, reports, searches, trials, usage, weights
+from nas.store.schema import cards, legs, logs, reports, searches, trials, usage, weights
 from search_spaces.errors import SearchError
-from workers.executor import Usage
+from workers.executor import Card, Usage
 
 _CHANGING = (
     "status", "reason", "message", "traceback", "told_step", "score", "violation", "rung", "tie", "metrics",
-    "metrics_layout", "test_metrics", "tests_layout", "epochs", "seconds", "started_at",
+    "metrics_layout", "test_metrics", "tests_layout", "epochs", "seconds", "started_at", "ran", "ran_layout",
 )  # fmt: skip
 
 
@@ -76,6 +76,7 @@ class Transaction:
         self._reports: list[dict[str, Any]] = []
         self._logs: dict[int, str] = {}
         self._usage: list[dict[str, Any]] = []
+        self._cards: list[dict[str, Any]] = []
         self._new_legs: dict[tuple[int, int], Leg] = {}
         self._ended_legs: dict[tuple[int, int], Leg] = {}
         self._kept: dict[int, bytes] = {}
@@ -90,7 +91,7 @@ class Transaction:
         return bool(
             self._new or self._changed or self._reports or self._kept or self._dropped or self._search
             or self._beat or self._interrupted or self._new_legs or self._ended_legs or self._logs
-            or self._usage
+            or self._usage or self._cards
         )  # fmt: skip
 
     def add(self, trial: Trial) -> None:
@@ -139,6 +140,11 @@ class Transaction:
     def usage(self, at: float, usages: Sequence[Usage]) -> None:
         """Records how the workers' time was spent until `at` seconds of the search."""
         self._usage += [{"at": at, **asdict(one)} for one in usages]
+
+    def cards(self, at: float, found: Sequence[Card]) -> None:
+        """Records what each card did, as it was at `at` seconds of the search."""
+        rows = [{"at": at, **asdict(one)} for one in {card.id: card for card in found}.values()]
+        self._cards += [{"card": row.pop("id"), **row, "busy": finite(row["busy"])} for row in rows]
 
     def keep_weights(self, number: int, data: bytes) -> None:
         """Records the weights of a trial, as safetensors."""
@@ -196,6 +202,7 @@ class Transaction:
                 *(trial.decisions for trial in self._new.values()),
                 *(trial.metrics for trial in written),
                 *(trial.test_metrics for trial in written),
+                *(trial.ran for trial in written),
             ],
         )
         rows = [here | self._row(trial) for trial in self._new.values()]
@@ -226,6 +233,8 @@ class Transaction:
             )
         if self._usage:
             connection.execute(usage.insert(), [here | row for row in self._usage])
+        if self._cards:
+            connection.execute(cards.insert(), [here | row for row in self._cards])
         if self._dropped:
             connection.execute(_DELETE_WEIGHTS, [self._at(n) for n in self._dropped])
         for number, data in self._kept.items():
@@ -266,6 +275,7 @@ class Transaction:
         violation, rung, tie = self._ranking.keys(trial, self._outcomes.get(trial.number))
         metrics, layout = self._layouts.encode(plain(trial.metrics))
         tests, tests_layout = self._layouts.encode(plain(trial.test_metrics))
+        ran, ran_layout = self._layouts.encode(trial.ran)
         return {
             "new_status": trial.status,
             "new_reason": storable(trial.reason),
@@ -283,6 +293,8 @@ class Transaction:
             "new_epochs": trial.epochs,
             "new_seconds": finite(trial.seconds),
             "new_started_at": trial.started_at,
+            "new_ran": ran,
+            "new_ran_layout": ran_layout,
         }
 
 

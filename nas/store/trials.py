@@ -89,6 +89,20 @@ def count_by_status(connection: Connection, search_id: int) -> dict[Status, int]
     return {row[0]: row[1] for row in connection.execute(query.group_by(trials.c.status))}
 
 
+def read_ran(connection: Connection, search_id: int) -> list[tuple[dict[str, str], int]]:
+    """Returns what ran in the trainings of a search, each with the number of its trials, the most first.
+
+    Trials that were answered without a training count as what ran where theirs was; those of which nothing is
+    known do not.
+    """
+    count = sa.func.count()
+    query = sa.select(trials.c.ran, trials.c.ran_layout, count)
+    query = query.where(trials.c.search_id == search_id, trials.c.ran.is_not(None))
+    layouts = read_layouts(connection, search_id)
+    rows = connection.execute(query.group_by(trials.c.ran, trials.c.ran_layout).order_by(count.desc()))
+    return [(decode(text, layouts[layout]), number) for text, layout, number in rows]
+
+
 def read_weights(connection: Connection, search_id: int, number: int) -> bytes | None:
     """Returns the weights of a trial (safetensors), if they were kept."""
     here = sa.and_(weights.c.search_id == search_id, weights.c.number == number)
@@ -138,4 +152,5 @@ def _trial(row: Mapping[Any, Any], layouts: Mapping[int | None, Names]) -> Trial
         decisions=decode(row["decisions"], layouts[row["decisions_layout"]]),
         metrics=numbers(decode(row["metrics"], layouts[row["metrics_layout"]])),
         test_metrics=numbers(decode(row["test_metrics"], layouts[row["tests_layout"]])),
+        ran=decode(row["ran"], layouts[row["ran_layout"]]),
     )

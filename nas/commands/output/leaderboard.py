@@ -8,6 +8,7 @@ from typing import Any
 from nas.commands.output.tables import print_rows
 from nas.description import Description
 from nas.results.leaderboard import Searches, entries, searches_of
+from nas.results.rows import RAN
 from nas.results.scores import SCORES, compared_metrics
 from nas.results.text import cell
 from nas.store.store import Store
@@ -16,8 +17,18 @@ _TASKS = 4
 """Up to so many tasks a leaderboard shows the metric of each."""
 
 
-def print_leaderboard(store: Store, format: str, search: Searches = None, **options: Any) -> None:
-    """Prints a leaderboard: ``options`` are those of `nas.leaderboard`; for ``format`` see `print_rows`."""
+def print_leaderboard(
+    store: Store, format: str, search: Searches = None, *, ran: bool = False, **options: Any
+) -> None:
+    """Prints a leaderboard.
+
+    Args:
+        store: the store that holds it.
+        format: the format, see `print_rows`.
+        search: the search, or several.
+        ran: whether to show what ran in every row; else only what differs between rows.
+        options: those of `nas.leaderboard`.
+    """
     rows = entries(store, search, **options)
     records = searches_of(store, search, options.get("problem"))
     record, description = records[0], records[0].description
@@ -28,11 +39,11 @@ def print_leaderboard(store: Store, format: str, search: Searches = None, **opti
         {name: " ".join(value) if isinstance(value, list) else value for name, value in row.items()}
         for row in rows
     ]
-    print_rows(shown if format == "csv" else rows, format, title, *_columns(rows, description))
+    print_rows(shown if format == "csv" else rows, format, title, *_columns(rows, description, ran))
 
 
 def _columns(
-    rows: Sequence[Mapping[str, Any]], description: Description
+    rows: Sequence[Mapping[str, Any]], description: Description, ran: bool
 ) -> tuple[list[str], list[list[str]]]:
     """Returns the columns that a person wants to see, as text."""
     if not rows:
@@ -58,11 +69,24 @@ def _columns(
         names.append("feasible")
     if any(row.get("reason") for row in rows):
         names.append("reason")
+    names += [name for name in RAN if ran or _differs(rows, name)]
     names = [n for n in dict.fromkeys(names) if any(n in row for row in rows)]
     return names, [[_spread(row, name) for name in names] for row in rows]
 
 
+def _differs(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Whether rows have more than one value in a column, reasons apart."""
+    return len({_word(row[name]) for row in rows if row.get(name) is not None}) > 1
+
+
+def _word(value: str) -> str:
+    """Returns what was recorded without the reason for it, which JSON and CSV have."""
+    return value.partition(":")[0]
+
+
 def _spread(row: Mapping[str, Any], name: str) -> str:
     """Returns a value as text, with its deviation over seeds if there is one."""
+    if name in RAN:
+        return _word(row[name] or "")
     std = row.get(f"{name}_std")
-    return cell(row.get(name), name) + ("" if std is None else f" ± {cell(std)}")
+    return cell(row.get(name), name) + ("" if std is None else f" ± {cell(std, name)}")

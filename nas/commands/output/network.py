@@ -32,6 +32,8 @@ def print_trial(store: Store, id: str, search: str | None, *, log: bool = False)
     came = f"came by {trial.origin}" + (f" from {', '.join(trial.parents)}" if trial.parents else "")
     took = f", took {trial.seconds:.1f} s" if trial.seconds is not None else ""
     out.print(came + took, markup=False)
+    if trial.ran:
+        out.print(", ".join(f"{name} {value}" for name, value in trial.ran.items()), markup=False)
     if trial.reason is not None:
         out.print(f"{trial.reason}: {trial.message}", markup=False)
         if trial.traceback:
@@ -64,7 +66,7 @@ def _print_facts(
         prose=True,
     )
     if metrics:
-        rows = [[name, cell(value), cell(test.get(name))] for name, value in metrics.items()]
+        rows = [[name, cell(value, name), cell(test.get(name), name)] for name, value in metrics.items()]
         print_table("metrics and costs", ["name", "validation", "test"], rows)
 
 

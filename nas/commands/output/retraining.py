@@ -22,6 +22,6 @@ def print_retraining(rows: Sequence[Mapping[str, Any]], format: str) -> None:
         spread = []
         for metric in metrics:
             mean, std = row.get(f"{metric}_mean"), row.get(f"{metric}_std")
-            spread.append(cell(mean) + ("" if std is None else f" ± {cell(std)}"))
+            spread.append(cell(mean, metric) + ("" if std is None else f" ± {cell(std, metric)}"))
         cells.append([cell(row[name]) for name in names] + spread + [cell(row[name]) for name in told])
     print_rows(rows, format, "trained again", [*names, *metrics, *told], cells, prose=bool(told))

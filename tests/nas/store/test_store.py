@@ -17,7 +17,7 @@ from nas.lease import new_driver, release
 from nas.records import EpochReport, Start, Trial
 from nas.store.store import Store
 from search_spaces.errors import SearchError, StoreError, UnknownNameError
-from workers.executor import Usage
+from workers.executor import Card, Usage
 
 TRIALS = [Trial(number, f"{number:016x}", {"a": number}, "running") for number in range(3)]
 
@@ -351,6 +351,31 @@ def test_logs_usage_and_older_results_are_read_back(store: Store) -> None:
         (1.5, Usage("worker 0", "here", 1.0, 0.25, 0.5)),
         (2.5, Usage("worker 0", "here", 2.0, 0.25, 0.5)),
     ]
+
+
+def test_what_ran_and_what_the_cards_did_are_read_back(store: Store) -> None:
+    record = store.create_search("one", {})
+    plain = {"device": "cpu", "precision": "float32", "compiled": "no"}
+    graphed = {"device": "NVIDIA H100", "precision": "bfloat16", "graphs": "no: it asks for a \0 é"}
+    ran = [plain, graphed, {}, plain]
+    card = Card("GPU-1", "NVIDIA H100", "here", 3, 8, 0.5, 2**40, 2**41)
+    with store.writing(record.id) as writing:
+        for number, one in enumerate(ran):
+            writing.add(Trial(number, f"{number:016x}", {"a": 1}, "running"))
+            writing.update(Trial(number, f"{number:016x}", {"a": 1}, "complete", ran=one))
+        # an executor that says a card twice breaks no search
+        writing.cards(1.5, [card, card, Card("GPU-2", "NVIDIA H100", "there", 0, 1, math.nan)])
+    assert [trial.ran for trial in store.trials(record.id)] == ran
+    assert store.ran(record.id) == [(plain, 2), (graphed, 1)]
+    assert store.cards(record.id) == [
+        (1.5, card),
+        (1.5, Card("GPU-2", "NVIDIA H100", "there", 0, 1, None, None, None)),
+    ]
+    frame = store.frame(record.id)
+    assert frame["device"].tolist()[:2] == ["cpu", "NVIDIA H100"]
+    assert frame["device"].isna().tolist() == [False, False, True, False]
+    assert frame["graphs"][1] == graphed["graphs"]
+    assert frame["deterministic"].isna().all()
 
 
 def test_the_last_epoch_of_each_trial_is_known(store: Store) -> None:

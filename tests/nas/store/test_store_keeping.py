@@ -1,6 +1,7 @@
 """Searches in a store are tagged, deleted with all that is theirs, and copied whole from store to store."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from nas.store import store as stores
 from nas.store.schema import VERSION, metadata
 from nas.store.store import Store
 from search_spaces.errors import SearchError, StoreError, UnknownNameError
-from workers.executor import Usage
+from workers.executor import Card, Usage
 
 OBJECTIVE = {"objectives": [{"metric": "accuracy", "direction": "maximize"}], "limits": []}
+RAN = {"device": "cpu", "precision": "float32"}
 
 
 @pytest.fixture
@@ -42,6 +44,7 @@ def _fill(store: Store, name: str, seed: int = 0) -> int:
                     metrics=metrics,
                     test_metrics={"accuracy": 1e-300},
                     seconds=0.1,
+                    ran={"device": f"card {number % 2}", "compiled": "no: \0 ü"} if number else {},
                 )
             )
             writing.begin_leg(Leg(number, 3, 1, 2, {"accuracy": 0.5}))
@@ -49,12 +52,15 @@ def _fill(store: Store, name: str, seed: int = 0) -> int:
             writing.log(number, f"{name} {number}")
         writing.keep_weights(4, bytes([seed]) * 100_000)
         writing.usage(1.5, [Usage("worker", "node", 1.0, 0.5, 0.25)])
+        writing.cards(1.5, [Card("GPU-1", "a card", "node", 2, 8, 0.5, 2**40, 2**41)])
     own, shared = _reference(seed), _reference(99)
     store.references.keep(own)
     store.references.keep(shared)
     store.references.link(search, {0: {"label": own, "other": shared}, 1: {"label": shared}})
     for rerun in (
-        Rerun(1, 2**40 + seed, 4, False, None, {"accuracy": 0.5, "loss": math.inf}, {"accuracy": 0.25}, 0.5),
+        Rerun(
+            1, 2**40 + seed, 4, False, None, {"accuracy": 0.5, "loss": math.inf}, {"accuracy": 0.25}, 0.5, RAN
+        ),
         Rerun(1, 2, 4, True, "exception: ValueError: no", {}, {}, 0.5),
     ):
         store.reruns.keep(search, rerun)
@@ -64,7 +70,7 @@ def _fill(store: Store, name: str, seed: int = 0) -> int:
 
 def _reference(seed: int) -> Reference:
     return Reference(
-        "d" * 16, "label", "a" * 16, 4, 4, seed, "complete", metrics={"accuracy": 0.5}, seconds=1
+        "d" * 16, "label", "a" * 16, 4, 4, seed, "complete", metrics={"accuracy": 0.5}, seconds=1, ran=RAN
     )
 
 
@@ -82,6 +88,7 @@ def _all(store: Store, name: str) -> Any:
             [store.log(record.id, trial.number) for trial in trials],
             [store.weights(record.id, trial.number) for trial in trials],
             store.usage(record.id),
+            store.cards(record.id),
             store.starts(record.id),
             sorted(store.references.of_search(record.id).items()),
             store.reruns.of_search(record.id),
@@ -283,6 +290,28 @@ def test_parquet_files_are_read_by_pandas(tmp_path: Path) -> None:
     assert frame["score"].tolist() == [0.0, 0.2, 0.4, 0.6, 0.8]
 
 
+def test_a_folder_that_version_5_has_written_is_taken_in(store: Store, target: Store, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    _fill(store, "first", 1)
+    store.export(tmp_path / "folder")
+    # as it was then: without what ran, and without cards
+    (tmp_path / "folder" / "search-1" / "nas_cards.parquet").unlink()
+    for file in (tmp_path / "folder").rglob("*.parquet"):
+        table = pq.read_table(file)
+        pq.write_table(
+            table.drop_columns([n for n in ("ran", "ran_layout") if n in table.column_names]), file
+        )
+    listed = tmp_path / "folder" / "store.json"
+    listed.write_text(listed.read_text().replace(f'"version": {VERSION}', '"version": 5'))
+    assert target.import_folder(tmp_path / "folder").copied == ["first"]
+    here, there = store.search("first").id, target.search("first").id
+    assert repr([replace(one, ran={}) for one in store.trials(here)]) == repr(target.trials(there))
+    assert target.reruns.of_search(there)[1][0].ran == {}
+    assert target.references.of_search(there)[0]["label"].ran == {}
+    assert target.cards(there) == []
+
+
 def test_a_folder_that_is_no_export_or_not_empty_is_an_error(store: Store, tmp_path: Path) -> None:
     store.create_search("one", {})
     (tmp_path / "full").mkdir()
@@ -295,5 +324,5 @@ def test_a_folder_that_is_no_export_or_not_empty_is_an_error(store: Store, tmp_p
     store.export(tmp_path / "good")
     listed = tmp_path / "good" / "store.json"
     listed.write_text(listed.read_text().replace(f'"version": {VERSION}', '"version": 77'))
-    with pytest.raises(StoreError, match="has version 77, this program reads version"):
+    with pytest.raises(StoreError, match="has version 77, this program reads versions"):
         store.import_folder(tmp_path / "good")
