@@ -162,10 +162,19 @@ class Description:
         """Whether values that both searches measured may be learnt from together, as a warm start does.
 
         They come from the same data after the same number of epochs; the seed may differ, as it does between
-        any two networks. A fidelity stops the worse networks early, and inherited weights stand for epochs of
-        the parents: values with them say something else than values without.
+        any two networks, and so may the device and the precision: they change a score as another seed does.
+        A fidelity stops the worse networks early, and inherited weights stand for epochs of the parents:
+        values with them say something else than values without. The memory that a training takes is that of
+        its device: where ``other`` has an objective or a limit on it, no older value says what it will be.
         """
+        if PEAK_MEMORY in other.ranked_by:
+            return False
         return self._agrees(other, _OF_A_VALUE) and self.budget.epochs == other.budget.epochs
+
+    @property
+    def ranked_by(self) -> frozenset[str]:
+        """The metrics of the objectives and limits."""
+        return frozenset([one.metric for one in self.objectives] + [one.metric for one in self.limits])
 
     def same_data(self, other: Description) -> bool:
         """Whether both searches solve the same problem, so that one leaderboard can show their networks.
@@ -314,7 +323,14 @@ def training_seed(seed: int, architecture_id: str) -> int:
 
 
 COSTS = frozenset({"num_params", "num_macs", "activation_bytes"})
-"""The names of the metrics that are costs."""
+"""The names of the metrics that are costs, which are known before any training."""
+
+PEAK_MEMORY = "peak_memory_bytes"
+"""The name of the metric that says how much memory a training took at the most; of the card where it had one.
+
+It is measured in the training itself, so that a `Table` has none unless it says so; and it belongs to the
+device, so that values of two kinds of device do not compare.
+"""
 
 
 @dataclass(frozen=True)

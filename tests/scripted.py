@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from workers.executor import Executor
+from workers.executor import Card, Executor
 from workers.job import Event, Failed, Finished, HeldWeights, Job, Report, Reported
 
 Outcome = Callable[[Job], dict[str, float] | Failed | BaseException]
@@ -30,6 +30,9 @@ class Scripted(Executor):
         order: which of the jobs in flight end first: the first begun, the last begun, or any.
         at_once: events of so many jobs at a time, at the most.
         before: called with the number of jobs ended so far, before events are handed out.
+        ran: what is said to have run in a job.
+        costs: what networks are said to cost, beside `NUM_PARAMS`.
+        cards: what each card is said to have done.
     """
 
     def __init__(
@@ -40,9 +43,12 @@ class Scripted(Executor):
         order: Literal["first", "last", "any"] = "first",
         at_once: int = 1,
         before: Callable[[int], None] = lambda ended: None,
+        ran: Callable[[Job], dict[str, str]] = lambda job: {},
+        costs: dict[str, float] | None = None,
+        cards: Callable[[], list[Card]] = list,
     ) -> None:
         self.outcome, self.order, self.at_once, self.before = outcome, order, at_once, before
-        self._slots = slots
+        self._slots, self._ran, self._costs, self._cards = slots, ran, costs or {}, cards
         self.started: list[Job] = []
         self.most_in_flight = 0
         self.is_open = False
@@ -53,6 +59,9 @@ class Scripted(Executor):
     @property
     def slots(self) -> int:
         return self._slots
+
+    def cards(self) -> list[Card]:
+        return self._cards()
 
     def _open(self, problem: Any) -> None:
         self.is_open = True
@@ -80,7 +89,8 @@ class Scripted(Executor):
             return [came]
         report = Report(1, dict(came), 0.5, 0.25, 100.0)
         weights = HeldWeights(job.architecture.id.encode())
-        ended = Finished(job.number, dict(came), dict(came), 0.5, weights, {"num_params": NUM_PARAMS})
+        costs = {"num_params": NUM_PARAMS, **self._costs}
+        ended = Finished(job.number, dict(came), dict(came), 0.5, weights, costs, ran=self._ran(job))
         return [Reported(job.number, report), ended]
 
     def _stop(self, number: int) -> None:

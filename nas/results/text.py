@@ -37,16 +37,22 @@ def size(count: float) -> str:
 
 
 def ran_text(ran: Mapping[str, str]) -> str:
-    """Returns what ran in words, such as ``NVIDIA H100, bfloat16, graphs: yes``; what is plain is not told.
+    """Returns on what networks were trained, such as ``NVIDIA H100, bfloat16``.
 
     Args:
         ran: what ran, by name (see `workers.acceleration.Ran`); empty: it is unknown.
     """
-    if not ran:
-        return "unknown"
-    told = [ran[name] for name in ("device", "precision") if name in ran]
-    told += [f"{name}: {value}" for name, value in ran.items() if value not in (*told, "no")]
-    return ", ".join(told)
+    return ", ".join(ran[name] for name in ("device", "precision") if name in ran)
+
+
+def ran_counts(ran: Sequence[tuple[Mapping[str, str], int]]) -> str:
+    """Returns on what the trials of a search were trained: with their numbers where there are several."""
+    counts: dict[str, int] = {}
+    for one, count in ran:
+        counts[ran_text(one)] = counts.get(ran_text(one), 0) + count
+    if len(counts) == 1:
+        return next(iter(counts))
+    return "; ".join(f"{where} ({count} trials)" for where, count in counts.items())
 
 
 def spark(values: Sequence[float], low: float | None = None, high: float | None = None) -> str:

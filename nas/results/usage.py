@@ -1,4 +1,4 @@
-"""How a search's workers spend their time: what the store is given of it, and what that says."""
+"""How a search's workers spend their time: what the store is given of it, and of cards; what that says."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nas.store.transaction import Transaction
-from workers.executor import Usage
+from workers.executor import Card, Usage
 
 _SECONDS = 5.0
 """Between records, with few workers."""
 
 _WORKERS = 10
-"""So many workers are recorded in a second, at the most."""
+"""So many workers and cards are recorded in a second, at the most."""
 
 Record = tuple[float, Usage]
 """Seconds of the search, and what one worker had spent by then."""
 
 
 class UsageRecorder:
-    """Records usage while a search runs. Times are in seconds of the executor's clock."""
+    """Records usage and cards while a search runs. Times are in seconds of the executor's clock."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -28,11 +28,19 @@ class UsageRecorder:
         """Returns whether it is time for another record."""
         return now >= self._next
 
-    def write(self, usage: Sequence[Usage], transaction: Transaction, now: float, elapsed: float) -> None:
-        """Records usage, with the seconds of the search; nothing while the workers are starting."""
-        if usage:
+    def write(
+        self,
+        usage: Sequence[Usage],
+        cards: Sequence[Card],
+        transaction: Transaction,
+        now: float,
+        elapsed: float,
+    ) -> None:
+        """Records both, with the seconds of the search; nothing while the workers are starting."""
+        if usage or cards:
             transaction.usage(elapsed, usage)
-            self._next = now + max(_SECONDS, len(usage) / _WORKERS)
+            transaction.cards(elapsed, cards)
+            self._next = now + max(_SECONDS, (len(usage) + len(cards)) / _WORKERS)
 
 
 @dataclass(frozen=True)

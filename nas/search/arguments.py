@@ -16,6 +16,7 @@ from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from nas.description import (
     COSTS,
+    PEAK_MEMORY,
     Budget,
     Description,
     SearchRecord,
@@ -27,7 +28,7 @@ from nas.search.fingerprint import fingerprint
 from nas.search.options import SearchOptions
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError, UnknownNameError
-from search_spaces.holes import Value
+from search_spaces.holes import Choice, Hole, Value
 from search_spaces.space import Space
 from workers import problems
 from workers.executor import Executor
@@ -156,13 +157,36 @@ def check_controller(
     return controller
 
 
-def check_metrics(description: Description) -> None:
+def check_metrics(description: Description, problem: Problem | Table) -> None:
     """Check that every metric of an objective or a limit is one that is measured."""
-    known = (*description.metrics, *sorted(COSTS))
+    trained = not isinstance(problem, Table)
+    known = (*description.metrics, *sorted(COSTS), *([PEAK_MEMORY] if trained else []))
     wanted = [o.metric for o in description.objectives] + [limit.metric for limit in description.limits]
     for metric in wanted:
+        if metric == PEAK_MEMORY and metric not in known:
+            raise SearchError(
+                f"{PEAK_MEMORY}: it is measured while networks are trained, and the table {problem.name!r} "
+                f"trains none; it knows {', '.join(description.metrics)}"
+            )
         if metric not in known:
             raise UnknownNameError("metric", metric, known)
+
+
+def check_precision(space: Space, problem: Problem | Table) -> None:
+    """Check that every precision that a recipe of the space can name is one: else such trials would fail.
+
+    Raises:
+        RecipeError: one is none.
+    """
+    recipe = space.value.get("recipe") if isinstance(space.value, Mapping) else None
+    precision = recipe.get("precision") if isinstance(recipe, Mapping) else None
+    if precision is None or isinstance(problem, Table):
+        return
+    from workers.recipe import Recipe
+
+    for one in precision.options if isinstance(precision, Choice) else [precision]:
+        if not isinstance(one, Hole):
+            Recipe.make({"precision": one})
 
 
 def settings_of(controller: Controller) -> tuple[dict[str, Any], tuple[str, ...]]:

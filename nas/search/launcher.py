@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from controllers.planner import Planner
@@ -105,6 +106,11 @@ class Launcher:
             return None
         self.rejected = 0
         return flight
+
+    def trained(self, flight: Flight, ran: Mapping[str, str]) -> None:
+        """Take in that the training of a flight has ended well, and what ran in it."""
+        if self._results is not None:
+            self._results.trained(flight.proposal.architecture, ran)
 
     def _reuse(self, flight: Flight, writing: Transaction) -> bool:
         """End a flight with the result of another search if one has it; returns whether."""

@@ -14,6 +14,7 @@ from controllers.warm_start import warm_start
 from nas.description import Description, SearchRecord
 from nas.lease import HEARTBEAT_SECONDS, Driver
 from nas.records import Leg, Start, Trial
+from nas.results.cards import told
 from nas.results.usage import UsageRecorder
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
@@ -208,7 +209,7 @@ class Loop:
                 self._launcher.jobs.clear()
             now = executor.clock()
             if self._usage.due(now) or (end is not None and not self._flights.running):
-                self._usage.write(executor.usage(), writing, now, self.progress.elapsed)
+                self._record_usage(executor, writing, now)
             if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
                 writing.beat(self.progress.elapsed)
                 self._heartbeat = time.monotonic()
@@ -216,6 +217,13 @@ class Loop:
         self._checkpoints.sweep()
         self._launcher.start(executor)
         return end
+
+    def _record_usage(self, executor: Executor, writing: Transaction, now: float) -> None:
+        cards = tuple(executor.cards())
+        self._usage.write(executor.usage(), cards, writing, now, self.progress.elapsed)
+        if cards and not self.progress.cards:
+            self.progress.messages.append(f"trains on {told(cards)}")
+        self.progress.cards = cards or self.progress.cards
 
     def _slots(self, executor: Executor) -> int:
         return max(1, executor.slots)
@@ -302,8 +310,10 @@ class Loop:
             writing.log(event.number, event.log)
         if isinstance(event, Failed):
             self._outcomes.fail(event, flight, writing)
-        elif (paused := self._outcomes.finish(event, flight, writing)) is not None:
-            self._flights.paused[event.number] = paused
+        else:
+            self._launcher.trained(flight, event.ran)
+            if (paused := self._outcomes.finish(event, flight, writing)) is not None:
+                self._flights.paused[event.number] = paused
         for twin in self._flights.waited(flight.trial.architecture_id):
             self._outcomes.repeat(twin, writing)
         return True

@@ -43,6 +43,7 @@ class Outcomes:
         self.planner, self.history, self.weights = planner, history, weights
         self.checkpoints, self.callbacks = checkpoints, callbacks
         self.step = 0
+        self._told: set[tuple[str, str]] = set()  # where networks were trained, as far as that was said
 
     def next_step(self) -> int:
         """Returns the number of one more call of the controller."""
@@ -70,6 +71,7 @@ class Outcomes:
             seconds=(trial.seconds or 0.0) + event.seconds,
             ran=_together(trial.ran, event.ran),
         )
+        self._tell_where(event.ran)
         ended, judged = self._end(flight, end, writing)
         if checkpoint is None:
             self.checkpoints.remove(trial)
@@ -134,6 +136,13 @@ class Outcomes:
         _, judged = self._end(flight, end, writing)
         if result.weights is not None:
             self.weights.keep(judged, HeldWeights(result.weights), writing)
+
+    def _tell_where(self, ran: Mapping[str, str]) -> None:
+        """Say on what networks are trained: once of each device and precision that occurs."""
+        where = ran.get("device", ""), ran.get("precision", "")
+        if ran and where not in self._told:
+            self._told.add(where)
+            self.history.progress.messages.append(f"trained on {', '.join(where)}")
 
     def _report(self, flight: Flight, report: EpochReport, writing: Transaction) -> Flight:
         trial = replace(flight.trial, epochs=report.epoch)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from nas.description import Budget
 from nas.records import Status
+from workers.executor import Card
 
 
 class Clock:
@@ -43,7 +44,9 @@ class Progress:
         counts: the number of trials by status: those that are over, have paused or are running.
         best: the value of the first objective of the best feasible trial, and the id of its architecture.
         trials_here: the number of trials that this driver has trained, at least to a first pause.
-        messages: what happened since the last turn, a line each (failures).
+        messages: what happened since the last turn, a line each (failures, where it trains).
+        cards: what each card did when that was last recorded, another tuple each time; none where networks
+            are trained on CPUs, and none yet.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Progress:
     best: tuple[float, str] | None = None
     trials_here: int = 0
     messages: list[str] = field(default_factory=list)
+    cards: tuple[Card, ...] = ()
 
     @property
     def complete(self) -> int:

@@ -22,6 +22,7 @@ from nas.search.arguments import (
     arguments_of,
     check_controller,
     check_metrics,
+    check_precision,
     description_of,
     executor_of,
     fidelity_of,
@@ -65,7 +66,8 @@ class Search:
         objectives: what to improve, the most important first; left out: the controller's if it was made
             already, else the problem's own.
         limits: bounds on metrics; left out: the controller's. Those on costs (``num_params``, ``num_macs``,
-            ``activation_bytes``) are checked before any training.
+            ``activation_bytes``) are checked before any training; ``peak_memory_bytes``, what a training took
+            at the most, is known after it.
         trials: the number of networks to train, failed ones included (default 100, where no other end is
             given).
         seconds: the wall-clock time of the search.
@@ -119,6 +121,7 @@ class Search:
     Raises:
         SearchError: an argument that is not what it should be.
         UnknownNameError: a problem, controller or metric that does not exist.
+        RecipeError: the space has a recipe with a precision that there is not.
     """
 
     def __init__(
@@ -167,7 +170,8 @@ class Search:
         self.controller = self._new_controller()
         options = replace(options, objectives=self._objectives, limits=self._limits)
         self.description = description_of(options, self.space, self.problem, self.controller, self._fidelity)
-        check_metrics(self.description)
+        check_metrics(self.description, self.problem)
+        check_precision(self.space, self.problem)
         executor_of(executor)  # an unknown name is said now, not after the problem is loaded
 
     @staticmethod

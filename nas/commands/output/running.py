@@ -16,7 +16,7 @@ from nas.commands.output.leaderboard import print_leaderboard
 from nas.commands.output.tables import console
 from nas.environment import DEFAULT_STORE, in_job, without_password
 from nas.results.leaderboard import entries
-from nas.results.text import duration
+from nas.results.text import duration, ran_counts
 from nas.search.callbacks import OnTurn
 from nas.store.store import Store
 from search_spaces.errors import NasError
@@ -117,6 +117,9 @@ def _print_end(search: Search, store: Store, file: Path | None) -> None:
     out.print(
         f"search {record.name} ended after {duration(record.elapsed_seconds)}: {record.reason}", markup=False
     )
+    where = ran_counts(store.ran(record.id))
+    if where:
+        out.print(f"trained on:       {where}", markup=False)
     best = next((row["id"] for row in entries(store, record.name, top=1) if row["rank"]), None)
     if best is not None:
         out.print(f"look at the best: nas show {best[:8]}{option}", markup=False)

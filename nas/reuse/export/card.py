@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nas.description import COSTS
+from nas.description import PEAK_MEMORY
 from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.graphs import is_lone, output_names
 from nas.version import __version__
@@ -19,6 +19,7 @@ _UNITS = {
     "num_params": ("parameters", ""),
     "num_macs": ("multiply-adds for one example", ""),
     "activation_bytes": ("activations of one example in training", " bytes"),
+    PEAK_MEMORY: ("memory that the training took at the most", " bytes"),
 }
 """What each cost is, and its unit."""
 
@@ -32,8 +33,8 @@ def card(found: Exportable, format: str = "safetensors", several: bool = True) -
         several: whether the export takes any number of examples, not one alone.
     """
     came = found.provenance
-    costs = {name: value for name, value in found.metrics.items() if name in COSTS}
-    measured = {name: value for name, value in found.metrics.items() if name not in COSTS}
+    costs = {name: value for name, value in found.metrics.items() if name in _UNITS}
+    measured = {name: value for name, value in found.metrics.items() if name not in _UNITS}
     parts = [
         f"# Network {found.architecture.id}",
         f"Found by a neural architecture search for the problem **{came.get('problem', '?')}**.",
@@ -84,7 +85,7 @@ def _kind(kind: object) -> str:
 
 def _metrics(found: Mapping[str, float], test: Mapping[str, float]) -> Iterable[tuple[str, ...]]:
     for name in dict.fromkeys([*found, *test]):
-        if name not in COSTS:
+        if name not in _UNITS:
             yield name, _number(found.get(name)), _number(test.get(name))
 
 
