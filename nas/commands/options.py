@@ -28,7 +28,23 @@ Workers = Annotated[int | None, typer.Option(help="Worker processes; default: as
 Cpus = Annotated[
     int | None, typer.Option("--cpus-per-trial", help="Cores, and torch threads, of each worker.")
 ]
-Gpus = Annotated[float | None, typer.Option("--gpus-per-trial", help="GPUs, or the share of one, of each.")]
+Gpus = Annotated[
+    str | None,
+    typer.Option("--gpus-per-trial", help="GPUs, or the share of one, of each; auto: as many as one holds."),
+]
+AutocastOption = Annotated[
+    str | None,
+    typer.Option("--autocast", help="Precision on GPUs: recipe (its own; default), or auto: bfloat16."),
+]
+CompileOption = Annotated[
+    str | None, typer.Option("--compile", help="By torch.compile: yes, no (the default) or auto.")
+]
+GraphsOption = Annotated[
+    str | None, typer.Option("--graphs", help="Steps as CUDA graphs: yes, no or auto (the default).")
+]
+Deterministic = Annotated[
+    bool | None, typer.Option("--deterministic", help="Two runs on one machine come to the same bits.")
+]
 Processes = Annotated[
     int | None,
     typer.Option("--processes-per-trial", help="Processes that train each trial together, of that size."),

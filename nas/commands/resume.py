@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,34 +11,28 @@ import typer
 
 from nas.commands.options import (
     END,
-    Cpus,
-    ExecutorOption,
-    Gpus,
     Requirements,
     StoreOption,
     Track,
     WithPackage,
-    Workers,
     WorkingDir,
     search_options,
     with_options_of,
 )
-from nas.commands.search import executor_of, is_dashboard, run, trackers_of
+from nas.commands.search import check_acceleration, executor_options, is_dashboard, run, trackers_of
 from nas.commands.submit import send
 from nas.environment import DEFAULT_STORE
 from search_spaces.errors import SearchError
 
-_OF_THE_JOB = ("workers", "cpus_per_trial", "gpus_per_trial", "executor", "track")
+_WHERE = tuple(signature(executor_options).parameters)
+"""The options that say where a search runs."""
 
 
+@with_options_of(executor_options)
 @search_options(END)
 def resume(
     search: Annotated[str | None, typer.Argument(help="A search, or the file that describes it.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the search, when a file describes it.")] = None,
-    workers: Workers = None,
-    cpus_per_trial: Cpus = None,
-    gpus_per_trial: Gpus = None,
-    executor: ExecutorOption = None,
     address: Annotated[
         str | None, typer.Option(help="As in nas search; or of a dashboard, as in nas submit.")
     ] = None,
@@ -46,13 +41,13 @@ def resume(
     with_package: WithPackage = False,
     track: Track = None,
     store: StoreOption = None,
-    **end: Any,
+    **options: Any,
 ) -> None:
     """Go on with a search that was stopped or killed, or further with one that ended.
 
     Nothing that was trained is trained again; what was being trained begins again.
     """
-    _go_on("resume", search, end, locals())
+    _go_on("resume", search, {name: options[name] for name in END}, locals() | options)
 
 
 @with_options_of(resume)
@@ -78,17 +73,16 @@ def _go_on(
     """Resume a search, or extend it, here or as a job."""
     name, store, address = options["name"], options["store"], options["address"]
     if is_dashboard(address):
+        check_acceleration(options)
         _send(
-            verb, search, end | {option: options[option] for option in _OF_THE_JOB}, address, name=name,
-            store=store, working_dir=options["working_dir"], requirements=options["requirements"],
-            package=options["with_package"],
+            verb, search, end | {one: options[one] for one in (*_WHERE, "track") if one != "address"},
+            address, name=name, store=store, working_dir=options["working_dir"],
+            requirements=options["requirements"], package=options["with_package"],
         )  # fmt: skip
         return
     if options["working_dir"] is not None or options["requirements"] is not None or options["with_package"]:
         raise SearchError("nothing is shipped without --address of a cluster's dashboard: http://head:8265")
-    where = executor_of(
-        options["executor"], options["workers"], options["cpus_per_trial"], options["gpus_per_trial"], address
-    )
+    where = executor_options(**{one: options[one] for one in _WHERE})
     from nas.commands.assemble import from_file
     from nas.search.search import Search
 

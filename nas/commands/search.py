@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import math
 import signal
 import sys
 from collections.abc import Mapping
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeGuard
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeGuard
 
 import typer
 
 from nas.commands.options import (
     END,
+    AutocastOption,
     ClusterOption,
+    CompileOption,
     Cpus,
+    Deterministic,
     ExecutorOption,
     Gpus,
+    GraphsOption,
     Processes,
     StoreOption,
     Track,
@@ -42,6 +47,8 @@ FIRST_NODE_SECONDS = 900
 """How long a job waits for a node with room for a worker: it may be sent while the cluster comes up."""
 
 
+_YES_OR_NO: Mapping[str, Any] = {"yes": True, "no": False, "auto": "auto"}
+
 _BESIDE_A_FILE = {"file", "name", "track", "store", *END}
 """What can be said beside a file that describes a search; all that says where it runs can be, too."""
 
@@ -51,13 +58,65 @@ def executor_options(
     cpus_per_trial: Cpus = None,
     gpus_per_trial: Gpus = None,
     processes_per_trial: Processes = None,
+    autocast: AutocastOption = None,
+    compile: CompileOption = None,
+    graphs: GraphsOption = None,
+    deterministic: Deterministic = None,
     executor: ExecutorOption = None,
     address: ClusterOption = None,
 ) -> Any:
     """Returns the executor that the options of a command describe; see `executor_of`."""
     return executor_of(
-        executor, workers, cpus_per_trial, gpus_per_trial, address, processes=processes_per_trial
+        executor,
+        workers,
+        cpus_per_trial,
+        gpus_of(gpus_per_trial),
+        address,
+        processes=processes_per_trial,
+        **acceleration_of(autocast, compile, graphs, deterministic),
     )
+
+
+def gpus_of(text: str | None) -> float | Literal["auto"] | None:
+    """Returns the GPUs of a trial, as ``--gpus-per-trial`` takes them.
+
+    Raises:
+        SearchError: it is no such number, nor ``auto``.
+    """
+    if text is None or text == "auto":
+        return text  # type: ignore[return-value]
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise SearchError(f"--gpus-per-trial: expected a number such as 1 or 0.25, or auto, got {text!r}")
+    return number
+
+
+def acceleration_of(
+    autocast: str | None = None,
+    compile: str | None = None,
+    graphs: str | None = None,
+    deterministic: bool | None = None,
+) -> dict[str, Any]:
+    """Returns those options of how trials make use of their device that were given, as executors take them.
+
+    Raises:
+        SearchError: one has a value that there is not.
+    """
+    found: dict[str, Any] = {} if deterministic is None else {"deterministic": deterministic}
+    for name, text, values in (
+        ("autocast", autocast, {"recipe": "recipe", "auto": "auto"}),
+        ("compile", compile, _YES_OR_NO),
+        ("graphs", graphs, _YES_OR_NO),
+    ):
+        if text is None:
+            continue
+        if text not in values:
+            raise SearchError(f"--{name}: expected {' or '.join(values)}, got {text!r}")
+        found[name] = values[text]
+    return found
 
 
 @with_options_of(executor_options)
@@ -126,6 +185,19 @@ def search(
     run(found, resume=False, file=file)
 
 
+def check_acceleration(options: Mapping[str, Any]) -> None:
+    """Check what was written of GPUs and of their use, before it is sent to where it is read.
+
+    Args:
+        options: the options of a command, by name.
+
+    Raises:
+        SearchError: one has a value that there is not.
+    """
+    gpus_of(options["gpus_per_trial"])
+    acceleration_of(*(options[name] for name in signature(acceleration_of).parameters))
+
+
 def trackers_of(track: list[str] | None) -> list[Callback]:
     """Returns the trackers that ``--track`` names.
 
@@ -162,12 +234,18 @@ def executor_of(
     name: str | None,
     workers: int | None,
     cpus: int | None = None,
-    gpus: float | None = None,
+    gpus: float | Literal["auto"] | None = None,
     address: str | None = None,
     *,
     processes: int | None = None,
+    **acceleration: Any,
 ) -> Any:
     """Returns the executor that the options describe; None where they say nothing.
+
+    Args:
+        name: the name of the executor; None: the pool.
+        workers, cpus, gpus, address, processes: what executors take under these names; None: their default.
+        acceleration: the same, see `acceleration_of`.
 
     Raises:
         UnknownNameError: there is none of that name.
@@ -178,27 +256,24 @@ def executor_of(
         raise UnknownNameError("executor", str(name), catalog)
     if is_dashboard(address):
         raise SearchError(f"--address {without_password(address)}: a search is sent there by nas submit")
-    options = {
-        "--cpus-per-trial": cpus,
-        "--gpus-per-trial": gpus,
-        "--processes-per-trial": processes,
-        "--address": address,
-    }
-    told = [f"{option} {value}" for option, value in options.items() if value is not None]
+    wanted = {"workers": workers, "cpus": cpus, "gpus": gpus, "address": address, "processes": processes}
+    given: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
+    given |= acceleration
     if name == "inline":
-        if workers not in (None, 1):
-            told.insert(0, f"--workers {workers}")
+        if given.get("workers") == 1:
+            del given["workers"]
+        options = {"workers": "--workers", "processes": "--processes-per-trial", "address": "--address"}
+        told = [f"{option} {given[key]}" for key, option in options.items() if key in given]
         if told:
             raise SearchError(f"{', '.join(told)}: the inline executor is one worker, in this process")
-        return "inline"
-    if workers is None and not told and (name is None or not in_job()):
+    if not given and (name is None or name == "inline" or not in_job()):
         return name
     if name == "tune" and processes is not None:
         raise SearchError(f"--processes-per-trial {processes}: Ray Tune's trials have one process")
+    if name in ("inline", "tune") and gpus == "auto":
+        raise SearchError(f"--gpus-per-trial auto: the {name} executor does not pack GPUs, the pool does")
     made = catalog.find(name or "pool")
     takes = inspect.signature(made).parameters
-    wanted = {"workers": workers, "cpus": cpus, "gpus": gpus, "address": address, "processes": processes}
-    given: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
     if unknown := [key for key in given if key not in takes]:
         raise SearchError(f"the {name or 'pool'} executor has no option for {', '.join(unknown)}")
     if in_job() and "wait" in takes:

@@ -15,7 +15,7 @@ from nas.commands.options import (
     WorkingDir,
     with_options_of,
 )
-from nas.commands.search import check_told_once, search
+from nas.commands.search import check_acceleration, check_told_once, search
 
 
 @with_options_of(search)
@@ -34,6 +34,7 @@ def submit(
 
     The folder of the file goes with it: not hidden files, databases, nor what .gitignore or .rayignore name.
     """
+    check_acceleration(options)
     file, name = options.pop("file"), options.pop("name")
     if file is not None:
         check_told_once(file, options)

@@ -191,13 +191,15 @@ def values_for(controller: Controller, trial: Trial) -> dict[str, float] | None:
     """Returns what a controller is told of a trial that is over: its values, or None for a failure.
 
     A network that was turned down for its costs has no values of the objectives. A controller that does not
-    know the limit which it broke can only hear that it failed.
+    know the limit which it broke can only hear that it failed; so does one that needs a value which was not
+    measured, such as the memory of a training by an executor that does not look at it.
     """
     metrics = dict(trial.metrics)
     if trial.status == "failed" or not metrics:
         return None
-    if all(objective.metric in metrics for objective in controller.objectives):
-        return metrics
     limits = controller.limits
+    needed = [one.metric for one in controller.objectives] + [limit.metric for limit in limits]
+    if all(metric in metrics for metric in needed):
+        return metrics
     broken = any(limit.violation(metrics[limit.metric]) > 0 for limit in limits if limit.metric in metrics)
     return metrics if broken else None

@@ -232,6 +232,13 @@ def test_a_search_begins_with_the_plain_network_unless_it_is_told_not_to(run: Ru
 
 SMALL = ["--space", "mlp", "--trials", "1", "--epochs", "1", "--executor", "inline"]
 
+FP8 = """
+from nas import Search
+from search_spaces import Space, choice
+recipe = {"precision": choice("float32", "fp8"), "epochs": 1}
+search = Search(Space({"model": [], "recipe": recipe}), "digits", "random", executor="inline", trials=1)
+"""
+
 WRONG = {
     "an unknown command": ["serach"],
     "an unknown option": ["search", "--trails", "3"],
@@ -313,6 +320,14 @@ WRONG = {
     "a dashboard to search on": ["search", *SMALL[:2], "--address", "http://127.0.0.1:9"],
     "a cluster for one process": ["search", *SMALL, "--address", "auto"],
     "GPUs for one process": ["resume", "--executor", "inline", "--gpus-per-trial", "0.5"],
+    "GPUs that one process cannot pack": ["search", *SMALL, "--gpus-per-trial", "auto"],
+    "GPUs that are no number": ["search", *SMALL, "--gpus-per-trial", "many"],
+    "less than no GPU": ["search", *SMALL, "--gpus-per-trial", "-1"],
+    "an unknown way to cast": ["search", *SMALL, "--autocast", "float8"],
+    "an unknown way to compile": ["search", *SMALL, "--compile", "maybe"],
+    "an unknown way to go on with graphs": ["resume", "mine | yours", "--graphs", "1"],
+    "an unknown way to submit": ["submit", *SMALL, "--compile", "1", "--address", "http://127.0.0.1:9"],
+    "an unknown precision": ["search", "fp8.py"],
     "a share of several GPUs": ["search", "--gpus-per-trial", "1.5"],
     "no cores": ["search", "--cpus-per-trial", "0"],
     "nothing to go on with there": ["resume", "--address", "http://127.0.0.1:9"],
@@ -335,6 +350,7 @@ def test_what_is_wrong_takes_one_line_and_exit_code_2(run: Run, there: Path, wha
     (there / "fails.py").write_text("import torch\nraise ValueError('first line\\nsecond line')\n")
     (there / "wrong.py").write_text("search = = 3\n")
     (there / "json.py").write_text("search = 3\n")
+    (there / "fp8.py").write_text(FP8)
     (there / "empty").mkdir()
     for name in ("half", "short"):
         shutil.copytree(there / "best", there / name)
