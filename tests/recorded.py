@@ -12,7 +12,7 @@ from nas.description import SearchRecord
 from nas.records import EpochReport, Trial
 from nas.store.store import Store
 from search_spaces.catalog import mlp
-from workers.executor import Usage
+from workers.executor import Card, Usage
 
 EVIL = "<script>alert(1)</script>"
 """A name that must be shown as text."""
@@ -48,6 +48,8 @@ def record(
         for step in range(1, 11):
             spent = [Usage(f"worker {i}", "node", 8.0 * step, 1.0 * step, 1.0 * step) for i in range(2)]
             writing.usage(10.0 * step, spent)
+            busy = [Card("GPU-0", EVIL, "node", 3, 4, 0.9, 30 * 10**9, 80 * 10**9)]
+            writing.cards(10.0 * step, [*busy, Card("GPU-1", "NVIDIA H100", "node", 0, 1)])
         writing.search(status=status, reason=f"{count} trials are done", elapsed_seconds=100.0)
     return store.search_of(found.id)
 
@@ -79,6 +81,11 @@ def _trial(number: int, rng: random.Random, began_at: float) -> Trial:
         metrics=metrics,
         test_metrics={"loss": 1.01 - accuracy, "accuracy": accuracy - 0.01},
         epochs=EPOCHS // 2 if paused else EPOCHS,
+        ran={
+            "device": "NVIDIA <b>H100</b>",
+            "precision": "bfloat16" if number % 2 else "float32",
+            "graphs": "no: it prints",
+        },
         seconds=2.0 + width / 100,
         **common,
     )

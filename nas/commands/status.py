@@ -12,7 +12,7 @@ from nas.commands.options import Dashboard, JobArgument, StoreOption
 
 def status(
     name: JobArgument = None,
-    workers: Annotated[bool, typer.Option("--workers", help="Also how each worker spent its time.")] = False,
+    workers: Annotated[bool, typer.Option("--workers", help="Also of each worker and each card.")] = False,
     address: Dashboard = None,
     store: StoreOption = None,
 ) -> None:

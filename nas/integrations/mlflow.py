@@ -7,16 +7,19 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, final
 
-from nas.integrations.tracker import library, of_epoch, of_trial, title
+from nas.integrations.tracker import library, of_card, of_epoch, of_trial, title, where_of
 from nas.records import TRAINED
 from nas.search.callbacks import Callback
 
 if TYPE_CHECKING:
     from nas.description import Description, SearchRecord
     from nas.records import EpochReport, Trial
+    from nas.search.progress import Progress
+    from workers.executor import Card
 
 _STATUS = {"complete": "FINISHED", "failed": "FAILED", "paused": "SCHEDULED"}
 _BATCH = 100  # parameters in one call, as MLflow allows; and tags
+_CARDS = "cards"  # the name of their run, in place of a trial's number
 _LONGEST = 500  # characters of a parameter that every version of MLflow takes
 
 
@@ -25,8 +28,10 @@ class MLflow(Callback):
     """Writes to MLflow's tracking store: look at it with ``mlflow ui --backend-store-uri sqlite:///mlflow.db``.
 
     The experiment has the name of the search. A run's parameters are the decisions, its metrics those of the
-    epochs and at the end costs and ``test_`` metrics, its tags where the network came from and why it failed.
-    Searches that go on add to the same experiment and to the runs of their paused trials.
+    epochs and at the end costs and ``test_`` metrics, its tags where the network came from, the device and
+    precision that it was trained on, and why it failed. Where there are cards, a run named ``cards`` has how
+    busy each was, the memory in use and the trials on it, by the seconds of the search. Searches that go on
+    add to the same experiment, to the runs of their paused trials and to that of the cards.
 
     Args:
         uri: the tracking store: ``sqlite:///file.db``, or the address of a server.
@@ -40,6 +45,8 @@ class MLflow(Callback):
         self._uri = uri
         self._runs: dict[int, str] = {}  # ids, by trial: of those in training, and of those that have paused
         self._open: set[int] = set()  # of them, those in training
+        self._cards: tuple[Card, ...] = ()  # that were written last
+        self._of_cards: str | None = None  # the id of the run that has them
 
     def on_search_begin(self, search: SearchRecord, description: Description) -> None:
         self._client = self._library.MlflowClient(self._uri)
@@ -48,6 +55,7 @@ class MLflow(Callback):
         self._key = hashlib.sha256(f"{search.name} {search.created_at}".encode()).hexdigest()[:16]
         self._runs.clear()
         self._open.clear()
+        self._of_cards = None
         there = self._client.get_experiment_by_name(search.name)
         self._looks = there is not None and search.elapsed_seconds > 0  # for runs of an earlier driver
         self._experiment = there.experiment_id if there else self._client.create_experiment(search.name)
@@ -60,6 +68,8 @@ class MLflow(Callback):
             return
         run = self._run(trial)
         self._log(run, of_trial(trial), trial.epochs or 0)
+        for name, value in where_of(trial).items():
+            self._client.set_tag(run, f"nas.{name}", value[:_LONGEST])
         if trial.status == "failed":
             self._client.set_tag(run, "nas.reason", trial.reason)
             self._client.set_tag(run, "nas.message", (trial.message or "")[:_LONGEST])
@@ -68,7 +78,19 @@ class MLflow(Callback):
         if trial.status != "paused":
             del self._runs[trial.number]
 
+    def on_turn(self, progress: Progress) -> None:
+        if not progress.cards or progress.cards is self._cards:
+            return
+        self._cards = progress.cards
+        if self._of_cards is None:
+            self._of_cards = self._run_of_cards()
+        for card in self._cards:
+            values = {f"{card.id}/{name}": value for name, value in of_card(card).items()}
+            self._log(self._of_cards, values, round(progress.elapsed))
+
     def on_search_end(self, status: str, reason: str) -> None:
+        if self._of_cards is not None:
+            self._client.set_terminated(self._of_cards)
         for number in self._open:
             self._client.set_terminated(self._runs[number], "KILLED")
 
@@ -83,7 +105,16 @@ class MLflow(Callback):
             self._open.add(number)
         return self._runs[number]
 
-    def _earlier(self, number: int) -> str | None:
+    def _run_of_cards(self) -> str:
+        """The id of the run that has what the cards did, which is open; a new one if there is none."""
+        run = self._earlier(_CARDS) if self._looks else None
+        if run is not None:
+            self._client.update_run(run, "RUNNING")
+            return run
+        tags = {"nas.search": self._search, "nas.key": self._key, "nas.number": _CARDS}
+        return str(self._client.create_run(self._experiment, None, tags, run_name=_CARDS).info.run_id)
+
+    def _earlier(self, number: int | str) -> str | None:
         wanted = f"tags.`nas.key` = '{self._key}' AND tags.`nas.number` = '{number}'"
         found = self._client.search_runs([self._experiment], wanted, max_results=1)
         return str(found[0].info.run_id) if found else None

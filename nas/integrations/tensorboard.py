@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 from urllib.parse import quote
 
-from nas.integrations.tracker import library, of_epoch, of_trial, title
+from nas.integrations.tracker import library, of_card, of_epoch, of_trial, title, where_of
 from nas.records import MEASURED, TRAINED
 from nas.search.callbacks import Callback
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nas.description import Description, SearchRecord
     from nas.records import EpochReport, Trial
     from nas.search.progress import Progress
+    from workers.executor import Card
 
 
 @final
@@ -22,9 +23,11 @@ class TensorBoard(Callback):
     """Writes event files: look at them with ``tensorboard --logdir runs``.
 
     ``<folder>/<search>`` has every result by the number of its trial (``trials/...``) and the best value of
-    the first objective by how many trials there had been (``best/...``). ``<folder>/<search>/<trial>`` has
-    the epochs of a trial, and its decisions and results for the tab HPARAMS. A search that goes on adds to
-    the same folders.
+    the first objective by how many trials there had been (``best/...``), and of each card how busy it was,
+    the memory in use and the trials on it by the seconds of the search (``cards/<its id>/...``).
+    ``<folder>/<search>/<trial>`` has the epochs of a trial, and for the tab HPARAMS its decisions, its
+    results, and the device and precision that it was trained on. A search that goes on adds to the same
+    folders.
 
     Args:
         folder: the folder of the event files; made if it is not there.
@@ -38,6 +41,7 @@ class TensorBoard(Callback):
         self._folder = Path(folder)
         self._writers: dict[int | None, Any] = {}  # by trial; None: of the search
         self._best: tuple[float, str] | None = None
+        self._cards: tuple[Card, ...] = ()  # that were written last
 
     def on_search_begin(self, search: SearchRecord, description: Description) -> None:
         self._here = self._folder / quote(search.name, safe=" ")
@@ -66,6 +70,13 @@ class TensorBoard(Callback):
             self._best = progress.best
             self._writer(None).add_scalar(f"best/{progress.objective}", progress.best[0], progress.trials)
 
+        if progress.cards and progress.cards is not self._cards:
+            self._cards = progress.cards
+            for card in self._cards:
+                for name, value in of_card(card).items():
+                    tag, seconds = f"cards/{card.id}/{name}", round(progress.elapsed)
+                    self._writer(None).add_scalar(tag, value, seconds)
+
     def on_search_end(self, status: str, reason: str) -> None:
         for writer in self._writers.values():
             writer.close()
@@ -88,7 +99,7 @@ class TensorBoard(Callback):
             path: value if isinstance(value, bool | int | float | str) else str(value)
             for path, value in trial.decisions.items()
         }
-        decisions |= {"status": trial.status, "origin": trial.origin}
+        decisions |= {"status": trial.status, "origin": trial.origin, **where_of(trial)}
         writer = self._writer(trial)
         summaries = library("tensorboardX.summary", "tensorboard")
         for summary in summaries.hparams(decisions, values):

@@ -11,6 +11,7 @@ from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
     from nas.records import EpochReport, Trial
+    from workers.executor import Card
 
 
 def library(name: str, extra: str) -> Any:
@@ -38,6 +39,16 @@ def of_trial(trial: Trial) -> dict[str, float]:
     """Returns a trial's finite numbers by name: metrics, costs, ``test_`` metrics, epochs and seconds."""
     tests = {f"test_{name}": value for name, value in trial.test_metrics.items()}
     return finite({**trial.metrics, **tests, "epochs": trial.epochs, "seconds": trial.seconds})
+
+
+def of_card(card: Card) -> dict[str, float]:
+    """Returns what is known of a card, by name: ``busy``, ``memory_bytes``, ``trials``, ``room``."""
+    return finite({"busy": card.busy, "memory_bytes": card.memory, "trials": card.trials, "room": card.room})
+
+
+def where_of(trial: Trial) -> dict[str, str]:
+    """Returns the device and the precision of a trial's training, as far as they are known."""
+    return {name: trial.ran[name] for name in ("device", "precision") if name in trial.ran}
 
 
 def finite(values: Mapping[str, float | None]) -> dict[str, float]:

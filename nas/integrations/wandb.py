@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from nas.integrations.tracker import library, of_epoch, of_trial
+from nas.integrations.tracker import library, of_card, of_epoch, of_trial, where_of
 from nas.records import TRAINED
 from nas.search.callbacks import Callback
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nas.description import Description, SearchRecord
     from nas.records import EpochReport, Trial
     from nas.search.progress import Progress
+    from workers.executor import Card
 
 
 @final
@@ -22,7 +23,9 @@ class WandB(Callback):
 
     Its history has a line for each epoch of a trial (``epoch/...``) and for each trial that ended
     (``trial/...``, its decisions as ``decision/...``), both with the number of the trial as ``trial/number``;
-    its summary the best value of the first objective as ``best/...``. A search that goes on writes another
+    its summary the best value of the first objective as ``best/...``. The device and the precision of a trial
+    are ``trial/device`` and ``trial/precision``; what each card did is ``cards/<its id>/...``, by the seconds
+    of the search as ``cards/seconds``. A search that goes on writes another
     folder with the same run id: synchronised in their order, they make one run.
 
     Args:
@@ -38,6 +41,7 @@ class WandB(Callback):
         self._folder, self._project = Path(folder), project
         self._run: Any = None
         self._best: tuple[float, str] | None = None
+        self._cards: tuple[Card, ...] = ()  # that were written last
 
     def on_search_begin(self, search: SearchRecord, description: Description) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +58,7 @@ class WandB(Callback):
         )
         self._run.define_metric("epoch/*", step_metric="epoch/number")
         self._run.define_metric("trial/*", step_metric="trial/number")
+        self._run.define_metric("cards/*", step_metric="cards/seconds")
         self._best = None
 
     def on_report(self, trial: Trial, report: EpochReport) -> None:
@@ -65,7 +70,7 @@ class WandB(Callback):
             return
         values = of_trial(trial)
         about = {"number": trial.number, "id": trial.architecture_id, "status": trial.status}
-        about |= {"origin": trial.origin, "reason": trial.reason}
+        about |= {"origin": trial.origin, "reason": trial.reason, **where_of(trial)}
         decisions = {f"decision/{path}": value for path, value in trial.decisions.items()}
         self._run.log({f"trial/{name}": value for name, value in (about | values).items()} | decisions)
 
@@ -73,6 +78,15 @@ class WandB(Callback):
         if progress.best is not None and progress.best != self._best:
             self._best = progress.best
             self._run.summary[f"best/{progress.objective}"], self._run.summary["best/id"] = progress.best
+
+        if progress.cards and progress.cards is not self._cards:
+            self._cards = progress.cards
+            found = {
+                f"cards/{card.id}/{name}": value
+                for card in self._cards
+                for name, value in of_card(card).items()
+            }
+            self._run.log({"cards/seconds": progress.elapsed, **found})
 
     def on_search_end(self, status: str, reason: str) -> None:
         if self._run is not None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import nas.results.cards as cards
 import nas.results.usage as usages
 from controllers.objectives import Objective
 from nas.description import Description, SearchRecord, readable
@@ -29,6 +30,9 @@ MOST_CURVES = 300
 
 MOST_DRAWINGS = 5
 """So many of the best networks are drawn."""
+
+MOST_CARDS = 16
+"""So many cards are drawn."""
 
 MOST_POINTS = 2000
 """A curve or a timeline has no more points."""
@@ -76,6 +80,7 @@ def content(
         "importance": _importance(trials, description.objectives[0]),
         "failures": _failures(trials),
         "usage": _usage(store, record),
+        "cards": _cards(store, record),
         "drawings": _drawings(description, ranked),
     }
 
@@ -273,6 +278,44 @@ def _usage(store: Store, record: SearchRecord) -> dict[str, Any] | None:
         "shares": shares,
         "workers": len(usages.by_worker(records)),
         "busy": finite(usages.total(records).share("busy")),
+    }
+
+
+def _cards(store: Store, record: SearchRecord) -> dict[str, Any] | None:
+    """Returns how busy and how full each card was over the seconds of the search; the busiest come first."""
+    found = cards.by_card(store.cards(record.id))
+    if not found:
+        return None
+    busy = {id: cards.mean([card.busy for _, card in own]) for id, own in found.items()}
+    ranked = sorted(found, key=lambda id: -(busy[id] or 0.0))
+    return {"of": len(found), "cards": [_card(found[id]) for id in ranked[:MOST_CARDS]]}
+
+
+def _card(records: Sequence[cards.CardRecord]) -> dict[str, Any]:
+    """Returns what a card did: in the mean, at last, and over time, each point the mean of some records."""
+    last = records[-1][1]
+    step = max(1, math.ceil(len(records) / MOST_POINTS))
+    groups = [records[i : i + step] for i in range(0, len(records), step)]
+
+    def shares(some: Sequence[cards.CardRecord]) -> dict[str, float | None]:
+        return {
+            "busy": finite(cards.mean([card.busy for _, card in some])),
+            "full": finite(cards.mean([cards.memory_share(card) for _, card in some])),
+        }
+
+    over_time = [shares(group) for group in groups]
+    return {
+        "id": last.id,
+        "name": last.name,
+        "node": last.node,
+        "trials": last.trials,
+        "room": last.room,
+        "memory_total": last.memory_total,
+        **shares(records),
+        "over_time": {
+            "at": [finite(group[-1][0]) for group in groups],
+            **{kind: [one[kind] for one in over_time] for kind in ("busy", "full")},
+        },
     }
 
 

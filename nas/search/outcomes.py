@@ -142,7 +142,7 @@ class Outcomes:
         where = ran.get("device", ""), ran.get("precision", "")
         if ran and where not in self._told:
             self._told.add(where)
-            self.history.progress.messages.append(f"trained on {', '.join(where)}")
+            self.history.progress.messages.append(f"trains on {', '.join(where)}")
 
     def _report(self, flight: Flight, report: EpochReport, writing: Transaction) -> Flight:
         trial = replace(flight.trial, epochs=report.epoch)

@@ -13,7 +13,8 @@ from nas.commands.output.tables import print_table
 from nas.environment import DEFAULT_STORE
 from nas.lease import living
 from nas.records import TRAINED, Status
-from nas.results.text import duration, spark
+from nas.results.cards import by_card, card_text, last_cards, mean, memory_share
+from nas.results.text import duration, ran_counts, size, spark
 from nas.results.usage import by_worker, latest, over_time, total
 from nas.store.database import sqlite_file
 from nas.store.store import Store
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _KINDS = "busy", "overhead", "idle"
 _COLUMNS = 60  # of a curve in text
+_CARDS = 8  # have a line each, at the most
 
 Lines = list[tuple[str, str]]
 """What there is to say, each with a word for what it is about."""
@@ -36,7 +38,7 @@ def print_status(name: str | None, jobs: Jobs | None, store: str | None, *, work
         name: the name of the search, or of its job where there are ``jobs``; None: the latest.
         jobs: the jobs of the cluster that it is on; None: only the store is asked.
         store: the store that keeps it; None: the default one, or that of the job.
-        workers: whether to print how each worker spent its time, too.
+        workers: whether to print how each worker spent its time, and what each card did, too.
 
     Raises:
         NasError: there is no such search or job.
@@ -100,7 +102,10 @@ def search_lines(store: Store, name: str | None) -> Lines:
     trained = sum(counts.get(status, 0) for status in TRAINED)
     if trained and record.elapsed_seconds > 0:
         lines.append(("speed", f"{60 * trained / record.elapsed_seconds:.3g} trials a minute"))
+    where = ran_counts(store.ran(record.id))
+    lines += [("device", where)] if where else []
     lines += _worker_lines(store, record.id)
+    lines += _card_lines(store, record.id)
     driver = living(record.driver, record.heartbeat_at)
     if driver is not None:
         ago = max(0.0, time.time() - (record.heartbeat_at or 0.0))
@@ -127,6 +132,47 @@ def _worker_lines(store: Store, search: int) -> Lines:
     if len(busy) > 1:
         lines.append(("busy", spark(_thinned(busy), 0.0, 1.0)))
     return lines
+
+
+def _card_lines(store: Store, search: int) -> Lines:
+    """Returns what each card did when that was last recorded, and how busy all were over time."""
+    records = store.cards(search)
+    if not records:
+        return []
+    cards = last_cards(records)
+    lines = []
+    for place, card in enumerate(cards[:_CARDS]):
+        lines.append(("cards" if place == 0 else "", f"{card.name} on {card.node[:12]}: {card_text(card)}"))
+    if len(cards) > _CARDS:
+        lines.append(("", f"and {len(cards) - _CARDS} more: nas status --workers"))
+    moments: dict[float, list[float | None]] = {}
+    for at, card in records:
+        moments.setdefault(at, []).append(card.busy)
+    busy = [value for value in map(mean, moments.values()) if value is not None]
+    if len(busy) > 1:
+        lines.append(("", spark(_thinned(busy), 0.0, 1.0)))
+    return lines
+
+
+def card_rows(store: Store, name: str | None) -> list[list[str]]:
+    """Returns a row for each card of a search: what it is, what it did last, and in the mean over time."""
+    found = by_card(store.cards(store.search(name).id))
+    rows = []
+    for id, records in found.items():
+        _, last = records[-1]
+        busy = mean([card.busy for _, card in records])
+        full = mean([memory_share(card) for _, card in records])
+        rows.append(
+            [
+                id[:12],
+                last.name,
+                last.node[:12],
+                f"{last.trials} of {last.room}",
+                *("" if share is None else f"{100 * share:.1f} %" for share in (busy, full)),
+                "" if last.memory_total is None else size(last.memory_total),
+            ]
+        )
+    return rows
 
 
 def worker_rows(store: Store, name: str | None) -> list[list[str]]:
@@ -166,6 +212,9 @@ def _readable(store: str) -> str | None:
 
 def _print_workers(store: Store, name: str | None) -> None:
     print_table("workers", ["worker", "node", "time", *_KINDS], worker_rows(store, name))
+    if cards := card_rows(store, name):
+        heads = ["card", "name", "node", "trials", "busy", "memory in use", "memory"]
+        print_table("cards", heads, cards)
 
 
 def _print(lines: Lines) -> None:

@@ -249,6 +249,30 @@ function workers() {
     legend([["area busy", "busy"], ["area overhead", "overhead"], ["area idle", "idle"]]));
 }
 
+/** How busy and how full each card was. */
+function cards() {
+  if (!report.cards) return null;
+  const { of, cards: shown } = report.cards;
+  const share = (value) => (value === null ? "unknown" : percent(value));
+  const drawn = shown.map((card) => {
+    const { at, busy, full } = card.over_time;
+    const label = `${card.name} on ${card.node}`;
+    const box = figure(label, (width) => {
+      const drawing = plot(width, 140, { extent: [0, at.at(-1) || 1], label: "seconds of the search" }, { extent: [0, 1], label: "share" }, `${label}: how busy and how full it was`);
+      line(drawing, at, full, "other");
+      line(drawing, at, busy, "own");
+      dots(drawing, at.slice(-1), full.slice(-1), null, "other");
+      dots(drawing, at.slice(-1), busy.slice(-1), null, "own");
+      return drawing.root;
+    });
+    const memory = card.memory_total === null ? "memory" : `${short(card.memory_total / 1e9)} GB of memory`;
+    const told_ = `${card.id}: busy ${share(card.busy)}, ${memory} in use ${share(card.full)}; at last ${card.trials} trials, room for ${card.room}.`;
+    return el("div", {}, el("h3", {}, label), el("p", { class: "about" }, told_), box);
+  });
+  const some = of > shown.length ? `The busiest ${shown.length} of ${told(of, 0)} cards.` : `${told(of, 0)} cards.`;
+  return section("cards", "Cards", `${some} Means over the search.`, legend([["own", "computing, share of the time"], ["other", "memory in use, of all processes"]]), drawn);
+}
+
 function networks() {
   if (!report.drawings.length) return null;
   const drawn = report.drawings.map(({ row, text }, i) =>

@@ -14,11 +14,12 @@ from recorded import EVIL, record
 import nas
 from nas import maximize, minimize
 from nas.records import Trial
-from nas.reports.content import MOST_CURVES, content
+from nas.reports.content import MOST_CURVES, MOST_POINTS, content
 from nas.reports.page import SCRIPTS, escaped, page, write
 from nas.reports.watching import watch
 from nas.store.store import Store
 from search_spaces.errors import StoreError, UnknownNameError
+from workers.executor import Card
 
 
 @pytest.fixture
@@ -96,6 +97,28 @@ def test_the_content_says_how_the_search_went(store: Store) -> None:
     assert found["hypervolume"] > 0
     assert found["importance"]["decisions"][0]["path"] == "1.0.out_features"
     assert "Dense(" in found["drawings"][0]["text"]
+
+
+def test_the_content_has_what_ran_and_what_the_cards_did(store: Store) -> None:
+    search = record(store, 20)
+    found = content(store)
+    columns = {column["name"]: column for column in found["columns"]}
+    assert set(columns["precision"]["labels"]) == {"bfloat16", "float32"}
+    assert "deterministic" not in columns  # nobody knows
+    assert not columns["device"]["shown"]
+    assert found["cards"]["of"] == 2
+    busy, idle = found["cards"]["cards"]
+    assert (busy["id"], busy["name"], busy["trials"], busy["room"]) == ("GPU-0", EVIL, 3, 4)
+    assert (busy["busy"], busy["full"]) == (0.9, 0.375)
+    assert busy["over_time"] == {"at": [*range(10, 101, 10)], "busy": [0.9] * 10, "full": [0.375] * 10}
+    assert (idle["busy"], idle["full"], idle["memory_total"]) == (None, None, None)
+    assert idle["over_time"]["busy"] == [None] * 10
+    with store.writing(search.id) as writing:
+        for step in range(11, 3000):
+            writing.cards(10.0 * step, [Card("GPU-0", EVIL, "node", 3, 4, step % 2)])
+    busy = content(store)["cards"]["cards"][0]
+    assert len(busy["over_time"]["at"]) <= MOST_POINTS
+    assert busy["over_time"]["busy"][-2] == 0.5  # the mean of two
 
 
 def test_progress_is_shown_beside_a_random_search_on_the_same_data(store: Store) -> None:

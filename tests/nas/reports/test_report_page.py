@@ -50,13 +50,18 @@ def test_a_report_opens_without_complaints_and_shows_all_its_parts(page: Page, t
     assert page.errors() == []
     assert page.script("return [...document.querySelectorAll('main > section')].map((s) => s.id)") == [
         "summary", "progress", "leaderboard", "pareto", "curves", "parallel", "importance", "failures",
-        "workers", "networks",
+        "workers", "cards", "networks",
     ]  # fmt: skip
     for figure in page.script("return [...document.querySelectorAll('figure')].map((f) => f.innerHTML)"):
         assert "<svg" in figure
         assert "NaN" not in figure
         assert "undefined" not in figure
     assert "Dense(" in page.find("#networks pre").text
+    assert page.script("return document.querySelectorAll('#cards path.line.own').length") == 2
+    told = page.find("#cards").text
+    assert f"{EVIL} on node" in told
+    assert "GPU-0: busy 90 %, 80 GB of memory in use 38 %; at last 3 trials, room for 4." in told
+    assert "GPU-1: busy unknown" in told
     for theme in ("light", "dark"):
         page.press(".bar .switch button", theme)
         assert page.keep_screenshot(f"report-{theme}.png", tmp_path).stat().st_size > 50_000
