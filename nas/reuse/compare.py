@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from nas.description import Description
 from nas.records import Reference, Trial
 from nas.results.scores import compared_metrics, delta_m_pct, gains_pct, reference_values, values_of
+from nas.results.text import ran_text
 from nas.reuse.rebuild import problem_of, rebuilt, space_of
 from nas.reuse.single_task import runs_of, train
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.errors import NasError, SearchError, StoreError
+from workers.acceleration import Ran
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +59,8 @@ def compare(
         A frame with a row for each network and task: ``rank, id, task, metric``; on the validation split
         ``found`` (by the network of several tasks), ``reference``, ``gain_pct`` (positive is better) and
         ``delta_m_pct``, the network's mean gain (see `nas.results.scores.delta_m_pct`); the same on the test
-        split, with ``test_`` before it; ``reference_id``, and in ``message`` why there is no reference.
+        split, with ``test_`` before it; ``reference_id``, and in ``message`` why there is no reference, or
+        that it ran in another arithmetic than the network: a small gain may be owed to that.
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search, or it has trained nothing yet.
@@ -132,6 +135,17 @@ def comparisons(
     ]
 
 
+def _other_arithmetic(trial: Trial, reference: Reference) -> str | None:
+    """Returns how a reference ran where that was not as the network did; None where it was, or is unknown."""
+    if not trial.ran or not reference.ran or Ran.same_arithmetic(trial.ran, reference.ran):
+        return None
+    return f"ran on {_told(reference.ran)}, the network on {_told(trial.ran)}"
+
+
+def _told(ran: Mapping[str, str]) -> str:
+    return ran_text(ran) + (", compiled" if ran.get("compiled") == "yes" else "")
+
+
 def _status(known: Mapping[int, Mapping[str, Reference]], trial: Trial, task: str) -> str:
     reference = known.get(trial.number, {}).get(task)
     return "wanted" if reference is None else reference.status
@@ -160,5 +174,5 @@ def _rows(
     for task, row in rows.items():
         reference = references.get(task)
         row["reference_id"] = None if reference is None else reference.architecture_id
-        row["message"] = reference and reference.message
+        row["message"] = reference and (reference.message or _other_arithmetic(trial, reference))
     return list(rows.values())

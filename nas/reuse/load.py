@@ -97,6 +97,7 @@ def found_of(record: SearchRecord, trial: Trial, architecture: Architecture, wei
             "seconds": trial.seconds,
             "origin": trial.origin,
             "parents": list(trial.parents),
+            "ran": dict(trial.ran),
         },
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class RetrainingRun:
             split, or none but the costs where that was trained on too.
         seconds: the seconds that it took.
         failure: why it failed, in words; None: it did not.
+        ran: what ran (`workers.acceleration.Ran`); empty where that is unknown.
     """
 
     id: str
@@ -51,6 +52,7 @@ class RetrainingRun:
     test_metrics: dict[str, float]
     seconds: float
     failure: str | None = None
+    ran: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def _job(description: Description, architecture: Architecture, number: int, run:
 
 def _kept(run: RetrainingRun, number: int, epochs: int, all_data: bool) -> Rerun:
     """Returns a run as the store keeps it."""
-    done = run.metrics, run.test_metrics, run.seconds
+    done = run.metrics, run.test_metrics, run.seconds, run.ran
     return Rerun(number, run.seed, epochs, all_data, run.failure, *done)
 
 
@@ -229,7 +231,9 @@ class _Gathered:
             self._runs[job.number] = run = RetrainingRun(id, job.seed, {}, {}, event.seconds, why)
             return run
         known = {} if self._all_data else event.metrics
-        run = RetrainingRun(id, job.seed, {**known, **event.costs}, event.test_metrics, event.seconds)
+        run = RetrainingRun(
+            id, job.seed, {**known, **event.costs}, event.test_metrics, event.seconds, ran=event.ran
+        )
         self._runs[job.number] = run
         score = -math.inf
         if self._objective.metric in known:
@@ -254,7 +258,7 @@ class _Gathered:
                 "metrics": _spread([one.metrics for one in done]),
                 "test_metrics": _spread([one.test_metrics for one in done]),
             }
-            came = {"epochs": epochs, "seconds": run.seconds, "training_seed": run.seed}
+            came = {"epochs": epochs, "seconds": run.seconds, "training_seed": run.seed, "ran": dict(run.ran)}
             best = replace(
                 found,
                 weights=weights,

@@ -140,4 +140,5 @@ def _ended(reference: Reference, event: Finished | Failed) -> Reference:
         metrics=event.metrics,
         test_metrics=event.test_metrics,
         seconds=event.seconds,
+        ran=event.ran,
     )

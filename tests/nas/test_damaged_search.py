@@ -71,7 +71,7 @@ def test_what_looks_through_all_searches_leaves_it_out_and_names_it(
         assert [line["name"] for line in content(store, "mine")["progress"]] == ["mine", "whole"]
     assert named()
     again = make("random", name="again", trials=4, epochs=1, reuse_results=True)
-    assert set(again.run()["reason"]) == {"reused"}
+    assert list(again.run()["reason"]).count("reused") == 3  # but for the first, which tells what runs here
     assert named()
     assert len(make("evolution", trials=8).run(resume=True)) == 8
     assert named()

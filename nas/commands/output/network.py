@@ -8,7 +8,7 @@ from typing import Any
 from nas.commands.output.tables import console, print_table
 from nas.description import Description
 from nas.records import EpochReport
-from nas.results.text import cell, spark
+from nas.results.text import cell, ran_text, spark
 from nas.reuse.found import Found
 from nas.store.store import Store
 from search_spaces.errors import NasError
@@ -53,7 +53,9 @@ def print_found(found: Found) -> None:
     weights = sum(parameter.numel() for parameter in network.parameters())
     out.print(f"weights: {weights:,} parameters, {len(found.weights or b''):,} bytes", markup=False)
     _print_facts(found.architecture.decisions, found.metrics, found.test_metrics)
-    out.print(", ".join(f"{key} {value}" for key, value in found.provenance.items() if value), markup=False)
+    came = {**found.provenance, "ran on": ran_text(found.provenance.get("ran") or {})}
+    came.pop("ran", None)
+    out.print(", ".join(f"{key} {value}" for key, value in came.items() if value), markup=False)
 
 
 def _print_facts(

@@ -124,6 +124,8 @@ def _provenance(came: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
     for name, value in came.items():
         if name not in told and value not in (None, [], {}):
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            if isinstance(value, Mapping):
+                shown = ", ".join(f"{key} {one}" for key, one in value.items())
             yield name.replace("_", " "), shown
 
 

@@ -172,12 +172,13 @@ def test_a_space_of_one_network_is_searched(make: Any) -> None:
 
 
 def test_a_repeat_is_answered_from_the_record_and_counted(make: Any) -> None:
-    search = make(Repeating, trials=10)
+    search = make(Repeating, trials=10, executor=Scripted(ran=lambda job: {"device": f"card {job.number}"}))
     board = search.run()
     assert len(search.executor.started) == len(board) == 2
     ended = trials(search)
     assert [trial.status for trial in ended] == ["complete"] * 2 + ["repeated"] * 8
     assert all(trial.metrics == ended[trial.number % 2].metrics for trial in ended)
+    assert [trial.ran["device"] for trial in ended] == ["card 0", "card 1"] * 5
     told = search.controller.told
     assert told == told[:2] * 5
 
