@@ -52,7 +52,7 @@ def ran_counts(ran: Sequence[tuple[Mapping[str, str], int]]) -> str:
         counts[ran_text(one)] = counts.get(ran_text(one), 0) + count
     if len(counts) == 1:
         return next(iter(counts))
-    return "; ".join(f"{where} ({count} trials)" for where, count in counts.items())
+    return "; ".join(f"{where} ({count} trial{'s' * (count != 1)})" for where, count in counts.items())
 
 
 def spark(values: Sequence[float], low: float | None = None, high: float | None = None) -> str:

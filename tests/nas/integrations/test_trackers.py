@@ -17,6 +17,7 @@ from nas.integrations import TensorBoard, tracker_of
 from nas.records import EpochReport, Trial
 from nas.store.store import Store
 from search_spaces.errors import NasError, UnknownNameError
+from workers.executor import Card
 from workers.job import Failed, Job
 
 
@@ -24,6 +25,15 @@ def some_fail(job: Job) -> dict[str, float] | Failed:
     if job.number % 3 == 1:
         return Failed(job.number, "not_finite", "training loss became nan", "", False, 0.1)
     return {"loss": 0.5, "accuracy": job.number / 10}
+
+
+def on_cards(name: str) -> Scripted:
+    """An executor of two cards."""
+    cards = [
+        Card("GPU-0", "NVIDIA H100", "node", 3, 8, 0.5, 2**33, 2**36),
+        Card("GPU-1", "A100", "node", 0, 1),
+    ]
+    return Scripted(some_fail, ran=lambda job: {"device": name, "precision": "bfloat16"}, cards=lambda: cards)
 
 
 def events(folder: Path) -> list[Any]:
@@ -69,6 +79,22 @@ def test_tensorboard_has_the_curves_the_decisions_and_the_best_so_far(make: Any,
     assert b"not_finite" not in written
 
 
+def test_tensorboard_has_the_cards_over_time_and_the_device_of_each_trial(make: Any, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    make(name="mine", trials=3, executor=on_cards("NVIDIA H100"), callbacks=[TensorBoard(tmp_path)]).run()
+    whole = scalars(tmp_path / "mine")
+    assert whole["cards/GPU-0/busy"][0] == (0, 0.5)
+    assert whole["cards/GPU-0/memory_bytes"][0] == (0, 2**33)
+    assert whole["cards/GPU-0/trials"][0] == (0, 3)
+    assert whole["cards/GPU-0/room"][0] == (0, 8)
+    assert whole["cards/GPU-1/room"][0] == (0, 1)
+    assert "cards/GPU-1/busy" not in whole  # not measured
+    (trial,) = tmp_path.glob("mine/00000-*")
+    written = b"".join(event.SerializeToString() for event in events(trial))
+    assert b"NVIDIA H100" in written
+    assert b"bfloat16" in written
+
+
 def test_tensorboard_itself_reads_it(make: Any, tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     make(name="mine", trials=3, callbacks=[TensorBoard(tmp_path / "runs")]).run()
@@ -104,6 +130,28 @@ def test_mlflow_has_an_experiment_with_a_run_for_each_network(make: Any, tmp_pat
     assert by_number[2].data.metrics["test_accuracy"] == pytest.approx(0.2)
     (point,) = client.get_metric_history(by_number[2].info.run_id, "train_loss")
     assert (point.step, point.value) == (1, 0.5)
+
+
+@pytest.mark.slow
+def test_mlflow_has_a_run_of_the_cards_to_which_a_search_that_goes_on_adds(make: Any, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    for resume in (False, True):  # by a driver each
+        tracker = tracker_of(f"mlflow:{uri}")
+        search = make(name="mine", trials=3, executor=on_cards("NVIDIA H100"), callbacks=[tracker])
+        (search.extend(trials=1) if resume else search).run(resume=resume)
+    client = mlflow.MlflowClient(uri)
+    found = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
+    by_number = {run.data.tags["nas.number"]: run for run in found}
+    assert len(found) == len(by_number) == 5
+    of_cards = by_number["cards"]
+    assert of_cards.info.status == "FINISHED"
+    assert of_cards.data.metrics["GPU-0/busy"] == 0.5
+    assert of_cards.data.metrics["GPU-1/room"] == 1
+    assert "GPU-1/busy" not in of_cards.data.metrics
+    assert by_number["0"].data.tags["nas.device"] == "NVIDIA H100"
+    assert by_number["0"].data.tags["nas.precision"] == "bfloat16"
+    assert "nas.device" not in by_number["1"].data.tags  # it failed
 
 
 @pytest.mark.slow
@@ -147,12 +195,16 @@ def test_weights_and_biases_has_a_run_to_be_sent_later(
     for name in ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
     tracker = tracker_of(f"wandb:{tmp_path}/offline")
-    make(name="mine", trials=3, executor=Scripted(some_fail), callbacks=[tracker]).run()
+    make(name="mine", trials=3, executor=on_cards("NVIDIA H100"), callbacks=[tracker]).run()
     (file,) = (tmp_path / "offline" / "wandb").glob("offline-run-*/run-*.wandb")
     history, summary, config = read_wandb(file)
     ended = [line for line in history if "trial/status" in line]
     assert [line["trial/status"] for line in ended] == ["complete", "failed", "complete"]
     assert ended[2]["trial/accuracy"] == pytest.approx(0.2)
+    assert (ended[2]["trial/device"], ended[2]["trial/precision"]) == ("NVIDIA H100", "bfloat16")
+    of_cards = [line for line in history if "cards/seconds" in line]
+    assert of_cards[0]["cards/GPU-0/memory_bytes"] == 2**33
+    assert "cards/GPU-1/busy" not in of_cards[0]
     assert set(ended[0]) >= {"decision/a", "decision/b", "decision/op"}
     assert [line["epoch/number"] for line in history if "epoch/number" in line] == [1, 1]
     assert summary["best/accuracy"] == pytest.approx(0.2)

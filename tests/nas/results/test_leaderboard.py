@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,18 @@ def test_the_command_shows_several_searches_and_means(
     assert {"a", "b", "same"} == set(rows[0]["searches"])
     for format in ("csv", "markdown"):
         assert "accuracy" in said(*means, "--format", format)
+
+
+def test_over_seeds_a_network_names_all_that_its_trainings_ran_on(store: Path, tmp_path: Path) -> None:
+    with Store(store) as opened, Store(tmp_path / "copy.db", create=True) as copy:
+        opened.copy(copy, "a")
+        record = copy.search("a")
+        (number,) = copy.reruns.of_search(record.id)
+        for rerun in copy.reruns.of_search(record.id)[number]:
+            assert rerun.ran["device"] == "cpu"
+            copy.reruns.keep(record.id, replace(rerun, ran={**rerun.ran, "device": "NVIDIA H100"}))
+        board = nas.leaderboard(copy, "a", over_seeds=True)
+        devices = board.set_index("n")["device"]
+        assert devices[3] == "cpu, NVIDIA H100"
+        assert set(devices[1]) == {"cpu"}
+        assert set(board["precision"]) == {"float32"}

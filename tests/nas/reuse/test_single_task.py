@@ -188,6 +188,23 @@ def test_what_was_trained_alone_is_never_trained_again_in_a_store(searched: Call
     assert len(more) == 2
 
 
+def test_a_reference_that_ran_in_another_arithmetic_is_told(searched: Callable[..., Search]) -> None:
+    search = searched()
+    frame, trained = compare(search, top=1)
+    assert frame["message"].isna().all()
+    assert all(reference.ran["device"] == "cpu" for reference in trained)
+    with Store(search.store) as store:
+        ran = {**trained[0].ran, "device": "NVIDIA H100", "precision": "bfloat16", "compiled": "yes"}
+        store.references.keep(replace(trained[0], ran=ran))
+        store.references.keep(replace(trained[1], ran={}))  # as older versions kept them
+    frame, again = compare(search, top=1)
+    assert again == []
+    by_task = frame.set_index("task")["message"]
+    expected = "ran on NVIDIA H100, bfloat16, compiled, the network on cpu, float32"
+    assert by_task[trained[0].task] == expected
+    assert by_task.isna().sum() == 1
+
+
 def test_a_run_that_fails_is_recorded_and_tried_again_the_next_time(
     searched: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
 ) -> None:

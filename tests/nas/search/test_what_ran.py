@@ -14,6 +14,7 @@ from nas import Search
 from nas.records import Trial
 from nas.search.callbacks import OnTurn
 from nas.store.store import Store
+from search_spaces import Space
 from workers.executor import Card
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job
 from workers.problems import Problem
