@@ -27,7 +27,13 @@ def commands(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(
     "page",
-    [DOCS / "clusters.md", DOCS / "reuse.md", DOCS / "reports.md", DOCS / "cluster" / "rayjob.yaml"],
+    [
+        DOCS / "clusters.md",
+        DOCS / "gpu.md",
+        DOCS / "reuse.md",
+        DOCS / "reports.md",
+        DOCS / "cluster" / "rayjob.yaml",
+    ],
     ids=lambda p: p.name,
 )
 def test_every_command_of_a_guide_is_one_that_there_is(page: str) -> None:

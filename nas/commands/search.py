@@ -270,8 +270,8 @@ def executor_of(
         return name
     if name == "tune" and processes is not None:
         raise SearchError(f"--processes-per-trial {processes}: Ray Tune's trials have one process")
-    if name in ("inline", "tune") and gpus == "auto":
-        raise SearchError(f"--gpus-per-trial auto: the {name} executor does not pack GPUs, the pool does")
+    if name == "tune" and gpus == "auto":
+        raise SearchError("--gpus-per-trial auto: Ray Tune gives every trial the same share, the pool packs")
     made = catalog.find(name or "pool")
     takes = inspect.signature(made).parameters
     if unknown := [key for key in given if key not in takes]:

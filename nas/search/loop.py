@@ -222,7 +222,7 @@ class Loop:
         cards = tuple(executor.cards())
         self._usage.write(executor.usage(), cards, writing, now, self.progress.elapsed)
         if cards and not self.progress.cards:
-            self.progress.messages.append(f"trains on {told(cards)}")
+            self.progress.messages.append(f"cards: {told(cards)}")
         self.progress.cards = cards or self.progress.cards
 
     def _slots(self, executor: Executor) -> int:

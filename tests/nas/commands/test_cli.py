@@ -320,7 +320,7 @@ WRONG = {
     "a dashboard to search on": ["search", *SMALL[:2], "--address", "http://127.0.0.1:9"],
     "a cluster for one process": ["search", *SMALL, "--address", "auto"],
     "GPUs for one process": ["resume", "--executor", "inline", "--gpus-per-trial", "0.5"],
-    "GPUs that one process cannot pack": ["search", *SMALL, "--gpus-per-trial", "auto"],
+    "GPUs that Ray Tune cannot pack": ["search", "--executor", "tune", "--gpus-per-trial", "auto"],
     "GPUs that are no number": ["search", *SMALL, "--gpus-per-trial", "many"],
     "less than no GPU": ["search", *SMALL, "--gpus-per-trial", "-1"],
     "an unknown way to cast": ["search", *SMALL, "--autocast", "float8"],

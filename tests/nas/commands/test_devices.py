@@ -87,10 +87,9 @@ def test_gpus_are_a_number_or_auto() -> None:
             gpus_of(text)
 
 
-def test_only_what_packs_gpus_takes_auto() -> None:
-    for name in ("inline", "tune"):
-        with pytest.raises(SearchError, match=f"auto: the {name} executor does not pack GPUs, the pool does"):
-            executor_of(name, None, gpus="auto")
+def test_ray_tune_does_not_pack_gpus() -> None:
+    with pytest.raises(SearchError, match="--gpus-per-trial auto: Ray Tune gives every trial the same share"):
+        executor_of("tune", None, gpus="auto")
 
 
 @pytest.mark.parametrize("name", ["compile", "graphs"])

@@ -116,7 +116,7 @@ def test_what_the_cards_did_is_recorded_over_time_and_told_to_callbacks(make: An
     search = make(trials=20, executor=Timed(cards=cards))
     search.callbacks += [OnTurn(lambda progress: heard.append(progress.cards))]
     said = messages(search)
-    assert said == ["trains on 2 x NVIDIA H100 on 2 nodes"]
+    assert said == ["cards: 2 x NVIDIA H100 on 2 nodes"]
     with Store(search.store) as store:
         records = store.cards(store.search(search.name).id)
     assert len(records) == 2 * (len(looks) - 1)
