@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from controllers.planner import Planner
+from nas.description import PEAK_MEMORY
 from nas.ranking import Ranked
 from nas.records import TRAINED, EpochReport
 from nas.search.callbacks import Callbacks
@@ -64,9 +65,12 @@ class Outcomes:
     def finish(self, event: Finished, flight: Flight, writing: Transaction) -> Flight | None:
         """Take in that a training is over, or has paused; returns the flight if it has paused."""
         trial, checkpoint = flight.trial, event.checkpoint
+        costs = dict(event.costs)
+        if PEAK_MEMORY in costs:  # the most of all its legs
+            costs[PEAK_MEMORY] = max(costs[PEAK_MEMORY], trial.metrics.get(PEAK_MEMORY, 0.0))
         end = TrialEnd(
             "complete" if checkpoint is None else "paused",
-            metrics={**event.metrics, **flight.costs_beside(event.metrics), **event.costs},
+            metrics={**event.metrics, **flight.costs_beside(event.metrics), **costs},
             test_metrics=event.test_metrics,
             seconds=(trial.seconds or 0.0) + event.seconds,
             ran=_together(trial.ran, event.ran),

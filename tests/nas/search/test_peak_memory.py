@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from scripted import Scripted
 
 import nas
+from controllers.fidelity import SuccessiveHalving
 from nas import Search, at_most, maximize, minimize
 from nas.records import Trial
 from nas.results.text import cell
 from nas.store.store import Store
 from search_spaces import Classification, Signature, Space, Vector, choice, integer
 from search_spaces.errors import RecipeError, SearchError
-from workers.job import Event, Finished, Job
+from workers.job import Checkpoint, Event, Finished, HeldWeights, Job
 from workers.problems import Problem
 from workers.tabular import Answer, Simulated, Table
 
@@ -122,3 +124,21 @@ def test_a_precision_that_there_is_not_is_refused_before_the_search(problem: Pro
             Search(space, problem, "random", store="sqlite://")
     good = Space({"model": model, "recipe": {"precision": choice("float32", "bfloat16")}})
     assert nas.Search(good, problem, "random", store="sqlite://").space == good
+
+
+def test_of_a_trial_that_has_paused_the_most_of_its_legs_counts(make: Any) -> None:
+    class Falling(Scripted):
+        """The first leg of each trial takes more than those after it."""
+
+        def _events_of(self, job: Job) -> list[Event]:
+            *reports, end = super()._events_of(job)
+            if isinstance(end, Finished):
+                end.costs[PEAK] = 5e6 if job.checkpoint is None else 2e6
+                if job.until is not None and job.until < 9:
+                    end = replace(end, checkpoint=Checkpoint(job.until, HeldWeights(b"")))
+            return [*reports, end]
+
+    search = make("random", trials=9, fidelity=SuccessiveHalving(9, 3), executor=Falling())
+    search.run()
+    assert any(job.checkpoint is not None for job in search.executor.started)
+    assert {trial.metrics[PEAK] for trial in trials(search)} == {5e6}
