@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from workers.training.graphs import Device, Run
+from workers.training.graphs import Capture, Run
 
 
-class Replaying(Device):
+class Replaying(Capture):
     """Captures steps on the CPU. As with a card, capturing does nothing: all is as it was before.
 
     Args:
@@ -26,7 +26,7 @@ class Replaying(Device):
         self._launch_bound, self._waits = launch_bound, list(waits)
         self.captured = self.replayed = 0
 
-    def capture(self, run: Run) -> Run:
+    def record(self, run: Run) -> Run:
         recorder = _Recorder()
         states = torch.get_rng_state()
         with recorder:

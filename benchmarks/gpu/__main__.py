@@ -30,7 +30,7 @@ from benchmarks.gpu.setting import Measured, Setting, missing_package, say
 SHARES = {
     "agreement": 45,
     "step": 60,
-    "packing": 75,
+    "packing": 110,
     "failures": 25,
     "search": 30,
     "nccl": 15,
@@ -41,7 +41,7 @@ SHARES = {
 LEAST = {
     "agreement": 5,
     "step": 10,
-    "packing": 25,
+    "packing": 60,
     "failures": 15,
     "search": 20,
     "nccl": 12,

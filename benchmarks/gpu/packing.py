@@ -3,7 +3,7 @@
 Each trial trains the plain convolutional network on 28x28 pictures of ten classes. Where Ray is installed the
 pool runs them, each worker with its share of the card. Where it is not, processes of our own do: each is warm
 before it counts, they begin together, and each is held to its share of the memory. A trial under way counts
-for the epochs that it has behind it.
+for what it has behind it: of its steps, or where the pool runs it of its epochs.
 """
 
 from __future__ import annotations
@@ -54,11 +54,17 @@ def network() -> Architecture:
 
 
 class Count:
-    """What has become of trials: those that have ended, and epochs of those under way."""
+    """What has become of trials: those that have ended, and what those under way have behind them.
+
+    Attributes:
+        done: what part of a trial that was stopped it had behind it, where that is known better than by its
+            epochs.
+    """
 
     def __init__(self) -> None:
         self.trials = 0.0
         self.failed: list[str] = []
+        self.done: float | None = None
         self._epochs: dict[int, int] = {}
 
     def take(self, event: Event) -> None:
@@ -70,7 +76,7 @@ class Count:
         if isinstance(event, Finished):
             self.trials += 1
         elif event.reason == "stopped":
-            self.trials += epochs / EPOCHS
+            self.trials += epochs / EPOCHS if self.done is None else self.done
         else:
             self.failed.append(f"{event.reason}: {event.message:.200}")
 
@@ -101,7 +107,11 @@ def work(pipe: Connection, device: str, folder: Path | None, examples: int) -> N
             torch.cuda.set_per_process_memory_fraction(share)
             torch.cuda.reset_peak_memory_stats()
 
+        steps = whole = 0
+
         def check(end: float = end) -> None:
+            nonlocal steps
+            steps += 1
             if time.monotonic() > end:
                 raise TrialStopped("the round is over")
 
@@ -110,7 +120,11 @@ def work(pipe: Connection, device: str, folder: Path | None, examples: int) -> N
         while time.monotonic() < end and len(count.failed) < 3:
             number = next(numbers)
             job = Job(number, architecture, seed=number)
+            steps = 0
             for event in trial.run(job, data, device=device, check=check, acceleration=acceleration):
+                if isinstance(event, Finished):
+                    whole = steps
+                count.done = min(1.0, steps / whole) if whole else None
                 count.take(event)
         peak = torch.cuda.max_memory_allocated() if device == "cuda" else 0
         pipe.send({"trials": count.total(), "failed": count.failed, "peak": peak})

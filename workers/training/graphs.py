@@ -28,14 +28,17 @@ _LAUNCH_BOUND = 0.7
 _OURS = ("torch.nn.", "search_spaces.")
 """Whose modules do nothing in ``forward`` but compute: all that they do is in the graph."""
 
+_WAITED = "called a synchronizing CUDA operation"
+"""How torch words it, in its mode for synchronisations, that an operator waits."""
+
 Run = Callable[[], None]
 
 
-class Device(ABC):
-    """What capturing asks of a device: `Card`, and in tests a stand-in."""
+class Capture(ABC):
+    """How a device records steps: `CardCapture`, and in tests a stand-in."""
 
     @abstractmethod
-    def capture(self, run: Run) -> Run:
+    def record(self, run: Run) -> Run:
         """Records what ``run`` would do on the device, without doing it; returns what does it."""
 
     @abstractmethod
@@ -55,8 +58,8 @@ class Device(ABC):
         """Returns whether the steps measured were bound by issuing them; None: not known yet."""
 
 
-class Card(Device):
-    """A CUDA card, with one pool of memory for all graphs of a training.
+class CardCapture(Capture):
+    """CUDA graphs on a card, with one pool of memory for all graphs of a training.
 
     Args:
         device: the card.
@@ -68,7 +71,7 @@ class Card(Device):
         self._issued = 0.0
         self._begin, self._end = (_timed_event() for _ in range(2))
 
-    def capture(self, run: Run) -> Run:
+    def record(self, run: Run) -> Run:
         graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.current_stream(self._device)
         states = torch.cuda.get_rng_state(self._device)
@@ -97,7 +100,7 @@ class Card(Device):
             finally:
                 torch.cuda.set_sync_debug_mode(before)
         for one in caught:
-            if "synchroniz" in str(one.message):
+            if _WAITED in str(one.message):
                 found.append(f"{one.filename}:{one.lineno}")
             else:
                 warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
@@ -125,9 +128,9 @@ def _timed_event() -> Any:
     return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
 
-def device_of(device: torch.device) -> Device | None:
+def capture_for(device: torch.device) -> Capture | None:
     """Returns what captures on a device; None: it has no graphs."""
-    return Card(device) if device.type == "cuda" else None
+    return CardCapture(device) if device.type == "cuda" else None
 
 
 class _Captured:
@@ -136,14 +139,14 @@ class _Captured:
     Args:
         batch: the first batch of its shape.
         run: a step; what it returns lies in the same storages after each replay, and has no gradient.
-        device: what captures.
+        capture: what captures.
     """
 
-    def __init__(self, batch: Split, run: Callable[[Split], Losses], device: Device) -> None:
+    def __init__(self, batch: Split, run: Callable[[Split], Losses], capture: Capture) -> None:
         self._batch = batch.map(lambda tensor: torch.empty_like(tensor).copy_(tensor))
         self._into = _tensors(self._batch)
         made: list[Losses] = []
-        self._replay = device.capture(lambda: made.append(run(self._batch)))
+        self._replay = capture.record(lambda: made.append(run(self._batch)))
         self._losses = made[-1]
 
     def __call__(self, batch: Split) -> Losses:
@@ -158,7 +161,7 @@ class Graphs:
 
     Args:
         run: a step on a batch, with a learning rate that lies on the device.
-        device: what captures.
+        capture: what captures.
         always: whether to capture without asking whether a step is launch-bound.
 
     Attributes:
@@ -166,8 +169,10 @@ class Graphs:
         captured: the number of graphs.
     """
 
-    def __init__(self, run: Callable[[Split], Losses], rate: Tensor, device: Device, *, always: bool) -> None:
-        self._run, self._rate, self._device, self._always = run, rate, device, always
+    def __init__(
+        self, run: Callable[[Split], Losses], rate: Tensor, capture: Capture, *, always: bool
+    ) -> None:
+        self._run, self._rate, self._capture, self._always = run, rate, capture, always
         self._seen: Counter[tuple[Any, ...]] = Counter()
         self._graphs: dict[tuple[Any, ...], _Captured] = {}
         self._measured: bool | None = True if always else None  # None: not yet
@@ -218,13 +223,13 @@ class Graphs:
             return eager()
         if not self._watched:
             self._watched = True
-            with self._device.watch() as waits:
+            with self._capture.watch() as waits:
                 losses = eager()
             if waits:
                 self.why_not = f"a step waits for the device ({_short(waits[0])})"
             return losses
         try:
-            self._graphs[shape] = _Captured(batch, self._run, self._device)
+            self._graphs[shape] = _Captured(batch, self._run, self._capture)
         except Exception as error:  # of CUDA, of a library, of the network's code
             self.why_not = f"{type(error).__name__}: {_line(error)}"
             return eager()
@@ -232,13 +237,13 @@ class Graphs:
 
     def _measure(self, seen: int, eager: Callable[[], Losses]) -> Losses:
         if seen >= WARM_UP + MEASURED:
-            self._measured = self._device.launch_bound()
+            self._measured = self._capture.launch_bound()
             return eager()
         if seen == WARM_UP:
-            self._device.begin_measure()
+            self._capture.begin_measure()
         losses = eager()
         if seen == WARM_UP + MEASURED - 1:
-            self._device.end_measure()
+            self._capture.end_measure()
         return losses
 
 

@@ -144,7 +144,7 @@ class Stepper:
     # ---- graphs
 
     def _graphs_of(self, acceleration: Acceleration, device: torch.device) -> graphs.Graphs | None:
-        capturing = graphs.device_of(device) if acceleration.graphs else None
+        capturing = graphs.capture_for(device) if acceleration.graphs else None
         if capturing is None:
             if acceleration.graphs is True:
                 self._ran.graphs = f"no: {device.type} has none"

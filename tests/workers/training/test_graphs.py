@@ -48,7 +48,7 @@ def with_dropout() -> Any:
 def replaying(monkeypatch: pytest.MonkeyPatch) -> Replaying:
     """A stand-in for the graphs of a card, which trainings on the CPU have for the time of the test."""
     device = Replaying()
-    monkeypatch.setattr(graphs, "device_of", lambda _: device)
+    monkeypatch.setattr(graphs, "capture_for", lambda _: device)
     return device
 
 
@@ -121,7 +121,7 @@ def test_auto_measures_first_and_leaves_steps_that_are_not_launch_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     device = Replaying(launch_bound=False)
-    monkeypatch.setattr(graphs, "device_of", lambda _: device)
+    monkeypatch.setattr(graphs, "capture_for", lambda _: device)
     *_, ran = trained(with_dropout(), problem(), AUTO)
     assert (device.captured, ran.graphs) == (0, "no: a step is not launch-bound")
     *_, ran = trained(with_dropout(), problem(), ALWAYS)
@@ -130,17 +130,17 @@ def test_auto_measures_first_and_leaves_steps_that_are_not_launch_bound(
 
 def test_a_step_that_waits_for_the_device_is_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     device = Replaying(waits=("/home/me/project/layers.py:12",))
-    monkeypatch.setattr(graphs, "device_of", lambda _: device)
+    monkeypatch.setattr(graphs, "capture_for", lambda _: device)
     *_, ran = trained(with_dropout(), problem(), ALWAYS)
     assert (device.captured, ran.graphs) == (0, "no: a step waits for the device (project/layers.py:12)")
 
 
 def test_what_cannot_be_captured_runs_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     class Refusing(Replaying):
-        def capture(self, run: Callable[[], None]) -> Callable[[], None]:
+        def record(self, run: Callable[[], None]) -> Callable[[], None]:
             raise RuntimeError("operation not permitted\nwhen stream is capturing")
 
-    monkeypatch.setattr(graphs, "device_of", lambda _: Refusing())
+    monkeypatch.setattr(graphs, "capture_for", lambda _: Refusing())
     reports, _, ran = trained(with_dropout(), problem(), ALWAYS)
     assert ran.graphs == "no: RuntimeError: operation not permitted when stream is capturing"
     assert reports == trained(with_dropout(), problem(), NEVER)[0]
