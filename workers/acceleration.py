@@ -60,7 +60,8 @@ class Ran:
 
     Attributes:
         device: ``cpu``, or the name of the card.
-        precision: ``float32``, or ``bfloat16`` by autocast.
+        precision: ``float32``; ``float32, TF32`` where the card may round the inputs of convolutions or of
+            products of matrices to that (torch's settings; it lets cuDNN do so); or ``bfloat16`` by autocast.
         compiled: ``yes``, ``no``, or ``no: `` and why not, though it was asked for.
         graphs: ``yes``, ``no``, or ``no: `` and why not, likewise.
         deterministic: ``yes`` or ``no``.

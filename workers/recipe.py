@@ -40,7 +40,9 @@ class Recipe(BaseModel):
             ``cutout`` (a random square or span of a quarter of the side is zeroed; DeVries & Taylor 2017,
             Park et al. 2019).
         epochs: the passes over the training split.
-        precision: the arithmetic on a GPU: ``float32`` or ``bfloat16`` (autocast). A CPU uses float32.
+        precision: the arithmetic on a GPU: ``float32``, where torch's own settings say whether convolutions
+            (by default) and products of matrices (not) may use TF32; or ``bfloat16`` by autocast over weights
+            in float32. A CPU uses float32.
         balancing: how several tasks are balanced, by their losses (see `workers.training.balancing`) or by
             their gradients. Of the losses: ``equal``, the sum; ``static``, by ``task_weights``;
             ``uncertainty``, by learned variances (Kendall et al. 2018); ``dwa``, by how fast they fall (Liu

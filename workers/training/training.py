@@ -151,7 +151,7 @@ def _train(
     signature = problem.signature
     network.to(device)
     precision = precision_of(recipe, device, acceleration)
-    ran.precision = "float32" if precision is nullcontext else "bfloat16"
+    ran.precision = "bfloat16" if precision is not nullcontext else _float32(device)
     forward = adapt(network, signature, precision)
     channels_last = _lay_out(network, forward, problem, device)
     criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
@@ -249,6 +249,18 @@ def precision_of(recipe: Recipe, device: torch.device, acceleration: Acceleratio
     if not wanted or device.type != "cuda" or not torch.cuda.is_bf16_supported(including_emulation=False):
         return nullcontext
     return lambda: torch.autocast(device.type, torch.bfloat16)
+
+
+def _float32(device: torch.device) -> str:
+    """What float32 comes to on a device; see `workers.acceleration.Ran`."""
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0):
+        return "float32"
+    try:
+        rounds = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+    except RuntimeError:  # somebody has used torch's newer settings, after which it refuses the older ones
+        settings = torch.backends.cudnn.conv, torch.backends.cuda.matmul  # type: ignore[attr-defined]
+        rounds = any(one.fp32_precision == "tf32" for one in settings)
+    return "float32, TF32" if rounds else "float32"
 
 
 def _lay_out(network: nn.Module, forward: Forward, problem: Problem, device: torch.device) -> bool:
