@@ -34,6 +34,7 @@ The rooms, from the roof down; each imports only those below it:
 - ``table``: tables of known answers in place of a problem
 - ``problems``: data with a signature, and the catalog of problems
 - ``recipe``: how a network is trained
+- ``acceleration``: how a training makes use of its device
 - ``failures``: what a failed candidate is recorded with
 - ``job``: what passes between the driver and a worker
 
@@ -48,6 +49,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workers.acceleration import Acceleration
     from workers.executor import Executor
     from workers.inline import Inline
     from workers.job import Checkpoint, Event, Failed, Finished, Job, Report, Reported, Weights
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from workers.tune.tune import Tune
 
 _HOMES = {
+    "Acceleration": "workers.acceleration",
     "Checkpoint": "workers.job",
     "Event": "workers.job",
     "Executor": "workers.executor",
@@ -78,6 +81,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Acceleration",
     "Checkpoint",
     "Event",
     "Executor",

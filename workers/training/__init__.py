@@ -5,6 +5,8 @@
 - ``criterion``, ``balancing``, ``gradient_balancing``, ``alignment``, ``sharing_terms``, ``adversary``,
   ``mean_losses``: the loss of several tasks, and what is added to it
 - ``optimization``, ``learning``: the optimizer's steps, and the state beside the network's
+- ``steps``, ``graphs``: a step as it is, compiled, or replayed as a CUDA graph
+- ``placement``: where examples lie, and how they get to a card without making it wait
 - ``metrics``, ``metric_sums``, ``entities``: what is measured
 - ``process_group``: one trial in several processes
 - ``random_state``: random states of a training's own
