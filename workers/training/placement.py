@@ -46,7 +46,7 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
     """Returns a tensor on a device; to a card it goes by way of pinned memory, for which nothing waits."""
     if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device)
-    return tensor.pin_memory(device).to(device, non_blocking=True)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 class SideStream:
@@ -121,7 +121,7 @@ class Lane:
 
     def send(self, split: Split) -> tuple[Split, torch.cuda.Event]:
         """Sends examples on their way; returns them and the event of their arrival, to be given to `take`."""
-        pinned = split.map(lambda tensor: tensor.pin_memory(self._device))
+        pinned = split.map(lambda tensor: tensor.pin_memory())
         with torch.cuda.stream(self._stream):
             there = pinned.to(self._device, non_blocking=True)
             return there, self._stream.record_event()
