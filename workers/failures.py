@@ -25,6 +25,20 @@ _NO_CONTEXT = (
 )
 """How CUDA and its libraries (cuBLAS, cuDNN, ...) word what leaves a process without a usable GPU."""
 
+_NO_CARD = (
+    "no CUDA-capable device",
+    "No CUDA GPUs are available",
+    "busy or unavailable",
+    "GPU is lost",
+    "fallen off the bus",
+    "uncorrectable ECC error",
+    "uncorrectable NVLink error",
+    "driver shutting down",
+    "CUDA error: unknown error",
+    "system not yet initialized",
+)
+"""How the driver, torch and NVML word it where the card is gone, whatever the network does."""
+
 MESSAGE_LENGTH, TRACEBACK_LENGTH = 1_000, 6_000
 
 
@@ -34,6 +48,8 @@ def reason_of(error: BaseException) -> str:
         return "stopped"
     if isinstance(error, TrainingFailure):
         return error.reason
+    if is_card_gone(error):
+        return "worker_lost"
     if isinstance(error, BuildError | RecipeError):
         return "build"
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
@@ -45,17 +61,30 @@ def reason_of(error: BaseException) -> str:
 
 def breaks_the_gpu(error: BaseException) -> bool:
     """Whether a process can no longer use its GPU after this: all that it asks of it would fail as well."""
+    return is_card_gone(error) or any(
+        isinstance(link, RuntimeError)
+        and reason_of(link) != "out_of_memory"
+        and any(words in str(link) for words in _NO_CONTEXT)
+        for link in _links(error)
+    )
+
+
+def is_card_gone(error: BaseException) -> bool:
+    """Whether the card is gone on which this happened: what no network can have done."""
+    return any(
+        isinstance(link, RuntimeError) and any(words in str(link) for words in _NO_CARD)
+        for link in _links(error)
+    )
+
+
+def _links(error: BaseException) -> list[BaseException]:
+    """An error, and what it was raised from or while handling."""
     links: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in links:
         links.append(link)
         link = link.__cause__ or link.__context__
-    return any(
-        isinstance(link, RuntimeError)
-        and reason_of(link) != "out_of_memory"
-        and any(words in str(link) for words in _NO_CONTEXT)
-        for link in links
-    )
+    return links
 
 
 def message_of(error: BaseException) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from search_spaces.errors import ExecutorError
 from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Executor
 from workers.job import Event, Failed, Job, Reported
+from workers.remote.card_memory import hold_to
 from workers.table import Table, perform
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Inline(Executor):
 
     Args:
         cpus: the threads that torch may use in a trial; as many as a pool's worker for the same results.
-        gpus: the GPUs to train on: none, or above 0 the one that is there.
+        gpus: the share of the card to train on, 1 at most: trials are held to that share of its memory;
+            ``"auto"``: all of it, since one trial runs at a time; 0: none, they train on the CPU.
         autocast, compile, graphs, deterministic: how trials make use of their device; see
             `workers.acceleration.Acceleration`.
     """
@@ -32,7 +34,7 @@ class Inline(Executor):
     def __init__(
         self,
         cpus: int = 1,
-        gpus: float = 0,
+        gpus: float | Literal["auto"] = 0,
         *,
         autocast: Autocast = "recipe",
         compile: Choice = False,
@@ -43,7 +45,13 @@ class Inline(Executor):
             raise ExecutorError(f"Inline(cpus=...): expected 1 or more, got {cpus}")
         self._cpus = cpus
         self._acceleration = Acceleration(autocast, compile, graphs, deterministic)
-        self._device = "cuda" if gpus > 0 else "cpu"
+        share = 1.0 if gpus == "auto" else gpus
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise ExecutorError(
+                f'Inline(gpus=...): expected 0, a share of one GPU (1 at most) or "auto", got {gpus!r}'
+            )
+        self._share = float(share)
+        self._device = "cuda" if share > 0 else "cpu"
         self._data: Problem | Table | None = None
         self._waiting: deque[Job] = deque()
         self._running: tuple[Job, Iterator[Event]] | None = None
@@ -62,6 +70,8 @@ class Inline(Executor):
 
         if self._device == "cuda" and not torch.cuda.is_available():
             raise ExecutorError("Inline(gpus=...): this machine has no GPU that torch can use")
+        if self._device == "cuda":
+            hold_to(self._share, self._device)
         self._data = problem.to(self._device)
 
     def _start(self, jobs: Sequence[Job]) -> None:

@@ -1,5 +1,6 @@
 """Connecting to Ray: to the cluster that is there, or to one of our own on this machine."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,9 @@ from typing import Any
 import ray
 
 from search_spaces.errors import ExecutorError
+
+_LEAST_SHARE = 1e-4
+"""The smallest share of a GPU that Ray counts."""
 
 QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
 
@@ -78,10 +82,13 @@ class Resources:
 
     def __post_init__(self) -> None:
         for name, value, least in (("cpus", self.cpus, 1), ("gpus", self.gpus, 0)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not least <= value < math.inf:
                 raise ExecutorError(f"{name}: expected a number of at least {least}, got {value!r}")
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise ExecutorError(f"gpus: expected a share of one or a whole number, got {self.gpus!r}")
+        if 0 < self.gpus < _LEAST_SHARE:
+            raise ExecutorError(f"gpus: expected a share of at least {_LEAST_SHARE}, got {self.gpus!r}")
         if self.memory is not None and self.memory < 1:
             raise ExecutorError(f"memory: expected bytes, got {self.memory!r}")
         for name, value in self.others.items():
@@ -89,6 +96,11 @@ class Resources:
                 raise ExecutorError(
                     f"resources: {name!r}: {value!r} (say CPU, GPU and memory by their arguments)"
                 )
+
+    @property
+    def share(self) -> float:
+        """The share of a card's memory that each process may use, from 0 to 1."""
+        return self.gpus if 0 < self.gpus < 1 else 1.0
 
     def options(self) -> dict[str, Any]:
         """As options of a Ray actor."""
@@ -147,10 +159,13 @@ def require_room(resources: Resources, processes: int = 1) -> None:
 def there_is() -> str:
     """What the cluster has, for people."""
     total = ray.cluster_resources()
-    alive = sum(bool(node["Alive"]) for node in ray.nodes())
-    return (
-        f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs on {alive} node{'s' * (alive != 1)}"
-    )
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    words = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
+    words += f" on {len(nodes)} node{'s' * (len(nodes) != 1)}"
+    if len(nodes) > 1:
+        most = [max(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU")]
+        words += f" ({most[0]:g} CPUs and {most[1]:g} GPUs at most on one)"
+    return words
 
 
 LOOK_SECONDS = 5.0

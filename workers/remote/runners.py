@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from search_spaces import Space, layer
+from search_spaces.errors import ExecutorError
 from workers.acceleration import PLAIN, Acceleration
 from workers.job import Event, Job
+from workers.remote.card_memory import hold_to
 from workers.table import Table, perform
 
 if TYPE_CHECKING:
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class Runner(Protocol):
-    """Runs a job; ``check``, ``enough`` and ``group`` are those of `workers.trial.trial.run`."""
+    """Runs a job; ``check``, ``enough`` and ``group`` are those of `workers.trial.trial.run`.
+
+    ``share`` is the share of the card's memory that this trial may use; None: the worker's.
+    """
 
     def __call__(
         self,
@@ -28,6 +33,7 @@ class Runner(Protocol):
         check: Callable[[], None],
         enough: Callable[[], bool] = lambda: False,
         group: Group | None = None,
+        share: float | None = None,
     ) -> Iterator[Event]: ...
 
 
@@ -88,26 +94,55 @@ def _warm_up(device: str) -> None:
         pass
 
 
-def runner(packed: Packed, cpus: int, device: str, acceleration: Acceleration = PLAIN) -> Runner:
-    """Returns what runs jobs: training, or for a table its answers in real time, without importing torch."""
+def runner(
+    packed: Packed, cpus: int, device: str, acceleration: Acceleration = PLAIN, share: float = 1.0
+) -> Runner:
+    """Returns what runs jobs: training, or for a table its answers in real time, without importing torch.
+
+    Args:
+        packed: the problem.
+        cpus: the threads that torch may use.
+        device: the device to train on.
+        acceleration: how the trials make use of it.
+        share: the share of the card's memory that trials may use, unless they are told another one.
+
+    Raises:
+        ExecutorError: torch sees no card here, though there should be one.
+    """
     if "table" in packed:
-        return lambda job, check, enough=lambda: False, group=None: perform(
+        return lambda job, check, enough=lambda: False, group=None, share=None: perform(
             packed["table"], job, check, enough
         )
     import torch
 
     from workers.trial import trial
 
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ExecutorError(
+            f"torch {torch.__version__} can use no GPU on a node where Ray counts one: install torch's build "
+            "for CUDA there and a driver for it, or train on the CPU (device='cpu')"
+        )
+    held = 1.0
+
+    def hold(wanted: float) -> None:
+        nonlocal held
+        if wanted != held:
+            hold_to(wanted, device)
+            held = wanted
+
     torch.set_num_threads(cpus)
+    hold(share)
     _warm_up(device)
-    data = unpack(packed).to(device)
+    data, own = unpack(packed).to(device), share
 
     def run(
         job: Job,
         check: Callable[[], None],
         enough: Callable[[], bool] = lambda: False,
         group: Group | None = None,
+        share: float | None = None,
     ) -> Iterator[Event]:
+        hold(own if share is None else share)
         # In each trial: a network's own code may have changed it, and OpenMP keeps it for each thread.
         torch.set_num_threads(cpus)
         return trial.run(

@@ -156,9 +156,10 @@ class ProblemTrial(TuneTrial):
         packed: Packed,
         cpus: int,
         device: str,
+        share: float,
         modules: Sequence[Callable[..., Any]],
     ) -> None:
-        self._run, self._modules = runner(packed, cpus, device), modules
+        self._run, self._modules = runner(packed, cpus, device, share=share), modules
         self._signature = None if "table" in packed else packed["about"]["signature"]
         self.reset_config(config)
 
@@ -194,7 +195,8 @@ def trainable(
     Args:
         problem: the problem, or its name in the catalog; its data travel once, by Ray's object store.
         cpus: the cores and torch threads of each trial.
-        gpus: the GPUs, or the share of one, of each trial; above 0, it trains on it.
+        gpus: the GPUs, or the share of one, of each trial; above 0, it trains on it, and is held to its
+            share of the memory.
         modules: the classes of your own that architectures may name.
     """
     resources = Resources(cpus, gpus)
@@ -203,6 +205,7 @@ def trainable(
         packed=pack(load(problem) if isinstance(problem, str) else problem),
         cpus=cpus,
         device="cuda" if gpus > 0 else "cpu",
+        share=resources.share,
         modules=tuple(modules),
     )
     made: type[tune.Trainable] = tune.with_resources(given, tune.PlacementGroupFactory([resources.bundle()]))

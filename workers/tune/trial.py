@@ -165,10 +165,11 @@ class OrderedTrial(TuneTrial):
         cpus: int,
         device: str,
         acceleration: Acceleration,
+        share: float,
     ) -> None:
         """Takes a job, for the steps that follow; None: the trial is not wanted any longer."""
         try:
-            self._run = self._run or runner(data, cpus, device, acceleration)
+            self._run = self._run or runner(data, cpus, device, acceleration, share)
             self._take(None if order is None else order.read())
             self._stopped = stopped
         except Exception as error:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import ray
 from ray import tune
@@ -50,7 +50,8 @@ class Tune(Executor):
     Args:
         workers: how many trials run at once, at most; left out, as many as the cluster has room for.
         cpus: the cores and torch threads of each trial.
-        gpus: the GPUs, or the share of one, of each trial; above 0, it trains on it.
+        gpus: the GPUs, or the share of one, of each trial; above 0, it trains on it, and is held to its
+            share of the memory. Where that is not enough the trial fails with ``out_of_memory``.
         address: the address of a cluster (``"auto"``, ``"host:port"``).
         memory: the bytes that Ray sets aside for each trial; nothing enforces them (`Job.memory` does).
         resources: what each trial takes of your cluster's own resources, such as ``{"A100": 1}``.
@@ -78,7 +79,7 @@ class Tune(Executor):
         self,
         workers: int | None = None,
         cpus: int = 1,
-        gpus: float = 0,
+        gpus: float | Literal["auto"] = 0,
         address: str | None = None,
         *,
         memory: int | None = None,
@@ -95,6 +96,11 @@ class Tune(Executor):
         if workers is not None and workers < 1:
             raise ExecutorError(f"Tune(workers=...): expected 1 or more, got {workers}")
         check(tune_config)
+        if isinstance(gpus, str):
+            raise ExecutorError(
+                f"Tune(gpus={gpus!r}): Ray Tune gives every trial the same share; expected a number, such as "
+                '0.125 (gpus="auto" is the pool\'s)'
+            )
         self._resources = cluster.Resources(cpus, gpus, memory, dict(resources or {}))
         self._asked, self._address = workers, address
         self._tune_config, self._run_config = tune_config, run_config
@@ -130,9 +136,8 @@ class Tune(Executor):
 
         def order(actor: Any, run: TuneRun | None) -> None:
             stopped = run is not None and run.stopping is not None
-            actor.order.remote(
-                None if run is None else run.order, stopped, data, cpus, device, self._acceleration
-            )
+            what = None if run is None else run.order
+            actor.order.remote(what, stopped, data, cpus, device, self._acceleration, self._resources.share)
 
         feed = self._feed = TrialFeed(order, self._limit())
         self._folder = Path(tempfile.mkdtemp(prefix="nas-tune-"))
@@ -264,6 +269,9 @@ class Tune(Executor):
             return
         if not event.fit:
             ray.kill(run.actor)
+        if isinstance(event, Failed) and event.reason == "worker_lost":  # its card is gone
+            self._take_lost(run, event.message)
+            return
         if isinstance(event, Finished):
             event = dataclasses.replace(event, weights=RemoteWeights(weights))
             event = _early(event, run.job, state)
