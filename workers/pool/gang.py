@@ -13,9 +13,9 @@ import ray
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from workers.acceleration import Acceleration
 from workers.job import Event, Failed, Finished, Reported
-from workers.pool.worker import Worker
+from workers.pool.cards import Spot
+from workers.pool.worker import Setup, Worker
 from workers.remote import cluster
 from workers.remote.messages import Order
 from workers.remote.runners import Runner
@@ -44,18 +44,18 @@ class GangWorker(Worker):
     _store: Any
     _others: tuple[Any, ...] = ()
 
-    def lead(self, others: list[Any]) -> str:
-        """Forms a process group with the others; returns what `ready` does, when all of them can train."""
+    def lead(self, others: list[Any]) -> list[Spot]:
+        """Forms a process group with the others; returns where all of them are, when they can train."""
         from workers.training import process_group
 
-        ray.get([other.ready.remote() for other in others])
+        spots = ray.get([other.ready.remote() for other in others])
         self._store, address = process_group.listen(ray.util.get_node_ip_address())
         size = 1 + len(others)
         joined = [other.follow.remote(address, rank, size) for rank, other in enumerate(others, 1)]
         self._group = process_group.join(self._store, 0, size, self.device)
         ray.get(joined)
         self._others = tuple(others)
-        return self.ready()
+        return [*self.ready(), *(spot for some in spots for spot in some)]
 
     def follow(self, address: tuple[str, int], rank: int, size: int) -> None:
         """Joins the process group of a first process."""
@@ -144,7 +144,7 @@ def _is_own(end: Finished | Failed) -> bool:
 
 
 def start(
-    processes: int, resources: cluster.Resources, data: Any, device: str, acceleration: Acceleration
+    processes: int, resources: cluster.Resources, data: Any, setup: Setup
 ) -> tuple[list[Any], Any, Any]:
     """Starts the processes of a member, on one node if there is one with room for all of them.
 
@@ -152,12 +152,11 @@ def start(
         processes: how many processes to start.
         resources: what each of them takes of the cluster.
         data: Ray's reference to the problem.
-        device: the device to train on.
-        acceleration: how the trials make use of it.
+        setup: how they train.
 
     Returns:
         The actors, the first one first; their placement group; and Ray's reference to what `Worker.ready`
-        returns once they can train.
+        returns of all of them, once they can train.
     """
     strategy = "STRICT_PACK" if cluster.fits_one_node(resources, processes) else "PACK"
     place = placement_group([resources.bundle()] * processes, strategy=strategy)
@@ -165,7 +164,7 @@ def start(
     first, *others = (
         kind.options(
             scheduling_strategy=PlacementGroupSchedulingStrategy(place, placement_group_bundle_index=index)
-        ).remote(data, resources.cpus, device, acceleration)
+        ).remote(data, setup)
         for index in range(processes)
     )
     return [first, *others], place, first.lead.remote(others)

@@ -8,12 +8,12 @@ import queue
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-import ray
-
-from workers.acceleration import Acceleration
+from workers.acceleration import PLAIN, Acceleration
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, TrialStopped
+from workers.pool.cards import CardReader, CardSample, Spot
 from workers.remote.messages import News, Order
 from workers.remote.runners import Packed, Runner, runner
 
@@ -26,6 +26,25 @@ _GATHER = 0.002
 """Seconds to wait for more news before some are given: the answers to short trials travel together."""
 
 
+@dataclass(frozen=True)
+class Setup:
+    """How the workers of a pool train.
+
+    Attributes:
+        cpus: the threads that torch may use.
+        device: the device to train on.
+        acceleration: how the trials make use of it.
+        share: the share of the card's memory that trials may use, unless they are told another one.
+        reader: what reads how a card does.
+    """
+
+    cpus: int
+    device: str
+    acceleration: Acceleration = PLAIN
+    share: float = 1.0
+    reader: Callable[[Spot], CardReader] = CardReader
+
+
 class Worker:
     """Runs the trials that it is ordered to, in order, one at a time, in a thread of its own.
 
@@ -33,13 +52,14 @@ class Worker:
 
     Args:
         packed: the problem; Ray hands over what the reference stands for.
-        cpus: the threads that torch may use.
-        device: the device to train on.
-        acceleration: how the trials make use of it.
+        setup: how to train it.
     """
 
-    def __init__(self, packed: Packed, cpus: int, device: str, acceleration: Acceleration) -> None:
-        self.device = device
+    _spot: Spot
+
+    def __init__(self, packed: Packed, setup: Setup) -> None:
+        self.device = setup.device
+        self._make_reader, self._reader = setup.reader, None
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -49,17 +69,21 @@ class Worker:
         self._held: dict[tuple[int, str], bytes] = {}
         made: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         # made where it is used: torch keeps its number of threads for each thread
-        work = threading.Thread(
-            target=self._work, args=(packed, cpus, device, acceleration, made), name="trials", daemon=True
-        )
+        work = threading.Thread(target=self._work, args=(packed, setup, made), name="trials", daemon=True)
         work.start()
         error = made.get()
         if error is not None:
             raise error
 
-    def ready(self) -> str:
-        """Returns the node, once the worker can train."""
-        return str(ray.get_runtime_context().get_node_id())
+    def ready(self) -> list[Spot]:
+        """Returns where its processes are, once the worker can train."""
+        return [self._spot]
+
+    def sample(self) -> CardSample:
+        """Returns how its card did since the last call."""
+        if self._reader is None:
+            self._reader = self._make_reader(self._spot)
+        return self._reader.read()
 
     def exchange(self, orders: list[Order]) -> list[News]:
         """Takes orders, waits until something has happened, and returns all of it."""
@@ -93,16 +117,12 @@ class Worker:
         """Returns what was held of a trial, and holds it no longer."""
         return self._held.pop((ticket, what))
 
-    def _work(
-        self,
-        packed: Packed,
-        cpus: int,
-        device: str,
-        acceleration: Acceleration,
-        made: queue.SimpleQueue[BaseException | None],
-    ) -> None:
+    _reader: CardReader | None
+
+    def _work(self, packed: Packed, setup: Setup, made: queue.SimpleQueue[BaseException | None]) -> None:
         try:
-            run = runner(packed, cpus, device, acceleration)
+            run = runner(packed, setup.cpus, setup.device, setup.acceleration, setup.share)
+            self._spot = Spot.here("cpu" if "table" in packed else setup.device)
         except BaseException as error:
             made.put(error)
             return
@@ -127,7 +147,7 @@ class Worker:
         try:
             job = order.read()
             number = job.number
-            yield from run(job, check)
+            yield from run(job, check) if order.share is None else run(job, check, share=order.share)
         except Exception as error:
             # Not the network's doing in training (that is an event), but its code's on arrival, say.
             text = f"on the worker: {type(error).__name__}: {error}"[:1_000]

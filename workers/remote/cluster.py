@@ -144,6 +144,47 @@ def _room_by_node(resources: Resources) -> list[int]:
     ]
 
 
+@dataclass(frozen=True)
+class NodeCards:
+    """The cards of a node, as they are reserved one by one.
+
+    Attributes:
+        count: how many there are.
+        bundle: what is reserved with each of them, the card included.
+        workers: how many workers the rest of that is enough for.
+    """
+
+    count: int
+    bundle: Mapping[str, float]
+    workers: int
+
+
+def cards_by_node(resources: Resources) -> dict[str, NodeCards]:
+    """The cards of each node that is alive and has some with room for a worker beside each, by its id.
+
+    Args:
+        resources: what each worker takes; its GPUs do not count.
+    """
+    wanted = {name: value for name, value in resources.bundle().items() if name != "GPU"}
+    found = {}
+    for node in ray.nodes():
+        there = node["Resources"]
+        if not node["Alive"]:
+            continue
+        cards = min(int(there.get(name, 0.0) / value + 1e-6) for name, value in wanted.items())
+        cards = min(cards, int(there.get("GPU", 0.0)))
+        if cards:
+            parts = {name: there[name] / cards for name in wanted}
+            # Ray counts bytes whole, and the rest to the ten thousandth
+            whole = {
+                name: float(int(part)) if name in ("CPU", "memory") else int(part * 1e4) / 1e4
+                for name, part in parts.items()
+            }
+            workers = min(int(whole[name] / value + 1e-6) for name, value in wanted.items())
+            found[str(node["NodeID"])] = NodeCards(cards, whole | {"GPU": 1.0}, workers)
+    return found
+
+
 def require_room(resources: Resources, processes: int = 1) -> None:
     """Checks that there is `room` for one worker, at least.
 

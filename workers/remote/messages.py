@@ -37,14 +37,16 @@ class Order:
         job: the job, pickled by the driver, so that one that cannot be read here is its own failure and no
             other's.
         state: Ray's reference to the checkpoint's state, where it is kept so.
+        share: the share of its card's memory that this attempt may use; None: the worker's.
     """
 
     ticket: int
     job: bytes
     state: Any = None
+    share: float | None = None
 
     @staticmethod
-    def of(ticket: int, job: Job) -> Order:
+    def of(ticket: int, job: Job, share: float | None = None) -> Order:
         """Makes an order for a job.
 
         Raises:
@@ -56,7 +58,7 @@ class Order:
             state = job.checkpoint.state.reference
             job = dataclasses.replace(job, checkpoint=Checkpoint(job.checkpoint.epoch, HeldWeights(b"")))
         try:
-            return Order(ticket, ray.cloudpickle.dumps(job), state)
+            return Order(ticket, ray.cloudpickle.dumps(job), state, share)
         except Exception as error:  # whatever a user's module raises then
             raise BuildError(
                 f"the architecture cannot be sent to a worker: {type(error).__name__}: {error}"

@@ -6,10 +6,20 @@ import math
 import time
 from dataclasses import dataclass
 
-from workers.job import Failed, Job
+from workers.job import Event, Failed, Job
 
 _OUT_OF_MEMORY = ("OutOfMemory", "out of memory", "low on memory")
 """How Ray words it when it kills a worker because its node has no memory left."""
+
+_CARD_OUT_OF_MEMORY = ("CUDA out of memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
+"""How torch and CUDA's libraries word it where a card's memory was not enough."""
+
+
+def ran_out_of_card(event: Event) -> bool:
+    """Whether a trial has failed because there was not enough of its card's memory."""
+    if not isinstance(event, Failed) or event.reason != "out_of_memory":
+        return False
+    return any(words in event.message for words in _CARD_OUT_OF_MEMORY)
 
 
 @dataclass(eq=False)
@@ -18,12 +28,20 @@ class RemoteRun:
 
     job: Job
     lost: int = 0  # times that its worker was lost
+    alone: bool = False  # ran out of a card's memory beside others: it is to have a card to itself
+    share: float = 1.0  # the share of its card's memory that it may use
+    estimated: int = 0  # the bytes of it that its tensors are expected to take
     epochs: int = 0  # reports handed on; a second attempt's are not repeated
     ticket: int = -1
     began: float | None = None
     heard: float | None = None  # when it began or reported last
     stopping: float | None = None  # when it was told to stop
     moving: bool = False  # asked back, to go to an idle worker
+
+    @property
+    def attempts(self) -> int:
+        """How often it was begun, the latest time included."""
+        return 1 + self.lost + self.alone
 
     def overdue(self, grace: float) -> tuple[float, str]:
         """When it loses its process, and for which reason."""
@@ -62,5 +80,5 @@ class RemoteRun:
         seconds = 0.0 if self.began is None else time.monotonic() - self.began
         lost = reason == "worker_lost"
         return Failed(
-            self.job.number, reason, message, "", lost, seconds, attempts=max(1, self.lost + (not lost))
+            self.job.number, reason, message, "", lost, seconds, attempts=max(1, self.attempts - lost)
         )
