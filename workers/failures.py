@@ -8,7 +8,7 @@ from torch import nn
 from search_spaces.errors import BuildError, RecipeError, TrainingFailure
 from workers.job import TrialStopped
 
-_NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "_STATUS_ALLOC_FAILED")
 """How torch's allocators word it where they raise a plain RuntimeError."""
 
 _NO_CONTEXT = (

@@ -167,6 +167,12 @@ class Members:
         """Nothing begins on a card for a while, or till a worker has started on it: it is said to be gone."""
         card.suspect_until = time.monotonic() + _SUSPECT_SECONDS
 
+    def dismiss(self, member: Member) -> None:
+        """Nothing more for a worker: it only hands over what it has."""
+        self.ready.remove(member)
+        for card in self.cards:
+            card.actors.pop(member, None)
+
     def replace(self, member: Member) -> None:
         """A new worker in place of one."""
         self._drop(member)

@@ -104,6 +104,8 @@ class Pool(Executor):
             raise ExecutorError(f"Pool(workers=...): expected 1 or more, got {workers}")
         if processes < 1:
             raise ExecutorError(f"Pool(processes=...): expected 1 or more, got {processes}")
+        if isinstance(gpus, str) and gpus != "auto":
+            raise ExecutorError(f'Pool(gpus=...): expected a number or "auto", got {gpus!r}')
         self._auto = gpus == "auto"
         counted: Any = SHARE if gpus == "auto" else gpus
         self._resources = cluster.Resources(cpus, counted, memory, dict(resources or {}))

@@ -38,8 +38,7 @@ class Seclusion:
         if run in self._waiting:
             self._waiting.remove(run)
             return True
-        card = self._kept.get(run)
-        if card is None or any(run in member.runs for member in card.actors):
+        if run not in self._kept or self._is_sent(run):
             return False
         self.release(run)
         return True
@@ -54,7 +53,7 @@ class Seclusion:
             The workers on the cards that are kept from now on.
         """
         for run, card in list(self._kept.items()):
-            if card not in cards:
+            if (card not in cards or card.suspected) and not self._is_sent(run):
                 self.add(run)
         free = [card for card in cards if card.actors and not card.secluded and not card.suspected]
         free.sort(key=lambda card: card.at_work)
@@ -73,3 +72,6 @@ class Seclusion:
             for run, card in self._kept.items()
             if card in cards and card.actors and not any(member.runs for member in card.actors)
         ]
+
+    def _is_sent(self, run: RemoteRun) -> bool:
+        return any(run in member.runs for member in self._kept[run].actors)

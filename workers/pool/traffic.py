@@ -296,7 +296,7 @@ class Traffic:
             others = list(member.runs)
             member.runs.clear()
             self._put_back(others)
-            self._members.ready.remove(member)  # nothing more for it
+            self._members.dismiss(member)
             if not member.handing_over:
                 self._members.replace(member)
 

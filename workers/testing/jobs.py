@@ -20,9 +20,9 @@ class Faulty(nn.Module):
 
     Args:
         fault: what goes wrong: ``exception``, ``exit``, ``nan``, ``cuda memory``, ``python memory``, ``host
-            memory``, ``slow``, ``hang``, ``killed once`` or ``killed``; ``own process`` writes the number of
-            its process into the marker; all else does nothing.
-        marker: a path, for ``own process`` and ``killed once``.
+            memory``, ``slow``, ``hang``, ``killed once`` or ``killed``, ``cuda memory once``, ``card gone
+            once``; ``own process`` writes the number of its process into the marker; all else does nothing.
+        marker: a path, for ``own process`` and what goes wrong once.
     """
 
     def __init__(self, fault: str, marker: str = "") -> None:
@@ -54,6 +54,12 @@ class Faulty(nn.Module):
             case "killed once" if not Path(self.marker).exists():
                 Path(self.marker).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "cuda memory once" if not Path(self.marker).exists():
+                Path(self.marker).touch()
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+            case "card gone once" if not Path(self.marker).exists():
+                Path(self.marker).touch()
+                raise RuntimeError("CUDA error: no CUDA-capable device is detected")
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
         return x

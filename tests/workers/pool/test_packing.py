@@ -1,4 +1,4 @@
-"""How many trials share a card, planned on a simulated one: its memory, its busy share, and what goes wrong."""
+"""How many trials share a card, planned on a simulated one: memory, busy share, and what goes wrong."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
