@@ -149,9 +149,9 @@ class Pool(Executor):
         self._members.begin(self._wait, self._retries)
 
     def _make_members(self, packed: Packed, data: Any) -> Members:
-        setup = Setup(
-            self._resources.cpus, self._device, self._acceleration, self._resources.share, self._reader
-        )
+        # with cards that are packed, each order says how much of its card is for it
+        share = 1.0 if self._auto else self._resources.share
+        setup = Setup(self._resources.cpus, self._device, self._acceleration, share, self._reader)
         started = self._traffic.listen_for_ready
         if not self._auto:
             return Members(data, self._asked, self._resources, self._processes, setup, started)

@@ -55,11 +55,13 @@ class Seclusion:
         for run, card in list(self._kept.items()):
             if (card not in cards or card.suspected) and not self._is_sent(run):
                 self.add(run)
+        if not self._waiting:
+            return []
         free = [card for card in cards if card.actors and not card.secluded and not card.suspected]
         free.sort(key=lambda card: card.at_work)
         chosen = []
-        for card in free[: max(1, len(cards) // 2) - len(self._kept)] if self._waiting else ():
-            if self._waiting:
+        for card in free:
+            if self._waiting and len(self._kept) < max(1, len(cards) // 2):
                 self._kept[self._waiting.popleft()] = card
                 card.secluded = True
                 chosen += list(card.actors)

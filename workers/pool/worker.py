@@ -150,9 +150,13 @@ class Worker:
             yield from run(job, check) if order.share is None else run(job, check, share=order.share)
         except Exception as error:
             # Not the network's doing in training (that is an event), but its code's on arrival, say.
+            from workers.failures import breaks_the_gpu, is_card_gone
+
             text = f"on the worker: {type(error).__name__}: {error}"[:1_000]
             end = traceback.format_exc()[-TRACEBACK_LENGTH:]
-            yield Failed(number, "exception", text, end, False, 0.0)
+            gone = is_card_gone(error)
+            reason, fit = "worker_lost" if gone else "exception", not breaks_the_gpu(error)
+            yield Failed(number, reason, text, end, gone, 0.0, fit=fit)
 
     def _pack(self, ticket: int, event: Event) -> News:
         if not isinstance(event, Finished):

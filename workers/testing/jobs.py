@@ -20,8 +20,9 @@ class Faulty(nn.Module):
 
     Args:
         fault: what goes wrong: ``exception``, ``exit``, ``nan``, ``cuda memory``, ``python memory``, ``host
-            memory``, ``slow``, ``hang``, ``killed once`` or ``killed``, ``cuda memory once``, ``card gone
-            once``; ``own process`` writes the number of its process into the marker; all else does nothing.
+            memory``, ``slow``, ``hang``, ``killed once``, ``killed``, ``cuda memory once``, ``card gone
+            once`` or ``device assert``; ``own process`` writes the number of its process into the marker; all
+            else does nothing.
         marker: a path, for ``own process`` and what goes wrong once.
     """
 
@@ -60,6 +61,8 @@ class Faulty(nn.Module):
             case "card gone once" if not Path(self.marker).exists():
                 Path(self.marker).touch()
                 raise RuntimeError("CUDA error: no CUDA-capable device is detected")
+            case "device assert":
+                raise RuntimeError("CUDA error: device-side assert triggered")
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
         return x

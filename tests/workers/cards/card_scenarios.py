@@ -170,9 +170,11 @@ def packed(nodes: Cluster, folder: Path) -> dict[str, Any]:
         grown = watch.until(jobs, lambda: watch.rooms() == 8 and len(watch.pool.usage()) == 8)
         most, more_slots = watch.rooms(), watch.pool.slots
         say(folder, busy=1.0)
-        watch.begun.add(-1)
-        watch.pool.start(Job(-1, faulty("cuda memory"), 0))
-        shrunk = watch.until(jobs, lambda: watch.rooms() < 8 and -1 in watch.ends)
+        watch.begun |= {-1, -2}
+        watch.pool.start(
+            Job(-1, faulty("cuda memory"), 0), Job(-2, faulty("killed once", folder / "killed"), 0)
+        )
+        shrunk = watch.until(jobs, lambda: watch.rooms() < 8 and {-1, -2} <= watch.ends.keys())
         less = watch.rooms()
         gone = watch.until(jobs, lambda: len(watch.pool.usage()) == watch.rooms())
         watch.finish()
@@ -205,9 +207,11 @@ def alone(nodes: Cluster, folder: Path) -> dict[str, Any]:
     with opened(ReadPool(say(folder, busy=0.5), gpus=0.5, workers=4)) as watch:
         watch.warm_up(4)
         long = [Job(number, keep(folder, f"long {number}", epochs=4), 0) for number in range(8)]
-        short = [Job(100, once, 0), Job(101, faulty("cuda memory"), 0), Job(102, faulty("python memory"), 0)]
+        short = [Job(100, once, 0)]
+        faults = ("cuda memory", "python memory", "device assert")
+        short += [Job(101 + number, faulty(fault), 0) for number, fault in enumerate(faults)]
         jobs = iter([*long[:2], *short, *long[2:]])
-        watch.until(jobs, lambda: len(watch.ends) == 11)
+        watch.until(jobs, lambda: len(watch.ends) == 12)
         return watch.answer()
 
 
@@ -258,6 +262,16 @@ def gone(nodes: Cluster, folder: Path) -> dict[str, Any]:
         return {**watch.answer(), "first": lost}
 
 
+def gang(nodes: Cluster, folder: Path) -> dict[str, Any]:
+    """Two processes with a card each train together."""
+    with opened(ReadPool(say(folder, busy=0.5), gpus=1, processes=2, workers=1)) as watch:
+        jobs = iter([Job(number, faulty("slow"), 0) for number in range(2)])
+        watch.until(jobs, lambda: any(cards and cards[0][1] for cards in watch.seen))
+        cards = [vars(card) for card in watch.pool.cards()]
+        watch.finish()
+        return {**watch.answer(), "cards": cards}
+
+
 def nodes_change(nodes: Cluster, folder: Path) -> dict[str, Any]:
     """A node with a card joins and leaves again; its trials are trained elsewhere."""
     with opened(ReadPool(say(folder, busy=1.0), gpus="auto")) as watch:
@@ -290,7 +304,7 @@ def late(nodes: Cluster, folder: Path) -> dict[str, Any]:
 
 
 SCENARIOS = {
-    made.__name__: made for made in (shares, packed, bounded, alone, lonely, gone, nodes_change, late)
+    made.__name__: made for made in (shares, packed, bounded, alone, lonely, gone, gang, nodes_change, late)
 }
 
 

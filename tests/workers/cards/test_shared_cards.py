@@ -93,8 +93,9 @@ def test_trials_on_a_card_become_more_and_fewer_and_none_is_lost(script: Script,
     kind, reason, attempts, message = ends.pop(-1)
     assert (kind, reason, attempts) == ("Failed", "out_of_memory", 2)
     assert "CUDA out of memory" in message
+    assert ends.pop(-2)[:3] == ["Finished", "", 2]
+    assert answer["lost"] == 1
     assert kinds(answer) == {("Finished", 1)}
-    assert answer["lost"] == 0
     assert answer["after"] == [0, 0]
 
 
@@ -107,10 +108,13 @@ def test_the_workers_asked_for_bound_those_of_all_cards(script: Script, tmp_path
 
 
 def test_what_runs_out_of_memory_beside_others_is_trained_alone_once(script: Script, tmp_path: Path) -> None:
-    ends = script.play("alone", tmp_path)["ends"]
+    answer = script.play("alone", tmp_path)
+    ends = answer["ends"]
     assert ends.pop(100)[:3] == ["Finished", "", 2]
     assert ends.pop(101)[:3] == ["Failed", "out_of_memory", 2]
     assert ends.pop(102)[:3] == ["Failed", "out_of_memory", 1]  # of main memory, not the card's
+    assert ends.pop(103)[:3] == ["Failed", "exception", 1]  # its worker is replaced, and none other
+    assert answer["lost"] == 0
     assert {(kind, attempts) for kind, _, attempts, _ in ends.values()} == {("Finished", 1)}
 
 
@@ -138,6 +142,14 @@ def test_a_card_that_is_gone_costs_no_trial(script: Script, tmp_path: Path) -> N
     assert answer["ends"][1][0] == "Finished"
     assert answer["lost"] > 1
     assert {kind for kind, *_ in answer["ends"].values()} == {"Finished"}
+
+
+def test_the_cards_of_trials_of_several_processes_are_told(script: Script, tmp_path: Path) -> None:
+    answer = script.play("gang", tmp_path)
+    assert kinds(answer) == {("Finished", 1)}
+    first, second = answer["cards"]
+    assert first["id"] != second["id"]
+    assert [(card["trials"], card["room"]) for card in (first, second)] == [(1, 1)] * 2
 
 
 def test_cards_join_and_leave_with_their_nodes(script: Script, tmp_path: Path) -> None:

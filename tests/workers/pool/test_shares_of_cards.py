@@ -1,5 +1,7 @@
 """What a pool is asked for of GPUs, and what cannot be had."""
 
+import pickle
+import time
 from collections import deque
 from typing import Any
 
@@ -14,8 +16,9 @@ from workers.pool.packed import Estimates, PackedMembers
 from workers.pool.packing import Packing, estimate
 from workers.pool.pool import Pool
 from workers.pool.seclusion import Seclusion
-from workers.pool.worker import Setup
+from workers.pool.worker import Setup, Worker
 from workers.remote import cluster
+from workers.remote.messages import Order
 from workers.remote.runners import pack
 from workers.remote.runs import RemoteRun, ran_out_of_card
 from workers.testing.jobs import Picky, architecture, points
@@ -213,6 +216,19 @@ def test_a_run_whose_card_is_gone_gets_another_one() -> None:
     assert not alone.forget(run)
 
 
+def test_a_card_that_may_be_gone_is_kept_for_nobody() -> None:
+    first, second = there = cards(2)
+    alone, run = Seclusion(), RemoteRun(Job(0, architecture(), 0))
+    alone.add(run)
+    alone.choose(there)
+    first.suspect_until = time.monotonic() + 60
+    assert alone.choose(there) == second.members
+    assert not first.secluded
+    second.suspect_until = time.monotonic() + 60
+    assert alone.choose(there) == []
+    assert alone.sendable(there) == []
+
+
 def test_a_run_that_waits_to_be_alone_can_be_stopped() -> None:
     (card,) = there = cards(1)
     alone, run = Seclusion(), RemoteRun(Job(0, architecture(), 0))
@@ -224,3 +240,21 @@ def test_a_run_that_waits_to_be_alone_can_be_stopped() -> None:
     alone.choose(there)
     assert alone.forget(run)
     assert not card.secluded
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "gone", "fit"),
+    [
+        ("CUDA error: uncorrectable ECC error encountered", "worker_lost", True, False),
+        ("CUDA error: an illegal memory access was encountered", "exception", False, False),
+        ("no such module", "exception", False, True),
+    ],
+)
+def test_a_card_may_be_gone_before_a_trial_has_begun(words: str, reason: str, gone: bool, fit: bool) -> None:
+    def run(job: Job, check: Any) -> Any:
+        raise RuntimeError(words)
+
+    order = Order(0, pickle.dumps(Job(7, architecture(), 0)))
+    (event,) = Worker.__new__(Worker)._run(run, order)  # type: ignore[arg-type]
+    assert isinstance(event, Failed)
+    assert (event.number, event.reason, event.infrastructure, event.fit) == (7, reason, gone, fit)

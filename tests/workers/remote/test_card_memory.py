@@ -1,5 +1,6 @@
 """The shares of a card's memory, and who may ask for which."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,18 @@ def test_what_cuda_itself_takes_is_left_out_of_a_share() -> None:
     assert card_memory.of_the_tensors(1.0, 8 * GIB) == 1.0
 
 
-def test_a_worker_without_a_card_is_held_to_nothing() -> None:
+def test_torch_is_told_the_share_of_the_card_that_the_process_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=16 * GIB))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", told.append)
+    card_memory.hold_to(0.5, "cuda")
+    card_memory.hold_to(1.0, "cuda")
+    assert told == [0.5 - 1 / 32, 1.0]
+
+
+def test_a_worker_without_a_card_is_held_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", pytest.fail)
     card_memory.hold_to(0.5, "cpu")
 
 

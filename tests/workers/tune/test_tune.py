@@ -58,6 +58,15 @@ def test_a_trial_that_always_loses_its_worker_fails_with_worker_lost(executor: T
     assert (failed.reason, failed.infrastructure, failed.attempts) == ("worker_lost", True, 3)
 
 
+def test_a_trial_whose_card_is_gone_is_trained_again_in_another_process(
+    executor: Tune, tmp_path: Path
+) -> None:
+    lost = executor.lost_workers
+    end = finals(run(executor, Job(0, faulty("card gone once", tmp_path / "gone"), 0)))[0]
+    assert isinstance(end, Finished)
+    assert (end.attempts, executor.lost_workers) == (2, lost + 1)
+
+
 def test_a_hanging_trial_loses_its_process_and_the_executor_goes_on(executor: Tune) -> None:
     events = run(executor, Job(0, faulty("hang"), 0, seconds=0.5), Job(1, architecture(), 0))
     assert (finals(events)[0].reason, finals(events)[0].infrastructure) == ("timeout", False)
