@@ -174,8 +174,7 @@ class Packing:
         wanted = min(2 * self.room, self.bound, most)
         if used is not None and self.memory is not None:  # others may be on the card as well
             wanted = min(wanted, self.room + max(0, int(_USABLE * self.memory) - used) // self.need)
-        if wanted > self.room:
-            self.room, self._calm_until = wanted, now + self._window
+        self.room = max(self.room, wanted)
 
     def _fit(self, now: float) -> None:
         """Lets no more trials on the card than there may be."""

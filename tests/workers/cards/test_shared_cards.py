@@ -99,6 +99,7 @@ def test_trials_on_a_card_become_more_and_fewer_and_none_is_lost(script: Script,
     assert answer["after"] == [0, 0]
 
 
+@pytest.mark.soak
 def test_the_workers_asked_for_bound_those_of_all_cards(script: Script, tmp_path: Path) -> None:
     answer = script.play("bounded", tmp_path)
     assert answer["grown"]

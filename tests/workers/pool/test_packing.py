@@ -144,6 +144,19 @@ def test_a_peak_larger_than_expected_lets_fewer_run_at_once() -> None:
     assert plan.share == 0.5
 
 
+def test_what_has_shrunk_is_watched_for_longer_before_it_grows_again() -> None:
+    plan = Packing(16, 16 * GIB, window=WINDOW)
+    simulated = SimulatedCard(plan, 0.05, 16 * GIB)
+    simulated.run(100)
+    plan.measured(GIB, 7 * GIB, simulated.now)
+    for _ in range(16):  # that one was an exception
+        plan.measured(GIB, GIB, simulated.now)
+    assert plan.bound == 10
+    simulated.ends.clear()
+    assert set(simulated.run(5 * WINDOW)) == {2}
+    assert simulated.run(10 * WINDOW)[-1] == 10
+
+
 def test_a_large_trial_lets_fewer_run_beside_it_and_is_forgotten_later() -> None:
     plan = Packing(16, 16 * GIB, window=WINDOW)
     simulated = SimulatedCard(plan, 0.05, 16 * GIB)
