@@ -5,6 +5,7 @@ A problem travels as data, never as a name: a worker needs neither the function 
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -80,7 +81,7 @@ def _tensors(value: Any) -> Any:
     return None if value is None else torch.from_numpy(value)
 
 
-def _warm_up(device: str) -> None:
+def _warm_up(device: str, acceleration: Acceleration) -> None:
     """Runs a trial of nothing: what torch imports at its first step is not the first real trial's time."""
     import torch
 
@@ -90,7 +91,9 @@ def _warm_up(device: str) -> None:
     examples = torch.rand(8, 2), torch.arange(8) % 2
     data = Problem.from_tensors("warm-up", examples, examples, examples).to(device)
     architecture = Space({"model": layer(torch.nn.Tanh)}).architecture({})
-    for _ in trial.run(Job(-1, architecture, seed=0, epochs=1), data, device=device):
+    # not compiled, which would take longer than the trials that it is to serve
+    plain = dataclasses.replace(acceleration, compile=False)
+    for _ in trial.run(Job(-1, architecture, seed=0, epochs=1), data, device=device, acceleration=plain):
         pass
 
 
@@ -115,6 +118,7 @@ def runner(
         )
     import torch
 
+    from workers.training.placement import place
     from workers.trial import trial
 
     if device == "cuda" and not torch.cuda.is_available():
@@ -132,8 +136,8 @@ def runner(
 
     torch.set_num_threads(cpus)
     hold(share)
-    _warm_up(device)
-    data, own = unpack(packed).to(device), share
+    _warm_up(device, acceleration)
+    data, own = place(unpack(packed), device, share), share
 
     def run(
         job: Job,

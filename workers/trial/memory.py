@@ -52,7 +52,7 @@ class MemoryLimit:
 
 
 class PeakMemory:
-    """The most memory that was held since this was made: of a card, of what torch allocated there.
+    """The most memory that was held since this was made: of a card, what torch had reserved there.
 
     Without a card, of this process, as `MemoryLimit` counts it.
 
@@ -70,7 +70,7 @@ class PeakMemory:
     def bytes(self) -> int:
         """Returns it."""
         if self._device.type == "cuda":
-            return int(torch.cuda.max_memory_allocated(self._device))
+            return int(torch.cuda.max_memory_reserved(self._device))
         return held("VmHWM")
 
 

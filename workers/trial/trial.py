@@ -87,12 +87,13 @@ def run(
     except (Exception, SystemExit) as error:
         # SystemExit too: a candidate may not end the worker.
         usable = not breaks_the_gpu(error)
+        reason = reason_of(error)
         end = Failed(
             number=job.number,
-            reason=reason_of(error),
+            reason=reason,
             message=message_of(error),
             traceback=traceback_of(error),
-            infrastructure=False,
+            infrastructure=reason == "worker_lost",
             seconds=deadline.spent,
         )
     assert end is not None  # `_run` ends with an event or an error
