@@ -95,13 +95,14 @@ def measured_on_a_cpu(
 @pytest.mark.end_to_end
 def test_a_card_is_measured_where_little_more_than_torch_is_installed(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(HIDING)
-    parts = ["agreement", "step", "packing", "failures"]
+    parts = ["agreement", "step", "packing", "failures", "repeats"]
     lines, last = measured_on_a_cpu([*parts, "search"], tmp_path / "lines.jsonl", hiding=tmp_path)
     assert [lines[part]["status"] for part in parts] == ["done"] * len(parts), lines
     assert (lines["search"]["status"], lines["search"]["skipped"]) == ("skipped", ["needs ray"])
     assert last["figures"].keys() == {"machine", *parts, "search"}
 
     agreement = lines["agreement"]["figures"]
+    assert agreement["failed"] == {}
     assert agreement["beyond 1e-4 in float32"] == {}
     assert agreement["beyond 2e-2 in bfloat16"] == {}
     assert agreement["blocks not seen"] == []
@@ -117,6 +118,9 @@ def test_a_card_is_measured_where_little_more_than_torch_is_installed(tmp_path: 
     assert failures["workers replaced"] == 1
     assert failures["not as expected"] == {}
     assert failures["neighbours that differ"] == []
+    repeats = lines["repeats"]["figures"]
+    assert repeats.pop("failed") == {}
+    assert all(all(one.values()) for one in repeats.values())
 
 
 @pytest.mark.soak
