@@ -163,7 +163,7 @@ def waits(case: StepCase, recipe: Recipe) -> float:
                     pass
             finally:
                 torch.cuda.set_sync_debug_mode(before)
-        counts.append(sum("synchroniz" in str(one.message) for one in caught))
+        counts.append(sum("called a synchronizing" in str(one.message) for one in caught))
     return (counts[1] - counts[0]) / (long - short)
 
 
