@@ -23,7 +23,7 @@ from nas.commands.show import show
 from nas.commands.status import status
 from nas.commands.store import app as store
 from nas.commands.submit import submit
-from search_spaces.errors import NasError
+from search_spaces.errors import NasError, UnmetLimitsError
 
 app = typer.Typer(
     help="Neural architecture search: which network should I train?",
@@ -55,10 +55,15 @@ app.add_typer(store, name="store")
 
 
 def main() -> None:
-    """Runs the command; what a person got wrong ends it with one line and exit code 2."""
+    """Runs the command; what a person got wrong ends it with one line and exit code 2.
+
+    A search that nothing came out of ends it with exit code 1.
+    """
     signal.signal(signal.SIGTERM, interrupt)
     try:
         code = app(standalone_mode=False)
+    except UnmetLimitsError as error:  # nothing was written wrongly
+        _fail(str(error), code=1)
     except NasError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):

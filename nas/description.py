@@ -58,6 +58,7 @@ class Description:
         reuse_results: whether results that other searches of the store have are taken over.
         inherit_weights: whether children begin from their parents' weights.
         first: the decisions of the networks that are tried before the controller is asked.
+        warnings: sentences about the data by which results may mislead; see `nas.search.notices`.
     """
 
     space: str | None
@@ -80,6 +81,7 @@ class Description:
     reuse_results: bool = False
     inherit_weights: bool = False
     first: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""
@@ -210,6 +212,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "budget": lambda values: Budget(**values),
     "metrics": tuple,
     "first": tuple,
+    "warnings": tuple,
 }  # how those fields of a description are read that JSON does not hold as they are
 
 
@@ -289,6 +292,10 @@ class Budget:
         epochs: the epochs of every trial, in place of its recipe's.
         trial_memory: the bytes that a worker may hold in a trial; more fails it (``out_of_memory``).
         trial_silence: the seconds that a trial may take without a report; more fails it (``silent``).
+        failures: the number of trials in a row that fail for one reason, while none was ever trained, after
+            which the search stops; 0 too is without that end.
+        rejections: the number of networks in a row that break a limit before any training, after which the
+            search gives up; 0 too is without that end.
 
     Raises:
         SearchError: a value that is no such number.
@@ -301,8 +308,14 @@ class Budget:
     epochs: int | None = None
     trial_memory: int | None = None
     trial_silence: float | None = None
+    failures: int | None = 10
+    rejections: int | None = 1000
 
     def __post_init__(self) -> None:
+        for name in ("failures", "rejections"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+                raise SearchError(f"{name}: expected a whole number, 0 for no such end, got {value!r}")
         for name in ("trials", "epochs", "trial_memory"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):

@@ -16,6 +16,7 @@ them all and the command line can answer each with one line::
     ├── ExecutorError       trials cannot be run at all (no cluster, no resources)
     ├── StoreError          a result store is missing, locked or of another version
     ├── SearchError         a search is described or continued wrongly
+    │   └── UnmetLimitsError    no network was found that keeps the limits of a search
     ├── ExportError         a network cannot be exported, or what was exported answers otherwise
     └── PluginError         what an installed package offers cannot be loaded, or has a name that is taken
 """
@@ -114,6 +115,10 @@ class StoreError(NasError):
 
 class SearchError(NasError):
     """A search is described or continued wrongly."""
+
+
+class UnmetLimitsError(SearchError):
+    """No network was found that keeps the limits of a search, as far as it has looked."""
 
 
 class ExportError(NasError):

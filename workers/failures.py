@@ -1,6 +1,11 @@
 """What a failed candidate is recorded with: a reason of one word, a message, a traceback's end."""
 
+import os
+import sysconfig
 import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType
 
 import torch
 from torch import nn
@@ -77,22 +82,68 @@ def is_card_gone(error: BaseException) -> bool:
     )
 
 
-def _links(error: BaseException) -> list[BaseException]:
-    """An error, and what it was raised from or while handling."""
-    links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        links.append(link)
-        link = link.__cause__ or link.__context__
-    return links
-
-
 def message_of(error: BaseException) -> str:
-    """One line: the kind of error, unless it is one of ours, and its words."""
+    """One line: the kind of error, unless it is one of ours; its words; and where a user's code raised it."""
     words = " ".join(str(error).split()) or "no message"
     if not isinstance(error, TrainingFailure | TrialStopped | BuildError | RecipeError):
         words = f"{type(error).__name__}: {words}"
-    return words if len(words) <= MESSAGE_LENGTH else words[: MESSAGE_LENGTH - 3] + "..."
+    place = place_of(error)
+    place = f" ({place})" if place and place not in words else ""
+    most = MESSAGE_LENGTH - len(place)
+    return (words if len(words) <= most else words[: most - 3] + "...") + place
+
+
+def place_of(error: BaseException) -> str:
+    """Returns the file, the line and the function of a user's code that an error, or its cause, arose in.
+
+    It is the innermost frame that is neither ours, nor the standard library's, nor an installed package's.
+    Empty where there is none: all frames of a network of ready layers are torch's.
+    """
+    for link in _links(error):
+        found = ""
+        for frame, line in traceback.walk_tb(link.__traceback__):
+            if _is_users(frame.f_code):
+                found = f"{_short(frame.f_code.co_filename)}, line {line}, in {frame.f_code.co_name}"
+        if found:
+            return found
+    return ""
+
+
+_HOME = Path(__file__).resolve().parent.parent
+_NOT_A_USERS = tuple(
+    {
+        *(str(_HOME / package) + os.sep for package in ("search_spaces", "controllers", "workers", "nas")),
+        *(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *(os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")),
+    }
+)
+"""The folders of what no user has written."""
+
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+def _is_users(code: CodeType) -> bool:
+    """Whether a user has written a piece of code: in a file, at a prompt or in a notebook."""
+    file = code.co_filename
+    if file.startswith("<"):  # what libraries have generated has names such as <string>
+        return file.startswith(("<stdin", "<ipython-input"))
+    return not os.path.abspath(file).startswith(_NOT_A_USERS) and not _INSTALLED & set(Path(file).parts)
+
+
+def _short(file: str) -> str:
+    """Returns the name of a file, from the current folder where it lies in it."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
+def _links(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and what it arose from, one after the other."""
+    seen: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in seen:
+        yield link
+        seen.append(link)
+        link = link.__cause__ or link.__context__
 
 
 def layer_of(error: BaseException, network: nn.Module) -> str:

@@ -294,12 +294,15 @@ def interrupt(*_: Any) -> NoReturn:
 def run(search: Search, resume: bool, file: Path | None = None) -> None:
     """Run a search, and show a person how it goes and how it ended.
 
+    Where nothing came out of it the command ends with exit code 1.
+
     Args:
         search: the search to run.
         resume: whether it goes on where its last driver left it.
         file: the file that describes it; None: the command line does.
     """
-    from nas.commands.output.running import print_end, print_stopped, watching
+    from nas.commands.output.running import print_end, print_stopped, print_warnings, watching
+    from nas.search.notices import held_back
 
     if in_job():
         from nas.cluster.job import check_stays
@@ -307,8 +310,10 @@ def run(search: Search, resume: bool, file: Path | None = None) -> None:
         check_stays(search.store)
         if search.executor == "pool":
             search.executor = executor_of("pool", None)
+    if not resume:
+        print_warnings(search)
     try:
-        with watching() as watcher:
+        with held_back(), watching() as watcher:
             # Ray puts a handler of its own in place when it starts
             keeper = OnTurn(lambda progress: signal.signal(signal.SIGTERM, interrupt))
             search.callbacks += [keeper, watcher]
@@ -316,4 +321,5 @@ def run(search: Search, resume: bool, file: Path | None = None) -> None:
     except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM while it starts
         print_stopped(search, file)
         sys.exit(130)
-    print_end(search, file)
+    if not print_end(search, file):
+        sys.exit(1)

@@ -98,6 +98,7 @@ def _search(record: SearchRecord, description: Description) -> dict[str, Any]:
         "fidelity": description.fidelity and description.fidelity["name"],
         "objectives": [{"metric": o.metric, "direction": o.direction} for o in description.objectives],
         "limits": [str(limit) for limit in description.limits],
+        "warnings": [text_of(warning) for warning in description.warnings],
         "seed": description.seed,
         "began_at": record.created_at,
         "elapsed_seconds": record.elapsed_seconds,

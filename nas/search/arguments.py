@@ -25,6 +25,7 @@ from nas.description import (
     space_json,
 )
 from nas.search.fingerprint import fingerprint
+from nas.search.notices import warnings_of
 from nas.search.options import SearchOptions
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError, UnknownNameError
@@ -239,6 +240,7 @@ def description_of(
         "fidelity": fidelity_json(fidelity),
         "checkpoints": uri_of(options.checkpoints),
         "first": first_of(options.first, space),
+        "warnings": warnings_of(problem),
     }
     as_given = {one.name: given[one.name] for one in fields(Description) if one.name in given}
     return Description(**as_given | made)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from nas.description import COSTS, Description
 from search_spaces.architecture import Architecture
-from search_spaces.errors import BuildError, NasError
+from search_spaces.errors import BuildError
+from workers.failures import message_of
 
 
 class CostCheck:
@@ -32,9 +33,10 @@ class CostCheck:
         """
         try:
             return architecture.cost(self._signature).to_dict()
+        except BuildError:
+            raise
         except Exception as error:  # a user's module may raise anything
-            kind = "" if isinstance(error, NasError) else f"{type(error).__name__}: "
-            raise BuildError(f"{kind}{error}") from error
+            raise BuildError(message_of(error)) from error
 
     def broken(self, costs: Mapping[str, float]) -> str | None:
         """Returns which limit a network breaks, in words; None: none."""

@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from nas.description import Budget, Description, SearchRecord
-from nas.records import MEASURED, Status
+from nas.records import MEASURED, Status, Trial
+from nas.results.causes import cause_of, failure_words, nearest_words
 from nas.search.history import TrialHistory
 from nas.search.progress import Progress
 from nas.store.store import Store
 from search_spaces.errors import SearchError
-
-MAX_REJECTED = 2000
-"""The number of proposals in a row that break a limit before a search gives up."""
 
 
 @dataclass(frozen=True)
@@ -23,27 +21,67 @@ class End:
     Attributes:
         words: the reason for people.
         waits: whether what is running is waited for.
-        fails: whether the search was in vain.
+        fails: whether no network is within the limits, as far as the search has looked: an error.
+        stops: whether the search stops before any end of its own, so that it can go on.
     """
 
     words: str
     waits: bool
     fails: bool = False
+    stops: bool = False
+
+
+class FailureStreak:
+    """The trials of one driver that failed one after the other for one cause, while none was measured.
+
+    A failure for another cause begins it anew. What was never trained (turned down for a limit, or answered
+    from the record) changes nothing.
+
+    Attributes:
+        count: the number of trials of the streak; 0 once a trial was measured.
+        trial: the last trial of the streak.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.trial: Trial | None = None
+        self._cause: tuple[str, str] | None = None
+        self._measured = False
+
+    def take(self, trial: Trial) -> None:
+        """Take in how a trial ended or paused."""
+        if trial.status in MEASURED:
+            self.count, self.trial, self._measured = 0, None, True
+        elif trial.status == "failed" and not self._measured:
+            cause = cause_of(trial)
+            self.count = self.count + 1 if cause == self._cause else 1
+            self.trial, self._cause = trial, cause
 
 
 def end_of(
-    description: Description, progress: Progress, *, begun: int, rejected: int, exhausted: bool
+    description: Description,
+    history: TrialHistory,
+    streak: FailureStreak,
+    *,
+    begun: int,
+    rejected: int,
+    exhausted: bool,
 ) -> End | None:
     """Returns why a search should begin nothing more; None if it should.
 
     Args:
         description: the description of the search.
-        progress: how far the search is.
+        history: the trials of the search that are over or have paused.
+        streak: the last failures of this driver.
         begun: the number of trials that are over or on their way.
         rejected: the number of proposals in a row that broke a limit.
         exhausted: whether every network has been proposed.
     """
-    budget, objective = description.budget, description.objectives[0]
+    budget, objective, progress = description.budget, description.objectives[0], history.progress
+    measured = progress.complete or progress.paused
+    if budget.failures and streak.count >= budget.failures and streak.trial is not None and not measured:
+        words = f"{streak.count} trials in a row failed for one reason and none was trained: "
+        return End(words + failure_words(streak.trial), waits=False, stops=True)
     if budget.seconds is not None and progress.elapsed >= budget.seconds:
         return End(f"{budget.seconds:g} seconds are over", waits=False)
     if budget.target is not None and progress.best is not None:
@@ -52,13 +90,19 @@ def end_of(
             return End(f"{objective.metric} {best:.4g} reached the target", waits=False)
     if budget.trials is not None and begun >= budget.trials:
         return End(f"{budget.trials} trials are done", waits=True)
+    limits = ", ".join(map(str, description.limits))
+    vain = not begun and history.nearest is not None
+    nearest = nearest_words(history.nearest, description.limits) if vain and history.nearest else ""
     if exhausted:
+        if vain:
+            words = f"every network of the space breaks a limit ({limits}): {nearest}"
+            return End(words, waits=False, fails=True)
         return End("every network of the space has been tried", waits=True)
-    if rejected >= MAX_REJECTED:
-        limits = ", ".join(map(str, description.limits))
-        words = f"the last {MAX_REJECTED} proposals all broke a limit ({limits})"
-        if not begun:
-            return End(f"{words}: the space may hold no network within it", waits=False, fails=True)
+    if budget.rejections and rejected >= budget.rejections:
+        words = f"the last {rejected} proposals all broke a limit ({limits})"
+        if vain:
+            words = f"{words}, the space may hold no network within it: {nearest}"
+            return End(words, waits=False, fails=True)
         return End(words, waits=True)
     return None
 

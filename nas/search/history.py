@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from nas.description import Description
 from nas.ranking import Ranked
 from nas.records import MEASURED, Trial
@@ -18,11 +20,14 @@ class TrialHistory:
     Attributes:
         ranking: what its trials are judged by.
         known: the first trial of each architecture that is over, by id: what repeats are answered from.
+        nearest: the trial that breaks the limits least, of those that break one; None: none does.
     """
 
     def __init__(self, description: Description, progress: Progress) -> None:
         self.description, self.progress, self.ranking = description, progress, description.ranking
         self.known: dict[str, Trial] = {}
+        self.nearest: Trial | None = None
+        self._least = math.inf  # by how much that breaks them
         self._best: tuple[int, float] | None = None  # epochs, where trials pause, and score
 
     def score(self, trial: Trial) -> float | None:
@@ -39,6 +44,8 @@ class TrialHistory:
             return
         if self.known.setdefault(trial.architecture_id, trial).number == trial.number:
             self.known[trial.architecture_id] = trial
+        if 0 < judged.outcome.violation < self._least:
+            self.nearest, self._least = trial, judged.outcome.violation
         objective = self.description.objectives[0]
         if trial.score is None or not judged.outcome.feasible:
             return

@@ -54,7 +54,9 @@ class Launcher:
     def begin(self, flight: Flight, writing: Transaction) -> None:
         """Send a flight to a worker, or answer it from a limit, the record or another search."""
         flight = flight.with_trial(replace(flight.trial, status="running", started_at=time.time()))
-        if flight.trial.architecture_id in self.outcomes.history.known:
+        twin = self.outcomes.history.known.get(flight.trial.architecture_id)
+        if twin is not None:
+            self.rejected = self.rejected + 1 if twin.status == "infeasible" else 0
             self.outcomes.repeat(flight, writing)
             return
         if self.flights.wait(flight):
@@ -96,7 +98,7 @@ class Launcher:
         try:
             costs = self._costs.costs(flight.proposal.architecture)
         except BuildError as error:
-            self.outcomes.not_built(flight, str(error), writing)
+            self.outcomes.not_built(flight, error, writing)
             return None
         flight = flight.with_trial(replace(flight.trial, metrics=costs))
         broken = self._costs.broken(costs)

@@ -18,7 +18,7 @@ from nas.results.cards import told
 from nas.results.usage import UsageRecorder
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
-from nas.search.end import End, end_of
+from nas.search.end import End, FailureStreak, end_of
 from nas.search.flights import Flight, Flights
 from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
@@ -27,10 +27,11 @@ from nas.search.outcomes import Outcomes
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
 from nas.search.reused_results import ReusedResults
+from nas.store.encoding import storable
 from nas.store.store import Store
 from nas.store.transaction import Transaction
 from search_spaces.architecture import Architecture
-from search_spaces.errors import SearchError
+from search_spaces.errors import UnmetLimitsError
 from workers.executor import Executor
 from workers.job import Event, Failed, Reported
 
@@ -79,8 +80,9 @@ class Loop:
         self._flights = Flights()
         self._checkpoints = Checkpoints(description, record.name)
         self._weights = KeptWeights(description, store, record.id)
+        self._streak = FailureStreak()
         self._outcomes = Outcomes(
-            self.planner, self.history, self._weights, self._checkpoints, self.callbacks
+            self.planner, self.history, self._weights, self._checkpoints, self.callbacks, self._streak
         )
         self._launcher = Launcher(
             description, self.planner, self._flights, self._outcomes, self._checkpoints,
@@ -149,7 +151,8 @@ class Loop:
         spent = not self.controller.repeats and self.controller.exhausted
         return end_of(
             self.description,
-            self.progress,
+            self.history,
+            self._streak,
             begun=self.progress.trials + self._flights.begun,
             rejected=self._launcher.rejected,
             exhausted=spent and not self._flights.interrupted,
@@ -162,14 +165,14 @@ class Loop:
             return end
         return None if self._flights.paused_before or self.planner.next_leg(last=True) else end
 
-    def run(self, executor: Executor) -> str:
-        """Turn until the search ends; returns the reason in words.
+    def run(self, executor: Executor) -> End:
+        """Turn until the search ends; returns why it did.
 
         Args:
             executor: where networks are trained; it is open.
 
         Raises:
-            SearchError: no network was found that respects the limits.
+            UnmetLimitsError: no network was found that respects the limits.
         """
         self.progress.clock = Clock(self.progress.elapsed, executor.clock)
         events: list[Event] = []
@@ -177,9 +180,9 @@ class Loop:
             end = self._turn(events, executor)
             self._show()
             if end is not None and end.fails:
-                raise SearchError(end.words)
+                raise UnmetLimitsError(end.words)
             if end is not None and not (end.waits and self._flights.running):
-                return end.words
+                return end
             # with room left for another proposal, results can wait: see the class
             room = end is None and len(self._flights.running) < self._slots(executor)
             events = [] if room else executor.events(timeout=self._patience())
@@ -195,7 +198,8 @@ class Loop:
         self._checkpoints.close()
         with self.store.writing(self.record.id, self.driver) as writing:
             writing.interrupt()
-            writing.search(status=status, reason=reason, driver=None, elapsed_seconds=self.progress.elapsed)
+            said, took = storable(reason), self.progress.elapsed
+            writing.search(status=status, reason=said, driver=None, elapsed_seconds=took)
 
     def _turn(self, events: list[Event], executor: Executor) -> End | None:
         with self.store.writing(self.record.id, self.driver) as writing:

@@ -82,6 +82,16 @@ class SearchOptions:
     target: float | None = field(
         default=None, metadata=flag(float, "End when the first objective is as good as this.")
     )
+    failures: int | None = field(
+        default=10,
+        metadata=flag(
+            int, "Stop when so many fail in a row for one reason, and none was trained; default 10."
+        ),
+    )
+    rejections: int | None = field(
+        default=1000,
+        metadata=flag(int, "Stop when so many in a row break a limit; default 1000."),
+    )
     executor: str | Executor = field(
         default="pool",
         metadata=no_flag("--executor and its neighbours make one") | not_kept("it says where a search runs"),

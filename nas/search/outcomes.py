@@ -11,11 +11,14 @@ from nas.ranking import Ranked
 from nas.records import TRAINED, EpochReport
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
+from nas.search.end import FailureStreak
 from nas.search.flights import Flight, TrialEnd, tell
 from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
 from nas.search.reused_results import REUSED, ReusedResult
 from nas.store.transaction import Transaction
+from search_spaces.errors import BuildError
+from workers.failures import message_of, traceback_of
 from workers.job import Failed, Finished, HeldWeights, Reported
 
 
@@ -28,6 +31,7 @@ class Outcomes:
         weights: what keeps the weights of the best.
         checkpoints: what keeps or removes their checkpoints.
         callbacks: who is told as soon as the store has it.
+        streak: what counts failures in a row.
 
     Attributes:
         step: the number of calls of the controller so far.
@@ -40,9 +44,10 @@ class Outcomes:
         weights: KeptWeights,
         checkpoints: Checkpoints,
         callbacks: Callbacks,
+        streak: FailureStreak,
     ) -> None:
         self.planner, self.history, self.weights = planner, history, weights
-        self.checkpoints, self.callbacks = checkpoints, callbacks
+        self.checkpoints, self.callbacks, self.streak = checkpoints, callbacks, streak
         self.step = 0
         self._told: set[tuple[str, str]] = set()  # where networks were trained, as far as that was said
 
@@ -100,18 +105,26 @@ class Outcomes:
         said = f"{trial.architecture_id} failed ({event.reason}): {event.message}"
         self.history.progress.messages.append(said)
 
-    def not_built(self, flight: Flight, message: str, writing: Transaction) -> None:
+    def not_built(self, flight: Flight, error: BuildError, writing: Transaction) -> None:
         """End a flight whose network cannot be built, as its costs were to be counted."""
-        self._end(flight, TrialEnd("failed", "build", message), writing)
+        end = TrialEnd("failed", "build", message_of(error), traceback_of(error) or None)
+        self._end(flight, end, writing)
 
     def turn_down(self, flight: Flight, broken: str, writing: Transaction) -> None:
         """End a flight whose network breaks a limit: it is not trained."""
         self._end(flight, TrialEnd("infeasible", "limit", broken), writing)
 
     def repeat(self, flight: Flight, writing: Transaction) -> None:
-        """End a flight whose network was tried before, with the result of that."""
+        """End a flight whose network was tried before, with the result of that.
+
+        One that was turned down is turned down again: it is no trial, however often it is proposed.
+        """
         twin = self.history.known[flight.trial.architecture_id]
         message = f"the same network as trial {twin.number}"
+        if twin.status == "infeasible":
+            flight = flight.with_trial(replace(flight.trial, metrics=twin.metrics))
+            self.turn_down(flight, f"{message}: {twin.message}", writing)
+            return
         end = TrialEnd(
             "repeated",
             twin.reason,
@@ -165,6 +178,7 @@ class Outcomes:
         judged = self.history.ranking.judge(trial)
         writing.update(trial, judged.outcome)
         self.history.count(judged)
+        self.streak.take(trial)
         trained = trial.status in TRAINED
         if trained and flight.trial.told_step is None and trial.reason != REUSED:
             self.history.progress.trials_here += 1

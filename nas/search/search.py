@@ -32,15 +32,16 @@ from nas.search.arguments import (
     problem_of,
 )
 from nas.search.callbacks import Callback, Callbacks, callbacks_of
-from nas.search.end import extended
+from nas.search.end import End, extended
 from nas.search.loop import Loop
+from nas.search.notices import tell_vain, tell_warnings
 from nas.search.options import SearchOptions
 from nas.search.sources import Source, sources_of, starts_of
 from nas.search.store_record import claimed_record, find_record, new_record
 from nas.store.database import in_memory
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.architecture import Architecture
-from search_spaces.errors import DecisionError, NasError, SearchError, UnknownNameError
+from search_spaces.errors import DecisionError, NasError, SearchError, UnknownNameError, UnmetLimitsError
 from search_spaces.space import Space
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class Search:
             given).
         seconds: the wall-clock time of the search.
         target: the value of the first objective that is good enough.
+        failures: the number of trials in a row that fail for one reason (the same message but for numbers)
+            after which the search stops, as long as none was ever trained: it would only go on so. Resumed,
+            it counts anew. None or 0: it never does.
+        rejections: the number of networks in a row that break a limit on costs after which the search gives
+            up. None or 0: it never does.
         executor: where networks are trained: ``"pool"`` (Ray actors), ``"tune"`` (Ray Tune), ``"inline"``
             (this process), or an `Executor`.
         store: where results are kept: an SQLAlchemy URL, a path, or a `Store`.
@@ -135,6 +141,8 @@ class Search:
         trials: int | None = None,
         seconds: float | None = None,
         target: float | None = None,
+        failures: int | None = 10,
+        rejections: int | None = 1000,
         executor: str | Executor = "pool",
         store: str | Path | Store = DEFAULT_STORE,
         seed: int = 0,
@@ -239,13 +247,16 @@ class Search:
         """Search until the end; returns the leaderboard, best first (see `nas.leaderboard`).
 
         Ctrl-C ends it cleanly: what was trained stays, what was being trained begins again on ``resume``.
+        Where nothing came out of it (all trials failed, or none kept the limits) a warning in the log says
+        why, with the end of the traceback; so does a search that stops after as many ``failures`` in a row.
 
         Args:
             resume: whether to go on with the search of this name in the store, where the last driver left it.
 
         Raises:
             StoreError: the name is taken (without ``resume``), or the store cannot be used.
-            SearchError: no proposal respects the limits; or, on ``resume``, another space or problem.
+            UnmetLimitsError: no proposal respects the limits.
+            SearchError: another space or problem than that of the search to ``resume``.
             ExecutorError: nothing can be trained at all.
         """
         self.controller = self._new_controller()
@@ -261,9 +272,12 @@ class Search:
             loop = Loop(store, record, self.description, self.controller, fidelity, driver, callbacks)
             ended = ("stopped", "an error")
             try:
+                if not resume:
+                    tell_warnings(self.description)
                 callbacks.tell(lambda callback: callback.on_search_begin(record, self.description))
-                self.reason = self._drive(loop, resume)
-                ended = ("finished", self.reason)
+                end = self._drive(loop, resume)
+                self.reason = end.words
+                ended = ("stopped" if end.stops else "finished", end.words)
             except (KeyboardInterrupt, SystemExit):  # SIGTERM while Ray starts is the latter
                 ended = ("stopped", "interrupted")
                 raise
@@ -275,17 +289,20 @@ class Search:
                     loop.leave(*ended)
                 finally:
                     callbacks.tell(lambda callback: callback.on_search_end(*ended))
+            tell_vain(store, record)
             return leaderboard(store, record.name)
 
-    def _drive(self, loop: Loop, resume: bool) -> str:
+    def _drive(self, loop: Loop, resume: bool) -> End:
         """Search; returns why it ended."""
         loop.begin_with([self.space.architecture(decisions) for decisions in self.description.first])
         loop.start_from(loop.store.starts(loop.record.id))
         if resume:
             loop.restore(self._rebuild)
             end = loop.done()
+            if end is not None and end.fails:
+                raise UnmetLimitsError(end.words)
             if end is not None:
-                return end.words  # no worker is needed to see that
+                return end  # no worker is needed to see that
         with executor_of(self.executor) as executor:
             executor.open(self.problem)
             return loop.run(executor)

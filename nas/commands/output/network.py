@@ -23,6 +23,8 @@ def print_trial(store: Store, id: str, search: str | None, *, log: bool = False)
         f"{trial.architecture_id} is trial {trial.number} of search {record.name}: {trial.status}",
         markup=False,
     )
+    for warning in description.warnings:
+        out.print(f"warning: {warning}", markup=False)
     try:
         architecture = description.load_space().architecture(trial.decisions)
         out.print(architecture.draw(description.signature), markup=False)

@@ -15,6 +15,7 @@ from rich.markup import escape
 from nas.commands.output.leaderboard import print_leaderboard
 from nas.commands.output.tables import console
 from nas.environment import DEFAULT_STORE, in_job, without_password
+from nas.results.causes import vain
 from nas.results.leaderboard import entries
 from nas.results.text import duration, ran_counts
 from nas.search.callbacks import OnTurn
@@ -87,10 +88,31 @@ def print_stopped(search: Search, file: Path | None) -> None:
     print(f"go on with: {_again('resume', name, file)}{option}")
 
 
-def print_end(search: Search, file: Path | None) -> None:
-    """Prints what a person needs after a search: its leaderboard, and what to do with it."""
+def print_warnings(search: Search) -> None:
+    """Prints what the data of a search that begins are to be watched for."""
+    for warning in search.description.warnings:
+        print(f"warning: {warning}", flush=True)
+
+
+def print_end(search: Search, file: Path | None) -> bool:
+    """Prints what a person needs after a search: its leaderboard, and what to do with it.
+
+    Where nothing came out of it, its last words are why: the commonest causes of failures, with the ends of
+    their tracebacks, and one line on standard error.
+
+    Returns:
+        Whether a network was trained that keeps the limits, or the search ended before it could tell.
+    """
     with _store_of(search) as store:
+        nothing = vain(store, store.search(search.name))
         _print_end(search, store, file)
+    if nothing is None:
+        return True
+    for line in nothing.lines:
+        print(line)
+    sys.stdout.flush()
+    print(f"error: {nothing.words}", file=sys.stderr, flush=True)
+    return False
 
 
 def _store_of(search: Search) -> AbstractContextManager[Store]:
@@ -124,7 +146,11 @@ def _print_end(search: Search, store: Store, file: Path | None) -> None:
     if best is not None:
         out.print(f"look at the best: nas show {best[:8]}{option}", markup=False)
         out.print(f"take it with you: nas export {best[:8]} --to best{option}", markup=False)
-    out.print(f"search on:        {_again('extend', record.name, file)}{option} --trials +50", markup=False)
+    if record.status == "finished":
+        on = f"{_again('extend', record.name, file)}{option} --trials +50"
+    else:
+        on = f"{_again('resume', record.name, file)}{option}"
+    out.print(f"search on:        {on}", markup=False)
 
 
 def _short(message: str) -> str:

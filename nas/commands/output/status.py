@@ -92,6 +92,7 @@ def search_lines(store: Store, name: str | None) -> Lines:
     lines = [("search", f"{record.name}: {record.state}{reason}, {took} so far")]
     lines += [("tags", " ".join(record.tags))] if record.tags else []
     lines += [("notes", record.notes)] if record.notes else []
+    lines += [("warning", warning) for warning in description.warnings]
     counts = store.counts(record.id)
     told = ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if status in counts)
     lines.append(("trials", told or "none yet"))
@@ -199,7 +200,7 @@ def _thinned(values: list[float]) -> list[float]:
 def _last_progress(output: str, search: str) -> str:
     """Returns the last line of a driver's output that says how its search stands."""
     said = [line for line in output.splitlines() if line.startswith((f"{search}: ", f"search {search} "))]
-    return said[-1] if said else f"{search}: nothing heard of it yet"
+    return said[-1].removeprefix("search ") if said else f"{search}: nothing heard of it yet"
 
 
 def _readable(store: str) -> str | None:

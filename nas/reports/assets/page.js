@@ -1,7 +1,7 @@
 // The page: its head, its sections one after the other, its theme, and loading itself again while a search runs.
 
 function head() {
-  const { name, state, problem, tasks, inputs, controller, fidelity, objectives, limits, seed } = report.search;
+  const { name, state, problem, tasks, inputs, controller, fidelity, objectives, limits, seed, warnings } = report.search;
   const what = [
     ["problem", `${problem}: ${inputs.join(", ")} → ${tasks.join(", ")}`],
     ["controller", fidelity ? `${controller}, ${fidelity}` : controller],
@@ -16,6 +16,7 @@ function head() {
   return [
     el("div", { class: "bar" }, el("h1", {}, name), el("span", { class: `state ${state}` }, state), themes()),
     el("dl", { class: "what" }, pairs),
+    ...warnings.map((text) => el("p", { class: "warning", role: "note" }, `Warning: ${text}`)),
   ];
 }
 

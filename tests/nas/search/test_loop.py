@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from scripted import Scripted, by_decisions
 
-import nas.search.end
 import nas.search.loop
 from controllers import Outcome, Proposal, RandomSearch, RegularizedEvolution, Reinforce
 from controllers.base import Draft
@@ -246,16 +245,13 @@ def test_networks_over_a_limit_on_costs_are_told_and_never_trained(
     assert search.controller.num_told == 8 + len(over)
 
 
-def test_a_limit_that_no_network_respects_ends_the_search_with_an_error(
-    make: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nas.search.end, "MAX_REJECTED", 30)
+def test_a_limit_that_no_network_respects_ends_the_search_with_an_error(make: Any) -> None:
     from torch import nn
 
     from search_spaces import layer, sequential
 
     wide = sequential(layer(nn.Linear, out_features=integer(10, 10**6)))
-    search = make(on=wide, limits=at_most("num_params", 1), trials=3)
+    search = make(on=wide, limits=at_most("num_params", 1), trials=3, rejections=30)
     with pytest.raises(SearchError, match=r"all broke a limit \(num_params <= 1\)"):
         search.run()
     with Store(search.store) as store:
