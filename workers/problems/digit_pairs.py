@@ -44,6 +44,7 @@ def digit_pairs(
         _pairs(single.validation, PAIRS["validation"]),
         _pairs(single.test, PAIRS["test"]),
         description="Two handwritten digits side by side and their sum (UCI, by way of scikit-learn)",
+        copy=False,
     )
     return problem.only(tasks=tasks).drop(labels=label_dropout, seed=dropout_seed)
 

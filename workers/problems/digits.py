@@ -34,4 +34,5 @@ def digits() -> Problem:
         signature=Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10)}),
         seed=SPLIT_SEED,
         description="Handwritten digits of 8x8 pixels (UCI, by way of scikit-learn)",
+        copy=False,
     )

@@ -7,6 +7,7 @@ import math
 import os
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -60,10 +61,11 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Problem:
             f"fashion_mnist: no folder named: give the option folder=..., or set {ENVIRONMENT}; "
             f"it must hold {wanted}"
         )
-    arrays = _find(Path(named))
-    if arrays is None:
+    found = _find(Path(named))
+    if found is None:
         places = ", ".join(str(Path(named, sub)) for sub in SUBFOLDERS)
         raise ProblemError(f"fashion_mnist: no data found. Looked for {wanted}; looked in {places}")
+    read_from, arrays = found
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     for part in ("train", "test"):
         shape = tuple(tensors[f"x_{part}"].shape)
@@ -74,7 +76,7 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Problem:
         raise ProblemError(f"fashion_mnist: expected over {HELD_OUT} training images in {named}, got {count}")
     images = {part: tensors[f"x_{part}"].unsqueeze(1).float() / 255 for part in ("train", "test")}
     labels = {part: tensors[f"y_{part}"].long() for part in ("train", "test")}
-    return Problem.from_tensors(
+    problem = Problem.from_tensors(
         "fashion_mnist",
         (images["train"][:-HELD_OUT], labels["train"][:-HELD_OUT]),
         (images["train"][-HELD_OUT:], labels["train"][-HELD_OUT:]),
@@ -82,19 +84,22 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Problem:
         signature=Signature({"image": Image(1, 28, 28)}, {"clothing": Classification(10)}),
         description="Pictures of clothes of 28x28 pixels (Fashion-MNIST)",
         options={"folder": str(Path(named).expanduser().resolve())},
+        copy=False,
     )
+    return problem.with_files(read_from)
 
 
-def _find(folder: Path) -> dict[str, Bytes] | None:
-    """The four arrays from the first place that has them."""
+def _find(folder: Path) -> tuple[tuple[tuple[str, int, int], ...], dict[str, Bytes]] | None:
+    """The four arrays from the first place that has them, and what their files were before; see `Problem`."""
     import numpy as np
 
     for place in (folder.expanduser() / sub for sub in SUBFOLDERS):
         archive = place / ARCHIVE
         if archive.is_file():
             try:
+                stamps = _stamps([archive])
                 with np.load(archive, allow_pickle=False) as data:
-                    return {name: data[name] for name in IDX}
+                    return stamps, {name: data[name] for name in IDX}
             except (OSError, KeyError, ValueError, BadZipFile) as error:
                 raise ProblemError(f"fashion_mnist: cannot read {archive}: {error}") from error
         found = {
@@ -103,11 +108,16 @@ def _find(folder: Path) -> dict[str, Bytes] | None:
         }
         paths = {name: path for name, path in found.items() if path is not None}
         if len(paths) == len(IDX):
-            return {name: read_idx(path) for name, path in paths.items()}
+            return _stamps(paths.values()), {name: read_idx(path) for name, path in paths.items()}
         if paths:
             missing = [IDX[name] for name in IDX if name not in paths]
             raise ProblemError(f"fashion_mnist: {place} lacks {', '.join(missing)}")
     return None
+
+
+def _stamps(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    stats = [(str(path.resolve()), path.stat()) for path in paths]
+    return tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
 
 
 def read_idx(path: Path) -> Any:

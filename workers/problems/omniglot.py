@@ -78,6 +78,7 @@ def omniglot(
             {"alphabet": Classification(8), "character": Classification(242)},
         ),
         description="Drawn characters, 242 of 8 alphabets by 20 drawers, as image and pen (Omniglot)",
+        copy=False,
     )
     return problem.only(inputs, tasks).drop(label_dropout, modality_dropout, dropout_seed)
 

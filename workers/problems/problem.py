@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +12,7 @@ import torch
 from search_spaces.errors import ProblemError
 from search_spaces.signature import Signature
 from workers.problems.checks import check_split
+from workers.problems.copying import files_of, own, without_shared
 from workers.problems.dropping import (
     check_share,
     narrowed,
@@ -45,6 +46,12 @@ class Problem:
         test: the examples for reporting only; nothing that proposes, stops or ranks sees them.
         description: one sentence: what the data are and where they come from.
         options: how a problem of the catalog was loaded, so that `workers.problems.load` finds it again.
+        copy: whether the tensors are copied, so that nobody can change those of the problem; those of files
+            (`torch.from_file`) never are. False: they are taken as they are, to be left alone from then on.
+        mapped: the files that arrays of the problem are mapped from, which are not copied.
+        read_from: the files that decide the data of a problem of the catalog, with its options: path, size
+            and time (nanoseconds) of each before it was read. While they stay so, the data that are
+            loaded from them again need not be hashed again.
 
     Raises:
         ProblemError: a split does not fit the signature; names the tensor, what was expected, what came.
@@ -57,8 +64,11 @@ class Problem:
     test: Split
     description: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    copy: InitVar[bool] = field(default=True, kw_only=True)
+    mapped: tuple[str, ...] = field(init=False, default=())
+    read_from: tuple[tuple[str, int, int], ...] = field(init=False, default=())
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, copy: bool) -> None:
         for part in PARTS:
             split: Split = getattr(self, part)
             check_split(f"problem {self.name!r}, {part}", split, self.signature)
@@ -68,6 +78,9 @@ class Problem:
                     f"got up to {split.num_domains - 1}"
                 )
         check_train(f"problem {self.name!r}, train", self.train)
+        if copy:
+            for part in PARTS:
+                object.__setattr__(self, part, own(getattr(self, part)))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -106,7 +119,7 @@ class Problem:
             return self
         self._check_whole("only")
         splits = renumbered({part: narrowed(getattr(self, part), signature) for part in PARTS})
-        return dataclasses.replace(self, signature=signature, options=options, **_fields(splits))
+        return self._with(signature=signature, options=options, **_fields(splits))
 
     def drop(self, labels: float = 0.0, modalities: float = 0.0, seed: int = 0) -> Problem:
         """The same problem with labels and modalities missing at random.
@@ -138,7 +151,7 @@ class Problem:
 
         given = {"label_dropout": labels, "modality_dropout": modalities, "dropout_seed": seed}
         options = {key: value for key, value in given.items() if value}
-        return dataclasses.replace(self._each(change), options={**self.options, **options})
+        return self._each(change)._with(options={**self.options, **options})
 
     def _check_whole(self, what: str) -> None:
         if self.options.keys() & {"label_dropout", "modality_dropout"}:
@@ -146,7 +159,19 @@ class Problem:
 
     def _each(self, change: Callable[[str, Split], Split]) -> Problem:
         splits = {part: change(part, getattr(self, part)) for part in PARTS}
-        return dataclasses.replace(self, **_fields(splits))
+        return self._with(**_fields(splits))
+
+    def with_files(self, read_from: Iterable[tuple[str, int, int]]) -> Problem:
+        """The same problem, said to be what files and its options make of it; see `read_from`."""
+        noted = self._with()
+        object.__setattr__(noted, "read_from", tuple(read_from))
+        return noted
+
+    def _with(self, **changes: Any) -> Problem:
+        """The same problem with other fields, whose tensors nobody else holds."""
+        changed = dataclasses.replace(self, copy=False, **changes)
+        object.__setattr__(changed, "mapped", self.mapped)
+        return changed
 
     @staticmethod
     def join(name: str, *problems: Problem, description: str = "") -> Problem:
@@ -163,7 +188,7 @@ class Problem:
         signature = joined_signature(f"problem {name!r}", [problem.signature for problem in problems])
         counts = [problem.train.num_domains for problem in problems]
         splits = {part: joined([getattr(problem, part) for problem in problems], counts) for part in PARTS}
-        return Problem(name, signature, **_fields(splits), description=description)
+        return Problem(name, signature, **_fields(splits), description=description, copy=False)
 
     @staticmethod
     def from_tensors(
@@ -176,8 +201,12 @@ class Problem:
         seed: int = 0,
         description: str = "",
         options: Mapping[str, Any] | None = None,
+        copy: bool = True,
     ) -> Problem:
         """A problem of tensors (or NumPy arrays) that are there already.
+
+        They are copied where somebody could change them later. What lies in a file that is mapped into memory
+        (`numpy.memmap`, `torch.from_file`) stays there.
 
         Args:
             name: the name of the problem.
@@ -190,6 +219,7 @@ class Problem:
             seed: the seed of the division, when there is one (each class in equal proportion in every part).
             description: one sentence for the reports.
             options: how it was loaded.
+            copy: whether what could be changed is copied; False: it is to be left alone from now on.
 
         Raises:
             ProblemError: the data do not fit the signature, or each other.
@@ -207,8 +237,16 @@ class Problem:
             parts |= divided(f"problem {name!r}", parts["train"], shares, seed)
         if signature is None:
             signature = inferred(parts)
-        fields = _fields({part: named(split, signature) for part, split in parts.items()})
-        return Problem(name, signature, **fields, description=description, options=dict(options or {}))
+        parts = {part: named(split, signature) for part, split in parts.items()}
+        sources = (train, validation, test)
+        if copy:
+            parts = without_shared(parts, sources)
+        options = dict(options or {})
+        problem = Problem(
+            name, signature, **_fields(parts), description=description, options=options, copy=False
+        )
+        object.__setattr__(problem, "mapped", tuple(sorted({*files_of(sources)})))
+        return problem
 
     @staticmethod
     def from_dataset(
@@ -236,7 +274,9 @@ class Problem:
             part: given if isinstance(given, int | float) else read(f"problem {name!r}, {part}", given)
             for part, given in (("train", train), ("validation", validation), ("test", test))
         }
-        return Problem.from_tensors(name, **parts, signature=signature, seed=seed, description=description)
+        return Problem.from_tensors(
+            name, **parts, signature=signature, seed=seed, description=description, copy=False
+        )
 
 
 def _fields(splits: Mapping[str, Split]) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def snips(tasks: Iterable[str] | None = None, label_dropout: float = 0.0, dropou
         _tensors(validation, words, intents, tags),
         _tensors(test, words, intents, tags),
         description="Intents and slots of sentences to a voice assistant (Snips)",
+        copy=False,
     )
     return problem.only(tasks=tasks).drop(labels=label_dropout, seed=dropout_seed)
 

@@ -60,7 +60,7 @@ def unpack(packed: Packed) -> Any:
         warnings.filterwarnings("ignore", message=".*not writable.*")
         splits = {part: Split(**_tensors(arrays)) for part, arrays in packed["splits"].items()}
     about: dict[str, Any] = {**packed["about"], **splits}
-    return Problem(**about)
+    return Problem(**about, copy=False)
 
 
 def _arrays(split: Split) -> dict[str, Any]:
