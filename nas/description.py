@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from controllers import catalog as controllers
@@ -45,7 +45,7 @@ class Description:
         settings: the settings of the controller beside space, objectives, limits and seed, as far as JSON can
             hold them.
         more_settings: the names of the settings that JSON cannot hold.
-        data: the fingerprint of the problem's data.
+        data: the fingerprint of the problem's data; see `nas.search.fingerprint`.
         objectives: what the search tries to improve.
         limits: what its networks must respect.
         budget: when the search ends.
@@ -59,6 +59,12 @@ class Description:
         inherit_weights: whether children begin from their parents' weights.
         first: the decisions of the networks that are tried before the controller is asked.
         warnings: sentences about the data by which results may mislead; see `nas.search.notices`.
+        older_data: the fingerprint of the version before, by which it is compared with what older versions
+            kept; empty where they kept this.
+        code: the hashes of the user's own code that its networks and its problem are made with, by its names;
+            see `nas.search.user_code`. None: an older version did not keep it.
+        mixed_code: whether it went on with other code than it began with: then nobody knows which of its
+            results are of which.
     """
 
     space: str | None
@@ -82,6 +88,9 @@ class Description:
     inherit_weights: bool = False
     first: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
+    older_data: str = ""
+    code: Mapping[str, str] | None = None
+    mixed_code: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""
@@ -133,8 +142,11 @@ class Description:
         raise UnknownNameError("objective", metric, [objective.metric for objective in self.objectives])
 
     def continues(self, earlier: Description) -> bool:
-        """Whether this is the same search as ``earlier``, which may go on: see `difference`."""
-        return earlier.difference(self) is None
+        """Whether this is the same search as ``earlier``, which may go on.
+
+        See `difference` and `code_difference`.
+        """
+        return earlier.difference(self) is None and earlier.code_difference(self) is None
 
     def difference(self, later: Description) -> str | None:
         """Says in what ``later`` is another search and no continuation of this one; None where it is one.
@@ -146,19 +158,52 @@ class Description:
         """
         for what in _OF_A_SEARCH:
             mine, theirs = getattr(self, what), getattr(later, what)
-            if mine != theirs:
+            if not self._agrees(later, [what]):
                 mine, theirs = _around_difference(_words(mine), _words(theirs))
                 return f"its {what.replace('_', ' ')} was {mine}, now it is {theirs}"
         return None
 
+    def code_difference(self, later: Description) -> str | None:
+        """Says what code ``later`` has that this search had not when it began; None where it is the same.
+
+        Where an older version did not keep the code, it is taken to be the same, with a warning.
+        """
+        if self.code is None or later.code is None:
+            _warn_of_code(self, later)
+            return None
+        names = sorted(self.code.keys() | later.code.keys())
+        changed = [name for name in names if self.code.get(name) != later.code.get(name)]
+        if not changed:
+            return None
+        # what is there in both is what somebody has edited; the rest follows from that
+        first = next((name for name in changed if name in self.code and name in later.code), changed[0])
+        others = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+        return f"the code of {first}{others} is not what it was"
+
+    def going_on_from(self, earlier: Description) -> Description:
+        """Returns this description as the store is to have it where this search goes on with ``earlier``.
+
+        What an older version kept of its data and its code stays what is known of them: no later driver knows
+        with what the first results were made.
+        """
+        known: dict[str, Any] = {}
+        if _version(earlier.data) != _version(self.data):
+            known |= {"data": earlier.data, "older_data": earlier.older_data}
+        if earlier.code is None:
+            known["code"] = None
+        return replace(
+            self, mixed_code=earlier.mixed_code or earlier.code_difference(self) is not None, **known
+        )
+
     def same_training(self, other: Description) -> bool:
         """Whether the same network trains in the same way in both searches, so that its result can be reused.
 
-        That needs the same seed, too. The epochs belong to the recipe of each network: compare them trial by
-        trial. Where children inherit weights their results depend on their parents: a search that inherits
-        weights reuses no results at all (see `nas.search.Search`).
+        That needs the same seed, too, and that the code of the user's own is the same as far as both use it.
+        The epochs belong to the recipe of each network: compare them trial by trial. Where children inherit
+        weights their results depend on their parents: a search that inherits weights reuses no results at all
+        (see `nas.search.Search`).
         """
-        return self._agrees(other, _OF_A_TRAINING)
+        return self._agrees(other, _OF_A_TRAINING) and self._same_code(other)
 
     def comparable(self, other: Description) -> bool:
         """Whether values that both searches measured may be learnt from together, as a warm start does.
@@ -171,7 +216,8 @@ class Description:
         """
         if PEAK_MEMORY in other.ranked_by:
             return False
-        return self._agrees(other, _OF_A_VALUE) and self.budget.epochs == other.budget.epochs
+        same = self._agrees(other, _OF_A_VALUE) and self.budget.epochs == other.budget.epochs
+        return same and self._same_code(other)
 
     @property
     def ranked_by(self) -> frozenset[str]:
@@ -185,8 +231,39 @@ class Description:
         """
         return self._agrees(other, _OF_A_PROBLEM)
 
+    def has_data(self, data: str, older_data: str) -> bool:
+        """Whether these are the fingerprints of the data of this search, by the newest version that it knows.
+
+        Args:
+            data: the fingerprint of some data.
+            older_data: their fingerprint by the version before.
+        """
+        if _version(self.data) == _version(data):
+            return self.data == data
+        same = bool({self.data, self.older_data} & {data, older_data} - {""})
+        if same:
+            _warn_once(
+                "an older version kept a fingerprint of 64 rows of each tensor only: whether all other data "
+                "are the same as then is not known"
+            )
+        return same
+
     def _agrees(self, other: Description, what: Iterable[str]) -> bool:
-        return all(getattr(self, name) == getattr(other, name) for name in what)
+        return all(
+            self.has_data(other.data, other.older_data)
+            if name == "data"
+            else getattr(self, name) == getattr(other, name)
+            for name in what
+        )
+
+    def _same_code(self, other: Description) -> bool:
+        """Whether what both use is the same: the hash of each name says which others its code uses."""
+        if (self.mixed_code and self.code != {}) or (other.mixed_code and other.code != {}):
+            return False
+        if self.code is None or other.code is None:
+            _warn_of_code(self, other)
+            return True
+        return all(self.code[name] == other.code[name] for name in self.code.keys() & other.code.keys())
 
     def load_space(self, modules: Iterable[Callable[..., Any]] | None = None) -> Space:
         """Returns the space, from its JSON.
@@ -198,6 +275,25 @@ class Description:
         if self.space is None:
             raise StoreError("the space of this search was not kept (it holds objects that are no data)")
         return Space.from_json(self.space, modules)
+
+
+def _version(data: str) -> str:
+    """The version of a fingerprint; that of the first ones is not written."""
+    return data.partition(":")[0] if ":" in data else "1"
+
+
+def _warn_of_code(*several: Description) -> None:
+    """Warn of searches of which one has code of the user's own, and another may have had any."""
+    if any(one.code for one in several):
+        _warn_once(
+            "an older version did not keep the code of modules of your own: whether it is the same as then "
+            "is not known"
+        )
+
+
+@cache
+def _warn_once(text: str) -> None:
+    _logger.warning("%s", text)
 
 
 def _as_it_is(value: Any) -> Any:

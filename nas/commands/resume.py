@@ -41,6 +41,9 @@ def resume(
     with_package: WithPackage = False,
     track: Track = None,
     store: StoreOption = None,
+    accept_code: Annotated[
+        bool, typer.Option("--accept-code", help="Though modules of your own are not what they were.")
+    ] = False,
     **options: Any,
 ) -> None:
     """Go on with a search that was stopped or killed, or further with one that ended.
@@ -75,7 +78,8 @@ def _go_on(
     if is_dashboard(address):
         check_acceleration(options)
         _send(
-            verb, search, end | {one: options[one] for one in (*_WHERE, "track") if one != "address"},
+            verb, search,
+            end | {one: options[one] for one in (*_WHERE, "track", "accept_code") if one != "address"},
             address, name=name, store=store, working_dir=options["working_dir"],
             requirements=options["requirements"], package=options["with_package"],
         )  # fmt: skip
@@ -96,7 +100,7 @@ def _go_on(
     if verb == "extend":
         found.extend(**end)
     found.callbacks += trackers
-    run(found, resume=True, file=file)
+    run(found, resume=True, file=file, accept_code=options["accept_code"])
 
 
 def _send(verb: str, search: str | None, options: dict[str, Any], address: str, **job: Any) -> None:

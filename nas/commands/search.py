@@ -291,7 +291,7 @@ def interrupt(*_: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def run(search: Search, resume: bool, file: Path | None = None) -> None:
+def run(search: Search, resume: bool, file: Path | None = None, accept_code: bool = False) -> None:
     """Run a search, and show a person how it goes and how it ended.
 
     Where nothing came out of it the command ends with exit code 1.
@@ -300,6 +300,7 @@ def run(search: Search, resume: bool, file: Path | None = None) -> None:
         search: the search to run.
         resume: whether it goes on where its last driver left it.
         file: the file that describes it; None: the command line does.
+        accept_code: whether it goes on with other code of the user's own than it began with.
     """
     from nas.commands.output.running import print_end, print_stopped, print_warnings, watching
     from nas.search.notices import held_back
@@ -317,7 +318,7 @@ def run(search: Search, resume: bool, file: Path | None = None) -> None:
             # Ray puts a handler of its own in place when it starts
             keeper = OnTurn(lambda progress: signal.signal(signal.SIGTERM, interrupt))
             search.callbacks += [keeper, watcher]
-            search.run(resume=resume)
+            search.run(resume=resume, accept_code=accept_code)
     except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM while it starts
         print_stopped(search, file)
         sys.exit(130)

@@ -6,7 +6,7 @@ from typing import Any
 
 from nas.description import Description
 from nas.records import Trial
-from nas.search.fingerprint import fingerprint
+from nas.search.fingerprint import fingerprint, older_fingerprint
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError
 from search_spaces.space import Space
@@ -67,6 +67,7 @@ def problem_of(description: Description, search: str, problem: Problem | None) -
         problem = load(description.problem, **description.options)
     if not isinstance(problem, Problem):
         raise SearchError(f"problem: expected a Problem, got {problem!r:.80}")
-    if problem.signature != description.signature or fingerprint(problem) != description.data:
+    same = description.has_data(fingerprint(problem), older_fingerprint(problem))
+    if problem.signature != description.signature or not same:
         raise SearchError(f"problem {problem.name!r}: its data are not those of search {search!r}")
     return problem

@@ -24,9 +24,10 @@ from nas.description import (
     fidelity_json,
     space_json,
 )
-from nas.search.fingerprint import fingerprint
+from nas.search.fingerprint import fingerprint, older_fingerprint
 from nas.search.notices import warnings_of
 from nas.search.options import SearchOptions
+from nas.search.user_code import code_of
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError, UnknownNameError
 from search_spaces.holes import Choice, Hole, Value
@@ -235,6 +236,8 @@ def description_of(
         "settings": settings,
         "more_settings": more_settings,
         "data": fingerprint(problem),
+        "older_data": older_fingerprint(problem),
+        "code": code_of(space, problem),
         "metrics": tuple(problem.metrics),
         "budget": Budget(**{one.name: given[one.name] for one in fields(Budget)}),
         "fidelity": fidelity_json(fidelity),

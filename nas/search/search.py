@@ -243,7 +243,7 @@ class Search:
         self.description = self.description.with_end(budget.trials, budget.seconds, budget.target)
         return self
 
-    def run(self, *, resume: bool = False) -> pd.DataFrame:
+    def run(self, *, resume: bool = False, accept_code: bool = False) -> pd.DataFrame:
         """Search until the end; returns the leaderboard, best first (see `nas.leaderboard`).
 
         Ctrl-C ends it cleanly: what was trained stays, what was being trained begins again on ``resume``.
@@ -252,17 +252,22 @@ class Search:
 
         Args:
             resume: whether to go on with the search of this name in the store, where the last driver left it.
+            accept_code: whether it goes on, too, if code of your own (modules and functions that its space
+                names, and what they use) is not what it was when the search began. No other search takes its
+                results over then.
 
         Raises:
             StoreError: the name is taken (without ``resume``), or the store cannot be used.
             UnmetLimitsError: no proposal respects the limits.
-            SearchError: another space or problem than that of the search to ``resume``.
+            SearchError: another space, problem or code than that of the search to ``resume``.
             ExecutorError: nothing can be trained at all.
         """
+        if accept_code and not resume:
+            raise SearchError("accept_code: only with resume=True: a new search begins with the code of now")
         self.controller = self._new_controller()
         with open_store(self.store, create=True) as store, _driving() as driver:
             if resume:
-                record = claimed_record(store, self.name, self.description, driver)
+                record = claimed_record(store, self.name, self.description, driver, accept_code)
             else:
                 starts = starts_of(store, self._sources, self.description)
                 record = new_record(store, self.name, self.description, driver, starts)

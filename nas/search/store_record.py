@@ -39,7 +39,9 @@ def new_record(
                 raise  # else another process was faster: the next name
 
 
-def claimed_record(store: Store, name: str | None, description: Description, driver: Driver) -> SearchRecord:
+def claimed_record(
+    store: Store, name: str | None, description: Description, driver: Driver, accept_code: bool = False
+) -> SearchRecord:
     """Let a driver go on with a search; returns the record of the search.
 
     Args:
@@ -47,18 +49,27 @@ def claimed_record(store: Store, name: str | None, description: Description, dri
         name: the name of the search; None: the latest that is described in the same way.
         description: the description of the search, perhaps with another end.
         driver: the driver of the search from now on.
+        accept_code: whether the user's own code may be other code than when the search began.
 
     Raises:
         UnknownNameError, StoreError: the store has no such search.
-        SearchError: the search in the store is another one, or somebody drives it.
+        SearchError: the search in the store is another one, its code is, or somebody drives it.
     """
     record = find_record(store, name, description)
-    store.claim(record.id, driver, description.to_dict())
+    changed = record.description.code_difference(description)
+    if changed is not None and not accept_code:
+        raise SearchError(
+            f"search {record.name!r} cannot go on: {changed}: results with other code do not compare; "
+            "go on all the same with run(resume=True, accept_code=True), or --accept-code"
+        )
+    store.claim(record.id, driver, description.going_on_from(record.description).to_dict())
     return store.search_of(record.id)
 
 
 def find_record(store: Store, name: str | None, description: Description) -> SearchRecord:
     """Returns the record of the search of a name; without one of the latest that is described as this one.
+
+    One that has the same code goes before a later one that has not; else the code is not looked at.
 
     Raises:
         UnknownNameError, StoreError: the store has no such search.
@@ -69,7 +80,8 @@ def find_record(store: Store, name: str | None, description: Description) -> Sea
     else:
         searches = readable(store.searches())[::-1]
         same = (one for one in searches if description.continues(one.description))
-        record = next(same, None) or store.search()
+        but_for_code = (one for one in searches if one.description.difference(description) is None)
+        record = next(same, None) or next(but_for_code, None) or store.search()
     difference = record.description.difference(description)
     if difference is not None:
         raise SearchError(f"search {record.name!r} cannot go on: {difference}")
