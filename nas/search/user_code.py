@@ -39,6 +39,7 @@ PROBLEM = "the table's answers"
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 _NO_MEMBERS = {"__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl", "_name_in_script"}
+_OF_A_MODULE = ("_parameters", "_buffers", "_modules")
 _RAW = (type(None), bool, int, float, complex, str, bytes, type(...), range)
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial)
 _CODE = (type, types.ModuleType, *_FUNCTIONS)
@@ -92,12 +93,14 @@ class _Reader:
             return f"{self.token(type(value))}.{value.name}"
         if isinstance(value, _RAW):
             return f"{type(value).__name__} {value!r}"
-        if id(value) in self._within:
-            return "itself"
         if isinstance(value, type):
             return self._class(value)
+        if isinstance(value, types.FunctionType):
+            return self._function(value)
         if isinstance(value, types.ModuleType):
             return self._module(value)
+        if id(value) in self._within:
+            return "itself"
         self._within.add(id(value))
         try:
             return self._callable(value) or self._data(value)
@@ -134,7 +137,12 @@ class _Reader:
     def _members(self, value: Any) -> list[tuple[str, str]]:
         slots = [name for kind in type(value).__mro__ for name in _slots(kind) if hasattr(value, name)]
         members = {name: getattr(value, name) for name in slots} | getattr(value, "__dict__", {})
-        return [(name, self.token(one)) for name, one in sorted(members.items()) if name not in _NO_MEMBERS]
+        kept = [name for name in sorted(members) if name not in _NO_MEMBERS]
+        if (
+            "_parameters" in members
+        ):  # a module's hooks and the like are torch's, and another version's differ
+            kept = [name for name in kept if name[:1] != "_" or name in _OF_A_MODULE]
+        return [(name, self.token(members[name])) for name in kept]
 
     def _callable(self, value: Any) -> str | None:
         """Text for what is a function or holds one; None for anything else."""
@@ -148,8 +156,6 @@ class _Reader:
             return f"partial {[self.token(one) for one in (value.func, value.args, value.keywords)]}"
         if isinstance(value, types.MethodType):
             return f"method {self.token(value.__func__)} {self.token(value.__self__)}"
-        if isinstance(value, types.FunctionType):
-            return self._function(value)
         if isinstance(value, types.BuiltinFunctionType):
             return f"{value.__module__}.{value.__qualname__}"
         wrapped = getattr(value, "__wrapped__", None)  # what functools.cache makes, and its like
@@ -163,15 +169,19 @@ class _Reader:
             return known[1]
         name = f"{_module_name(function.__module__, function)}.{function.__qualname__}"
         if not _is_users_function(function):
-            # a decorator of a library may hold a function of the user's
-            around = [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
-            inner = [self.token(one) for one in around if isinstance(one, types.FunctionType | type)]
-            return f"{function.__code__.co_qualname if inner else name} {inner}"
+            within = self._within_foreign(function)
+            return f"{function.__code__.co_qualname} {within}" if within else name
         self._read[id(function)] = (function, name)
         self._note(
             name, "function", _source(function) or _instructions(function.__code__), *self._uses(function)
         )
         return name
+
+    def _within_foreign(self, function: types.FunctionType) -> list[str]:
+        """What a function of others holds of the user's: a decorator of a library is around one."""
+        cells = [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
+        functions = [one for one in cells if isinstance(one, types.FunctionType)]
+        return [self.token(one) for one in functions if _is_users_function(one)]
 
     def _class(self, kind: type) -> str:
         known = self._read.get(id(kind))
@@ -185,19 +195,20 @@ class _Reader:
         nodes = _class_nodes(kind, file)
         facts = [ast.unparse(node) for node in nodes] + [self.token(base) for base in kind.__bases__]
         around = getattr(sys.modules.get(kind.__module__), "__dict__", {})
-        for node in nodes:
-            facts += [f"{used} {self._global(around, used)}" for used in _names_outside_functions(node)]
+        for used in sorted({names for node in nodes for names in _names_outside_functions(node)}):
+            facts.append(f"{'.'.join(used)} {self._global(around, *used)}")
         for member, value in sorted(vars(kind).items()):
             if member in _NO_MEMBERS:
                 continue
             inner = _inner_function(value)
-            if inner is not None and (inner.__code__.co_filename == file or not nodes):
-                facts += [member, *self._uses(inner)]
-                if not nodes:
-                    facts.append(_source(inner) or _instructions(inner.__code__))
+            if inner is not None and _is_users_function(inner):
+                if inner.__code__.co_filename == file or not nodes:
+                    facts += [member, *self._uses(inner)]
+                    facts += [] if nodes else [_source(inner) or _instructions(inner.__code__)]
+                else:  # a decorator in another file made it
+                    facts += [member, self.token(inner)]
             elif inner is not None:
-                # made by another function, or of a library: dataclasses write their own
-                facts += [member, self.token(value)] if inner.__code__.co_filename[:1] != "<" else []
+                facts += [member, *within] if (within := self._within_foreign(inner)) else []
             elif not nodes and not member.startswith("__"):
                 facts += [member, self.token(value)]
         self._note(name, "class", *facts)
@@ -249,8 +260,8 @@ class _Reader:
                     facts.append(self._global(vars(source), was) if source is not None else was)
                     continue
                 facts.append(ast.unparse(statement))
-                used = sorted(_names_outside_functions(statement) - {name})
-                facts += [f"{one} {self._global(around, one)}" for one in used]
+                for used in sorted(_names_outside_functions(statement) - {(name,)}):
+                    facts.append(f"{'.'.join(used)} {self._global(around, *used)}")
             return _hash(*facts) if facts else None
         finally:
             self._made.discard((module, name))
@@ -322,7 +333,11 @@ def _is_users(module: types.ModuleType) -> bool:
 def _is_users_function(function: types.FunctionType) -> bool:
     """Whether a function is of the user's own files, or of a session at the prompt."""
     file, name = function.__code__.co_filename, function.__module__ or "__main__"
-    return _is_users_text(name) if file.startswith("<") else _is_users_file(file)
+    if not file.startswith("<"):
+        return _is_users_file(file)
+    # the methods that dataclasses and attrs write follow from the source of their class
+    written = "__create_fn__" in function.__code__.co_qualname or file.startswith("<attrs")
+    return not written and _is_users_text(name)
 
 
 def _is_users_text(name: str) -> bool:
@@ -452,18 +467,27 @@ def _defined(node: ast.AST, names: list[str]) -> Iterator[ast.AST]:
             yield from _defined(child, names)
 
 
-def _names_outside_functions(node: ast.AST) -> set[str]:
-    """The names that are read where a definition or a statement runs, not when its functions are called."""
+def _names_outside_functions(node: ast.AST) -> set[tuple[str, ...]]:
+    """The names that are read where a definition or a statement runs, not when its functions are called.
+
+    Each comes with the attributes that are read of it at once.
+    """
     found = set()
     waiting: list[ast.AST] = [node]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load):
-            found.add(one.id)
-        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
-            waiting += one.decorator_list
-        elif not isinstance(one, ast.Lambda):
-            waiting += ast.iter_child_nodes(one)
+        names: list[str] = []
+        inner = one
+        while isinstance(inner, ast.Attribute):
+            names.insert(0, inner.attr)
+            inner = inner.value
+        if isinstance(inner, ast.Name):
+            if isinstance(inner.ctx, ast.Load):
+                found.add((inner.id, *names))
+        elif isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += inner.decorator_list
+        elif not isinstance(inner, ast.Lambda):
+            waiting += ast.iter_child_nodes(inner)
     return found
 
 

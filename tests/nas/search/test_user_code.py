@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -226,6 +229,21 @@ def test_names_are_those_of_where_the_code_is(written: Callable[..., ModuleType]
     assert not any(name.endswith("elsewhere") for name in found)
 
 
+def even(number: int) -> bool:
+    return number == 0 or odd(number - 1)
+
+
+def odd(number: int) -> bool:
+    return number != 0 and even(number - 1)
+
+
+def test_where_reading_begins_makes_no_difference() -> None:
+    first, second = code(made(3, even)), code(made(3, odd))
+    mine = f"{__name__}.{{}}".format
+    assert {mine("even"), mine("odd")} <= first.keys() & second.keys()
+    assert all(first[mine(name)] == second[mine(name)] for name in ("even", "odd"))
+
+
 def made(width: int, act: Any = torch.relu, weights: Any = None) -> type[nn.Module]:
     """A class that has what it needs from around it."""
 
@@ -238,6 +256,89 @@ def made(width: int, act: Any = torch.relu, weights: Any = None) -> type[nn.Modu
             return act(self.linear(x)) + (0 if weights is None else weights.sum())
 
     return Made
+
+
+STABLE = """
+import enum, functools, json, sys, threading
+from collections import namedtuple
+from dataclasses import dataclass
+import torch
+from torch import nn
+from nas.search.user_code import code_of
+from search_spaces import Space, layer, sequential
+from workers.problems import Problem
+
+
+@dataclass(frozen=True)
+class Settings:
+    width: int = 3
+
+
+class Mode(enum.Enum):
+    FAST = 1
+
+
+Pair = namedtuple("Pair", "one two")
+NAMES = {"a", "b", "c", "d", "e"}
+FIXED = frozenset(NAMES)
+LOCK = threading.Lock()
+SETTINGS = Settings(5)
+clamped = functools.partial(torch.clamp, min=0.1)
+
+
+@functools.lru_cache
+def doubled(number):
+    return number * 2
+
+
+class Block(nn.Module):
+    settings, mode = Settings(4), Mode.FAST
+
+    @torch.no_grad()
+    def halved(self, x):
+        return x / 2
+
+    def forward(self, x, pair=Pair(1, 2)):
+        with LOCK:
+            x = clamped(x) if self.mode is Mode.FAST and "a" in FIXED else x
+            return self.halved(x) * SETTINGS.width + doubled(3) + len(NAMES) + self.again(x)
+
+    def again(self, x):
+        return Block().again(x) if even(3) else x
+
+
+def even(number):
+    return number == 0 or odd(number - 1)
+
+
+def odd(number):
+    return number != 0 and even(number - 1)
+
+
+problem = Problem.from_tensors("p", (torch.rand(40, 2), torch.arange(40) % 2))
+print(json.dumps(code_of(Space(sequential(layer(Block))), problem)))
+"""
+
+
+def test_another_process_finds_the_same_code_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "stable.py"
+    file.write_text(STABLE)
+    importing = tmp_path / "importing.py"
+    importing.write_text("import stable\n")
+    found = set()
+    for seed, script in (("1", file), ("2", file), ("3", importing)):
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found.add(done.stdout.splitlines()[-1])
+    (only,) = found
+    names = ("Block", "Settings", "Mode", "doubled", "even", "odd")
+    assert json.loads(only).keys() >= {f"stable.{name}" for name in names}
 
 
 def test_the_values_of_closures_count() -> None:
