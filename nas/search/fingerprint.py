@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from workers.tabular import Table
 
@@ -52,7 +52,7 @@ def fingerprint(problem: Problem | Table) -> str:
         return _versioned(_hash(*_answers(problem), json.dumps(problem.signature.to_dict(), sort_keys=True)))
     state = _State.of(problem)
     known = _known.get(problem)
-    if known is not None and known[0] == state:
+    if known is not None and state is not None and known[0].is_that_of(state):
         return known[1]
     key = _of_files(problem) if state is not None and state.untouched else None
     found = _read.get(key) if key is not None else None
@@ -93,22 +93,33 @@ def tensor_hash(tensor: Tensor) -> str:
     return _tensor_hash(tensor, list(map(_bytes_hash, _chunks(tensor))))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _State:
     """What is seen of a change of the data without reading them.
 
     Attributes:
-        tensors: where each tensor is, and how often torch has changed it in place.
+        tensors: each tensor, where it is in memory, and how often torch has changed it in place.
         files: path, size and time (nanoseconds) of each file that they are mapped from.
     """
 
-    tensors: tuple[tuple[int, int], ...]
+    tensors: tuple[tuple[ref[Tensor], int, int], ...]
     files: tuple[tuple[str, int, int], ...]
 
     @property
     def untouched(self) -> bool:
         """Whether no tensor was changed in place since it was made."""
-        return all(version == 0 for _, version in self.tensors)
+        return all(version == 0 for _, _, version in self.tensors)
+
+    def is_that_of(self, other: _State) -> bool:
+        """Whether nothing has changed between the two: the tensors are the same ones, not others alike."""
+        return (
+            self.files == other.files
+            and len(self.tensors) == len(other.tensors)
+            and all(
+                mine[0]() is its[0]() is not None and mine[1:] == its[1:]
+                for mine, its in zip(self.tensors, other.tensors, strict=True)
+            )
+        )
 
     @staticmethod
     def of(problem: Problem) -> _State | None:
@@ -118,7 +129,7 @@ class _State:
         every = [tensor for _, _, tensor in _tensors(problem)]
         files = {*problem.mapped, *filter(None, map(mapped_file, every))}
         try:
-            tensors = tuple((tensor.data_ptr(), tensor._version) for tensor in every)
+            tensors = tuple((ref(tensor), tensor.data_ptr(), tensor._version) for tensor in every)
             return _State(tensors, tuple(map(_stat, sorted(files))))
         except (RuntimeError, OSError):  # inference tensors have no version; a file may be gone
             return None

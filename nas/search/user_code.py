@@ -15,6 +15,7 @@ import site
 import sys
 import sysconfig
 import types
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache, lru_cache
@@ -253,7 +254,7 @@ class _Reader:
         self._made.add((module, name))
         try:
             facts = []
-            for statement in _bindings(tree, name):
+            for statement in _statements_by_name(tree).get(name, []):
                 if isinstance(statement, ast.ImportFrom):
                     source = sys.modules.get(_resolved(statement, around))
                     was = next(one.name for one in statement.names if (one.asname or one.name) == name)
@@ -285,7 +286,7 @@ class _Reader:
             except (ImportError, ValueError):
                 continue
             if spec is not None and spec.origin is not None and _is_users_file(spec.origin):
-                tree = _parsed(_text(str(spec.origin), None))
+                tree = _tree_of(spec.origin)
                 self._note(one, "module", "" if tree is None else ast.unparse(tree))
                 return one
         return name
@@ -377,15 +378,27 @@ def _module_name(name: str | None, thing: Any) -> str:
 # -- source -----------------------------------------------------------------------------------------------
 
 
-def _text(file: str, around: Mapping[str, Any] | None) -> str:
-    """The text of a file as it is now; empty where it cannot be read."""
+_trees: dict[str, tuple[list[str], ast.Module | None]] = {}
+"""The syntax trees of files, each with the lines that it was made of."""
+
+
+def _tree_of(file: str, around: Mapping[str, Any] | None = None) -> ast.Module | None:
+    """The syntax tree of a file as it is now; None where it has none.
+
+    Args:
+        file: the path of the file, or what stands for one in a session.
+        around: the names of its module, by which a loader may know it.
+    """
     linecache.checkcache(file)
-    return "".join(linecache.getlines(file, dict(around) if around is not None else None))
+    lines = linecache.getlines(file, around)  # type: ignore[arg-type]
+    known = _trees.get(file)
+    if known is None or known[0] is not lines:
+        known = _trees[file] = (lines, _parsed("".join(lines)))
+    return known[1]
 
 
-@lru_cache(maxsize=256)
 def _parsed(text: str) -> ast.Module | None:
-    """The syntax tree of a file without docstrings; None where it has none."""
+    """The syntax tree of a text without docstrings; None where it has none."""
     if not text:
         return None
     try:
@@ -404,31 +417,34 @@ def _parsed(text: str) -> ast.Module | None:
 def _tree(around: Mapping[str, Any]) -> ast.Module | None:
     """The syntax tree of a module, told by its names."""
     file = around.get("__file__")
-    return _parsed(_text(str(file), around)) if file else None
+    return _tree_of(str(file), around) if file else None
+
+
+@lru_cache(maxsize=256)
+def _functions_at(tree: ast.Module) -> Mapping[tuple[str, int], list[ast.AST]]:
+    """The functions of a file by their names and their first lines; lambdas in the order of their nesting."""
+    found: dict[tuple[str, int], list[ast.AST]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+            found.setdefault((node.name, first), []).append(node)
+        elif isinstance(node, ast.Lambda):
+            found.setdefault(("<lambda>", node.lineno), []).append(node)
+    return found
 
 
 def _source(function: types.FunctionType) -> str | None:
     """The source of a function, without comments; None where it cannot be found."""
     code = function.__code__
-    tree = _parsed(_text(code.co_filename, function.__globals__))
-    if tree is None:
-        return None
+    tree = _tree_of(code.co_filename, function.__globals__)
+    found = [] if tree is None else _functions_at(tree).get((code.co_name, code.co_firstlineno), [])
     if code.co_name == "<lambda>":
-        return _lambda_source(tree, code)
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == code.co_name:
-            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-            if first == code.co_firstlineno:
-                found.append(ast.unparse(node))
-    return "\n".join(found) or None
+        found = _around_instructions([node for node in found if isinstance(node, ast.Lambda)], code)
+    return "\n".join(map(ast.unparse, found)) or None
 
 
-def _lambda_source(tree: ast.Module, code: types.CodeType) -> str | None:
-    """The source of a lambda: of several in one line the one around its instructions, else of all."""
-    found = [
-        node for node in ast.walk(tree) if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
-    ]
+def _around_instructions(found: list[ast.Lambda], code: types.CodeType) -> list[ast.AST]:
+    """Of several lambdas in one line the one around the instructions of code; all where that is not known."""
     places = [
         (line, column, end_line or line, end_column)
         for line, end_line, column, end_column in code.co_positions()
@@ -440,31 +456,52 @@ def _lambda_source(tree: ast.Module, code: types.CodeType) -> str | None:
         return all(low <= one[:2] and one[2:] <= high for one in places)
 
     inner = [node for node in found if around(node)] or found
-    if places:
-        inner = inner[-1:]  # the walk comes to the outer ones first
-    return "\n".join(map(ast.unparse, inner)) or None
+    return [*(inner[-1:] if places else inner)]  # the outer ones come first
+
+
+@lru_cache(maxsize=256)
+def _statements_by_name(tree: ast.Module) -> Mapping[str, list[ast.stmt]]:
+    """The statements of a module by the names that they give a value; whole loops and branches that do."""
+    found: dict[str, list[ast.stmt]] = {}
+
+    def names(node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            return
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.ImportFrom):
+            yield from (one.asname or one.name for one in node.names)
+        for child in ast.iter_child_nodes(node):
+            yield from names(child)
+
+    for statement in tree.body:
+        for name in dict.fromkeys(names(statement)):
+            found.setdefault(name, []).append(statement)
+    return found
 
 
 def _class_nodes(kind: type, file: str) -> list[ast.ClassDef]:
     """Where a class is defined; more than one place where they have one name."""
-    tree = _parsed(_text(file, None))
+    tree = _tree_of(file)
     if tree is None:
         return []
-    wanted = kind.__qualname__.replace(".<locals>", "").split(".")
-    return [node for node in _defined(tree, wanted) if isinstance(node, ast.ClassDef)]
+    return _classes_at(tree).get(kind.__qualname__.replace(".<locals>", ""), [])
 
 
-def _defined(node: ast.AST, names: list[str]) -> Iterator[ast.AST]:
-    """Yields the definitions below a node that a qualified name means."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if child.name == names[0]:
-                if len(names) == 1:
-                    yield child
-                else:
-                    yield from _defined(child, names[1:])
-        else:
-            yield from _defined(child, names)
+@lru_cache(maxsize=256)
+def _classes_at(tree: ast.Module) -> Mapping[str, list[ast.ClassDef]]:
+    """The classes of a file by their qualified names, without what says that one is local."""
+    found: dict[str, list[ast.ClassDef]] = {}
+    waiting = deque[tuple[str, ast.AST]]([("", tree)])
+    while waiting:
+        within, node = waiting.popleft()
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            name = f"{within}{node.name}"
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(name, []).append(node)
+            within = f"{name}."
+        waiting += [(within, child) for child in ast.iter_child_nodes(node)]
+    return found
 
 
 def _names_outside_functions(node: ast.AST) -> set[tuple[str, ...]]:
@@ -489,21 +526,6 @@ def _names_outside_functions(node: ast.AST) -> set[tuple[str, ...]]:
         elif not isinstance(inner, ast.Lambda):
             waiting += ast.iter_child_nodes(inner)
     return found
-
-
-def _bindings(tree: ast.Module, name: str) -> list[ast.stmt]:
-    """The statements of a module that give a name a value; whole loops and branches that do."""
-
-    def binds(node: ast.AST) -> bool:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            return False
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            return node.id == name
-        if isinstance(node, ast.ImportFrom):
-            return any((one.asname or one.name) == name for one in node.names)
-        return any(binds(child) for child in ast.iter_child_nodes(node))
-
-    return [statement for statement in tree.body if binds(statement)]
 
 
 @lru_cache(maxsize=256)

@@ -172,6 +172,19 @@ def test_it_is_hashed_again_once_a_tensor_has_changed(hashed: list[Problem]) -> 
     assert len(hashed) == 2
 
 
+def test_a_tensor_in_the_place_of_another_is_hashed(hashed: list[Problem]) -> None:
+    problem = of()
+    before = fingerprint(problem)
+    for value in range(1, 9):
+        # it may get the memory of the one before
+        del problem.train.inputs["a"]
+        problem.train.inputs["a"] = torch.full((COUNT, 5), float(value))
+        now = fingerprint(problem)
+        assert now != before
+        before = now
+    assert len(hashed) == 9
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Files of the problem ``fashion_mnist``, with few pictures."""
