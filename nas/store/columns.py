@@ -8,11 +8,12 @@ from __future__ import annotations
 import gc
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 import sqlalchemy as sa
@@ -20,9 +21,13 @@ from numpy.typing import NDArray
 from pydantic_core import from_json
 from sqlalchemy.engine import Connection
 
+from nas.records import Status
+from nas.store.cells import check_packed, check_row
 from nas.store.column_types import ColumnBuilder, Values, as_column
+from nas.store.damages import damages_of
 from nas.store.layouts import Names, decode, read_layouts
 from nas.store.schema import trials
+from search_spaces.errors import StoreError
 from workers.acceleration import Ran
 
 if TYPE_CHECKING:
@@ -34,7 +39,14 @@ _WORDS = ("status", "origin", "reason")
 _LAYOUTS = ("metrics_layout", "tests_layout", "decisions_layout")
 _RAN = tuple(one.name for one in fields(Ran))
 
+_STATUSES = frozenset(get_args(Status))
+
+_DAMAGED = 30_000
+"""Trials that are left out by name at the most: databases take no more in one query."""
+
 Layout = Mapping[int | None, Names]
+Where = Sequence[sa.ColumnElement[bool]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,12 @@ def metric_columns(
     connection: Connection, search_id: int, names: Sequence[str], *where: sa.ColumnElement[bool]
 ) -> MetricColumns:
     """Returns validation metrics of the trials of a search that have results and fulfil all of `where`."""
+    return _tolerant(connection, search_id, where, partial(_metric_columns, connection, search_id, names))
+
+
+def _metric_columns(
+    connection: Connection, search_id: int, names: Sequence[str], where: Where
+) -> MetricColumns:
     wanted = [trials.c.number, trials.c.rung, trials.c.metrics, trials.c.metrics_layout]
     layouts = read_layouts(connection, search_id)
     numbers, rungs = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -78,6 +96,32 @@ def metric_columns(
 
 def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement[bool]) -> pd.DataFrame:
     """Returns the trials of a search that fulfil all of `where`, in order of asking; see `Store.frame`."""
+    return _tolerant(connection, search_id, where, partial(_trial_frame, connection, search_id))
+
+
+def _tolerant(connection: Connection, search_id: int, where: Where, read: Callable[[Where], T]) -> T:
+    """Returns what is read of the trials that fulfil all of `where`, without those that are damaged.
+
+    They are looked for one by one only where reading all at once has failed.
+    """
+    try:
+        return read(where)
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
+        query = sa.select(trials).where(trials.c.search_id == search_id, *where)
+        layouts, damaged = read_layouts(connection, search_id), []
+        for row in connection.execute(query).mappings():
+            try:
+                check_row(trials, row)
+                check_packed(row, layouts)
+            except StoreError as damage:
+                damages_of(connection).tell(damage)
+                damaged.append(row["number"])
+        if not damaged:
+            raise StoreError(f"the trials of the search cannot be read: {error}") from error
+        return read((*where, trials.c.number.not_in(damaged[:_DAMAGED])))
+
+
+def _trial_frame(connection: Connection, search_id: int, where: Where) -> pd.DataFrame:
     import pandas as pd
 
     table = trials.c
@@ -97,12 +141,17 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
         for turn in _turns(connection, search_id, wanted, where):
             number, id, parents, epochs, kind_of, *numbers, metrics, tests, decisions = turn
             by_metrics, by_tests, by_decisions = kinds.add(kind_of)
+            _expect(number, int)
+            _expect(id, str)
+            _expect(parents, str)
             columns.begin(len(number))
             columns.add("number", np.array(number, np.int64))
             columns.add("id", pd.array(id, dtype="str"))
             columns.add("parents", pd.array(parents, dtype="str"))
+            _expect(epochs, int, type(None))
             columns.add("epochs", as_column(epochs))
             for name, values in zip(floats, numbers, strict=True):
+                _expect(values, float, int, type(None))
                 columns.add(name, np.array(values, np.float64))
             for name, column in _unpack_numbers(metrics, by_metrics, layouts).items():
                 columns.add(name, column)
@@ -116,6 +165,12 @@ def trial_frame(connection: Connection, search_id: int, *where: sa.ColumnElement
     frame = {name: whole.pop(name, nothing) for name in own}
     ordered = sorted(whole.items(), key=lambda column: _place(column[0]))
     return pd.DataFrame(frame | dict(ordered), copy=False)
+
+
+def _expect(values: Values, *types: type) -> None:
+    """Raises TypeError where a column has values of other types: SQLite takes any."""
+    if not set(map(type, values)) <= set(types):
+        raise TypeError(f"expected {' or '.join(one.__name__ for one in types)}")
 
 
 def _place(name: str) -> int:
@@ -158,6 +213,8 @@ class _Kinds:
         for text in set(texts) - self._codes.keys():
             self._codes[text] = len(self._kinds)
             self._kinds.append(json.loads(text))
+            if self._kinds[-1][0] not in _STATUSES:
+                raise ValueError(f"unknown status {self._kinds[-1][0]!r}")
         codes = np.fromiter(map(self._codes.__getitem__, texts), np.intp, len(texts))
         self._parts.append(codes)
         return [
@@ -199,6 +256,8 @@ def _unpack_numbers(
         own = texts if here is None else [texts[i] for i in here]
         # a line of numbers for each trial; those that are not finite by their names, which pandas knows too
         lines = ",".join(own)[1:-1].replace("],[", "\n").replace('"', "")
+        if lines.count(",") != (len(names) - 1) * len(own) or lines.count("\n") != len(own) - 1:
+            raise ValueError("a trial has not as many metrics as it has names of them")
         table = pd.read_csv(io.StringIO(lines), header=None, usecols=places, dtype=np.float64, **_exact())
         first = json.loads(own[0])
         for i in places:
@@ -229,6 +288,8 @@ def _unpack(texts: Values, of: NDArray[np.intp], layouts: Layout) -> dict[str, V
         names = layouts[layout]
         own = texts if here is None else [texts[i] for i in here]
         flat = list(chain.from_iterable(_parse(f"[{','.join(own)}]")))
+        if len(flat) != len(names) * len(own):
+            raise ValueError("a trial has not as many values as it has names of them")
         for i, name in enumerate(names):
             values = flat[i :: len(names)]
             if here is None:

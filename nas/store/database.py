@@ -7,15 +7,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, make_url
 
+from nas.store.damages import Damages
 from nas.store.migrations import migrate
 from nas.store.schema import VERSION, meta, metadata
+from nas.store.sqlite_files import SqliteFile, copied
 from search_spaces.errors import StoreError
 
 _logger = logging.getLogger(__name__)
@@ -44,16 +46,22 @@ class Database:
         self._url, self._patience = _url(url), patience
         self.url = self._url.render_as_string(hide_password=True)
         self._sqlite = self._url.get_backend_name() == "sqlite"
-        shared = in_memory(url)
-        file = Path(str(self._url.database)) if self._sqlite and not shared else None
-        self.name = str(file or self.url)
+        self._file = SqliteFile.of(self._url)
+        shared = self._sqlite and self._file is None
+        self.name = str(self._file.path if self._file else self.url)
         # a database in memory has one connection: its users take turns
         self._turn: AbstractContextManager[Any] = threading.RLock() if shared else nullcontext()
-        if file is not None and not file.parent.is_dir():
-            raise StoreError(f"store {file}: there is no folder {file.parent}")
-        new = file is not None and not file.exists()
-        if new and not create:
-            raise StoreError(f"no store at {file}: run a search first, or name another with --store")
+        new = False
+        if self._file is not None:
+            self._file.check()
+            new = not self._file.exists
+            if new and not create:
+                raise StoreError(f"no store at {self.name}: run a search first, or name another with --store")
+            if create and self._file.read_only:
+                raise StoreError(
+                    f"store {self.name}: its URL says that it is only read: leave out ?mode= here"
+                )
+        self._damages = Damages(self.name)
         with self._mapped():
             self._engine = self._make_engine(shared, new)
             if create:
@@ -61,12 +69,17 @@ class Database:
             self._check_version()
 
     def _make_engine(self, shared: bool, new: bool) -> sa.Engine:
+        said = self._said()
         if not self._sqlite:
-            return sa.create_engine(self._url, pool_pre_ping=True)
-        options: dict[str, Any] = {}
+            return sa.create_engine(self._url, pool_pre_ping=True, execution_options=said)
+        options: dict[str, Any] = {"execution_options": said}
         if shared:
-            options = {"poolclass": sa.pool.StaticPool, "connect_args": {"check_same_thread": False}}
-        engine = sa.create_engine(self._url, **options)
+            options |= {"poolclass": sa.pool.StaticPool, "connect_args": {"check_same_thread": False}}
+        elif self._file is not None:
+            # each connection looks anew at what can be written
+            pool = sa.pool.QueuePool if self._file.writable else sa.pool.NullPool
+            options |= {"creator": self._file.connect, "poolclass": pool}
+        engine = sa.create_engine("sqlite://", **options)
         pragmas = ["synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"]
         if new:
             pragmas.append("journal_mode=WAL")  # stays with the file; those of others are left as they are
@@ -79,6 +92,10 @@ class Database:
         sa.event.listen(engine, "connect", prepare)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+    def _said(self) -> dict[str, Any]:
+        """Returns what each connection knows of its store."""
+        return {"nas_damages": self._damages}
 
     def _create(self) -> None:
         """Makes the tables, all or none, if they are not there."""
@@ -93,8 +110,28 @@ class Database:
             if not sa.inspect(connection).has_table(meta.name):
                 raise StoreError(f"{self.name} is no result store: run a search first, or name another one")
             version = _version(connection)
-        if version != str(VERSION):
-            self._migrate()
+        if version == str(VERSION):
+            return
+        if self._file is not None and not self._file.writable:
+            self._read_a_copy(version)
+        self._migrate()
+
+    def _read_a_copy(self, version: str) -> None:
+        """Goes on with a copy of what cannot be brought to this version where it is."""
+        _logger.warning(
+            "%s has schema version %s and cannot be written to: a copy of it is brought to version %s, and "
+            "read as it is now",
+            *(self.name, version, VERSION),
+        )
+        assert self._file is not None
+        with closing(self._file.connect()) as connection:
+            copy = copied(connection)
+        self._engine.dispose()
+        self._turn = threading.RLock()
+        self._engine = sa.create_engine(
+            "sqlite://", creator=lambda: copy, poolclass=sa.pool.StaticPool, execution_options=self._said()
+        )
+        sa.event.listen(self._engine, "begin", _begin_sqlite)
 
     def _migrate(self) -> None:
         """Brings the tables to this version, in one transaction; others wait for it, or find it done."""
@@ -108,11 +145,27 @@ class Database:
                     version = _version(connection)
                     if version == str(VERSION):
                         return
+                    self._check_migratable(connection, version)
                     migrate(connection, self.name, version, str(VERSION))
                     if self._sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                         raise StoreError(f"{self.name}: some of its records belong to no trial")
             finally:
-                connection.detach()  # with its settings; the next one is new
+                if isinstance(self._engine.pool, sa.pool.StaticPool):  # it has no other
+                    connection.connection.cursor().execute("PRAGMA foreign_keys=ON")
+                else:
+                    connection.detach()  # with its settings; the next one is new
+
+    def _check_migratable(self, connection: Connection, version: str) -> None:
+        """Raises StoreError where the role at a server may not change the tables."""
+        if self._sqlite:
+            return
+        owner = "SELECT pg_has_role(tableowner, 'USAGE') FROM pg_tables WHERE tablename = 'nas_meta'"
+        may = connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "off"
+        if not (may and connection.exec_driver_sql(owner).scalar()):
+            raise StoreError(
+                f"store {self.name} has schema version {version}, and this role may not bring it to version "
+                f"{VERSION}: let its owner open it once (nas list searches --store ...), or copy it"
+            )
 
     def _lock(self, connection: Connection) -> None:
         """Waits until nobody else makes or changes tables; in PostgreSQL, for SQLite locks by itself."""
@@ -129,7 +182,15 @@ class Database:
         with self._turn, self._mapped(), self._engine.connect() as connection:
             if not self._sqlite:  # there each statement would have a moment of its own
                 connection.execution_options(isolation_level="REPEATABLE READ")
+            before = self._stamp()
             yield connection
+            if before != self._stamp():
+                raise StoreError(f"store {self.name} was written to while it was read: read it once more")
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Returns what changes with a file that is read without locks; None where there are locks."""
+        reads_only = self._file is not None and isinstance(self._engine.pool, sa.pool.NullPool)
+        return self._file.stamp() if self._file is not None and reads_only else None
 
     def vacuum(self) -> None:
         """Returns the room of what was deleted to the system. A server does that by itself."""
@@ -192,13 +253,16 @@ class Database:
 def in_memory(url: str | Path) -> bool:
     """Whether a store of this URL ends with the object that opened it."""
     found = _url(url)
-    return found.get_backend_name() == "sqlite" and found.database in (None, "", ":memory:")
+    return found.get_backend_name() == "sqlite" and SqliteFile.of(found) is None
 
 
 def sqlite_file(url: str | Path) -> Path | None:
     """Returns the file that the URL of a store names; None for a server. It is relative in memory."""
     found = _url(url)
-    return Path(str(found.database)) if found.get_backend_name() == "sqlite" else None
+    if found.get_backend_name() != "sqlite":
+        return None
+    file = SqliteFile.of(found)
+    return Path(str(found.database)) if file is None else file.path
 
 
 def _url(url: str | Path) -> sa.URL:

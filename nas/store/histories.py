@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nas.records import EpochReport, Leg, Start
+from nas.store.damages import whole_rows
 from nas.store.encoding import numbers
 from nas.store.schema import cards, legs, logs, reports, starts, usage
 from workers.executor import Card, Usage
@@ -24,10 +25,11 @@ def read_curves(
     found: dict[int, list[EpochReport]] = {}
     for start in range(0, len(trials), _AT_ONCE):
         these = reports.c.number.in_(trials[start : start + _AT_ONCE])
-        for row in connection.execute(query.where(reports.c.search_id == search_id, these)):
-            metrics, rate = numbers(row.metrics), row.samples_per_second
-            report = EpochReport(row.epoch, metrics, row.train_loss, row.seconds, rate)
-            found.setdefault(row.number, []).append(report)
+        rows = connection.execute(query.where(reports.c.search_id == search_id, these)).mappings()
+        for row in whole_rows(connection, reports, rows):
+            metrics, rate = numbers(row["metrics"]), row["samples_per_second"]
+            report = EpochReport(row["epoch"], metrics, row["train_loss"], row["seconds"], rate)
+            found.setdefault(row["number"], []).append(report)
     return found
 
 
@@ -35,7 +37,7 @@ def read_last_epochs(connection: Connection, search_id: int) -> dict[int, int]:
     """Returns by trial the last epoch that was reported."""
     query = sa.select(reports.c.number, sa.func.max(reports.c.epoch)).group_by(reports.c.number)
     rows = connection.execute(query.where(reports.c.search_id == search_id))
-    return {row.number: row[1] for row in rows}
+    return {row.number: row[1] for row in rows if isinstance(row[1], int)}
 
 
 def read_legs(connection: Connection, search_id: int) -> list[Leg]:
@@ -43,28 +45,30 @@ def read_legs(connection: Connection, search_id: int) -> list[Leg]:
     query = sa.select(legs).where(legs.c.search_id == search_id).order_by(legs.c.number, legs.c.until)
     return [
         Leg(
-            row.number,
-            row.until,
-            row.asked_step,
-            row.told_step,
-            None if row.metrics is None else numbers(row.metrics),
+            row["number"],
+            row["until"],
+            row["asked_step"],
+            row["told_step"],
+            None if row["metrics"] is None else numbers(row["metrics"]),
         )
-        for row in connection.execute(query)
+        for row in whole_rows(connection, legs, connection.execute(query).mappings())
     ]
 
 
 def read_log(connection: Connection, search_id: int, number: int) -> str:
     """Returns the end of what a trial printed."""
     here = sa.and_(logs.c.search_id == search_id, logs.c.number == number)
-    return connection.scalar(sa.select(logs.c.text).where(here)) or ""
+    text = connection.scalar(sa.select(logs.c.text).where(here)) or ""
+    return text if isinstance(text, str) else repr(text)
 
 
 def read_usage(connection: Connection, search_id: int) -> list[tuple[float, Usage]]:
     """Returns how the workers' time was spent, with the seconds of the search at which that was asked."""
     query = sa.select(usage).where(usage.c.search_id == search_id).order_by(usage.c.at, usage.c.worker)
+    told = "worker", "node", "busy", "idle", "overhead"
     return [
-        (row.at, Usage(row.worker, row.node, row.busy, row.idle, row.overhead))
-        for row in connection.execute(query)
+        (row["at"], Usage(*(row[name] for name in told)))
+        for row in whole_rows(connection, usage, connection.execute(query).mappings())
     ]
 
 
@@ -74,7 +78,7 @@ def read_cards(connection: Connection, search_id: int) -> list[tuple[float, Card
     told = "name", "node", "trials", "room", "busy", "memory", "memory_total"
     return [
         (row["at"], Card(row["card"], *(row[name] for name in told)))
-        for row in connection.execute(query).mappings()
+        for row in whole_rows(connection, cards, connection.execute(query).mappings())
     ]
 
 
@@ -82,6 +86,10 @@ def read_starts(connection: Connection, search_id: int) -> list[Start]:
     """Returns the older results that a search started from."""
     query = sa.select(starts).where(starts.c.search_id == search_id).order_by(starts.c.place)
     return [
-        Start(row.decisions, None if row.metrics is None else numbers(row.metrics), row.comparable)
-        for row in connection.execute(query)
+        Start(
+            row["decisions"],
+            None if row["metrics"] is None else numbers(row["metrics"]),
+            row["comparable"],
+        )
+        for row in whole_rows(connection, starts, connection.execute(query).mappings())
     ]

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from nas.store.damages import whole_rows
 from nas.store.schema import layouts, searches
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -69,8 +70,9 @@ class Layouts:
 
 def read_layouts(connection: Connection, search_id: int) -> dict[int | None, Names]:
     """Returns the names by layout of a search's dicts; none for no layout."""
-    query = sa.select(layouts.c.id, layouts.c.names).where(layouts.c.search_id == search_id)
-    return {None: ()} | {row.id: tuple(json.loads(row.names)) for row in connection.execute(query)}
+    query = sa.select(layouts).where(layouts.c.search_id == search_id)
+    rows = whole_rows(connection, layouts, connection.execute(query).mappings())
+    return {None: ()} | {row["id"]: tuple(json.loads(row["names"])) for row in rows}
 
 
 def decode(text: str | None, names: Names) -> dict[str, Any]:

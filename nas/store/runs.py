@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nas.records import Reference, Rerun
+from nas.store.damages import whole_rows
 from nas.store.database import Database
 from nas.store.encoding import numbers, plain, storable
 from nas.store.schema import compared, references, reruns
@@ -53,19 +54,19 @@ class RerunStore:
         query = sa.select(reruns).where(reruns.c.search_id == search_id).order_by(*reruns.primary_key)
         found: dict[int, list[Rerun]] = {}
         with self._database.reading() as connection:
-            for row in connection.execute(query):
+            for row in whole_rows(connection, reruns, connection.execute(query).mappings()):
                 rerun = Rerun(
-                    number=row.number,
-                    seed=row.seed,
-                    epochs=row.epochs,
-                    all_data=row.all_data,
-                    failure=row.failure,
-                    metrics=numbers(row.metrics),
-                    test_metrics=numbers(row.test_metrics),
-                    seconds=row.seconds,
-                    ran=row.ran or {},
+                    number=row["number"],
+                    seed=row["seed"],
+                    epochs=row["epochs"],
+                    all_data=row["all_data"],
+                    failure=row["failure"],
+                    metrics=numbers(row["metrics"]),
+                    test_metrics=numbers(row["test_metrics"]),
+                    seconds=row["seconds"],
+                    ran=row["ran"] or {},
                 )
-                found.setdefault(row.number, []).append(rerun)
+                found.setdefault(rerun.number, []).append(rerun)
         return found
 
 
@@ -137,7 +138,7 @@ class ReferenceStore:
         )
         found: dict[int, dict[str, Reference]] = {}
         with self._database.reading() as connection:
-            for row in connection.execute(query).mappings():
+            for row in whole_rows(connection, references, connection.execute(query).mappings()):
                 values = {name: value for name, value in row.items() if name not in ("key", "number")}
                 values["metrics"] = numbers(row["metrics"])
                 values["test_metrics"] = numbers(row["test_metrics"])

@@ -46,7 +46,7 @@ class TolerantJSON(TypeDecorator[Any]):
         def process(value: Any) -> Any:
             try:
                 return read(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return value
 
         return process
@@ -143,7 +143,7 @@ legs = Table(
     Column("until", Integer, primary_key=True, autoincrement=False),
     Column("asked_step", Integer, nullable=False),  # steps are those of the trials
     Column("told_step", Integer),
-    Column("metrics", JSON),
+    Column("metrics", TolerantJSON),
     _of_trial(),
 )
 
@@ -153,7 +153,7 @@ reports = Table(
     Column("search_id", Integer, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("epoch", Integer, primary_key=True, autoincrement=False),  # from 1
-    Column("metrics", JSON, nullable=False),
+    Column("metrics", TolerantJSON, nullable=False),
     Column("train_loss", Float),
     Column("seconds", Float, nullable=False),  # of this epoch's training
     Column("samples_per_second", Float),
@@ -210,8 +210,8 @@ starts = Table(
     metadata,
     Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
     Column("place", Integer, primary_key=True, autoincrement=False),  # order of telling
-    Column("decisions", JSON, nullable=False),
-    Column("metrics", JSON),  # None: it failed
+    Column("decisions", TolerantJSON, nullable=False),
+    Column("metrics", TolerantJSON),  # None: it failed
     Column("comparable", Boolean, nullable=False),  # measured as the search measures
 )
 
@@ -224,10 +224,10 @@ reruns = Table(
     Column("epochs", Integer, primary_key=True, autoincrement=False),
     Column("all_data", Boolean, primary_key=True, autoincrement=False),  # the validation split too
     Column("failure", Text),  # null: it ended well
-    Column("metrics", JSON, nullable=False),
-    Column("test_metrics", JSON, nullable=False),
+    Column("metrics", TolerantJSON, nullable=False),
+    Column("test_metrics", TolerantJSON, nullable=False),
     Column("seconds", Float, nullable=False),
-    Column("ran", JSON),  # what ran, see workers.acceleration.Ran
+    Column("ran", TolerantJSON),  # what ran, see workers.acceleration.Ran
     _of_trial(),
 )
 
@@ -244,10 +244,10 @@ references = Table(
     Column("status", String(12), nullable=False),  # complete, failed
     Column("reason", Text),
     Column("message", Text),
-    Column("metrics", JSON),
-    Column("test_metrics", JSON),
+    Column("metrics", TolerantJSON),
+    Column("test_metrics", TolerantJSON),
     Column("seconds", Float),
-    Column("ran", JSON),  # what ran, see workers.acceleration.Ran
+    Column("ran", TolerantJSON),  # what ran, see workers.acceleration.Ran
 )
 
 compared = Table(

@@ -14,6 +14,8 @@ from nas.description import SearchRecord
 from nas.lease import Driver, living
 from nas.ranking import Ranking
 from nas.records import Start
+from nas.store.cells import check_row
+from nas.store.damages import damages_of
 from nas.store.encoding import plain, storable
 from nas.store.schema import (
     cards,
@@ -79,7 +81,7 @@ def claim_search(
 def read_searches(connection: Connection) -> list[SearchRecord]:
     """Returns every search, the latest last."""
     rows = connection.execute(sa.select(searches).order_by(searches.c.id)).mappings().all()
-    return [_record(row) for row in rows]
+    return [record for row in rows if (record := _record(connection, row)) is not None]
 
 
 def find_search(connection: Connection, name: str | int | None) -> SearchRecord | None:
@@ -92,7 +94,10 @@ def find_search(connection: Connection, name: str | int | None) -> SearchRecord 
         row = connection.execute(query.where(searches.c.name == name)).mappings().first()
     if row is None and name is not None and (number := _number(name)) is not None:
         row = connection.execute(query.where(searches.c.id == number)).mappings().first()
-    return None if row is None else _record(row)
+    if row is None:
+        return None
+    check_row(searches, row)
+    return _record(connection, row)
 
 
 def read_ranking(connection: Connection, search_id: int) -> Ranking:
@@ -101,7 +106,13 @@ def read_ranking(connection: Connection, search_id: int) -> Ranking:
     return Ranking.of(connection.scalar(query) or {})
 
 
-def _record(row: Mapping[Any, Any]) -> SearchRecord:
+def _record(connection: Connection, row: Mapping[Any, Any]) -> SearchRecord | None:
+    """Returns the record of a row; None, and a warning, where it is damaged beyond its description."""
+    try:
+        check_row(searches, row)
+    except StoreError as damage:
+        damages_of(connection).tell(damage)
+        return None
     said = {"tags": tuple(json.loads(row["tags"] or "[]")), "notes": row["notes"] or ""}
     columns = {"stored" if name == "description" else name: value for name, value in row.items()}
     return SearchRecord(**{**columns, **said})

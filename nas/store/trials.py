@@ -10,9 +10,12 @@ from sqlalchemy.engine import Connection
 
 from nas.ranking import Ranked, Ranking, first_fronts
 from nas.records import MEASURED, Status, Trial
+from nas.store.cells import cell_error, check_packed, check_row, parsed
+from nas.store.damages import damages_of
 from nas.store.encoding import numbers
-from nas.store.layouts import Names, decode, read_layouts
+from nas.store.layouts import Names, read_layouts
 from nas.store.schema import trials, weights
+from search_spaces.errors import StoreError
 
 _PLAIN = (
     "number", "architecture_id", "status", "origin", "asked_step", "told_step", "reason", "message",
@@ -40,9 +43,20 @@ def read_trials(
         few: whether the conditions, and not the search, are what finds the trials fast.
     """
     here = (trials.c.search_id + 0 if few else trials.c.search_id) == search_id  # as SQLite takes the hint
-    query = sa.select(trials).where(here, *where).order_by(*order).limit(limit)
+    query = sa.select(trials).where(here, *where).order_by(*order)
     layouts = read_layouts(connection, search_id)
-    return [_trial(row, layouts) for row in connection.execute(query).mappings()]
+    found: list[Trial] = []
+    damaged = False
+    for row in connection.execute(query.limit(limit)).mappings():
+        try:
+            found.append(_trial(row, layouts))
+        except StoreError as damage:
+            damages_of(connection).tell(damage)
+            damaged = True
+    if limit is None or not damaged:
+        return found
+    # others take the places of what is left out
+    return read_trials(connection, search_id, *where, order=order, few=few)[:limit]
 
 
 def ranked_trials(
@@ -100,14 +114,29 @@ def read_ran(connection: Connection, search_id: int) -> list[tuple[dict[str, str
     query = query.where(trials.c.search_id == search_id, trials.c.ran.is_not(None))
     layouts = read_layouts(connection, search_id)
     rows = connection.execute(query.group_by(trials.c.ran, trials.c.ran_layout).order_by(count.desc()))
-    return [(decode(text, layouts[layout]), number) for text, layout, number in rows]
+    found = []
+    for text, layout, number in rows:
+        values = parsed(text)
+        if isinstance(values, list) and len(values) == len(layouts.get(layout, ())):
+            found.append((dict(zip(layouts[layout], map(str, values), strict=True)), number))
+    return found  # what is damaged is told where the trials are read
 
 
 def read_weights(connection: Connection, search_id: int, number: int) -> bytes | None:
-    """Returns the weights of a trial (safetensors), if they were kept."""
+    """Returns the weights of a trial (safetensors), if they were kept.
+
+    Raises:
+        StoreError: what is there is no bytes.
+    """
     here = sa.and_(weights.c.search_id == search_id, weights.c.number == number)
-    data: bytes | None = connection.scalar(sa.select(weights.c.data).where(here))
-    return data
+    try:
+        data = connection.scalar(sa.select(weights.c.data).where(here))
+    except TypeError:  # the driver's, of what is no bytes
+        data = ""
+    if data is None or isinstance(data, bytes):
+        return data
+    row = {"search_id": search_id, "number": number}
+    raise cell_error(weights, row, "data", "bytes (safetensors)", "something else")
 
 
 def read_kept(connection: Connection, search_id: int) -> set[int]:
@@ -146,11 +175,13 @@ def _first_fronts(connection: Connection, search_id: int, ranking: Ranking, leas
 
 
 def _trial(row: Mapping[Any, Any], layouts: Mapping[int | None, Names]) -> Trial:
+    check_row(trials, row)
+    packed = check_packed(row, layouts)
     return Trial(
         **{name: row[name] for name in _PLAIN},
         parents=tuple((row["parents"] or "").split()),
-        decisions=decode(row["decisions"], layouts[row["decisions_layout"]]),
-        metrics=numbers(decode(row["metrics"], layouts[row["metrics_layout"]])),
-        test_metrics=numbers(decode(row["test_metrics"], layouts[row["tests_layout"]])),
-        ran=decode(row["ran"], layouts[row["ran_layout"]]),
+        decisions=packed["decisions"],
+        metrics=numbers(packed["metrics"]),
+        test_metrics=numbers(packed["test_metrics"]),
+        ran=packed["ran"],
     )

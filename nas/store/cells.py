@@ -1,0 +1,174 @@
+"""What each cell of a table holds, checked row by row: files and databases can be edited by anybody."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, get_args
+
+import sqlalchemy as sa
+
+from nas.records import Status
+from nas.store.schema import (
+    TolerantJSON,
+    layouts,
+    legs,
+    references,
+    reports,
+    reruns,
+    searches,
+    starts,
+    trials,
+)
+from search_spaces.errors import StoreError
+
+Names = tuple[str, ...]
+
+_PACKED = {"decisions": "decisions_layout", "metrics": "metrics_layout", "test_metrics": "tests_layout"} | {
+    "ran": "ran_layout"
+}
+"""The columns of trials that are lists of values, each with the column that says their names."""
+
+
+def check_row(table: sa.Table, row: Mapping[Any, Any]) -> None:
+    """Checks that each cell of a row is of its column's type, and what the column holds.
+
+    Raises:
+        StoreError: one is not; it names the table, the row and the column.
+    """
+    for name, types, check, expected in _checks(table):
+        value = row[name]
+        if type(value) not in types or (check is not None and value is not None and not check(value)):
+            raise cell_error(table, row, name, expected, value)
+
+
+def check_packed(row: Mapping[Any, Any], names: Mapping[int | None, Names]) -> dict[str, Any]:
+    """Returns the lists of values of a trial with their names, by column.
+
+    Args:
+        row: the row of the trial.
+        names: the layouts of its search.
+
+    Raises:
+        StoreError: they do not fit each other.
+    """
+    found = {}
+    for name, layout in _PACKED.items():
+        text, id = row[name], row[layout]
+        if id not in names:
+            raise cell_error(trials, row, layout, f"a layout of the search (in {layouts.name})", id)
+        values = () if text is None else parsed(text)
+        if not isinstance(values, list | tuple) or len(values) != len(names[id]):
+            raise cell_error(trials, row, name, f"a JSON list of {len(names[id])} values", text)
+        found[name] = dict(zip(names[id], values, strict=True))
+        if name != "decisions" and not (_texts if name == "ran" else _numbers)(found[name]):
+            raise cell_error(trials, row, name, "texts" if name == "ran" else "numbers", text)
+    return found
+
+
+def cell_error(
+    table: sa.Table, row: Mapping[Any, Any], column: str, expected: str, came: object
+) -> StoreError:
+    """Returns the error of a cell that is not what it should be."""
+    key = ", ".join(f"{one.name} {row.get(one.name)!r:.40}" for one in table.primary_key)
+    return StoreError(
+        f"table {table.name}, row {key}, column {column}: expected {expected}, got {came!r:.80}"
+    )
+
+
+def parsed(text: object) -> Any:
+    """Returns what a JSON text says; None where it is none."""
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _numbers(values: object) -> bool:
+    """Whether these are numbers by name, as `nas.store.encoding.plain` writes them."""
+    return isinstance(values, dict) and all(map(_is_number, values.values()))
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        return value in ("nan", "inf", "-inf")
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _texts(values: object) -> bool:
+    return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
+
+
+def _words(text: object) -> bool:
+    values = parsed(text)
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def _dict(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _one_of(*values: str) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: value in values, f"one of {', '.join(values)}"
+
+
+_METRICS = (_numbers, "numbers by name")
+
+_HELD: Mapping[tuple[sa.Table, str], tuple[Callable[[Any], bool], str]] = {
+    (searches, "status"): _one_of("running", "finished", "stopped"),
+    (searches, "tags"): (_words, "a JSON list of words"),
+    (layouts, "names"): (_words, "a JSON list of names"),
+    (trials, "status"): _one_of(*get_args(Status)),
+    (legs, "metrics"): _METRICS,
+    (reports, "metrics"): _METRICS,
+    (starts, "decisions"): (_dict, "decisions by name"),
+    (starts, "metrics"): _METRICS,
+    (reruns, "metrics"): _METRICS,
+    (reruns, "test_metrics"): _METRICS,
+    (reruns, "ran"): (_texts, "texts by name"),
+    (references, "status"): _one_of("complete", "failed"),
+    (references, "metrics"): _METRICS,
+    (references, "test_metrics"): _METRICS,
+    (references, "ran"): (_texts, "texts by name"),
+}
+"""What a column holds, beyond its type."""
+
+_TYPES: tuple[tuple[type, tuple[type, ...], str], ...] = (
+    (sa.Boolean, (bool,), "yes or no"),
+    (sa.Integer, (int,), "a whole number"),
+    (sa.Float, (float, int), "a number"),
+    (sa.LargeBinary, (bytes,), "bytes"),
+    (sa.String, (str,), "a text"),
+    (sa.JSON, (dict, list, str, int, float, bool, type(None)), "JSON"),
+    (TolerantJSON, (dict, list, str, int, float, bool, type(None)), "JSON"),
+)
+
+
+@cache
+def _checks(table: sa.Table) -> list[tuple[str, frozenset[type], Callable[[Any], bool] | None, str]]:
+    """Returns for each column its name, its types, what is checked of a value, and what is expected."""
+    found = []
+    for column in table.columns:
+        types, words = next((t, w) for kind, t, w in _TYPES if isinstance(column.type, kind))
+        check, words = _HELD.get((table, column.name), (None, words))
+        if check is None and isinstance(column.type, sa.Float):
+            check = _not_nan if column.name == "tie" else math.isfinite
+        if (
+            check is None
+            and isinstance(column.type, sa.Integer)
+            and not isinstance(column.type, sa.BigInteger)
+        ):
+            check = _fits
+        some = {*types, type(None)} if column.nullable else set(types)
+        found.append((column.name, frozenset(some), check, words))
+    return found
+
+
+def _fits(value: int) -> bool:
+    return -(2**31) <= value < 2**31
+
+
+def _not_nan(value: float) -> bool:
+    return not math.isnan(value)
