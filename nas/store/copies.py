@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from nas.store.cells import Names, cell_error, check_packed, check_row, parsed
 from nas.store.database import Database
-from nas.store.schema import compared, references, searches, trials, weights
+from nas.store.schema import compared, layouts, references, searches, trials, weights
 from nas.store.searches import OF_SEARCH
 from search_spaces.errors import StoreError
 
@@ -53,6 +54,10 @@ class Source(Protocol):
         """Returns how many trials a search has."""
         ...
 
+    def expected(self, table: sa.Table, search_id: int | None) -> int | None:
+        """Returns how many rows a table should have of a search, or at all; None: that is not known."""
+        ...
+
 
 class StoreSource:
     """A store to take searches from.
@@ -75,7 +80,10 @@ class StoreSource:
         query = sa.select(table).where(table.c.search_id == search_id).order_by(*table.primary_key)
         size = 1 if table is weights else ROWS  # each is as large as a network
         result = self._connection.execution_options(yield_per=size).execute(query)
-        yield from result.mappings().partitions(size)
+        try:
+            yield from result.mappings().partitions(size)
+        except TypeError as error:  # the driver's, of what is no bytes
+            raise StoreError(f"table {table.name}: expected bytes, got something else") from error
 
     def references(self) -> Sequence[Row]:
         query = sa.select(references)
@@ -87,6 +95,9 @@ class StoreSource:
     def count(self, search_id: int) -> int:
         return _count(self._connection, search_id)
 
+    def expected(self, table: sa.Table, search_id: int | None) -> int | None:
+        return None  # they are read from the table itself
+
 
 @contextmanager
 def source_of(database: Database, search_id: int | None) -> Iterator[StoreSource]:
@@ -96,28 +107,26 @@ def source_of(database: Database, search_id: int | None) -> Iterator[StoreSource
 
 
 def take(source: Source, database: Database) -> Copied:
-    """Takes the searches of a source into a store.
+    """Takes the searches of a source into a store: all of them, in whole, or none.
 
-    Each is there in whole or not at all, with a number of its own. What is there already is left out, so that
-    it can be done again after an interruption.
+    Each has a number of its own there. What is there already is left out, so that it can be done again.
 
     Raises:
-        StoreError: the store has another search of that name.
+        StoreError: the store has another search of that name, or what the source has is not what was written:
+            rows or columns are missing, a cell holds something else, a row belongs to no trial.
     """
     done = Copied()
-    missing = []
-    with database.reading() as connection:
-        for row in source.searches():
+    given = source.searches()
+    for row in given:
+        check_row(searches, row)
+    with database.transaction() as connection:
+        _take_references(connection, source)
+        for row in given:
             if _is_there(connection, row, source):
                 done.known.append(row["name"])
             else:
-                missing.append(row)
-    with database.transaction() as connection:
-        _take_references(connection, source.references())
-    for row in missing:
-        with database.transaction() as connection:
-            _take_search(connection, row, source)
-        done.copied.append(row["name"])
+                _take_search(connection, row, source)
+                done.copied.append(row["name"])
     return done
 
 
@@ -126,20 +135,55 @@ def _take_search(connection: Connection, row: Row, source: Source) -> None:
     values = {name: value for name, value in row.items() if name != "id"} | nobody
     made = connection.execute(searches.insert().values(**values)).inserted_primary_key
     assert made is not None
+    names: dict[int | None, Names] = {None: ()}
+    numbers: set[int] = set()
     for table in OF_SEARCH:
+        count = 0
         for rows in source.rows(table, row["id"]):
-            connection.execute(table.insert(), [{**one, "search_id": made[0]} for one in rows])
+            for one in rows:
+                check_row(table, one)
+                if table is layouts:
+                    names[one["id"]] = tuple(parsed(one["names"]))
+                elif table is trials:
+                    check_packed(one, names)
+                    numbers.add(one["number"])
+                elif "number" in table.columns and one["number"] not in numbers:
+                    raise cell_error(table, one, "number", "the number of a trial", one["number"])
+            _insert(connection, table, [{**one, "search_id": made[0]} for one in rows])
+            count += len(rows)
+        _check_count(source.expected(table, row["id"]), count, f"search {row['name']!r}", table)
+    if source.count(row["id"]) != len(numbers):
+        _check_count(source.count(row["id"]), len(numbers), f"search {row['name']!r}", trials)
 
 
-def _take_references(connection: Connection, rows: Sequence[Row]) -> None:
+def _insert(connection: Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    try:
+        if rows:
+            connection.execute(table.insert(), list(map(dict, rows)))
+    except sa.exc.IntegrityError as error:
+        raise StoreError(
+            f"table {table.name}: a row is there twice, or belongs to nothing ({error.orig})"
+        ) from error
+
+
+def _check_count(expected: int | None, came: int, what: str, table: sa.Table) -> None:
+    if expected is not None and expected != came:
+        raise StoreError(f"{what}: expected {expected} rows of table {table.name}, got {came}")
+
+
+def _take_references(connection: Connection, source: Source) -> None:
     """Takes the single-task runs that are not there, or not well ended."""
+    rows = source.references()
+    for row in rows:
+        check_row(references, row)
+    _check_count(source.expected(references, None), len(rows), "the store", references)
     query = sa.select(references.c.key).where(references.c.status == "complete")
     there = set(connection.scalars(query))
     new = [dict(row) for row in rows if row["key"] not in there]
     if new:
         old = references.delete().where(references.c.key == sa.bindparam("the_key"))
         connection.execute(old, [{"the_key": row["key"]} for row in new])
-        connection.execute(references.insert(), new)
+        _insert(connection, references, new)
 
 
 def _is_there(connection: Connection, row: Row, source: Source) -> bool:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, make_url
@@ -21,6 +21,9 @@ from nas.store.sqlite_files import SqliteFile, copied
 from search_spaces.errors import StoreError
 
 _logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _PAUSES = 0.1, 5.0
 """Seconds between attempts to write to a database that does not answer: the first, and the longest."""
@@ -62,6 +65,7 @@ class Database:
                     f"store {self.name}: its URL says that it is only read: leave out ?mode= here"
                 )
         self._damages = Damages(self.name)
+        self._lenient = False  # whether bytes come for texts that are no UTF-8
         with self._mapped():
             self._engine = self._make_engine(shared, new)
             if create:
@@ -86,6 +90,8 @@ class Database:
 
         def prepare(connection: Any, _: Any) -> None:
             connection.isolation_level = None  # transactions begin where we say
+            if self._lenient:
+                connection.text_factory = _text
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}")
 
@@ -187,6 +193,20 @@ class Database:
             if before != self._stamp():
                 raise StoreError(f"store {self.name} was written to while it was read: read it once more")
 
+    def read(self, read: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Returns what a function reads through a connection, all of it of one moment."""
+        try:
+            with self.reading() as connection:
+                return read(connection, *args, **kwargs)
+        except StoreError as error:
+            if self._lenient or self._file is None or "Could not decode" not in str(error):
+                raise
+        # from now on bytes come for what is no text: slower, and the row is told by who reads it
+        self._lenient = True
+        self._engine.dispose()
+        with self.reading() as connection:
+            return read(connection, *args, **kwargs)
+
     def _stamp(self) -> tuple[int, int] | None:
         """Returns what changes with a file that is read without locks; None where there are locks."""
         reads_only = self._file is not None and isinstance(self._engine.pool, sa.pool.NullPool)
@@ -287,6 +307,13 @@ def _version(connection: Connection) -> str:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("nas_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _text(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -52,8 +52,9 @@ class RerunStore:
     def of_search(self, search_id: int) -> dict[int, list[Rerun]]:
         """Returns the reruns of a search's trials, well ended or failed, by the trials' numbers."""
         query = sa.select(reruns).where(reruns.c.search_id == search_id).order_by(*reruns.primary_key)
-        found: dict[int, list[Rerun]] = {}
-        with self._database.reading() as connection:
+
+        def read(connection: Connection) -> dict[int, list[Rerun]]:
+            found: dict[int, list[Rerun]] = {}
             for row in whole_rows(connection, reruns, connection.execute(query).mappings()):
                 rerun = Rerun(
                     number=row["number"],
@@ -67,7 +68,9 @@ class RerunStore:
                     ran=row["ran"] or {},
                 )
                 found.setdefault(rerun.number, []).append(rerun)
-        return found
+            return found
+
+        return self._database.read(read)
 
 
 class ReferenceStore:
@@ -136,12 +139,15 @@ class ReferenceStore:
             .join(compared, compared.c.reference == references.c.key)
             .where(compared.c.search_id == search_id)
         )
-        found: dict[int, dict[str, Reference]] = {}
-        with self._database.reading() as connection:
+
+        def read(connection: Connection) -> dict[int, dict[str, Reference]]:
+            found: dict[int, dict[str, Reference]] = {}
             for row in whole_rows(connection, references, connection.execute(query).mappings()):
                 values = {name: value for name, value in row.items() if name not in ("key", "number")}
                 values["metrics"] = numbers(row["metrics"])
                 values["test_metrics"] = numbers(row["test_metrics"])
                 values["ran"] = row["ran"] or {}
                 found.setdefault(row["number"], {})[row["task"]] = Reference(**values)
-        return found
+            return found
+
+        return self._database.read(read)

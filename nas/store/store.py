@@ -43,6 +43,7 @@ from nas.store.transaction import Transaction
 from nas.store.trials import (
     begins_with,
     count_by_status,
+    of_status,
     ranked_trials,
     read_kept,
     read_ran,
@@ -260,7 +261,7 @@ class Store:
         """Returns the trials of a search in order of asking, of some statuses or with ids that begin so."""
         where, few = ([], False) if architecture_id is None else begins_with(architecture_id)
         if statuses is not None:
-            where.append(trials.c.status.in_(statuses))
+            where.append(of_status(statuses))
         return self._read(read_trials, search_id, *where, few=few)
 
     def ranked(self, search_id: int, top: int | None = None) -> list[Trial]:
@@ -293,7 +294,7 @@ class Store:
         """
         from nas.store.columns import trial_frame
 
-        where = [] if statuses is None else [trials.c.status.in_(statuses)]
+        where = [] if statuses is None else [of_status(statuses)]
         return self._read(trial_frame, search_id, *where)
 
     def metrics(self, search_id: int, names: Sequence[str], *, feasible: bool = False) -> MetricColumns:
@@ -306,7 +307,7 @@ class Store:
         """
         from nas.store.columns import metric_columns
 
-        which = trials.c.violation == 0 if feasible else trials.c.status.in_(MEASURED)
+        which = trials.c.violation == 0 if feasible else of_status(MEASURED)
         return self._read(metric_columns, search_id, names, which)
 
     def counts(self, search_id: int) -> dict[Status, int]:
@@ -394,8 +395,7 @@ class Store:
 
     def _read(self, read: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Returns what a function reads through a connection, all of it of one moment."""
-        with self._database.reading() as connection:
-            return read(connection, *args, **kwargs)
+        return self._database.read(read, *args, **kwargs)
 
 
 def open_store(store: str | Path | Store, *, create: bool = False) -> AbstractContextManager[Store]:

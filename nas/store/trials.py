@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -68,7 +68,7 @@ def ranked_trials(
     read as columns, and of the trials only those of the first fronts.
     """
     if top is None:
-        return ranking.rank(read_trials(connection, search_id, trials.c.status.in_(MEASURED)))
+        return ranking.rank(read_trials(connection, search_id, of_status(MEASURED)))
     feasible = trials.c.violation == 0
     if len(ranking.objectives) > 1:
         numbers = _first_fronts(connection, search_id, ranking, top)
@@ -90,17 +90,23 @@ def ranked_trials(
         found = read_trials(connection, search_id, trials.c.violation > 0, order=worse, limit=left)
         best += [ranking.judge(trial) for trial in found]
     if len(best) < top:  # and those that have no value to rank by
-        none = trials.c.status.in_(MEASURED), trials.c.violation.is_(None)
+        none = of_status(MEASURED), trials.c.violation.is_(None)
         last = trials.c.tie, trials.c.number
         found = read_trials(connection, search_id, *none, order=last, limit=top - len(best))
         best += [ranking.judge(trial) for trial in found]
     return best
 
 
+def of_status(statuses: Sequence[Status]) -> sa.ColumnElement[bool]:
+    """Returns the condition for trials of some statuses, or of one that there is not: that is told then."""
+    return trials.c.status.in_(statuses) | trials.c.status.not_in(get_args(Status))
+
+
 def count_by_status(connection: Connection, search_id: int) -> dict[Status, int]:
-    """Returns how many trials of a search have each status; only those that some have."""
+    """Returns how many trials of a search have each status that there is; only those that some have."""
     query = sa.select(trials.c.status, sa.func.count()).where(trials.c.search_id == search_id)
-    return {row[0]: row[1] for row in connection.execute(query.group_by(trials.c.status))}
+    rows = connection.execute(query.group_by(trials.c.status))
+    return {row[0]: row[1] for row in rows if row[0] in get_args(Status)}
 
 
 def read_ran(connection: Connection, search_id: int) -> list[tuple[dict[str, str], int]]:
