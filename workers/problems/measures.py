@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -38,6 +39,17 @@ def metric_names(tasks: Mapping[str, Task]) -> tuple[str, ...]:
         return ("loss", *metrics_of(next(iter(tasks.values()))))
     own = (f"{name}.{metric}" for name, task in tasks.items() for metric in ("loss", *metrics_of(task)))
     return ("loss", "score", "worst", *own)
+
+
+def range_of(metric: str) -> tuple[float, float]:
+    """Returns the lowest and the highest value that a metric can have."""
+    name = metric.rpartition(".")[2]
+    if name == "loss":
+        return -math.inf, math.inf
+    if name == "rmse":
+        return 0.0, math.inf
+    # of score and worst the parts may be r2, which has no lowest value
+    return (-math.inf if name in ("r2", "score", "worst") else 0.0), 1.0
 
 
 def default_objective(tasks: Mapping[str, Task]) -> tuple[str, Direction]:

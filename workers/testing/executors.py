@@ -219,11 +219,17 @@ class ExecutorContract:
         for other in (
             Job(0, architecture(epochs=4), seed=2, checkpoint=paused.checkpoint),
             Job(0, architecture(epochs=4, dropout=0.5), seed=1, checkpoint=paused.checkpoint),
-            Job(0, architecture(epochs=4), seed=1, checkpoint=Checkpoint(2, HeldWeights(b"noise"))),
         ):
             (failed,) = run(executor, other)
             assert isinstance(failed, Failed)
             assert "checkpoint" in failed.message
+
+    def test_a_trial_whose_checkpoint_is_damaged_begins_again_and_ends_the_same(
+        self, executor: Executor
+    ) -> None:
+        job = Job(0, architecture(epochs=3), seed=5)
+        again = dataclasses.replace(job, checkpoint=Checkpoint(2, HeldWeights(b"noise")))
+        assert answers(run(executor, again)) == answers(run(executor, job))
 
     def test_a_running_job_is_stopped(self, executor: Executor) -> None:
         executor.start(Job(0, architecture(epochs=100_000), 0))

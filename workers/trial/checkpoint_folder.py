@@ -9,10 +9,9 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from fsspec.core import open as open_uri
 from fsspec.core import url_to_fs
 
-from search_spaces.errors import ExecutorError
+from search_spaces.errors import ExecutorError, FormatError
 from workers.job import Checkpoint, Weights
 
 _WHOLE = re.compile(r"epoch-(\d{1,9})\.safetensors")
@@ -26,12 +25,30 @@ class SavedWeights(Weights):
 
     uri: str
 
-    def read(self) -> bytes:
+    def read(self, most: int | None = None) -> bytes:
+        """Returns what is in the file.
+
+        Args:
+            most: the number of bytes that it can have; None: any.
+
+        Raises:
+            ExecutorError: it is not there, or cannot be read.
+            FormatError: it is no file (a pipe or a device would never end), or has more bytes.
+        """
         try:
-            with open_uri(self.uri, "rb") as file:
-                data: bytes = file.read()
+            files, path = url_to_fs(self.uri)
+            files.invalidate_cache()
+            kind = files.info(path)["type"]
+            data = b""
+            if kind == "file":
+                with files.open(path, "rb") as file:
+                    data = file.read(-1 if most is None else most + 1)
         except Exception as error:  # each storage has its own
             raise ExecutorError(f"{self.uri} cannot be read: {type(error).__name__}: {error}") from error
+        if kind != "file":
+            raise FormatError(f"{self.uri}: expected a file, and it is none")
+        if most is not None and len(data) > most:
+            raise FormatError(f"{self.uri}: expected {most} bytes at the most, got more")
         return data
 
 

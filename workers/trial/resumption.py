@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from search_spaces.errors import ExecutorError, FormatError
+from search_spaces.tasks import Task
 from workers.job import Checkpoint, HeldWeights, Job, Report
 from workers.trial import checkpoint_format
-from workers.trial.checkpoint_folder import CheckpointFolder
-from workers.trial.checkpoint_format import Epoch
+from workers.trial.checkpoint_folder import CheckpointFolder, SavedWeights
+from workers.trial.checkpoint_format import DamagedCheckpointError, Epoch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,10 +32,20 @@ class TrialProgress:
         until: the last epoch to train.
         deadline: the job's time; it is told what earlier attempts at the job have spent.
         log: the log of the trial.
+        tasks: the tasks whose metrics are measured.
     """
 
-    def __init__(self, job: Job, network: nn.Module, until: int, deadline: Deadline, log: TrialLog) -> None:
+    def __init__(
+        self,
+        job: Job,
+        network: nn.Module,
+        until: int,
+        deadline: Deadline,
+        log: TrialLog,
+        tasks: Mapping[str, Task],
+    ) -> None:
         self._job, self._network, self._until = job, network, until
+        self._tasks = tasks
         self._deadline, self._log = deadline, log
         self._folder = None if job.folder is None else CheckpointFolder(job.folder)
         self._learning: Learning | None = None
@@ -57,18 +68,25 @@ class TrialProgress:
         """Brings network and training to the newest state there is; returns the epochs behind it.
 
         Raises:
-            FormatError: the job's own checkpoint is none, or one of another trial.
+            FormatError: the job's own checkpoint is one of another trial.
         """
         self._learning = learning
         for state in self._states():
             try:
                 self._history = checkpoint_format.restore(
-                    state.state.read(), self._job, self._network, learning
+                    self._read(state),
+                    self._job,
+                    self._network,
+                    learning,
+                    epoch=state.epoch,
+                    tasks=self._tasks,
                 )
                 self._note(f"goes on after epoch {state.epoch}")
                 break
             except ExecutorError as error:
                 self._note(f"checkpoint of epoch {state.epoch} is lost: {error}")
+            except DamagedCheckpointError as error:  # no fault of the network
+                self._note(f"checkpoint of epoch {state.epoch} is damaged, passed over: {error}")
             except FormatError as error:
                 if state is self._job.checkpoint:
                     raise
@@ -79,6 +97,17 @@ class TrialProgress:
         self._deadline.add(spent[-1] - self._before)
         self._restored = [epoch.report for epoch in self._history[begun:]]
         return len(self._history)
+
+    def _read(self, state: Checkpoint) -> bytes:
+        """Returns a checkpoint's bytes, no more than it can have."""
+        if not isinstance(state.state, SavedWeights):
+            return state.state.read()
+        assert self._learning is not None  # set by `begin`
+        most = checkpoint_format.most_bytes(self._job, self._network, self._learning, self._tasks)
+        try:
+            return state.state.read(most)
+        except FormatError as error:
+            raise DamagedCheckpointError(str(error)) from error
 
     def reports(self, trained: Iterator[Report], enough: Callable[[], bool]) -> Iterator[Report]:
         """Yields all reports of the job: those of an earlier attempt, and those of what is trained now.

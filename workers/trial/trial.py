@@ -128,7 +128,7 @@ def _run(
         with random_state:
             network = _build(job, data, counted=group.leads)
     inherited = {} if job.initial is None else _inherit(network, job.initial, log)
-    progress = TrialProgress(job, network, until, deadline, log)
+    progress = TrialProgress(job, network, until, deadline, log, data.signature.tasks)
     trained = train(
         network,
         data,

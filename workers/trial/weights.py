@@ -38,7 +38,7 @@ def inherit(network: nn.Module, data: bytes) -> int:
     """
     try:
         given = load(data)
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise FormatError(f"weights to begin from: {error}") from error
     count = 0
     with torch.no_grad():

@@ -41,12 +41,12 @@ def read(folder: Path, modules: Iterable[Callable[..., Any]] | None = None) -> d
             raise FormatError(f"{folder} holds no exported network: it has no file {name}")
     try:
         text = path.read_text(encoding="utf-8")
-        weights = (folder / WEIGHTS_FILE).read_bytes()
+        weights = _weights(folder / WEIGHTS_FILE)
         architecture = Architecture.from_json(text, modules)
         data = json.loads(text)
         signature = Signature.from_dict(data.get("signature") or {})
         metrics, test_metrics = _measured(data, "metrics"), _measured(data, "test_metrics")
-    except (OSError, UnicodeDecodeError, FormatError) as error:
+    except (OSError, ValueError, RecursionError, FormatError) as error:
         raise FormatError(f"{path}: {error}") from error
     provenance = data.get("provenance")
     return {
@@ -57,6 +57,18 @@ def read(folder: Path, modules: Iterable[Callable[..., Any]] | None = None) -> d
         "test_metrics": test_metrics,
         "provenance": provenance if isinstance(provenance, dict) else {},
     }
+
+
+def _weights(file: Path) -> bytes:
+    """Returns the bytes of a file of safetensors, as many as its header says: none that claims more."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, "pt") as opened:  # looks at the header alone
+            opened.keys()
+        return file.read_bytes()
+    except (SafetensorError, MemoryError, OverflowError) as error:
+        raise FormatError(f"{file.name}: expected safetensors ({error!s:.200})") from error
 
 
 def _measured(data: Mapping[str, Any], key: str) -> dict[str, float]:

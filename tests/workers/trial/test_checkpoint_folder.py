@@ -1,13 +1,14 @@
 """A trial's folder: only whole checkpoints, only the latest, on any storage."""
 
+import os
 import resource
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from search_spaces.errors import ExecutorError
-from workers.trial.checkpoint_folder import CheckpointFolder
+from search_spaces.errors import ExecutorError, FormatError
+from workers.trial.checkpoint_folder import CheckpointFolder, SavedWeights
 
 
 @pytest.fixture(params=["path", "file", "memory"])
@@ -90,3 +91,25 @@ def test_a_save_that_breaks_off_leaves_the_one_before_and_nothing_else(tmp_path:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert names(folder) == ["epoch-1.safetensors"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "folder"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "epoch-1.safetensors"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "endless":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    (found,) = CheckpointFolder(str(tmp_path)).saved()
+    with pytest.raises(FormatError, match="expected a file, and it is none"):
+        found.state.read()
+
+
+def test_no_more_bytes_are_read_than_there_can_be(folder: CheckpointFolder) -> None:
+    state = folder.save(1, b"12345").state
+    assert isinstance(state, SavedWeights)
+    assert state.read(5) == b"12345"
+    with pytest.raises(FormatError, match="expected 4 bytes at the most, got more"):
+        state.read(4)
