@@ -3,9 +3,13 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from functools import cache
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 from workers.recipe import Recipe
 
@@ -13,14 +17,14 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
 class FusedOptimizer:
-    """AdamW, Adam or SGD by torch's fused kernels: all parameters in one call.
+    """AdamW, Adam or SGD by torch's fused kernels: all parameters of a type in one call.
 
     It computes what ``torch.optim`` computes with ``fused=True`` (a test holds that). What it leaves out is
     the bookkeeping around the kernel (hooks, groups, schedulers), which takes as long as a small network's
-    backward pass.
+    backward pass. Where the kernel does not know a type (complex numbers), it is torch's own plain form.
 
     Args:
-        parameters: float tensors on one device.
+        parameters: tensors on one device.
         recipe: which algorithm, and its settings.
         undecayed: further ones, which weight decay leaves alone.
     """
@@ -32,6 +36,9 @@ class FusedOptimizer:
         self.parameters = [*decayed, *undecayed]
         self._decayed = len(decayed)
         self._recipe = recipe
+        # Of each group the kernel takes one type; nearly always there is one group.
+        self._groups: list[tuple[list[int], float, bool]] = []
+        self._moved: list[int] = []
         # For each parameter the running averages of its gradients, and its number of steps so far.
         averages = 1 if recipe.optimizer == "sgd" else 2
         self._state = [
@@ -61,17 +68,77 @@ class FusedOptimizer:
         """
         gradients = [parameter.grad for parameter in self.parameters]
         moved = [index for index, gradient in enumerate(gradients) if gradient is not None]
-        held = bisect_left(moved, self._decayed)
-        for indices, decay in ((moved[:held], self._recipe.weight_decay), (moved[held:], 0.0)):
-            if not indices:
-                continue
+        if moved != self._moved:
+            self._moved, self._groups = moved, self._grouped(moved)
+        for indices, decay, fused in self._groups:
             parameters = [self.parameters[index] for index in indices]
             columns = [list(column) for column in zip(*(self._state[i] for i in indices), strict=True)]
             present = [gradient for index in indices if (gradient := gradients[index]) is not None]
-            if self._recipe.optimizer == "sgd":
+            if not fused:
+                self._plain(parameters, present, columns, learning_rate, decay)
+            elif self._recipe.optimizer == "sgd":
                 self._sgd(parameters, present, columns[0], learning_rate, decay)
             else:
                 self._adam(parameters, present, columns, learning_rate, decay)
+
+    def _grouped(self, moved: list[int]) -> list[tuple[list[int], float, bool]]:
+        """Returns the places of what moves by weight decay and type, and whether the kernel takes it."""
+        held = bisect_left(moved, self._decayed)
+        found = []
+        for indices, decay in ((moved[:held], self._recipe.weight_decay), (moved[held:], 0.0)):
+            by_type: dict[torch.dtype, list[int]] = {}
+            for index in indices:
+                by_type.setdefault(self.parameters[index].dtype, []).append(index)
+            for dtype, same in by_type.items():
+                kind = self.parameters[same[0]].device.type
+                found.append((same, decay, _is_fused(self._recipe.optimizer, kind, dtype)))
+        return found
+
+    def _plain(
+        self,
+        moved: list[Tensor],
+        gradients: list[Tensor],
+        columns: list[list[Tensor]],
+        rate: float | Tensor,
+        decay: float,
+    ) -> None:
+        if self._recipe.optimizer == "sgd":
+            momentum = self._recipe.momentum
+            sgd(
+                moved,
+                gradients,
+                [*columns[0]] if momentum else [None] * len(moved),
+                has_sparse_grad=False,
+                foreach=False,
+                fused=False,
+                weight_decay=decay,
+                momentum=momentum,
+                lr=rate,  # type: ignore[arg-type] # a tensor, too
+                dampening=0.0,
+                nesterov=momentum > 0,
+                maximize=False,
+            )
+            return
+        averages, squares, steps = columns
+        (adamw if self._recipe.optimizer == "adamw" else adam)(
+            moved,
+            gradients,
+            averages,
+            squares,
+            [],
+            steps,
+            foreach=False,
+            fused=False,
+            capturable=moved[0].device.type == "cuda",  # its steps are there, too
+            has_complex=moved[0].is_complex(),
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=rate,
+            weight_decay=decay,
+            eps=EPSILON,
+            maximize=False,
+        )
 
     def _adam(
         self,
@@ -122,6 +189,45 @@ class FusedOptimizer:
             # A first step would set the buffers; added to their zeros, the gradients come to the same.
             is_first_step=False,
         )
+
+
+@cache
+def _is_fused(optimizer: str, device: str, dtype: torch.dtype) -> bool:
+    """Whether torch's fused kernel takes tensors of this type on such a device, tried on one number."""
+    one, other, third, fourth = (torch.ones(1, dtype=dtype, device=device) for _ in range(4))
+    try:
+        if optimizer == "sgd":
+            torch._fused_sgd_(
+                [one],
+                [other],
+                [third],
+                weight_decay=0.0,
+                momentum=0.9,
+                lr=0.1,
+                dampening=0.0,
+                nesterov=True,
+                maximize=False,
+                is_first_step=False,
+            )
+        else:
+            torch._fused_adamw_(
+                [one],
+                [other],
+                [third],
+                [fourth],
+                [],
+                [torch.ones((), device=device)],
+                amsgrad=False,
+                lr=0.1,
+                beta1=BETAS[0],
+                beta2=BETAS[1],
+                weight_decay=0.0,
+                eps=EPSILON,
+                maximize=False,
+            )
+    except RuntimeError:  # NotImplementedError is one
+        return False
+    return True
 
 
 def learning_rate(recipe: Recipe, steps: int) -> Callable[[int], float]:

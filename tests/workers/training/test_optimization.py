@@ -34,6 +34,29 @@ def test_the_fused_optimizer_computes_what_torch_optim_computes(name: str, weigh
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_parameters_of_any_type_move_as_those_of_torch_optim(name: str, momentum: float) -> None:
+    torch.manual_seed(0)
+    kinds = [torch.float32, torch.float64, torch.complex64, torch.complex128, torch.bfloat16, torch.float16]
+    start = [torch.randn(5, 3).to(kind) for kind in (*kinds, *kinds)]
+    ours, theirs = ([nn.Parameter(one.clone()) for one in start] for _ in range(2))
+    recipe = Recipe(optimizer=name, weight_decay=0.1, momentum=momentum)
+    options = {"momentum": momentum, "nesterov": momentum > 0} if name == "sgd" else {}
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}[name]
+    reference = kind(theirs, lr=0.03, weight_decay=0.1, foreach=False, **options)
+    optimizer = FusedOptimizer(ours, recipe)
+    for step in range(5):
+        for number, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+            gradient = torch.randn(5, 3).to(mine.dtype)
+            mine.grad, other.grad = (None, None) if number == step else (gradient, gradient.clone())
+        optimizer.step(0.03)
+        reference.step()
+    for mine, other in zip(ours, theirs, strict=True):
+        rough = mine.dtype in (torch.float16, torch.bfloat16)
+        torch.testing.assert_close(mine, other, rtol=0.05 if rough else 1e-5, atol=0.02 if rough else 1e-6)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 def test_weight_decay_leaves_alone_what_it_is_told_to(name: str) -> None:
     decayed, undecayed, absent = (nn.Parameter(torch.ones(3)) for _ in range(3))
     optimizer = FusedOptimizer([decayed], Recipe(optimizer=name, weight_decay=0.1), [undecayed, absent])
