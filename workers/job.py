@@ -74,6 +74,8 @@ class Job:
         silence: the seconds without a report after which the trial fails with ``silent``.
         initial: the weights (safetensors) of another network to begin from, where names and shapes match.
             The metrics depend on them, too; `Finished.costs` has ``inherited_tensors``, how many it got.
+        round_trip: whether a network that was built anew with the trained weights must answer as the trained
+            one does; else the trial fails with ``build``.
     """
 
     number: int
@@ -88,6 +90,7 @@ class Job:
     memory: int | None = None
     silence: float | None = None
     initial: bytes | None = None
+    round_trip: bool = False
 
     def __post_init__(self) -> None:
         for name, bound in (("seconds", self.seconds), ("memory", self.memory), ("silence", self.silence)):

@@ -50,6 +50,7 @@ class Launcher:
         self.rejected = 0
         self.jobs: list[Job] = []
         self._results, self._costs = results, CostCheck(description)
+        self._loads = False  # whether a trained network was loaded again
 
     def begin(self, flight: Flight, writing: Transaction) -> None:
         """Send a flight to a worker, or answer it from a limit, the record or another search."""
@@ -91,7 +92,8 @@ class Launcher:
     ) -> None:
         self.flights.run(flight)
         epochs, folder = self.planner.fidelity.max_epochs, self.checkpoints.folder(flight.trial)
-        self.jobs.append(job_for(self.description, flight, epochs, folder, checkpoint, initial))
+        job = job_for(self.description, flight, epochs, folder, checkpoint, initial)
+        self.jobs.append(replace(job, round_trip=not self._loads))
 
     def _check_costs(self, flight: Flight, writing: Transaction) -> Flight | None:
         """Returns the flight with its costs; None if they break a limit, or cannot be counted: it is over."""
@@ -111,6 +113,7 @@ class Launcher:
 
     def trained(self, flight: Flight, ran: Mapping[str, str]) -> None:
         """Take in that the training of a flight has ended well, and what ran in it."""
+        self._loads = True
         if self._results is not None:
             self._results.trained(flight.proposal.architecture, ran)
 

@@ -73,7 +73,7 @@ class Database:
             self._check_version()
 
     def _make_engine(self, shared: bool, new: bool) -> sa.Engine:
-        said = self._said()
+        said = self._options()
         if not self._sqlite:
             return sa.create_engine(self._url, pool_pre_ping=True, execution_options=said)
         options: dict[str, Any] = {"execution_options": said}
@@ -99,7 +99,7 @@ class Database:
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
 
-    def _said(self) -> dict[str, Any]:
+    def _options(self) -> dict[str, Any]:
         """Returns what each connection knows of its store."""
         return {"nas_damages": self._damages}
 
@@ -135,7 +135,7 @@ class Database:
         self._engine.dispose()
         self._turn = threading.RLock()
         self._engine = sa.create_engine(
-            "sqlite://", creator=lambda: copy, poolclass=sa.pool.StaticPool, execution_options=self._said()
+            "sqlite://", creator=lambda: copy, poolclass=sa.pool.StaticPool, execution_options=self._options()
         )
         sa.event.listen(self._engine, "begin", _begin_sqlite)
 

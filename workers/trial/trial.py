@@ -21,6 +21,7 @@ from workers.training.training import Deadline, precision_of, train
 from workers.trial import residue as aftermath
 from workers.trial.memory import MemoryLimit, PeakMemory
 from workers.trial.resumption import TrialProgress
+from workers.trial.round_trip import Kept, check_answers
 from workers.trial.torch_modes import IsolatedModes, be_deterministic
 from workers.trial.trial_log import TrialLog
 from workers.trial.weights import inherit, to_safetensors
@@ -127,6 +128,7 @@ def _run(
         random_state = IsolatedRandomState(job.seed, device)
         with random_state:
             network = _build(job, data, counted=group.leads)
+            kept = Kept(network)
     inherited = {} if job.initial is None else _inherit(network, job.initial, log)
     progress = TrialProgress(job, network, until, deadline, log, data.signature.tasks)
     trained = train(
@@ -145,7 +147,8 @@ def _run(
     for report in progress.reports(trained, enough):
         yield Reported(job.number, report)
     with group.agreement():
-        end = Finished(job.number, {}, {}, 0.0, HeldWeights(b""))
+        weights = HeldWeights(b"")
+        end = Finished(job.number, {}, {}, 0.0, weights)
         if group.leads:
             paused = progress.pause() if progress.epoch < recipe.epochs else None
             with random_state:
@@ -159,11 +162,16 @@ def _run(
                     check=deadline.check,
                     device=device,
                 )
+                kept.check(network)
                 weights = HeldWeights(to_safetensors(network))
             end = Finished(job.number, progress.metrics, test_metrics, 0.0, weights, checkpoint=paused)
         limit.check(now=True)
+        measured = {"peak_memory_bytes": float(peak.bytes())} if group.leads else {}
+        if group.leads and job.round_trip:  # measured before: a second network is no part of the training
+            with random_state:
+                precision = precision_of(recipe, device, acceleration)
+                check_answers(job.architecture, data, network, weights.data, device, precision)
     costs = job.architecture.cost(data.signature).to_dict() if group.leads else {}
-    measured = {"peak_memory_bytes": float(peak.bytes())} if group.leads else {}
     yield dataclasses.replace(
         end, seconds=deadline.spent, costs={**costs, **measured, **inherited}, ran=ran.to_dict()
     )
