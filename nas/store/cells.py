@@ -24,12 +24,17 @@ from nas.store.schema import (
 )
 from search_spaces.errors import StoreError
 
+_decode = json.JSONDecoder().decode
+
 Names = tuple[str, ...]
 
 _PACKED = {"decisions": "decisions_layout", "metrics": "metrics_layout", "test_metrics": "tests_layout"} | {
     "ran": "ran_layout"
 }
 """The columns of trials that are lists of values, each with the column that says their names."""
+
+
+_PLAIN_NUMBERS = {int, float}
 
 
 def check_row(table: sa.Table, row: Mapping[Any, Any]) -> None:
@@ -54,16 +59,21 @@ def check_packed(row: Mapping[Any, Any], names: Mapping[int | None, Names]) -> d
     Raises:
         StoreError: they do not fit each other.
     """
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, layout in _PACKED.items():
         text, id = row[name], row[layout]
+        if text is None and id is None:
+            found[name] = {}
+            continue
         if id not in names:
             raise cell_error(trials, row, layout, f"a layout of the search (in {layouts.name})", id)
         values = () if text is None else parsed(text)
         if not isinstance(values, list | tuple) or len(values) != len(names[id]):
             raise cell_error(trials, row, name, f"a JSON list of {len(names[id])} values", text)
         found[name] = dict(zip(names[id], values, strict=True))
-        if name != "decisions" and not (_texts if name == "ran" else _numbers)(found[name]):
+        if name == "decisions" or (set(map(type, values)) <= _PLAIN_NUMBERS and name != "ran"):
+            continue
+        if not (_texts if name == "ran" else _numbers)(found[name]):
             raise cell_error(trials, row, name, "texts" if name == "ran" else "numbers", text)
     return found
 
@@ -81,7 +91,7 @@ def cell_error(
 def parsed(text: object) -> Any:
     """Returns what a JSON text says; None where it is none."""
     try:
-        return json.loads(text) if isinstance(text, str) else None
+        return _decode(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
         return None
 

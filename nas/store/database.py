@@ -22,6 +22,9 @@ from search_spaces.errors import StoreError
 
 _logger = logging.getLogger(__name__)
 
+_ATTEMPTS = 4
+"""How often something is read that changes while it is."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -194,18 +197,24 @@ class Database:
                 raise StoreError(f"store {self.name} was written to while it was read: read it once more")
 
     def read(self, read: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Returns what a function reads through a connection, all of it of one moment."""
-        try:
-            with self.reading() as connection:
-                return read(connection, *args, **kwargs)
-        except StoreError as error:
-            if self._lenient or self._file is None or "Could not decode" not in str(error):
-                raise
-        # from now on bytes come for what is no text: slower, and the row is told by who reads it
-        self._lenient = True
-        self._engine.dispose()
-        with self.reading() as connection:
-            return read(connection, *args, **kwargs)
+        """Returns what a function reads through a connection, all of it of one moment.
+
+        It is read again where a file that is read without locks has changed meanwhile, and where there is a
+        text that is none: then its bytes come, so that who reads them can name the row.
+        """
+        left = _ATTEMPTS
+        while True:
+            before, left = self._stamp(), left - 1
+            try:
+                with self.reading() as connection:
+                    return read(connection, *args, **kwargs)
+            except StoreError as error:
+                no_text = not self._lenient and self._file is not None and "Could not decode" in str(error)
+                if not left or not (no_text or before != self._stamp()):
+                    raise
+                if no_text:
+                    self._lenient = True  # slower, for all that is read from now on
+                    self._engine.dispose()
 
     def _stamp(self) -> tuple[int, int] | None:
         """Returns what changes with a file that is read without locks; None where there are locks."""

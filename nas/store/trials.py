@@ -47,7 +47,8 @@ def read_trials(
     layouts = read_layouts(connection, search_id)
     found: list[Trial] = []
     damaged = False
-    for row in connection.execute(query.limit(limit)).mappings():
+    for values in connection.execute(query.limit(limit)):
+        row = dict(zip(trials.columns.keys(), values, strict=True))  # a dict is twice as fast as a mapping
         try:
             found.append(_trial(row, layouts))
         except StoreError as damage:

@@ -277,3 +277,21 @@ def test_a_store_read_only_that_is_no_store_says_so(tmp_path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError, match="not a database"):
         Store(f"sqlite:///{path}?mode=ro")
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(searched: Path) -> None:
+    reads = []
+
+    def read(connection: sa.Connection, changes: int) -> str:
+        notes = connection.scalar(sa.text("SELECT notes FROM nas_searches"))
+        if len(reads) < changes:
+            with Store(searched) as writer:
+                writer.annotate("one", notes=f"note {len(reads)}")
+        reads.append(notes)
+        return str(notes)
+
+    with Store(f"sqlite:///{searched}?mode=ro") as store:
+        assert store._read(read, 2) == "note 1"
+        assert reads == [None, "note 0", "note 1"]
+        with pytest.raises(StoreError, match="was written to while it was read"):
+            store._read(read, 1000)
