@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces import serial
 from search_spaces.canonical import identity
-from search_spaces.errors import BuildError, FormatError, SpaceError
+from search_spaces.errors import BuildError, FormatError
 from search_spaces.holes import Hole, Value, is_plain
 from search_spaces.nodes import Model, as_model
+from search_spaces.signature import Signature
 
 if TYPE_CHECKING:
     from search_spaces.building.cost import Cost
     from search_spaces.building.network import Network
     from search_spaces.building.plan import Plan
     from search_spaces.building.resolved import ResolvedModel
-    from search_spaces.signature import Signature
 
 
 class Architecture:
@@ -122,6 +122,10 @@ class Architecture:
         """What a dry run finds for a signature: one run serves whatever is asked, once it has counted."""
         from search_spaces.building.outline import outline
 
+        if not isinstance(signature, Signature):
+            raise BuildError(
+                f"signature: expected a Signature, such as problem.signature, got {signature!r:.80}"
+            )
         plan = self._plans.get(signature)
         if plan is None or (counted and plan.cost is None):
             plan = self._plans[signature] = outline(self.model, signature, counted=counted)
@@ -193,7 +197,7 @@ class Architecture:
         architecture = Architecture(serial.decode(data["value"]), decisions)
         try:
             found = architecture.id
-        except (SpaceError, RecursionError) as error:
+        except Exception as error:  # also what a class makes of arguments that a stranger wrote
             raise FormatError(f"not an architecture: {error}") from None
         if data.get("id") != found:
             raise FormatError(

@@ -21,7 +21,6 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -109,9 +108,13 @@ def _canonical_layer(node: Layer) -> Any:
     defaults = _defaults(node.factory)
     own = vars(node.factory).get("canonical")  # of the class itself: one derived from it may do other things
     if isinstance(own, staticmethod):
-        # arguments that the class refuses have no simpler form: such a network is not built either
-        with suppress(ValueError, TypeError, KeyError):
-            return canonical(own({**defaults, **arguments}))
+        try:
+            form = own({**defaults, **arguments})
+        except Exception:
+            # arguments that the class refuses have no simpler form: such a network is not built either
+            pass
+        else:
+            return canonical(form)
     if name.startswith("torch.nn."):
         if node.label == "Identity" or (node.label in _DROPOUTS and arguments.get("p", 0.5) == 0):
             return _NOTHING

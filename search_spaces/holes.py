@@ -7,12 +7,18 @@ Random numbers come in as ``rng``: anything with ``.random() -> float in [0, 1)`
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
+from search_spaces.arguments import plain
+from search_spaces.bounds import MOST, beyond
 from search_spaces.errors import SpaceError
+
+__all__ = ["PLAIN", "Choice", "Hole", "Rng", "Undecided", "Value", "choice", "is_plain", "plain"]
 
 Value = str | int | float | bool | None
 """What a decision is: a plain value that JSON can hold."""
@@ -27,9 +33,48 @@ class Rng(Protocol):
     def random(self) -> float: ...
 
 
+_OPERATIONS = {
+    "+": "add radd pos", "-": "sub rsub neg", "*": "mul rmul", "@": "matmul rmatmul", "/": "truediv rtruediv",
+    "//": "floordiv rfloordiv", "%": "mod rmod", "**": "pow rpow", "<<": "lshift rlshift",
+    ">>": "rshift rrshift", "&": "and rand", "^": "xor rxor", "|": "or ror", "~": "invert", "<": "lt",
+    "<=": "le", ">": "gt", ">=": "ge", "[...]": "getitem", "a condition (if, while, and, or, not)": "bool",
+    "range() or an index": "index",
+    "divmod()": "divmod rdivmod", "abs()": "abs", "int()": "int", "float()": "float",
+    "complex()": "complex", "round()": "round", "floor()": "floor", "ceil()": "ceil", "trunc()": "trunc",
+}  # fmt: skip
+"""What people write, by the names of the methods that Python calls for it."""
+
+
+def _computed(written: str) -> Callable[..., Any]:
+    """Returns a method for what is ``written`` with a value that is not known yet."""
+
+    def method(self: Any, *others: Any) -> Any:
+        raise SpaceError(
+            f"{written} with {self!r:.120}: its value is decided when the space is filled. Write the values "
+            "that are to be chosen from, such as choice(8, 16), or compute in a module of your own that is "
+            "given the value: layer(Mine, width=choice(16, 32))"
+        )
+
+    return method
+
+
+class Undecided:
+    """What stands for a value that is not known yet: whoever computes with it is told so."""
+
+    __slots__ = ()
+
+
+for _written, _names in _OPERATIONS.items():
+    for _name in _names.split():
+        setattr(Undecided, f"__{_name}__", _computed(_written))
+
+
 @dataclass(frozen=True)
-class Hole(ABC):
+class Hole(Undecided, ABC):
     """A decision left open.
+
+    It is no number, though it may stand for one: arithmetic, comparisons and truth values raise a
+    `SpaceError`. (Two holes are equal if they are alike.)
 
     Attributes:
         name: the name; a hole that has one is decided once in an architecture, however often it stands in it.
@@ -119,6 +164,8 @@ class Choice(Hole):
         super().__post_init__()
         if not self.options:
             raise SpaceError("choice(): expected at least one option, got none")
+        if len(self.options) > MOST.options:
+            raise SpaceError(beyond("options", f"choice({self.options[0]!r:.40}, ...)"))
         if len(self.options) != len(self.labels) or not all(map(is_plain, self.labels)):
             raise SpaceError(f"choice(): expected a plain label for each option, got {self.labels!r:.80}")
         if any(label != label for label in self.labels):  # NaN is not even itself
@@ -144,7 +191,7 @@ class Choice(Hole):
 
     @property
     def expected(self) -> str:
-        return "one of " + ", ".join(map(repr, self.labels))
+        return "one of " + ", ".join(map(repr, self.labels[:20])) + ", ..." * (len(self.labels) > 20)
 
     def position(self, value: Any) -> int:
         """Returns the index of the option that ``value`` stands for. Raises ValueError if there is none."""
@@ -202,10 +249,25 @@ def choice(*options: Any, name: str | None = None, **labelled: Any) -> Choice:
         >>> choice(conv=layer(nn.Conv2d, out_channels=16, kernel_size=3), none=None)
 
     Raises:
-        SpaceError: no options, or two that cannot be told apart.
+        SpaceError: no options, too many, or two that cannot be told apart; a lone list, which is one option;
+            or a module, a class or a function, which is no layer. (Where an argument of a layer is to be a
+            class or a function itself, each is given by its label: ``choice(relu=nn.ReLU, gelu=nn.GELU)``.)
     """
+    if len(options) + len(labelled) > MOST.options:
+        raise SpaceError(beyond("options", f"choice({next(iter(options), '...')!r:.40}, ...)"))
+    if len(options) == 1 and not labelled:
+        _check_lone(options[0])
     options = tuple(plain(option) for option in options)
     labelled = {label: plain(option) for label, option in labelled.items()}
+    for place, option in enumerate((*options, *labelled.values())):
+        check_no_module(option, f"choice(): option {place + 1}")
+        if place < len(options) and callable(option):
+            named = getattr(option, "__name__", type(option).__name__)
+            raise SpaceError(
+                f"choice(): option {place + 1} is {_called(option)}, and no layer: "
+                f"expected {written_as_layer(option)}. Where an argument of a layer is to be {named} itself, "
+                f"give it a label: choice({named if str(named).isidentifier() else 'label'}={named})"
+            )
     names = [_label(option) for option in options]
     labels = [
         f"{name}-{i}" if not is_plain(options[i]) and (names.count(name) > 1 or name in labelled) else name
@@ -214,16 +276,68 @@ def choice(*options: Any, name: str | None = None, **labelled: Any) -> Choice:
     return Choice((*options, *labelled.values()), (*labels, *labelled), name=name)
 
 
+def _check_lone(option: Any) -> None:
+    """Refuses a lone option that holds what were to be the options."""
+    if isinstance(option, str | bytes | Mapping) or not isinstance(option, Iterable):
+        return
+    try:
+        members = list(itertools.islice(option, 4))
+    except Exception:  # whatever a stranger's class raises: it is not a list of options
+        return
+    shown = ", ".join(f"{plain(member)!r:.20}" for member in members[:3]) + ", ..." * (len(members) > 3)
+    kind = type(option).__name__
+    raise SpaceError(
+        f"choice(): the only option is a {kind}: expected the options one by one, choice({shown}), or "
+        f"choice(*options) for those in a {kind}; a choice of one is no choice: write the {kind} itself"
+    )
+
+
+def check_no_module(value: object, where: str) -> None:
+    """Refuses a module that was made already: all networks of a space would share its weights.
+
+    Args:
+        value: what may be one.
+        where: where it stands, in words.
+
+    Raises:
+        SpaceError: it is one.
+    """
+    if is_module(value):
+        raise SpaceError(
+            f"{where} is a module that was made already, which all networks would share: expected "
+            f"{written_as_layer(type(value))}, got {value!r:.80}"
+        )
+
+
+def is_module(value: object) -> bool:
+    """Whether ``value`` is a torch module (without importing torch to find out)."""
+    return _makes_modules(value.__class__)
+
+
+@lru_cache(maxsize=4096)
+def _makes_modules(kind: type) -> bool:
+    return any(
+        base.__name__ == "Module" and base.__module__ == "torch.nn.modules.module" for base in kind.__mro__
+    )
+
+
+def written_as_layer(factory: object) -> str:
+    """Returns the code of the layer that is to be written in place of a class or a function."""
+    if not isinstance(factory, type):
+        return "layer(Mine), with Mine a class of modules whose forward calls the function"
+    torchs = factory.__module__.startswith("torch.nn.modules.")
+    return f"layer({'nn.' if torchs else ''}{factory.__name__}, ...)"
+
+
+def _called(thing: object) -> str:
+    """What a class or function is, in words."""
+    kind = "the class" if isinstance(thing, type) else "the function"
+    return f"{kind} {getattr(thing, '__name__', type(thing).__name__)}"
+
+
 def is_plain(value: object) -> bool:
     """Whether ``value`` is a plain value: text, number, truth value or None."""
     return value is None or isinstance(value, str | int | float)
-
-
-def plain(value: Any) -> Any:
-    """Returns a scalar of numpy as Python's own; anything else as it is."""
-    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
-        return value.item()
-    return value
 
 
 def _label(option: Any) -> Value:

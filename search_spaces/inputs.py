@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from search_spaces.arguments import plain
 from search_spaces.errors import SpaceError
 
 if TYPE_CHECKING:
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 def check_positive(owner: object) -> None:
     """Refuses whole numbers below 1 in the fields that hold one."""
     for f in fields(owner):  # type: ignore[arg-type]
-        value = getattr(owner, f.name)
+        value = plain(getattr(owner, f.name))
         if f.type != "int":
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise SpaceError(
-                f"{type(owner).__name__}({f.name}=...): expected a whole number >= 1, got {value!r}"
+                f"{type(owner).__name__}({f.name}=...): expected a whole number >= 1, got {value!r:.80}"
             )
+        object.__setattr__(owner, f.name, value)
 
 
 @dataclass(frozen=True)

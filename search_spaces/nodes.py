@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
+from search_spaces.bounds import MOST, beyond, variable
 from search_spaces.errors import SpaceError
-from search_spaces.holes import Choice, Hole, Value, is_plain, plain
+from search_spaces.holes import (
+    Choice,
+    Hole,
+    Undecided,
+    Value,
+    check_no_module,
+    is_module,
+    plain,
+    written_as_layer,
+)
 from search_spaces.ranges import Integer
 from search_spaces.registry import reference, register
 from search_spaces.signature import Signature
-
-MOST_TIMES = 10_000
-"""The largest number of times of a `repeat`: its holes are listed, so a slip must not fill the memory."""
-
 
 ROOT = "value"
 """The path of a hole that is the whole space."""
@@ -30,7 +38,7 @@ class Wrapper:
 
 
 @dataclass(frozen=True)
-class Size:
+class Size(Undecided):
     """The size of a layer's input along an axis, known only when the network is built. Made by `size`."""
 
     axis: int
@@ -44,10 +52,18 @@ class Layer:
     Attributes:
         factory: the class of the module.
         arguments: the arguments by name: plain values, more layers, or holes.
+
+    Raises:
+        SpaceError: an argument whose name is no parameter of the factory, or no name at all.
     """
 
     factory: Callable[..., Any]
     arguments: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # however a layer comes about, from code or from a text: the names of its arguments reach source code
+        if not _names(self.factory) >= self.arguments.keys():
+            _check_names(self.factory, self.arguments)
 
     @property
     def label(self) -> str:
@@ -97,6 +113,8 @@ class Repeat:
     @property
     def most(self) -> int:
         """The largest number of times."""
+        if isinstance(self.times, Integer):
+            return self.times.high
         return self.times if isinstance(self.times, int) else max(self.times.values)  # type: ignore
 
 
@@ -134,8 +152,9 @@ def layer(factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Layer:
         SpaceError: not a module class, or arguments that its constructor does not take.
     """
     if not is_module_class(factory):
-        raise SpaceError(f"layer({factory!r}): expected a class of torch modules")
+        raise SpaceError(f"layer({factory!r:.200}): expected a class of torch modules{_instead(factory)}")
     parameters = constructor(factory)
+    _check_names(factory, kwargs)
     try:
         bound = parameters.bind_partial(*args, **kwargs)
     except TypeError as error:
@@ -149,8 +168,76 @@ def layer(factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Layer:
             raise SpaceError(f"layer({factory.__name__}): pass its arguments by name")
         else:
             arguments[name] = value
+    for name, value in arguments.items():
+        check_no_module(value, f"layer({factory.__name__}, {name}=...)")
     register(factory)
     return Layer(factory, {name: plain(value) for name, value in arguments.items()})
+
+
+def _instead(factory: object) -> str:
+    """What to write in place of a thing that is no class of modules."""
+    if is_module(factory):
+        return f", not a module: {written_as_layer(type(factory))}"
+    if callable(factory) and not isinstance(factory, type):
+        return ": write a class of modules whose forward calls the function"
+    return ", such as layer(nn.Linear, out_features=10)"
+
+
+@lru_cache(maxsize=4096)
+def _names(factory: Callable[..., Any]) -> frozenset[str]:
+    """The names that arguments of a factory can have, those that are taken in by ``**kwargs`` left out."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return frozenset(p.name for p in constructor(factory).parameters.values() if p.kind in named)
+
+
+def _check_names(factory: Callable[..., Any], names: Iterable[str]) -> None:
+    """Refuses names of arguments that a factory has no parameter for, or that are none in Python.
+
+    Raises:
+        SpaceError: a name is so.
+    """
+    known, where = _names(factory), f"layer({factory.__name__})"
+    takes_more = any(
+        p.kind is inspect.Parameter.VAR_KEYWORD for p in constructor(factory).parameters.values()
+    )
+    for name in names:
+        if name in known:
+            continue
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name == "self":
+            raise SpaceError(f"{where}: {name!r:.80} is no name of an argument")
+        if not takes_more:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            there = ", ".join(sorted(known)) or "none"
+            raise SpaceError(f"{where} has no argument {name!r:.80}{hint} (there are: {there:.400})")
+
+
+def check_part(node: Any, where: str) -> None:
+    """Refuses what stands in the place of a layer and is none: a module, a class, a function, a value.
+
+    Args:
+        node: the part, with its holes.
+        where: where it stands, in words.
+
+    Raises:
+        SpaceError: it, or what it may become, is none.
+    """
+    node = unwrapped(node)
+    check_no_module(node, where)
+    if isinstance(node, Layer | Sequential) or node is None:
+        return  # a sequential has looked at its own parts
+    if isinstance(node, Choice):
+        for label, option in zip(node.labels, node.options, strict=True):
+            check_part(option, f"{where}: option {label!r:.40}")
+    elif isinstance(node, Repeat):
+        check_part(node.block, f"{where}: the block of the repeat")
+    elif isinstance(node, list | tuple):
+        for i, part in enumerate(node):
+            check_part(part, f"{where}: member {i}")
+    elif callable(node):
+        raise SpaceError(f"{where}: expected {written_as_layer(node)}, got {node!r:.80} itself")
+    else:
+        raise SpaceError(f"{where}: expected layers or a hole among them, got {node!r:.80}")
 
 
 def sequential(*parts: Any) -> Sequential:
@@ -159,9 +246,10 @@ def sequential(*parts: Any) -> Sequential:
     Raises:
         SpaceError: a part that cannot be one (a number, a dict, ...).
     """
+    if len(parts) > MOST.parts:
+        raise SpaceError(beyond("parts", f"sequential() of {len(parts):,}"))
     for i, part in enumerate(parts):
-        if isinstance(part, dict) or (is_plain(part) and part is not None):
-            raise SpaceError(f"sequential(): part {i}: expected layers or a hole, got {part!r}")
+        check_part(part, f"sequential(): part {i}")
     return Sequential(parts)
 
 
@@ -170,11 +258,14 @@ def repeat(block: Any, times: int | tuple[int, int] | Integer | Choice) -> Repea
 
     Args:
         block: anything with holes. Name a hole to share one decision among all the copies.
-        times: a number, a pair ``(low, high)``, or a hole of whole numbers from 0 to `MOST_TIMES`.
+        times: a number, a pair ``(low, high)``, or a hole of whole numbers from 0 to the bound
+            (`search_spaces.bounds`).
 
     Raises:
-        SpaceError: ``times`` is none of these.
+        SpaceError: ``times`` is none of these, or the block is a module that was made already.
     """
+    check_no_module(block, "repeat(): the block")
+    times = plain(times)
     if isinstance(times, tuple) and len(times) == 2:
         times = Integer(*times)
     numbers: tuple[Any, ...] = (times,)
@@ -182,15 +273,19 @@ def repeat(block: Any, times: int | tuple[int, int] | Integer | Choice) -> Repea
         numbers = (times.low, times.high)
     elif isinstance(times, Hole):
         numbers = times.values or (None,)
-    if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= MOST_TIMES for n in numbers):
-        raise SpaceError(f"repeat(times={times!r:.80}): expected whole numbers >= 0 and <= {MOST_TIMES}")
+    if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= MOST.times for n in numbers):
+        raise SpaceError(
+            f"repeat(times={times!r:.80}): expected whole numbers >= 0 and <= {MOST.times} (the bound; "
+            f"{variable('times')} moves it)"
+        )
     return Repeat(block, times)
 
 
 def size(axis: int) -> Size:
     """Returns what stands for the size of a layer's input along ``axis`` (0: the batch) in its arguments."""
-    if not isinstance(axis, int):
-        raise SpaceError(f"size({axis!r}): expected an axis number")
+    axis = plain(axis)
+    if not isinstance(axis, int) or isinstance(axis, bool):
+        raise SpaceError(f"size({axis!r:.80}): expected an axis number, such as size(1)")
     return Size(axis)
 
 

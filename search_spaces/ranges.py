@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.errors import SpaceError
-from search_spaces.holes import Hole, Rng, Value
+from search_spaces.holes import Hole, Rng, Value, plain
+
+MOST_EXACT = 2**53
+"""The largest whole number that a float holds, and all below it."""
 
 MUTATION_SPREAD = 0.2
 """Standard deviation of a mutation of a number, as a share of its (possibly logarithmic) range."""
@@ -27,9 +30,13 @@ class Integer(Hole):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        where = f"integer({self.low!r}, {self.high!r}, step={self.step!r})"
-        if not all(_is_integer(v) for v in (self.low, self.high, self.step)):
+        numbers_given = (self.low, self.high, self.step)
+        where = f"integer({self.low!r:.40}, {self.high!r:.40}, step={self.step!r:.40})"
+        if not all(_is_integer(v) for v in numbers_given):
             raise SpaceError(f"{where}: expected whole numbers")
+        if not all(-MOST_EXACT <= v <= MOST_EXACT for v in numbers_given):
+            raise SpaceError(f"{where}: expected numbers from -2**53 to 2**53, which floats tell apart")
+        _check_log(where, self.log)
         if self.step < 1 or self.low > self.high:
             raise SpaceError(f"{where}: expected low <= high and step >= 1")
         if self.log and self.low < 1:
@@ -104,15 +111,18 @@ class Real(Hole):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        where = f"real({self.low!r}, {self.high!r})"
-        if not all(_is_real(v) and math.isfinite(v) for v in (self.low, self.high)):
+        where = f"real({self.low!r:.40}, {self.high!r:.40})"
+        if not all(_is_real(v) and _is_finite(v) for v in (self.low, self.high)):
             raise SpaceError(f"{where}: expected finite numbers")
+        _check_log(where, self.log)
         if not math.isfinite(float(self.high) - float(self.low)):
             raise SpaceError(f"{where}: the range is too wide to be measured")
-        if not self.low < self.high:
+        if not float(self.low) < float(self.high):
             raise SpaceError(f"{where}: expected low < high")
         if self.log and self.low <= 0:
             raise SpaceError(f"{where}: a logarithmic range starts above 0")
+        if self.log and not math.isfinite(float(self.high) / float(self.low)):
+            raise SpaceError(f"{where}: the range is too wide to be measured on a logarithmic scale")
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
         object.__setattr__(self, "log", bool(self.log))
@@ -188,6 +198,18 @@ def _is_integer(value: object) -> bool:
 
 def _is_real(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except (OverflowError, ValueError):  # whole numbers beyond those of floats
+        return False
+
+
+def _check_log(where: str, log: Any) -> None:
+    if not isinstance(plain(log), bool):
+        raise SpaceError(f"{where}: log: expected True or False, got {log!r:.40}")
 
 
 def _clip(unit: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from search_spaces import plugins
+from search_spaces.bounds import MOST, beyond
 from search_spaces.errors import FormatError, SpaceError
 from search_spaces.holes import Choice, is_plain, plain
 from search_spaces.nodes import (
@@ -19,6 +20,7 @@ from search_spaces.nodes import (
     join,
     rebuilt,
     repeat,
+    size,
     unwrapped,
 )
 from search_spaces.ranges import Integer, Real
@@ -40,6 +42,8 @@ def loads(text: str, form: str, modules: Iterable[Callable[..., Any]] | None) ->
         FormatError: not JSON, or of another format.
     """
     register_all(modules)
+    if isinstance(text, str | bytes) and len(text) > MOST.characters:
+        raise FormatError(beyond("characters", f"JSON of {len(text):,} characters"))
     try:
         data = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
@@ -103,7 +107,7 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "$layer": lambda d: Layer(resolve(d["$layer"]), {k: _decode(v) for k, v in d["arguments"].items()}),
     "$sequential": lambda d: Sequential(tuple(_decode(part) for part in d["$sequential"])),
     "$repeat": lambda d: repeat(_decode(d["$repeat"]), _decode(d["times"])),
-    "$size": lambda d: Size(int(d["$size"])),
+    "$size": lambda d: size(d["$size"]),
     "$choice": lambda d: Choice(
         tuple(_decode(option) for _, option in d["$choice"]),
         tuple(label for label, _ in d["$choice"]),
@@ -122,9 +126,45 @@ def decode(data: Any) -> Any:
         FormatError: it is not that.
     """
     try:
+        check_depth(data)
         return _decode(data)
     except RecursionError:
         raise FormatError("JSON is nested too deeply") from None
+
+
+def check_depth(data: Any) -> None:
+    """Refuses plain data of too many levels or members, which is more than any space or architecture has.
+
+    Raises:
+        FormatError: it passes one of the bounds.
+    """
+    # JSON has about three levels for one of a space: an option is in a pair, in a list, in a dict
+    members, level, depth = 0, [data], 0
+    while level:
+        members += len(level)
+        if depth > 4 * MOST.depth:
+            raise FormatError(beyond("depth", "JSON is nested too deeply"))
+        if members > 4 * MOST.parts:
+            raise FormatError(beyond("parts", "JSON holds too much"))
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                below += one.values()
+            elif isinstance(one, list):
+                below += one
+            if len(below) > 4 * MOST.parts:
+                break
+        level, depth = below, depth + 1
+
+
+_MORE_KEYS: dict[str, frozenset[str]] = {
+    "$layer": frozenset({"arguments"}),
+    "$repeat": frozenset({"times"}),
+    "$choice": frozenset({"name"}),
+    "$integer": frozenset({"log", "name"}),
+    "$real": frozenset({"log", "name"}),
+}
+"""The keys beside its tag that a part has."""
 
 
 def _decode(data: Any) -> Any:
@@ -136,11 +176,18 @@ def _decode(data: Any) -> Any:
     if tag is None:
         return {key: _decode(value) for key, value in data.items()}
     if tag not in _DECODERS:
-        raise FormatError(f"unknown part {tag!r} in JSON")
+        raise FormatError(f"unknown part {tag!r:.80} in JSON")
+    more = data.keys() - _MORE_KEYS.get(tag, frozenset()) - {tag}
+    if more:
+        raise FormatError(f"broken {tag!r} in JSON: unknown key {min(more)!r:.80}")
     try:
         return _DECODERS[tag](data)
-    except (KeyError, TypeError, ValueError, AttributeError, SpaceError) as error:
-        raise FormatError(f"broken {tag!r} in JSON: {error!r}") from None
+    except (FormatError, RecursionError):
+        raise
+    except SpaceError as error:
+        raise FormatError(f"broken {tag!r} in JSON: {error}") from None
+    except Exception as error:  # whatever a stranger's text makes of it
+        raise FormatError(f"broken {tag!r} in JSON: {error!r:.300}") from None
 
 
 def resolve(name: str) -> Callable[..., Any]:
@@ -171,5 +218,16 @@ def resolve(name: str) -> Callable[..., Any]:
 
 
 def register_all(modules: Iterable[Callable[..., Any]] | None) -> None:
-    """Registers the classes of an optional ``modules=`` argument."""
-    register(*(modules or ()))
+    """Registers the classes of an optional ``modules=`` argument.
+
+    Raises:
+        SpaceError: it holds something else.
+    """
+    if modules is None:
+        return
+    if not isinstance(modules, Iterable):
+        raise SpaceError(f"modules: expected a list of classes of torch modules, got {modules!r:.80}")
+    for one in (found := list(modules)):
+        if not is_module_class(one):
+            raise SpaceError(f"modules: expected classes of torch modules, got {one!r:.80} among them")
+    register(*found)

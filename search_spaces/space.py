@@ -8,12 +8,14 @@ from typing import Any
 
 from search_spaces import serial
 from search_spaces.architecture import Architecture
+from search_spaces.bounds import MOST, beyond
 from search_spaces.errors import MISSING, DecisionError, SpaceError
-from search_spaces.holes import PLAIN, Choice, Hole, Rng, Value
+from search_spaces.holes import PLAIN, Choice, Hole, Rng, Value, check_no_module, plain
 from search_spaces.nodes import (
     Repeat,
     Sequential,
     Wrapper,
+    check_part,
     children,
     flat,
     join,
@@ -42,15 +44,19 @@ class Space(Wrapper):
         >>> space.sample(random.Random(0)).value["op"]
 
     Raises:
-        SpaceError: two different holes share a name or a path.
+        SpaceError: two different holes share a name or a path; it holds a module that was made already, or a
+            class or function where a layer belongs; or it is larger than the bounds (`search_spaces.bounds`).
     """
 
     label = "Space"
 
     def __init__(self, value: Any) -> None:
-        self.value: Any = value.value if isinstance(value, Space) else value
+        self.value: Any = value.value if isinstance(value, Space) else plain(value)
         self._holes: dict[str, Hole] = {}
-        for path, hole, shared in _walk(self.value, "", False):
+        model = self.value.get("model") if isinstance(self.value, dict) else None
+        if isinstance(model, Choice | Repeat | list | tuple) or callable(model):
+            check_part(model, "model")
+        for path, hole, shared in _Walk().holes(self.value, "", False):
             if path in self._holes and not (shared and self._holes[path] == hole):
                 raise SpaceError(f"two different holes are known as {path!r}")
             self._holes[path] = hole
@@ -82,7 +88,12 @@ class Space(Wrapper):
 
         Args:
             rng: the generator of random numbers, such as `random.Random`.
+
+        Raises:
+            SpaceError: it is no such generator.
         """
+        if not callable(getattr(rng, "random", None)):
+            raise SpaceError(f"sample(): expected a generator such as random.Random(0), got {rng!r:.80}")
         return self.fill(lambda path, hole: hole.sample(rng))
 
     def architecture(self, decisions: Mapping[str, Value]) -> Architecture:
@@ -123,7 +134,11 @@ class Space(Wrapper):
         return architecture
 
     def size(self) -> int | float:
-        """Counts the ways to fill the space: exactly, or ``math.inf`` with a `real` in it."""
+        """Counts the ways to fill the space: exactly, or ``math.inf`` with a `real` in it.
+
+        Where so many named holes depend on each other that counting passes its bound
+        (`search_spaces.bounds`), it is ``math.inf``, too: they cannot be told from infinitely many.
+        """
         if any(isinstance(hole, Real) for hole in self._holes.values()):
             return math.inf
         return count(self.value)
@@ -134,9 +149,11 @@ class Space(Wrapper):
         Raises:
             SpaceError: the space is infinite.
         """
-        if math.isinf(self.size()):
-            path = next(path for path, hole in self._holes.items() if isinstance(hole, Real))
-            raise SpaceError(f"cannot enumerate an infinite space: {path!r} is a real number")
+        if self.size() == math.inf:
+            for path, hole in self._holes.items():
+                if isinstance(hole, Real):
+                    raise SpaceError(f"cannot enumerate an infinite space: {path!r} is a real number")
+            raise SpaceError(beyond("states", "cannot enumerate a space whose size cannot be counted"))
         return self._enumerate()
 
     def _enumerate(self) -> Iterator[Architecture]:
@@ -184,9 +201,9 @@ class Space(Wrapper):
 
     def _size_text(self) -> str:
         size = self.size()
-        if math.isinf(size):
+        if isinstance(size, float):
             return "infinitely many"
-        return str(size) if size < 10**9 else f"about 1e{len(str(size)) - 1}"
+        return str(size) if size < 10**9 else f"about 1e{math.floor(math.log10(size))}"
 
 
 class _Filling:
@@ -229,11 +246,31 @@ class _Filling:
         return rebuilt(node, path, self.fill)
 
 
-def _walk(node: Any, path: str, shared: bool) -> Iterator[tuple[str, Hole, bool]]:
-    """Yields every hole below ``node``: its path, itself, and whether it may stand in several places."""
-    node = unwrapped(node)
-    if isinstance(node, Hole):
-        path, shared = place_of(node, path), shared or node.name is not None
-        yield path, node, shared
-    for step, child in children(node):
-        yield from _walk(child, join(path, step), shared)
+class _Walk:
+    """One walk through a space: how many nodes it met so far."""
+
+    def __init__(self) -> None:
+        self.met = 0
+
+    def holes(self, node: Any, path: str, shared: bool, depth: int = 0) -> Iterator[tuple[str, Hole, bool]]:
+        """Yields every hole below ``node``: its path, itself, and whether it may stand in several places.
+
+        Raises:
+            SpaceError: the space is larger than the bounds, or holds a module that was made already.
+        """
+        node = unwrapped(node)
+        self.met += 1
+        if self.met > MOST.parts:
+            raise SpaceError(beyond("parts", f"the space, at {path!r:.80}"))
+        if depth > MOST.depth:
+            raise SpaceError(beyond("depth", f"the space has too many levels, at {path!r:.80}"))
+        if isinstance(node, Hole):
+            path, shared = place_of(node, path), shared or node.name is not None
+            yield path, node, shared
+        elif type(node) not in PLAIN:
+            check_no_module(node, path or "the space")
+        for step, child in children(node):
+            if type(child) in PLAIN:
+                self.met += 1
+            else:
+                yield from self.holes(child, join(path, step), shared, depth + 1)

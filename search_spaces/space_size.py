@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from search_spaces.bounds import MOST
 from search_spaces.holes import Choice, Hole, Value
 from search_spaces.nodes import Repeat, children, unwrapped
 
 
-def count(root: Any) -> int:
-    """Returns the number of ways to fill ``root``, which has no `real` in it."""
-    return sum(_Counting(root).count(root, frozenset()).values())
+def count(root: Any) -> int | float:
+    """Returns the number of ways to fill ``root``, which has no `real` in it; ``math.inf`` beyond the bound.
+
+    Names that stand in several places, and say how often others are repeated, multiply the cases to be told
+    apart; `search_spaces.bounds` has the bound on these.
+    """
+    try:
+        return sum(_Counting(root).count(root, frozenset()).values())
+    except _TooManyCases:
+        return math.inf
+
+
+class _TooManyCases(Exception):  # noqa: N818 - no error: counting goes no further
+    """More cases than the bound."""
 
 
 _Known = frozenset[tuple[str, Value]]
@@ -36,6 +49,7 @@ class _Counting:
         self.shared = {name for name, n in places.items() if n > 1}
         self.lengths = lengths
         self.memory: dict[tuple[int, _Known], _Ways] = {}
+        self.left = MOST.states
 
     def count(self, node: Any, known: _Known) -> _Ways:
         key = (id(node), known)
@@ -90,6 +104,9 @@ class _Counting:
 
     def _then(self, ways: _Ways, part: Any) -> _Ways:
         """The ways to fill what ``ways`` are of and ``part`` after it."""
+        self.left -= len(ways)
+        if self.left < 0:
+            raise _TooManyCases
         return _merged(
             {after: n * m for after, m in self.count(part, before).items()} for before, n in ways.items()
         )

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from controllers.predictor.activity import Activity
 from search_spaces import Architecture, Space
 from search_spaces.holes import Choice, Hole, Value
-from search_spaces.nodes import MOST_TIMES
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MOST_PLACES = MOST_TIMES + 1  # integers with more values are treated as real numbers
+MOST_PLACES = 10_001  # integers with more values are treated as real numbers
 NO_PLACES = np.empty(0)
 SPREADS = np.array([0.2, 0.05, 0.0125])  # of a mutation of a number: from the whole range to fine tuning
 

@@ -7,6 +7,7 @@ weights without numbers be initialised.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +16,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from torch.overrides import TorchFunctionMode
 
+from search_spaces.bounds import MOST, beyond
 from search_spaces.building.meta_kernels import stand_in
+from search_spaces.errors import BuildError
 
 
 @contextmanager
@@ -26,11 +33,38 @@ def dry_run(device: str = "meta") -> Iterator[None]:
 
     Args:
         device: the device; ``cpu`` for modules that cannot do without numbers.
+
+    Raises:
+        BuildError: more modules and parameters are made within than the bound (`search_spaces.bounds`).
     """
-    with torch.random.fork_rng(devices=[]), torch.device(device), warnings.catch_warnings():
+    with _counted(), torch.random.fork_rng(devices=[]), torch.device(device), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what modules say of outlines is not for people
         with _Shortcuts():
             yield
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Counts the modules and parameters that this thread makes, up to the bound."""
+    thread, made = threading.get_ident(), 0
+
+    def count(*_: Any) -> None:
+        nonlocal made
+        if threading.get_ident() != thread:
+            return
+        made += 1
+        if made > MOST.modules:
+            raise BuildError(beyond("modules", "the network is too large"))
+
+    hooks = [
+        register_module_module_registration_hook(count),
+        register_module_parameter_registration_hook(count),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class _SameShape(torch.autograd.Function):

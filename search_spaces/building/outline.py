@@ -5,6 +5,7 @@ Every layer of the outline is made when its first input arrives, so that its siz
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from search_spaces.blocks.graph import Graph
+from search_spaces.bounds import MOST, beyond
 from search_spaces.building.cost import Cost
 from search_spaces.building.counters import Counters
 from search_spaces.building.dry_run import dry_run
@@ -43,7 +45,10 @@ def outline(model: Model, signature: Signature, *, counted: bool = False) -> Pla
     """
     body = expanded(model, signature)
     if len(signature.inputs) != 1 and not is_graph(body):
-        raise BuildError(f"this model takes one input, the signature has {', '.join(signature.inputs)}")
+        raise BuildError(
+            f"this model takes one input, the signature has {', '.join(signature.inputs)}: expected "
+            f"{graph_of(body, signature)}, or a space of the catalog that joins them (multimodal)"
+        )
     try:
         return _outline(model, body, signature, counted, "meta")
     except BuildError as error:
@@ -52,6 +57,15 @@ def outline(model: Model, signature: Signature, *, counted: bool = False) -> Pla
         if not isinstance(cause, NotImplementedError) and "meta" not in str(cause).lower():
             raise
         return _outline(model, body, signature, counted, "cpu")
+
+
+def graph_of(body: Layer | Sequential, signature: Signature) -> str:
+    """Returns the code of a graph in which ``body`` receives all inputs of a signature."""
+    part = f"layer({body.label})" if isinstance(body, Layer) else "layer(Mine)"
+    sources = ", ".join(map(repr, signature.inputs))
+    outputs = ", ".join(f"{task!r}: ['joined']" for task in signature.tasks)
+    calls = f"{{'joined': ['all', {sources}]}}"
+    return f"layer(Graph, parts={{'all': {part}}}, calls={calls}, outputs={{{outputs}}})"
 
 
 def expanded(model: Model, signature: Signature | None = None) -> Layer | Sequential:
@@ -156,6 +170,9 @@ class _Deferred(nn.Module):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Deferred:
         # modules that clone a layer they are given (transformers) get another to be made at its place
+        self.plan.copies += 1
+        if self.plan.copies > MOST.modules:
+            raise BuildError(beyond("modules", f"{self.path}: {self.node.label} is copied too often"))
         return _Deferred(self.node, self.path, self.plan, self.texts, self.around)
 
     def __getattr__(self, name: str) -> Any:
@@ -181,14 +198,29 @@ class _Deferred(nn.Module):
         except NasError:
             raise
         except Exception as error:
+            shape = shape_of(first)
             raise BuildError(
-                f"{self.path}: {self.node.label} cannot take an input of shape {shape_of(first)}: {error}"
+                f"{self.path}: {self.node.label} cannot take an input of shape {shape}: {error}{self._hint()}"
             ) from error
         resolved = self.plan.layers[self.path]
         out = answer[0] if isinstance(answer, tuple) else answer
         resolved.output_shape = tuple(out.shape[1:]) if isinstance(out, Tensor) else ()
         resolved.num_params = sum(parameter.numel() for parameter in self.module.parameters())
         return answer
+
+    def _hint(self) -> str:
+        """What to do where a layer wants more inputs than come to it; nothing where it does not."""
+        try:
+            parameters = inspect.signature(self.node.factory.forward).parameters.values()  # type: ignore[attr-defined]
+        except (TypeError, ValueError):
+            return ""
+        wanted = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        if len(wanted) <= 2:  # self and one input
+            return ""
+        return (
+            f" (its forward takes {', '.join(wanted[1:])}, and a layer in a row gets one input: "
+            "search_spaces.blocks.Graph says which inputs and answers go where)"
+        )
 
     def realised(self) -> nn.Module:
         """The module, made without an input: it has no size of its own."""

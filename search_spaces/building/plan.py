@@ -30,6 +30,7 @@ class Plan:
         shapes: the shapes of the inputs and calls of a graph.
         head_params: the number of parameters of each task's head.
         cost: what the network costs; None where nobody asked.
+        copies: how many copies were made of layers to be made later.
     """
 
     body: Layer | Sequential
@@ -38,3 +39,4 @@ class Plan:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     head_params: dict[str, int] = field(default_factory=dict)
     cost: Cost | None = None
+    copies: int = 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from search_spaces import choice, integer, layer, real
 from search_spaces.errors import SpaceError
@@ -113,10 +114,8 @@ def test_truth_values_and_numbers_are_different_things() -> None:
 
 
 def test_options_that_are_no_plain_values_get_labels() -> None:
-    from torch import nn
-
     conv = layer(nn.Conv2d, out_channels=8, kernel_size=3)
-    assert choice(conv, nn.ReLU, None).values == ("Conv2d", "ReLU", None)
+    assert choice(conv, layer(nn.ReLU), None).values == ("Conv2d", "ReLU", None)
     assert choice(conv, conv, big=conv).values == ("Conv2d-0", "Conv2d-1", "big")
     assert choice({"a": 1}, {"a": 2}, [1]).values == ("dict-0", "dict-1", "list")
 

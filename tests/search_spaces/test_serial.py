@@ -25,7 +25,7 @@ def test_a_space_with_everything_comes_back() -> None:
             "model": sequential(layer(nn.Conv2d, out_channels=choice(8, 16), kernel_size=(3, 3)), None),
             "rate": real(1e-4, 1e-1, log=True, name="rate"),
             "widths": [integer(1, 9, step=2), (1, 2.5, None, True)],
-            "class": choice(nn.ReLU, soft=nn.GELU),
+            "class": choice(hard=nn.ReLU, soft=nn.GELU),
         }
     )
     again = Space.from_json(space.to_json())

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces import (
+    Architecture,
     Classification,
     Image,
     Regression,
@@ -27,6 +28,7 @@ from search_spaces import (
 )
 from search_spaces.blocks import Parallel
 from search_spaces.errors import BuildError, SpaceError
+from search_spaces.nodes import Sequential
 
 IMAGE = Signature({"image": Image(3, 8, 8)}, {"class": Classification(4)})
 SERIES = Signature({"series": Sequence(6, 5)}, {"class": Classification(4)})
@@ -148,7 +150,6 @@ def test_answers_have_the_shapes_of_their_tasks() -> None:
         (VECTOR, [layer(Own, width=size(4))], r"model\.0\.width: cannot read the size of axis 4.*\(5,\)"),
         (SERIES, [layer(Own, width=5, inside=layer(nn.Conv2d, out_channels=1, kernel_size=9))],
          r"model\.0\.inside: Conv2d"),
-        (IMAGE, [[3]], "expected a layer, got 3"),
         (Signature({"text": Tokens(3, 5)}, {"tag": Tagging(2)}),
          [layer(nn.Embedding, embedding_dim=3), layer(nn.Flatten)], "head of a tagging task"),
         (Signature({"a": Vector(2), "b": Vector(3)}, {"c": Classification(2)}), [layer(nn.ReLU)],
@@ -163,6 +164,12 @@ def test_what_cannot_be_built_says_where_and_what_came(
         architecture.build(signature)
     with pytest.raises(BuildError, match=says):
         architecture.cost(signature)
+
+
+def test_what_is_no_layer_within_a_sequential_says_so() -> None:
+    architecture = Architecture({"model": Sequential((layer(nn.ReLU), 3))}, {})
+    with pytest.raises(BuildError, match=r"model\.1: expected a layer, got 3"):
+        architecture.build(IMAGE)
 
 
 def test_a_space_without_a_network_says_so() -> None:
