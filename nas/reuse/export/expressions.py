@@ -1,7 +1,12 @@
-"""Python expressions: layers and plain values as the code that makes them, laid out over lines."""
+"""Python expressions: layers and plain values as the code that makes them, laid out over lines.
+
+Whatever comes from data and reaches a file of Python passes one of the functions here: values and names of
+arguments `Writer`, texts `quoted`, what is said of the network `docstring` and `comment`.
+"""
 
 from __future__ import annotations
 
+import keyword
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -118,14 +123,42 @@ class Writer:
         if type(value).__module__ == "torch" and type(value).__name__ == "dtype":
             return str(value), None, ""
         if callable(value):
-            return self._name_of(value), None, ""
+            return identifier(self._name_of(value)), None, ""
         raise ExportError(f"there is no Python code for {value!r:.80} in the network")
 
     def _call(
         self, factory: Any, positional: Iterable[Any], named: Mapping[str, Any]
     ) -> tuple[str, list[tuple[str, Any]], str]:
-        parts = [*_bare(positional), *((f"{key}=", member) for key, member in named.items())]
-        return f"{self._name_of(factory)}(", parts, ")"
+        named_parts = [(f"{identifier(key, dots=False)}=", member) for key, member in named.items()]
+        return f"{identifier(self._name_of(factory))}(", [*_bare(positional), *named_parts], ")"
+
+
+def identifier(name: object, *, dots: bool = True) -> str:
+    """Returns a name as code, if it is one.
+
+    Args:
+        name: the name of a class, a function or an argument.
+        dots: whether it may be of an attribute, such as ``nn.Linear``.
+
+    Raises:
+        ExportError: it is no name in Python.
+    """
+    parts = (str(name).split(".") if dots else [name]) if isinstance(name, str) else [""]
+    if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts):
+        raise ExportError(f"{name!r:.80} is no name in Python: there is no code that would hold only it")
+    return ".".join(parts)
+
+
+def docstring(text: str) -> str:
+    """Returns a text as a docstring, whatever it holds."""
+    shown = "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+    shown = shown.replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{shown}\n"""'
+
+
+def comment(text: str) -> str:
+    """Returns a text as a comment of one line, whatever it holds."""
+    return "# " + "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def quoted(text: str) -> str:

@@ -6,7 +6,7 @@ import textwrap
 from typing import Any
 
 from nas.reuse.export.exportable import Exportable
-from nas.reuse.export.expressions import Call, Code, Writer, classes_in, quoted
+from nas.reuse.export.expressions import Call, Code, Writer, classes_in, comment, docstring, quoted
 from nas.reuse.export.modules import Import, libraries
 from nas.reuse.export.source_text import SourceText
 from search_spaces.building.network import Chain, Network
@@ -21,7 +21,7 @@ _IMPORTS = {
 }
 
 _END = '''
-def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> Network:
+def load(weights: str | Path = Path(__file__).with_name({weights})) -> Network:
     """The network with its trained weights, in evaluation mode."""
     network = build()
     network.load_state_dict(read_tensors(weights))
@@ -87,7 +87,7 @@ def python_source(found: Exportable, weights: str) -> tuple[str, list[str]]:
                 *text.imports(),
             ]
         ),
-        *(f"# {'-' * 100}\n# {title}\n\n\n{source}" for title, source in text.sections()),
+        *(f"# {'-' * 100}\n{comment(title)}\n\n\n{source}" for title, source in text.sections()),
         f"# {'-' * 100}\n# The network\n\nID = {quoted(found.architecture.id)}\n"
         f"SIGNATURE = {writer.write(signature, 0, len('SIGNATURE = '))}",
         "\n".join(
@@ -98,7 +98,7 @@ def python_source(found: Exportable, weights: str) -> tuple[str, list[str]]:
                 f"    return {text.name_of(Network)}(body, heads, SIGNATURE)",
             ]
         ),
-        _END.format(weights=weights),
+        _END.format(weights=quoted(weights)),
     ]
     head, *rest = (section.strip("\n") for section in sections)
     return head + "\n\n" + "\n\n\n".join(rest) + "\n", text.modules
@@ -126,8 +126,7 @@ def _docstring(found: Exportable, weights: str, needs: list[str]) -> str:
     ]
     if len(found.signature.inputs) == len(found.signature.tasks) == 1:
         about.append("    answer = network(tensor)  # or a tensor to a tensor")
-    text = "\n".join(about).replace("\\", "\\\\").replace('"""', "'''")
-    return f'"""{text}\n"""'
+    return docstring("\n".join(about))
 
 
 def _wrapped(text: str) -> list[str]:
