@@ -11,6 +11,7 @@ from controllers.novelty import NoveltyGuard
 from controllers.objectives import Limit, Objective
 from controllers.records import Draft, Outcome, Proposal, judge
 from search_spaces import Space
+from search_spaces.arguments import Seed, checked, plain, unbound
 from search_spaces.errors import ControllerError
 
 __all__ = ["Controller", "Draft", "Outcome", "Proposal"]
@@ -58,20 +59,26 @@ class Controller(ABC):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         controller = super().__new__(cls)
         # partial: copying makes one without arguments and fills it afterwards
-        given = inspect.signature(cls.__init__).bind_partial(controller, *args, **kwargs).kwargs
-        controller.settings = {name: value for name, value in given.items() if name not in _NO_SETTINGS}
+        signature = inspect.signature(cls.__init__)
+        try:
+            given = signature.bind_partial(controller, *args, **kwargs).kwargs
+        except TypeError as error:
+            raise ControllerError(unbound(cls.__name__, signature, kwargs, error)) from None
+        settings = {name: value for name, value in given.items() if name not in _NO_SETTINGS}
+        controller.settings = {name: plain(value) for name, value in settings.items()}
         return controller
 
     #: how often `_propose` is asked again after a repeat, before the guard looks for an untried neighbour
     retries = 8
 
+    @checked(ControllerError)
     def __init__(
         self,
         space: Any,
         objectives: Objective | Sequence[Objective],
         *,
         limits: Limit | Sequence[Limit] = (),
-        seed: int = 0,
+        seed: Seed = 0,
         repeats: bool = False,
     ) -> None:
         self.space: Space = space if isinstance(space, Space) else Space(space)
@@ -82,8 +89,6 @@ class Controller(ABC):
         metrics = [objective.metric for objective in self.objectives]
         if len(set(metrics)) < len(metrics):
             raise ControllerError(f"objectives: each metric can be given once, got {metrics}")
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            raise ControllerError(f"seed: expected an integer, got {seed!r}")
         self.seed = seed
         self.repeats = repeats
         self.rng = random.Random(seed)

@@ -9,6 +9,7 @@ from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from controllers.population import Individual, is_starting
 from search_spaces import Architecture
+from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError
 
 # for budgets from some dozens to many thousands: few founders, so that selection starts early, and a
@@ -41,6 +42,7 @@ class RegularizedEvolution(Controller):
         ControllerError: a parameter is out of its range.
     """
 
+    @checked(ControllerError)
     def __init__(
         self,
         space: Any,

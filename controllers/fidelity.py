@@ -7,6 +7,8 @@ from typing import Any
 
 from controllers.records import Outcome
 from controllers.rungs import Rung
+from search_spaces.arguments import checked
+from search_spaces.bounds import MOST, beyond
 from search_spaces.errors import ControllerError
 
 __all__ = ["Fidelity", "FullBudget", "Hyperband", "SuccessiveHalving", "catalog"]
@@ -61,6 +63,7 @@ class FullBudget(Fidelity):
         max_epochs: the epochs of every trial; None: those of its recipe.
     """
 
+    @checked(ControllerError)
     def __init__(self, max_epochs: int | None = None) -> None:
         if max_epochs is not None:
             _check_epochs("max_epochs", max_epochs, 1)
@@ -103,6 +106,7 @@ class SuccessiveHalving(Fidelity):
 
     max_epochs: int
 
+    @checked(ControllerError)
     def __init__(self, max_epochs: int = 27, min_epochs: int | None = None, factor: float = 3) -> None:
         self.rungs = rungs_of(max_epochs, min_epochs, factor)
         self.max_epochs = max_epochs
@@ -139,6 +143,7 @@ class Hyperband(Fidelity):
 
     max_epochs: int
 
+    @checked(ControllerError)
     def __init__(self, max_epochs: int = 27, min_epochs: int | None = None, factor: float = 3) -> None:
         self.rungs = rungs_of(max_epochs, min_epochs, factor)
         self.max_epochs = max_epochs
@@ -236,4 +241,6 @@ def rungs_of(max_epochs: int, min_epochs: int | None, factor: float) -> tuple[in
 
 def _check_epochs(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ControllerError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+        raise ControllerError(f"{name}: expected a whole number of at least {least}, got {value!r:.80}")
+    if value > MOST.epochs:
+        raise ControllerError(beyond("epochs", f"{name}: {value!r:.40}"))

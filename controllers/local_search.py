@@ -8,6 +8,7 @@ from controllers import ranking
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from search_spaces import Architecture, Space
+from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError
 from search_spaces.holes import Hole, Rng, Value
 from search_spaces.ranges import Integer
@@ -50,6 +51,7 @@ class LocalSearch(Controller):
         ControllerError: `starts` is no integer of at least 1.
     """
 
+    @checked(ControllerError)
     def __init__(
         self,
         space: Any,

@@ -8,6 +8,7 @@ from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from controllers.population import Individual, is_starting
 from search_spaces import Architecture
+from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError
 
 
@@ -44,6 +45,7 @@ class NSGA2(Controller):
         ControllerError: a parameter is out of its range.
     """
 
+    @checked(ControllerError)
     def __init__(
         self,
         space: Any,

@@ -4,7 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from search_spaces.arguments import plain
 from search_spaces.errors import ControllerError
+
+MOST_BOUND = 1.7e308
+"""The largest bound that is not infinite."""
 
 Direction = Literal["maximize", "minimize"]
 
@@ -58,8 +62,18 @@ class Limit:
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, "limit")
-        if isinstance(self.bound, bool) or not isinstance(self.bound, (int, float)) or math.isnan(self.bound):
-            raise ControllerError(f"limit on {self.metric!r}: the bound must be a number, not {self.bound!r}")
+        bound = plain(self.bound)
+        # a whole number beyond those of floats is compared with none of them
+        number = isinstance(bound, int | float) and not isinstance(bound, bool) and abs(bound) <= MOST_BOUND
+        if not number and bound not in (math.inf, -math.inf):
+            raise ControllerError(
+                f"limit on {self.metric!r}: the bound must be a number, not {self.bound!r:.80}"
+            )
+        if not isinstance(self.at_least, bool):
+            raise ControllerError(
+                f"limit on {self.metric!r}: at_least: expected True or False, got {self.at_least!r:.80}"
+            )
+        object.__setattr__(self, "bound", bound)
 
     def violation(self, value: float) -> float:
         """Returns by how much `value` breaks the limit, as a share of the bound; 0.0 when it is respected.

@@ -10,6 +10,7 @@ from typing import Any
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from search_spaces import Architecture
+from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError, UnknownNameError
 from search_spaces.holes import Choice, Hole, Value
 from search_spaces.ranges import Integer
@@ -47,6 +48,7 @@ class OptunaController(Controller):
 
     retries = 1  # it is a whole proposal of the sampler, and costs as much
 
+    @checked(ControllerError)
     def __init__(
         self,
         space: Any,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cache, cached_property
@@ -18,6 +17,8 @@ from controllers.objectives import Limit, Objective
 from nas.lease import living
 from nas.ranking import Ranking
 from nas.records import Trial
+from search_spaces.arguments import Count, Positive, Whole, check_fields
+from search_spaces.bounds import Epochs
 from search_spaces.errors import (
     FormatError,
     NasError,
@@ -397,33 +398,18 @@ class Budget:
         SearchError: a value that is no such number.
     """
 
-    trials: int | None = None
-    seconds: float | None = None
+    trials: Count | None = None
+    seconds: Positive | None = None
     target: float | None = None
-    trial_seconds: float | None = None
-    epochs: int | None = None
-    trial_memory: int | None = None
-    trial_silence: float | None = None
-    failures: int | None = 10
-    rejections: int | None = 1000
+    trial_seconds: Positive | None = None
+    epochs: Epochs | None = None
+    trial_memory: Count | None = None
+    trial_silence: Positive | None = None
+    failures: Whole | None = 10
+    rejections: Whole | None = 1000
 
     def __post_init__(self) -> None:
-        for name in ("failures", "rejections"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-                raise SearchError(f"{name}: expected a whole number, 0 for no such end, got {value!r}")
-        for name in ("trials", "epochs", "trial_memory"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise SearchError(f"{name}: expected a whole number above 0, got {value!r}")
-        for name in ("seconds", "trial_seconds", "trial_silence", "target"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            wanted = "a number" if name == "target" else "a number above 0"
-            number = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-            if not number or (name != "target" and value <= 0):
-                raise SearchError(f"{name}: expected {wanted}, got {value!r}")
+        check_fields(self, SearchError)
 
 
 def training_seed(seed: int, architecture_id: str) -> int:

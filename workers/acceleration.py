@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from search_spaces.arguments import check_fields
 from search_spaces.errors import ExecutorError
 
 Autocast = Literal["recipe", "auto"]
 Choice = bool | Literal["auto"]
-
-_CHOICES = (True, False, "auto")
 
 
 @dataclass(frozen=True)
@@ -40,18 +39,7 @@ class Acceleration:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        options = {
-            "autocast": get_args(Autocast),
-            "compile": _CHOICES,
-            "graphs": _CHOICES,
-            "deterministic": (True, False),
-        }
-        for name, values in options.items():
-            given = getattr(self, name)
-            # by type too: 1 is equal to True
-            if not any(given == value and type(given) is type(value) for value in values):
-                expected = ", ".join(repr(value) for value in values)
-                raise ExecutorError(f"{name}: expected one of {expected}, got {given!r}")
+        check_fields(self, ExecutorError)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from search_spaces.arguments import Count, NotNegative, checked
 from search_spaces.errors import ExecutorError
 from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Executor
@@ -31,22 +32,21 @@ class Inline(Executor):
             `workers.acceleration.Acceleration`.
     """
 
+    @checked(ExecutorError)
     def __init__(
         self,
-        cpus: int = 1,
-        gpus: float | Literal["auto"] = 0,
+        cpus: Count = 1,
+        gpus: NotNegative | Literal["auto"] = 0,
         *,
         autocast: Autocast = "recipe",
         compile: Choice = False,
         graphs: Choice = "auto",
         deterministic: bool = False,
     ) -> None:
-        if cpus < 1:
-            raise ExecutorError(f"Inline(cpus=...): expected 1 or more, got {cpus}")
         self._cpus = cpus
         self._acceleration = Acceleration(autocast, compile, graphs, deterministic)
         share = 1.0 if gpus == "auto" else gpus
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        if share > 1:
             raise ExecutorError(
                 f'Inline(gpus=...): expected 0, a share of one GPU (1 at most) or "auto", got {gpus!r}'
             )

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from search_spaces.arguments import Count, Whole, checked
 from search_spaces.errors import ExecutorError
 from workers.executor import Executor
 from workers.job import Event, Failed, Job, Reported
@@ -36,11 +37,8 @@ class Simulated(Executor):
         busy_seconds: the simulated time that all workers together have trained.
     """
 
-    def __init__(self, workers: int = 1, *, queued: int = 0) -> None:
-        if workers < 1 or queued < 0:
-            raise ExecutorError(
-                f"Simulated(workers={workers}, queued={queued}): expected 1 or more, 0 or more"
-            )
+    @checked(ExecutorError)
+    def __init__(self, workers: Count = 1, *, queued: Whole = 0) -> None:
         self.workers, self.queued = workers, queued
         self.busy_seconds = 0.0
         self._now = 0.0

@@ -5,6 +5,7 @@ from typing import Any
 
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
+from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError
 
 IN_FLIGHT = 64  # how many of the latest in flight the model is told to expect
@@ -45,6 +46,7 @@ class PredictorEvolution(Controller):
 
     retries = 1  # `_propose` looks for an untried one itself
 
+    @checked(ControllerError)
     def __init__(
         self,
         space: Any,

@@ -7,6 +7,7 @@ from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from controllers.reinforce.advantage import AdvantageKind, advantage_for
 from controllers.reinforce.encoding import HoleTable, Token
+from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError
 from search_spaces.holes import Hole, Value
 
@@ -56,6 +57,7 @@ class Reinforce(Controller):
 
     retries = 3  # a policy that repeats itself will do so again; the guard then looks next to what it wants
 
+    @checked(ControllerError)
     def __init__(
         self,
         space: Any,

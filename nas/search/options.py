@@ -7,12 +7,15 @@ name in `nas.description.Description` or its `Budget`. All else follows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.environment import DEFAULT_STORE
+from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, check_fields
+from search_spaces.bounds import Epochs
 from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
@@ -58,7 +61,13 @@ def not_kept(why: str) -> dict[str, str]:
 
 
 def _bytes(gigabytes: float) -> int:
+    if not math.isfinite(gigabytes):
+        raise SearchError(f"trial_memory: expected a number of GB, got {gigabytes}")
     return int(gigabytes * 1e9)
+
+
+MADE = ("objectives", "limits", "start_from", "first", "callbacks", "name", "fidelity")
+"""The options that are made into what they stand for, and looked at there (see `nas.search.arguments`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +86,18 @@ class SearchOptions:
     limits: Limit | Sequence[Limit] | None = field(
         default=None, metadata=no_flag("--limit is written for each")
     )
-    trials: int | None = field(default=None, metadata=flag(int, "End after so many networks in all."))
-    seconds: float | None = field(default=None, metadata=flag(float, "End after so many seconds in all."))
+    trials: Count | None = field(default=None, metadata=flag(int, "End after so many networks in all."))
+    seconds: Positive | None = field(default=None, metadata=flag(float, "End after so many seconds in all."))
     target: float | None = field(
         default=None, metadata=flag(float, "End when the first objective is as good as this.")
     )
-    failures: int | None = field(
+    failures: Whole | None = field(
         default=10,
         metadata=flag(
             int, "Stop when so many fail in a row for one reason, and none was trained; default 10."
         ),
     )
-    rejections: int | None = field(
+    rejections: Whole | None = field(
         default=1000,
         metadata=flag(int, "Stop when so many in a row break a limit; default 1000."),
     )
@@ -100,30 +109,34 @@ class SearchOptions:
         default=DEFAULT_STORE,
         metadata=no_flag("every command has --store") | not_kept("it says where results are kept"),
     )
-    seed: int = field(default=0, metadata=flag(int, "Of the controller and every training; default 0."))
+    seed: Seed = field(default=0, metadata=flag(int, "Of the controller and every training; default 0."))
     name: str | None = field(
         default=None,
         metadata=flag(str, "Of the search in the store.") | not_kept("the store has it beside"),
     )
-    trial_seconds: float | None = field(default=None, metadata=flag(float, "Time limit of one trial."))
-    epochs: int | None = field(default=None, metadata=flag(int, "Epochs of every trial that is not stopped."))
-    keep_weights: int = field(
+    trial_seconds: Positive | None = field(default=None, metadata=flag(float, "Time limit of one trial."))
+    epochs: Epochs | None = field(
+        default=None, metadata=flag(int, "Epochs of every trial that is not stopped.")
+    )
+    keep_weights: Whole = field(
         default=5, metadata=flag(int, "Of how many of the best to keep the weights; default 5.")
     )
     fidelity: str | Fidelity | None = field(
         default=None, metadata=flag(str, "Let the best go on: asha or hyperband.")
     )
-    trial_memory: int | None = field(
+    trial_memory: Count | None = field(
         default=None,
         metadata=flag(float, "GB that a worker may hold while it runs a trial.", read=_bytes),
     )
-    trial_silence: float | None = field(
+    trial_silence: Positive | None = field(
         default=None, metadata=flag(float, "Seconds that a trial may take without a report.")
     )
     checkpoints: str | Path | None = field(
         default=None, metadata=flag(str, "Where trials in training are saved: a shared folder or a URI.")
     )
-    checkpoint_seconds: float = field(default=60.0, metadata=no_flag("a file can say it; few ever need to"))
+    checkpoint_seconds: NotNegative = field(
+        default=60.0, metadata=no_flag("a file can say it; few ever need to")
+    )
     start_from: Source | list[Source] | None = field(
         default=None,
         metadata=flag(list[str], "An older search to learn from; may be repeated.", "from")
@@ -144,9 +157,9 @@ class SearchOptions:
     )
 
     def __post_init__(self) -> None:
-        most = self.keep_weights
-        if isinstance(most, bool) or not isinstance(most, int) or most < 0:
-            raise SearchError(f"keep_weights: expected a whole number >= 0, got {most!r}")
+        check_fields(self, SearchError, elsewhere=MADE)
+        if isinstance(self.store, str) and not self.store:
+            raise SearchError("store: expected a path or an SQLAlchemy URL, got an empty text")
         if self.reuse_results and self.fidelity is not None:
             raise SearchError("reuse_results: not with a fidelity: only whole trainings can be taken over")
         if self.inherit_weights and self.fidelity is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,8 @@ from nas.search.store_record import claimed_record, find_record, new_record
 from nas.store.database import in_memory
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.architecture import Architecture
+from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, checked
+from search_spaces.bounds import Epochs
 from search_spaces.errors import DecisionError, NasError, SearchError, UnknownNameError, UnmetLimitsError
 from search_spaces.space import Space
 
@@ -130,6 +132,7 @@ class Search:
         RecipeError: the space has a recipe with a precision that there is not.
     """
 
+    @checked(SearchError, elsewhere=("problem", *(one.name for one in fields(SearchOptions))))
     def __init__(
         self,
         space: Any,
@@ -138,23 +141,23 @@ class Search:
         *,
         objectives: Objective | Sequence[Objective] | None = None,
         limits: Limit | Sequence[Limit] | None = None,
-        trials: int | None = None,
-        seconds: float | None = None,
+        trials: Count | None = None,
+        seconds: Positive | None = None,
         target: float | None = None,
-        failures: int | None = 10,
-        rejections: int | None = 1000,
+        failures: Whole | None = 10,
+        rejections: Whole | None = 1000,
         executor: str | Executor = "pool",
         store: str | Path | Store = DEFAULT_STORE,
-        seed: int = 0,
+        seed: Seed = 0,
         name: str | None = None,
-        trial_seconds: float | None = None,
-        epochs: int | None = None,
-        keep_weights: int = 5,
+        trial_seconds: Positive | None = None,
+        epochs: Epochs | None = None,
+        keep_weights: Whole = 5,
         fidelity: str | Fidelity | None = None,
-        trial_memory: int | None = None,
-        trial_silence: float | None = None,
+        trial_memory: Count | None = None,
+        trial_silence: Positive | None = None,
         checkpoints: str | Path | None = None,
-        checkpoint_seconds: float = 60.0,
+        checkpoint_seconds: NotNegative = 60.0,
         start_from: Source | list[Source] | None = None,
         first: Sequence[Architecture | Mapping[str, Any]] = (),
         callbacks: Sequence[Callback] = (),
@@ -162,6 +165,7 @@ class Search:
         inherit_weights: bool = False,
     ) -> None:
         options = SearchOptions.of(locals())
+        seed, executor, store = options.seed, options.executor, options.store
         self.space = space if isinstance(space, Space) else Space(space)
         self.problem: Any = problem_of(problem)
         # a store in memory ends with its object: it stays open as long as the search is there

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import ray
 
+from search_spaces.arguments import Count, NotNegative, Patience, Whole, checked
 from search_spaces.errors import ExecutorError
 from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Card, Executor, Usage
@@ -81,38 +82,31 @@ class Pool(Executor):
     _window: float = WINDOW
     """Seconds for which a card is watched before more trials are let on it."""
 
+    @checked(ExecutorError)
     def __init__(
         self,
-        workers: int | None = None,
-        cpus: int = 1,
-        gpus: float | Literal["auto"] = 0,
+        workers: Count | None = None,
+        cpus: Count = 1,
+        gpus: NotNegative | Literal["auto"] = 0,
         address: str | None = None,
         *,
-        memory: int | None = None,
+        memory: Count | None = None,
         resources: Mapping[str, float] | None = None,
-        processes: int = 1,
-        retries: int = 2,
-        grace: float = 15.0,
-        wait: float = 0.0,
+        processes: Count = 1,
+        retries: Whole = 2,
+        grace: Patience = 15.0,
+        wait: Patience = 0.0,
         device: Literal["cuda", "cpu"] | None = None,
         autocast: Autocast = "recipe",
         compile: Choice = False,
         graphs: Choice = "auto",
         deterministic: bool = False,
     ) -> None:
-        if workers is not None and workers < 1:
-            raise ExecutorError(f"Pool(workers=...): expected 1 or more, got {workers}")
-        if processes < 1:
-            raise ExecutorError(f"Pool(processes=...): expected 1 or more, got {processes}")
-        if isinstance(gpus, str) and gpus != "auto":
-            raise ExecutorError(f'Pool(gpus=...): expected a number or "auto", got {gpus!r}')
         self._auto = gpus == "auto"
         counted: Any = SHARE if gpus == "auto" else gpus
         self._resources = cluster.Resources(cpus, counted, memory, dict(resources or {}))
         if processes > 1 and 0 < self._resources.gpus < 1:
             raise ExecutorError(f"Pool(processes=...): several processes need a GPU each, got gpus={gpus!r}")
-        if device not in (None, "cuda", "cpu"):
-            raise ExecutorError(f'Pool(device=...): expected "cuda" or "cpu", got {device!r}')
         if device == "cuda" and not self._resources.gpus:
             raise ExecutorError(
                 'Pool(device="cuda"): expected gpus above 0, of which workers see theirs alone'

@@ -1,6 +1,5 @@
 """Connecting to Ray: to the cluster that is there, or to one of our own on this machine."""
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from typing import Any
 
 import ray
 
+from search_spaces.arguments import Count, NotNegative, check_fields
 from search_spaces.errors import ExecutorError
 
 _LEAST_SHARE = 1e-4
@@ -75,22 +75,17 @@ class Resources:
         others: the resources that your cluster names itself, such as ``{"A100": 1}``.
     """
 
-    cpus: int = 1
-    gpus: float = 0
-    memory: int | None = None
+    cpus: Count = 1
+    gpus: NotNegative = 0
+    memory: Count | None = None
     others: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, value, least in (("cpus", self.cpus, 1), ("gpus", self.gpus, 0)):
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not least <= value < math.inf:
-                raise ExecutorError(f"{name}: expected a number of at least {least}, got {value!r}")
+        check_fields(self, ExecutorError)
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise ExecutorError(f"gpus: expected a share of one or a whole number, got {self.gpus!r}")
         if 0 < self.gpus < _LEAST_SHARE:
             raise ExecutorError(f"gpus: expected a share of at least {_LEAST_SHARE}, got {self.gpus!r}")
-        if self.memory is not None and self.memory < 1:
-            raise ExecutorError(f"memory: expected bytes, got {self.memory!r}")
         for name, value in self.others.items():
             if name in ("CPU", "GPU", "memory") or not value > 0:
                 raise ExecutorError(

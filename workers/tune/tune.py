@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ray
 from ray import tune
 
+from search_spaces.arguments import Count, NotNegative, Patience, Whole, checked
 from search_spaces.errors import BuildError, ExecutorError
 from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Executor
@@ -75,26 +76,25 @@ class Tune(Executor):
         ExecutorError: a configuration says what it cannot.
     """
 
+    @checked(ExecutorError)
     def __init__(
         self,
-        workers: int | None = None,
-        cpus: int = 1,
-        gpus: float | Literal["auto"] = 0,
+        workers: Count | None = None,
+        cpus: Count = 1,
+        gpus: NotNegative | Literal["auto"] = 0,
         address: str | None = None,
         *,
-        memory: int | None = None,
+        memory: Count | None = None,
         resources: Mapping[str, float] | None = None,
         tune_config: tune.TuneConfig | None = None,
         run_config: tune.RunConfig | None = None,
-        retries: int = 2,
-        grace: float = 15.0,
+        retries: Whole = 2,
+        grace: Patience = 15.0,
         autocast: Autocast = "recipe",
         compile: Choice = False,
         graphs: Choice = "auto",
         deterministic: bool = False,
     ) -> None:
-        if workers is not None and workers < 1:
-            raise ExecutorError(f"Tune(workers=...): expected 1 or more, got {workers}")
         check(tune_config)
         if isinstance(gpus, str):
             raise ExecutorError(

@@ -367,7 +367,7 @@ def test_there_is_room_for_as_many_members_as_have_all_their_processes(ray_clust
 def test_what_several_processes_cannot_do_is_refused() -> None:
     with pytest.raises(ExecutorError, match="a table is played by one process"):
         Pool(processes=2).open(Table("none", Space({}), points().signature, lambda _: None))
-    with pytest.raises(ExecutorError, match="expected 1 or more, got 0"):
+    with pytest.raises(ExecutorError, match="processes: expected a whole number above 0, got 0"):
         Pool(processes=0)
     with pytest.raises(ExecutorError, match=r"a GPU each, got gpus=0\.5"):
         Pool(processes=2, gpus=0.5)
