@@ -311,7 +311,8 @@ def check_no_module(value: object, where: str) -> None:
 
 def is_module(value: object) -> bool:
     """Whether ``value`` is a torch module (without importing torch to find out)."""
-    return _makes_modules(value.__class__)
+    kind: Any = type(value)
+    return _makes_modules(kind)
 
 
 @lru_cache(maxsize=4096)

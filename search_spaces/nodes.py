@@ -403,6 +403,28 @@ def _as_body(value: Any) -> Any:
     return value
 
 
+def head_fault(node: Layer) -> str | None:
+    """Returns why the layer of a head cannot be made as heads are, in words; None where it can."""
+    parameters = constructor(node.factory).parameters
+    takes_more = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    if takes_more or {"task", "shape"} <= parameters.keys():
+        return None
+    return (
+        f"{node.label} is a plain module: a head is made as Mine(task=..., shape=...), with the task and the "
+        "shape of one example's features, and answers (N, task.outputs). Write a class with "
+        "def __init__(self, task, shape), or put the layer last in the body and leave the head out"
+    )
+
+
+def graph_of(body: Layer | Sequential, signature: Signature) -> str:
+    """Returns the code of a graph in which ``body`` receives all inputs of a signature."""
+    part = f"layer({body.label})" if isinstance(body, Layer) else "layer(Mine)"
+    sources = ", ".join(map(repr, signature.inputs))
+    outputs = ", ".join(f"{task!r}: ['joined']" for task in signature.tasks)
+    calls = f"{{'joined': ['all', {sources}]}}"
+    return f"layer(Graph, parts={{'all': {part}}}, calls={calls}, outputs={{{outputs}}})"
+
+
 def place_of(hole: Hole, path: str) -> str:
     """The path by which a hole is known: its name, or else where it stands."""
     return hole.name or path or ROOT

@@ -86,6 +86,10 @@ class Executor(ABC):
         ...         print(events)
     """
 
+    trains = False
+    """Whether jobs on a problem are trained by `workers.trial`: a space must build networks then, and a
+    search refuses what a training would ignore. Executors of one's own may take any architecture."""
+
     _numbers: set[int] | None = None
     """The numbers of the jobs in flight; None while the executor is not open."""
     _stopping: frozenset[int] = frozenset()

@@ -32,6 +32,8 @@ class Inline(Executor):
             `workers.acceleration.Acceleration`.
     """
 
+    trains = True
+
     @checked(ExecutorError)
     def __init__(
         self,

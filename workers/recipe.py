@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from search_spaces.arguments import plain
+from search_spaces.bounds import MOST
 from search_spaces.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -67,29 +70,37 @@ class Recipe(BaseModel):
             no effect in networks without private features.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: Positive = _LEARNING_RATES["adamw"]
     weight_decay: NotNegative = 0.01
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
     schedule: Literal["cosine", "constant", "onecycle"] = "onecycle"
     batch_size: Annotated[int, Field(ge=1)] = 32
     augmentation: Literal["off", "shift", "cutout"] = "off"
-    epochs: Annotated[int, Field(ge=1)] = 12
+    epochs: Annotated[int, Field(ge=1, le=MOST.epochs)] = 12
     precision: Literal["float32", "bfloat16"] = "float32"
     balancing: Literal[LossMethod, GradientMethod] = "equal"
     task_weights: dict[str, Positive] = {}
     sampling: Sampling = "mixed"
-    modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    modality_dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     tie: NotNegative = 0.01
     alignment: Alignment = "none"
     alignment_weight: NotNegative = 0.1
     orthogonality: NotNegative = 0.05
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise RecipeError(_explained(error)) from error
+
     @model_validator(mode="before")
     @classmethod
     def _rate_of_the_optimizer(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            values = {name: plain(value) for name, value in values.items()}
         if isinstance(values, dict) and "learning_rate" not in values:
             rate = _LEARNING_RATES.get(str(values.get("optimizer", "adamw")), _LEARNING_RATES["adamw"])
             return {**values, "learning_rate": rate}
@@ -104,8 +115,8 @@ class Recipe(BaseModel):
         """
         try:
             return Recipe(**values)
-        except (ValidationError, TypeError) as error:
-            raise RecipeError(_explained(error)) from error
+        except TypeError as error:  # keys that are no text, or no mapping at all
+            raise RecipeError(f"recipe: {error}") from error
 
     @staticmethod
     def of(architecture: Architecture) -> Recipe:
@@ -121,14 +132,15 @@ class Recipe(BaseModel):
         return Recipe.make(found)
 
 
-def _explained(error: ValidationError | TypeError) -> str:
-    if isinstance(error, TypeError):
-        return f"recipe: {error}"
+def _explained(error: ValidationError) -> str:
     problems = []
     for problem in error.errors():
         name = ".".join(map(str, problem["loc"]))
         if problem["type"] == "extra_forbidden":
-            problems.append(f"recipe.{name}: no such field (there are: {', '.join(Recipe.model_fields)})")
+            near = get_close_matches(name, Recipe.model_fields, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            there = ", ".join(Recipe.model_fields)
+            problems.append(f"recipe.{name}: no such field{hint} (there are: {there})")
         else:
-            problems.append(f"recipe.{name}: {problem['msg']}, got {problem['input']!r}")
+            problems.append(f"recipe.{name}: {problem['msg']}, got {problem['input']!r:.80}")
     return "; ".join(problems)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -30,7 +31,7 @@ from nas.search.options import SearchOptions
 from nas.search.user_code import code_of
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError, UnknownNameError
-from search_spaces.holes import Choice, Hole, Value
+from search_spaces.holes import Value
 from search_spaces.space import Space
 from workers import problems
 from workers.executor import Executor
@@ -40,8 +41,21 @@ from workers.tabular import Table
 if TYPE_CHECKING:
     from workers.problems import Problem
 
+_NOT_NEGATIVE = COSTS | {PEAK_MEMORY}
+
 DEFAULT_TRIALS = 100
 """The trials of a search that is given no end."""
+
+
+def space_of(space: object) -> Space:
+    """Returns a space, from itself or what it is made of."""
+    if isinstance(space, Space):
+        return space
+    if space is None or isinstance(space, str | int | float) or callable(space):
+        raise SearchError(
+            f"space: expected a Space, such as cnn() or Space(sequential(layer(...), ...)), got {space!r:.80}"
+        )
+    return Space(space)
 
 
 def problem_of(problem: Problem | Table | str) -> Problem | Table:
@@ -75,7 +89,24 @@ def limits_of(limits: Limit | Sequence[Limit] | None, controller: object) -> tup
     found = (limits,) if isinstance(limits, Limit) else tuple(limits)
     if not all(isinstance(limit, Limit) for limit in found):
         raise SearchError(f"limits: expected such as at_most('num_params', 100_000), got {limits!r}")
+    check_limits(found)
     return found
+
+
+def check_limits(limits: Sequence[Limit]) -> None:
+    """Refuses limits that no network can meet, whatever the space.
+
+    Raises:
+        SearchError: a cost that is to be below 0, or two limits that exclude each other.
+    """
+    for limit in limits:
+        end = math.inf if limit.at_least else -math.inf
+        if limit.bound == end or (limit.metric in _NOT_NEGATIVE and not limit.at_least and limit.bound < 0):
+            raise SearchError(f"limits: no network meets {limit}: {limit.metric} is never so")
+        for other in limits:
+            opposite = limit.metric == other.metric and limit.at_least and not other.at_least
+            if opposite and limit.bound > other.bound:
+                raise SearchError(f"limits: no network meets both {limit} and {other}")
 
 
 def first_of(first: object, space: Space) -> tuple[dict[str, Value], ...]:
@@ -172,23 +203,6 @@ def check_metrics(description: Description, problem: Problem | Table) -> None:
             )
         if metric not in known:
             raise UnknownNameError("metric", metric, known)
-
-
-def check_precision(space: Space, problem: Problem | Table) -> None:
-    """Check that every precision that a recipe of the space can name is one: else such trials would fail.
-
-    Raises:
-        RecipeError: one is none.
-    """
-    recipe = space.value.get("recipe") if isinstance(space.value, Mapping) else None
-    precision = recipe.get("precision") if isinstance(recipe, Mapping) else None
-    if precision is None or isinstance(problem, Table):
-        return
-    from workers.recipe import Recipe
-
-    for one in precision.options if isinstance(precision, Choice) else [precision]:
-        if not isinstance(one, Hole):
-            Recipe.make({"precision": one})
 
 
 def settings_of(controller: Controller) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -102,6 +102,8 @@ def callbacks_of(given: Sequence[Callback]) -> list[Callback]:
     Raises:
         SearchError: it holds something else.
     """
+    if not isinstance(given, Sequence):
+        raise SearchError(f"callbacks: expected a list of instances of nas.Callback, got {given!r:.80}")
     found = list(given)
     for callback in found:
         if not isinstance(callback, Callback):

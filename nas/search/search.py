@@ -22,7 +22,6 @@ from nas.search.arguments import (
     arguments_of,
     check_controller,
     check_metrics,
-    check_precision,
     description_of,
     executor_of,
     fidelity_of,
@@ -30,6 +29,7 @@ from nas.search.arguments import (
     name_of,
     objectives_of,
     problem_of,
+    space_of,
 )
 from nas.search.callbacks import Callback, Callbacks, callbacks_of
 from nas.search.end import End, extended
@@ -37,6 +37,7 @@ from nas.search.loop import Loop
 from nas.search.notices import tell_vain, tell_warnings
 from nas.search.options import SearchOptions
 from nas.search.sources import Source, sources_of, starts_of
+from nas.search.space_check import check_space
 from nas.search.store_record import claimed_record, find_record, new_record
 from nas.store.database import in_memory
 from nas.store.store import DEFAULT_STORE, Store, open_store
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from workers.executor import Executor
     from workers.problems import Problem
     from workers.tabular import Table
+
+_PARTS = ("space", "problem", "controller")
+"""The arguments of a search that are no options."""
 
 _SHOWN = 5
 """The number of rows of the leaderboard that notebooks show of a search."""
@@ -129,7 +133,7 @@ class Search:
     Raises:
         SearchError: an argument that is not what it should be.
         UnknownNameError: a problem, controller or metric that does not exist.
-        RecipeError: the space has a recipe with a precision that there is not.
+        RecipeError: the space has a recipe with a field that there is not, or a value that is none for it.
     """
 
     @checked(SearchError, elsewhere=("problem", *(one.name for one in fields(SearchOptions))))
@@ -165,26 +169,36 @@ class Search:
         inherit_weights: bool = False,
     ) -> None:
         options = SearchOptions.of(locals())
-        seed, executor, store = options.seed, options.executor, options.store
-        self.space = space if isinstance(space, Space) else Space(space)
-        self.problem: Any = problem_of(problem)
+        space, problem = space_of(space), problem_of(problem)
+        if executor_of(options.executor).trains:  # an unknown name is said now
+            check_space(space, problem)
+        self._make(space, problem, controller, options)
+
+    def _make(
+        self,
+        space: Space,
+        problem: Problem | Table,
+        controller: str | Controller | Callable[..., Controller],
+        options: SearchOptions,
+    ) -> None:
+        self.space = space
+        self.problem: Any = problem
+        store, seed = options.store, options.seed
         # a store in memory ends with its object: it stays open as long as the search is there
         self.store = store if isinstance(store, Store) or not in_memory(store) else Store(store, create=True)
-        self.executor = executor
-        self.callbacks = callbacks_of(callbacks)
-        self.name = name_of(name)
+        self.executor = options.executor
+        self.callbacks = callbacks_of(options.callbacks)
+        self.name = name_of(options.name)
         self.seed = seed
-        self._sources = sources_of(start_from)
-        self._objectives = objectives_of(objectives, controller, self.problem)
-        self._limits = limits_of(limits, controller)
-        self._fidelity = fidelity_of(fidelity, epochs)
+        self._sources = sources_of(options.start_from)
+        self._objectives = objectives_of(options.objectives, controller, self.problem)
+        self._limits = limits_of(options.limits, controller)
+        self._fidelity = fidelity_of(options.fidelity, options.epochs)
         self._controller = controller
         self.controller = self._new_controller()
         options = replace(options, objectives=self._objectives, limits=self._limits)
         self.description = description_of(options, self.space, self.problem, self.controller, self._fidelity)
         check_metrics(self.description, self.problem)
-        check_precision(self.space, self.problem)
-        executor_of(executor)  # an unknown name is said now, not after the problem is loaded
 
     @staticmethod
     def from_store(
@@ -214,7 +228,16 @@ class Search:
         with open_store(store) as opened:
             record = opened.search(name)
         arguments = arguments_of(record, modules)
-        search = Search(**arguments, executor=executor, store=store, callbacks=callbacks)
+        given = SearchOptions(
+            **{name: value for name, value in arguments.items() if name not in _PARTS},
+            executor=executor,
+            store=store,
+            callbacks=callbacks,
+        )
+        executor_of(executor)  # an unknown name is said now
+        search = Search.__new__(Search)
+        # its space was accepted when it was made: an older search goes on as it is
+        search._make(arguments["space"], arguments["problem"], arguments["controller"], given)
         search.description = search.description.with_end(trials, seconds, target)
         return search
 

@@ -27,7 +27,7 @@ def sources_of(given: Source | Sequence[Source] | None) -> list[Source]:
     found = list(given) if isinstance(given, list) else [given]
     for source in found:
         pair = isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], str)
-        if not pair and not isinstance(source, str | int):
+        if not pair and (not isinstance(source, str | int) or isinstance(source, bool)):
             raise SearchError(
                 f"start_from: expected names of searches, or pairs (store, search), got {source!r:.80}"
             )

@@ -22,7 +22,7 @@ from search_spaces.building.network import Network, answer_of
 from search_spaces.building.plan import Plan, Resolved
 from search_spaces.building.sizes import resolved_arguments, shape_of
 from search_spaces.errors import BuildError, NasError
-from search_spaces.nodes import Composite, Layer, Model, Sequential
+from search_spaces.nodes import Composite, Layer, Model, Sequential, graph_of
 from search_spaces.signature import Signature, Tokens
 
 BATCH = 2
@@ -57,15 +57,6 @@ def outline(model: Model, signature: Signature, *, counted: bool = False) -> Pla
         if not isinstance(cause, NotImplementedError) and "meta" not in str(cause).lower():
             raise
         return _outline(model, body, signature, counted, "cpu")
-
-
-def graph_of(body: Layer | Sequential, signature: Signature) -> str:
-    """Returns the code of a graph in which ``body`` receives all inputs of a signature."""
-    part = f"layer({body.label})" if isinstance(body, Layer) else "layer(Mine)"
-    sources = ", ".join(map(repr, signature.inputs))
-    outputs = ", ".join(f"{task!r}: ['joined']" for task in signature.tasks)
-    calls = f"{{'joined': ['all', {sources}]}}"
-    return f"layer(Graph, parts={{'all': {part}}}, calls={calls}, outputs={{{outputs}}})"
 
 
 def expanded(model: Model, signature: Signature | None = None) -> Layer | Sequential:

@@ -23,7 +23,10 @@ def test_a_recipe_is_read_from_the_architecture() -> None:
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [
-        ({"optimiser": "adam"}, r"recipe\.optimiser: no such field \(there are: optimizer, "),
+        (
+            {"optimiser": "adam"},
+            r"recipe\.optimiser: no such field; did you mean 'optimizer'\? \(there are: optimizer, ",
+        ),
         ({"learning_rate": -1.0}, r"recipe\.learning_rate: .*greater than 0, got -1\.0"),
         ({"learning_rate": float("nan")}, r"recipe\.learning_rate"),
         ({"schedule": "stairs"}, r"recipe\.schedule: .*'cosine'.*got 'stairs'"),

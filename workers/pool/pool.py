@@ -81,6 +81,7 @@ class Pool(Executor):
     """What reads on a worker how its card does."""
     _window: float = WINDOW
     """Seconds for which a card is watched before more trials are let on it."""
+    trains = True
 
     @checked(ExecutorError)
     def __init__(

@@ -76,6 +76,8 @@ class Tune(Executor):
         ExecutorError: a configuration says what it cannot.
     """
 
+    trains = True
+
     @checked(ExecutorError)
     def __init__(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from scripted import Scripted
+from torch import nn
 
 import nas
 from controllers.fidelity import SuccessiveHalving
@@ -14,7 +15,7 @@ from nas import Search, at_most, maximize, minimize
 from nas.records import Trial
 from nas.results.text import cell
 from nas.store.store import Store
-from search_spaces import Classification, Signature, Space, Vector, choice, integer
+from search_spaces import Classification, Signature, Space, Vector, choice, integer, layer, sequential
 from search_spaces.errors import RecipeError, SearchError
 from workers.job import Checkpoint, Event, Finished, HeldWeights, Job
 from workers.problems import Problem
@@ -116,7 +117,7 @@ def test_sizes_are_shown_with_a_unit(value: float, text: str) -> None:
 
 
 def test_a_precision_that_there_is_not_is_refused_before_the_search(problem: Problem) -> None:
-    model = {"a": integer(0, 9)}
+    model = sequential(layer(nn.Flatten), layer(nn.Linear, out_features=integer(1, 9)))
     message = r"recipe.precision: Input should be 'float32' or 'bfloat16', got 'fp8'"
     for precision in ("fp8", choice("float32", "fp8")):
         space = Space({"model": model, "recipe": {"precision": precision}})
