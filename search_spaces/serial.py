@@ -225,9 +225,13 @@ def register_all(modules: Iterable[Callable[..., Any]] | None) -> None:
     """
     if modules is None:
         return
-    if not isinstance(modules, Iterable):
-        raise SpaceError(f"modules: expected a list of classes of torch modules, got {modules!r:.80}")
-    for one in (found := list(modules)):
+    try:
+        found = list(modules)
+    except TypeError:
+        raise SpaceError(
+            f"modules: expected a list of classes of torch modules, got {modules!r:.80}"
+        ) from None
+    for one in found:
         if not is_module_class(one):
             raise SpaceError(f"modules: expected classes of torch modules, got {one!r:.80} among them")
     register(*found)

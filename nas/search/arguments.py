@@ -67,6 +67,14 @@ def problem_of(problem: Problem | Table | str) -> Problem | Table:
     return problem
 
 
+def _several(given: Any) -> tuple[Any, ...] | None:
+    """What is given one after another, as a tuple; None where it cannot be gone through."""
+    try:
+        return tuple(given)
+    except TypeError:
+        return None
+
+
 def objectives_of(
     objectives: Objective | Sequence[Objective] | None, controller: object, problem: Problem | Table
 ) -> tuple[Objective, ...]:
@@ -76,9 +84,9 @@ def objectives_of(
             return controller.objectives
         metric, direction = problem.objective
         return (Objective(metric, direction),)  # type: ignore[arg-type]
-    found = (objectives,) if isinstance(objectives, Objective) else tuple(objectives)
+    found = (objectives,) if isinstance(objectives, Objective) else _several(objectives)
     if not found or not all(isinstance(objective, Objective) for objective in found):
-        raise SearchError(f"objectives: expected some, such as maximize('accuracy'), got {objectives!r}")
+        raise SearchError(f"objectives: expected some, such as maximize('accuracy'), got {objectives!r:.80}")
     return found
 
 
@@ -86,9 +94,9 @@ def limits_of(limits: Limit | Sequence[Limit] | None, controller: object) -> tup
     """Returns the limits: those given, else the controller's."""
     if limits is None:
         return controller.limits if isinstance(controller, Controller) else ()
-    found = (limits,) if isinstance(limits, Limit) else tuple(limits)
-    if not all(isinstance(limit, Limit) for limit in found):
-        raise SearchError(f"limits: expected such as at_most('num_params', 100_000), got {limits!r}")
+    found = (limits,) if isinstance(limits, Limit) else _several(limits)
+    if found is None or not all(isinstance(limit, Limit) for limit in found):
+        raise SearchError(f"limits: expected such as at_most('num_params', 100_000), got {limits!r:.80}")
     check_limits(found)
     return found
 
@@ -111,10 +119,11 @@ def check_limits(limits: Sequence[Limit]) -> None:
 
 def first_of(first: object, space: Space) -> tuple[dict[str, Value], ...]:
     """Returns the decisions of the networks that a search begins with, each another network."""
-    if isinstance(first, Mapping | str) or not isinstance(first, Iterable):
+    several = None if isinstance(first, Mapping | str) else _several(first)
+    if several is None:
         raise SearchError(f"first: expected a list of architectures or of their decisions, got {first!r:.80}")
     found: dict[str, dict[str, Value]] = {}
-    for place, given in enumerate(first):
+    for place, given in enumerate(several):
         decisions = given.decisions if isinstance(given, Architecture) else given
         try:
             architecture = space.plain(decisions)

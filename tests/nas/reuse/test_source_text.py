@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +14,11 @@ from torch import nn
 
 from nas.commands.formats import ExportFormat
 from nas.reuse.export import FORMATS
-from nas.reuse.export.expressions import WIDTH, Call, Code, Writer, classes_in
+from nas.reuse.export.expressions import WIDTH, Call, Code, Writer, classes_in, comment, docstring, quoted
+from nas.reuse.export.folder import read
 from nas.reuse.export.names_used import bound, names_used
-from search_spaces import Classification, Tagging, layer, sequential
-from search_spaces.errors import ExportError
+from search_spaces import Classification, Space, Tagging, layer, sequential
+from search_spaces.errors import ExportError, FormatError
 
 CASES = {
     "def f(a, b=c): return a + d(b)": {"c", "d"},
@@ -112,6 +115,45 @@ def test_code_stands_as_it_is_and_calls_have_both_kinds_of_arguments() -> None:
     assert write(Call(Classification, named={"classes": 3})) == "Classification(classes=3)"
     with pytest.raises(ExportError, match=r"no Python code for <object object at"):
         write([object()])
+
+
+CODE = "x=__import__('pathlib').Path('ran').touch(), y"
+BREAKING = [
+    '"""', "\\", '\\"""', "a\nb", "\r\n__import__('os')", "\x00", "\ud800", "\u2028x", "'" * 3,
+    '"""' + " + x + " + '"""',
+]  # fmt: skip
+
+
+def test_a_name_that_is_none_never_becomes_code() -> None:
+    made = layer(nn.Identity)
+    made.arguments[CODE] = 1  # past the door of layers, as no text can
+    for value in (made, Call(nn.Linear, named={CODE: 1}), Call(nn.Linear, named={"lambda": 1})):
+        with pytest.raises(ExportError, match="no name in Python"):
+            write(value)
+    with pytest.raises(ExportError, match="no name in Python"):
+        Writer(lambda thing: "nn.Linear()", nn.Sequential).write(nn.Linear)
+
+
+@pytest.mark.parametrize("text", BREAKING, ids=ascii)
+def test_what_is_said_in_a_file_stays_a_text(text: str) -> None:
+    for begin, end in (("", ""), ("a", "b"), ('"', '"')):
+        (statement,) = ast.parse(docstring(begin + text + end)).body
+        assert isinstance(statement, ast.Expr)
+        assert isinstance(statement.value, ast.Constant)
+        assert ast.parse(comment(begin + text + end)).body == []
+        assert ast.literal_eval(quoted(begin + text + end)) == begin + text + end
+
+
+def test_a_crafted_folder_is_refused_before_anything_is_written_or_run(tmp_path: Path) -> None:
+    architecture = Space(sequential(layer(nn.Linear, out_features=3))).plain()
+    data = json.loads(architecture.to_json())
+    code = CODE.replace("ran", str(tmp_path / "ran"))
+    data["value"] = {"$layer": "torch.nn.Identity", "arguments": {code: 1, "y": 1}}
+    (tmp_path / "architecture.json").write_text(json.dumps(data))
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(FormatError, match="is no name of an argument"):
+        read(tmp_path)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_command_knows_every_format() -> None:
