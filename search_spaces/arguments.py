@@ -164,7 +164,8 @@ def check_fields(instance: Any, error: Callable[[str], NasError], *, elsewhere: 
 def _checked(value: Any, hint: Any, where: str, error: Callable[[str], NasError]) -> Any:
     value = plain(value)
     if not _fits(value, hint):
-        raise error(f"{where}: expected {_words(hint)}, got {value!r:.80}")
+        came = " ".join(f"{value!r:.400}".split())  # arrays and frames show themselves over many lines
+        raise error(f"{where}: expected {_words(hint)}, got {came:.80}")
     return _members(value, hint)
 
 

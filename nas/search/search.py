@@ -201,6 +201,7 @@ class Search:
         check_metrics(self.description, self.problem)
 
     @staticmethod
+    @checked(SearchError, elsewhere=("executor", "modules", "trials", "seconds", "target", "callbacks"))
     def from_store(
         store: str | Path | Store = DEFAULT_STORE,
         name: str | int | None = None,
@@ -241,6 +242,7 @@ class Search:
         search.description = search.description.with_end(trials, seconds, target)
         return search
 
+    @checked(SearchError, elsewhere=("trials", "seconds", "target"))
     def extend(
         self, *, trials: int | None = None, seconds: float | None = None, target: float | None = None
     ) -> Search:
@@ -270,6 +272,7 @@ class Search:
         self.description = self.description.with_end(budget.trials, budget.seconds, budget.target)
         return self
 
+    @checked(SearchError)
     def run(self, *, resume: bool = False, accept_code: bool = False) -> pd.DataFrame:
         """Search until the end; returns the leaderboard, best first (see `nas.leaderboard`).
 

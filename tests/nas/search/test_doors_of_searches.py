@@ -178,6 +178,16 @@ def test_limits_that_no_network_meets_end_with_the_nearest(
         search(body, limits=at_most("num_params", 10), trials=100).run()
 
 
+def test_what_a_search_is_told_later_is_held_against_its_type_too() -> None:
+    found = search(BODY)
+    with pytest.raises(SearchError, match="run: resume: expected True or False, got 'no'"):
+        found.run(resume="no")  # type: ignore[arg-type]
+    with pytest.raises(SearchError, match=r"extend\(\) takes no argument 'trails'; did you mean 'trials'\?"):
+        found.extend(trails=3)  # type: ignore[call-arg]
+    with pytest.raises(SearchError, match="from_store: store: expected text or a path or Store"):
+        Search.from_store(3)  # type: ignore[arg-type]
+
+
 def test_every_executor_of_the_catalog_says_what_it_does_not_take() -> None:
     for name in executors:
         with pytest.raises(NasError, match="no argument 'nonsense'"):
