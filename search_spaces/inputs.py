@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from search_spaces.arguments import plain
@@ -13,17 +14,22 @@ if TYPE_CHECKING:
     import torch
 
 
+def is_whole(value: object) -> bool:
+    """Whether something is a whole number, of Python or another library; truths are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def check_positive(owner: object) -> None:
-    """Refuses whole numbers below 1 in the fields that hold one."""
+    """Refuses whole numbers below 1 in the fields that hold one; makes those of other libraries Python's."""
     for f in fields(owner):  # type: ignore[arg-type]
         value = plain(getattr(owner, f.name))
         if f.type != "int":
             continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not is_whole(value) or value < 1:
             raise SpaceError(
                 f"{type(owner).__name__}({f.name}=...): expected a whole number >= 1, got {value!r:.80}"
             )
-        object.__setattr__(owner, f.name, value)
+        object.__setattr__(owner, f.name, int(value))
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,19 @@ def _name(kind: Input | Task) -> str:
 
 
 def _plain(kind: Input | Task) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(kind).items()}
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(kind).items()}
+    if isinstance(kind, Classification) and not kind.labels:
+        del plain["labels"]  # classes without names are written as they were before classes could have any
+    return plain
+
+
+def _check_is_mapping(kind: str, members: object) -> None:
+    if not isinstance(members, Mapping):
+        example = "{'image': Image(1, 28, 28)}" if kind == "input" else "{'label': Classification(10)}"
+        raise SpaceError(
+            f"a signature's {kind}s: expected a mapping from name to kind, such as {example}, "
+            f"got {members!r:.80}"
+        )
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,7 @@ class Signature:
 
     def __post_init__(self) -> None:
         for kind, owner, members in (("input", Input, self.inputs), ("task", Task, self.tasks)):
+            _check_is_mapping(kind, members)
             if not members:
                 raise SpaceError(f"a signature needs at least one {kind}")
             for name, member in members.items():
@@ -134,6 +147,11 @@ class Signature:
         """
         kept = []
         for part, names, members in (("input", inputs, self.inputs), ("task", tasks, self.tasks)):
+            if isinstance(names, str) or not isinstance(names, Iterable | None):
+                raise SpaceError(
+                    f"only({part}s=...): expected a list of names, such as {part}s={list(members)[:1]}, "
+                    f"got {names!r:.80}"
+                )
             wanted = list(members) if names is None else list(names)
             for name in wanted:
                 if name not in members:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from search_spaces.errors import SpaceError
-from search_spaces.inputs import check_positive
+from search_spaces.inputs import check_positive, is_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IGNORED = -100
 """The target of a position of `Tagging`, or a point of a discrete `DenseMap`, that does not count."""
@@ -33,13 +38,71 @@ class Task:
 
 @dataclass(frozen=True)
 class Classification(Task):
-    """One of ``classes``: targets int64 ``(N,)``, a model answers logits ``(N, classes)``."""
+    """One of ``classes``: targets int64 ``(N,)``, a model answers logits ``(N, classes)``.
+
+    Attributes:
+        labels: what the classes are called, in the order of their numbers: words, or whole numbers such as
+            ``(2019, 2020)``; none where the numbers say it all.
+
+    Example:
+        >>> Classification(3, labels=("cat", "dog", "fish")).predicted(torch.tensor([[0.1, 0.2, 0.7]]))
+        ['fish']
+    """
 
     classes: int
+    labels: tuple[str | int, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        labels = tuple(_plain_label(label) for label in _listed("Classification", self.labels))
+        object.__setattr__(self, "labels", labels)
+        if labels and len(labels) != self.classes:
+            raise SpaceError(f"Classification(labels=...): expected {self.classes} labels, got {len(labels)}")
+        if len(set(labels)) != len(labels):
+            raise SpaceError(f"Classification(labels=...): expected each label once, got {labels!r:.200}")
+
+    def __repr__(self) -> str:
+        named = f", labels={self.labels!r}" if self.labels else ""
+        return f"Classification(classes={self.classes}{named})"
 
     @property
     def outputs(self) -> int:
         return self.classes
+
+    def predicted(self, answers: Tensor) -> list[str | int]:
+        """Returns what a model's answers say: the label of the likeliest class of each example.
+
+        Args:
+            answers: logits or probabilities ``(N, classes)``.
+
+        Returns:
+            A label for each example; the number of its class where the classes have no labels.
+
+        Raises:
+            SpaceError: they are not of this shape.
+        """
+        if answers.ndim != 2 or answers.shape[1] != self.classes:
+            raise SpaceError(f"expected answers (N, {self.classes}), got {tuple(answers.shape)}")
+        numbers: list[int] = answers.argmax(1).tolist()
+        return [self.labels[number] for number in numbers] if self.labels else list(numbers)
+
+
+def _listed(kind: str, labels: object) -> tuple[object, ...]:
+    """Several labels; a single word is none, though it has letters."""
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise SpaceError(f"{kind}(labels=...): expected names, such as ('cat', 'dog'), got {labels!r:.80}")
+    return tuple(labels)
+
+
+def _plain_label(label: object) -> str | int:
+    """The label as JSON keeps it."""
+    if isinstance(label, str) and label:
+        return str(label)
+    if isinstance(label, Integral) and is_whole(label):
+        return int(label)
+    raise SpaceError(
+        f"Classification(labels=...): expected words or whole numbers as names of classes, got {label!r:.80}"
+    )
 
 
 @dataclass(frozen=True)
@@ -65,7 +128,7 @@ class Tagging(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "labels", _listed("Tagging", self.labels))
         if not all(isinstance(label, str) and label for label in self.labels):
             raise SpaceError(f"Tagging(labels=...): expected names of tags, got {self.labels!r}")
         if self.labels and len(self.labels) != self.tags:

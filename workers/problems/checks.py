@@ -1,4 +1,4 @@
-"""Whether data fit their signature: names, shapes, dtypes, ranges; and what plain tensors are."""
+"""Whether data fit their signature: names, shapes, dtypes, ranges."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError
-from search_spaces.inputs import Image, Input, Sequence, Tokens, Vector
+from search_spaces.inputs import Input, Tokens
 from search_spaces.signature import Signature
 from search_spaces.tasks import (
     IGNORED,
@@ -16,7 +16,6 @@ from search_spaces.tasks import (
     Regression,
     Retrieval,
     Tagging,
-    Task,
 )
 from workers.problems.missing import check_masks, check_missing
 from workers.problems.split import Split
@@ -33,6 +32,7 @@ def check_split(where: str, split: Split, to: Signature) -> None:
     Raises:
         ProblemError: names the tensor, what was expected and what came.
     """
+    check_tensors(where, split)
     inputs, targets = split.inputs, split.targets
     for part, tensors, expected in (("input", inputs, to.inputs), ("task", targets, to.tasks)):
         if set(tensors) != set(expected):
@@ -47,6 +47,45 @@ def check_split(where: str, split: Split, to: Signature) -> None:
     for name in to.tasks:
         labelled = targets[name][split.labelled[name]] if name in split.labelled else targets[name]
         _check_target(f"{where}, task {name!r}", labelled, name, to)
+
+
+def check_tensors(where: str, split: object) -> None:
+    """Check that a split is one, and holds nothing but tensors.
+
+    Raises:
+        ProblemError: it is something else, or holds something else.
+    """
+    if not isinstance(split, Split):
+        raise ProblemError(
+            f"{where}: expected a Split of tensors, got {type(split).__name__}; "
+            f"Problem.from_tensors and Problem.from_dataset make a problem of your own data"
+        )
+    parts = {
+        "input": split.inputs,
+        "task": split.targets,
+        "present": split.present,
+        "labelled": split.labelled,
+    }
+    for part, tensors in parts.items():
+        if not isinstance(tensors, Mapping):
+            raise ProblemError(
+                f"{where}, {part}: expected a mapping from name to tensor, got {type(tensors).__name__}"
+            )
+        for name, tensor in tensors.items():
+            _check_is_tensor(f"{where}, {part} {name!r}", tensor)
+    if split.domain is not None:
+        _check_is_tensor(f"{where}, domain", split.domain)
+
+
+def _check_is_tensor(where: str, tensor: object) -> None:
+    if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or not tensor.ndim:
+        came = (
+            f"{tensor.layout} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
+        )
+        raise ProblemError(
+            f"{where}: expected a dense tensor with a value for each example, got {came}; "
+            f"Problem.from_tensors makes tensors of arrays and lists"
+        )
 
 
 def check_lengths(where: str, split: Split) -> None:
@@ -101,7 +140,12 @@ def _counted(where: str, tensor: Tensor, what: str) -> Tensor:
 def _check_numbers(where: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
     _check_form(where, tensor, shape, torch.float32)
     if not bool(torch.isfinite(tensor).all()):
-        raise ProblemError(f"{where}: expected finite numbers, got NaN or infinity")
+        gaps = int((~torch.isfinite(tensor)).sum())
+        raise ProblemError(
+            f"{where}: expected finite numbers, got NaN or infinity ({gaps} of {tensor.numel()}); fill "
+            f"the gaps of inputs: np.nan_to_num(inputs); leave labels out that are missing: "
+            f"Split(..., labelled=...)"
+        )
 
 
 def _check_form(where: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
@@ -109,7 +153,8 @@ def _check_form(where: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch
         wanted = "(" + ", ".join(["N", *map(str, shape)]) + ("," if not shape else "") + ")"
         raise ProblemError(f"{where}: expected shape {wanted}, got {tuple(tensor.shape)}")
     if tensor.dtype != dtype:
-        hint = " (scale pixels to [0, 1] first: images.float() / 255)" if tensor.dtype == torch.uint8 else ""
+        pixels = tensor.dtype == torch.uint8 and len(shape) == 3
+        hint = " (scale pixels to [0, 1] first: images.float() / 255)" if pixels else ""
         raise ProblemError(f"{where}: expected {dtype}, got {tensor.dtype}{hint}")
 
 
@@ -117,57 +162,3 @@ def _check_range(where: str, tensor: Tensor, count: int, what: str) -> None:
     low, high = int(tensor.min()), int(tensor.max())
     if low < 0 or high >= count:
         raise ProblemError(f"{where}: expected {what} from 0 to {count - 1}, got values from {low} to {high}")
-
-
-def infer_kinds(
-    inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
-) -> tuple[dict[str, Input], dict[str, Task]]:
-    """The kinds of input and of task that plain tensors suggest.
-
-    Inputs: float ``(N, C, H, W)`` an image, ``(N, L, F)`` a sequence, ``(N, F)`` a vector; int64 ``(N, L)``
-    tokens. Targets: int64 ``(N,)`` classes; ``(N, L)`` tags where an input is as long, else a text;
-    ``(N, H, W)`` a map of classes; float ``(N, outputs)`` a regression, ``(N, outputs, H, W)`` a map.
-
-    Raises:
-        ProblemError: a tensor is none of these.
-    """
-    kinds: dict[str, Input] = {}
-    for name, tensor in inputs.items():
-        shape = tuple(tensor.shape[1:])
-        if tensor.is_floating_point() and len(shape) == 3:
-            kinds[name] = Image(*shape)
-        elif tensor.is_floating_point() and len(shape) == 2:
-            kinds[name] = Sequence(*shape)
-        elif tensor.is_floating_point() and len(shape) == 1:
-            kinds[name] = Vector(*shape)
-        elif tensor.dtype == torch.int64 and len(shape) == 1:
-            kinds[name] = Tokens(shape[0], int(tensor.max()) + 1)
-        else:
-            raise ProblemError(
-                f"input {name!r}: expected float (N, C, H, W), (N, L, F) or (N, F), or int64 (N, L), "
-                f"got {tensor.dtype} {tuple(tensor.shape)}; scale images of bytes: images.float() / 255"
-            )
-    lengths = {name: kind.length for name, kind in kinds.items() if isinstance(kind, Sequence | Tokens)}
-    return kinds, {name: _task_kind(name, tensor, lengths) for name, tensor in targets.items()}
-
-
-def _task_kind(name: str, tensor: Tensor, lengths: Mapping[str, int]) -> Task:
-    """The kind of task that a target suggests, beside inputs of these lengths."""
-    form = (tensor.dtype == torch.int64, tensor.is_floating_point(), tensor.ndim)
-    if form == (True, False, 1):
-        return Classification(int(tensor.max()) + 1)
-    if form == (True, False, 2):
-        tagged = [source for source, length in lengths.items() if length == tensor.shape[1]]
-        if not tagged:
-            return Generation(tensor.shape[1], int(tensor.max()) + 1)
-        return Tagging(int(tensor.max()) + 1, input=tagged[0] if len(lengths) > 1 == len(tagged) else None)
-    if form == (True, False, 3):
-        return DenseMap(int(tensor.max()) + 1, tensor.shape[1], tensor.shape[2])
-    if form == (False, True, 2):
-        return Regression(tensor.shape[1])
-    if form == (False, True, 4):
-        return DenseMap(tensor.shape[1], tensor.shape[2], tensor.shape[3], discrete=False)
-    raise ProblemError(
-        f"task {name!r}: expected int64 (N,), (N, L) or (N, H, W), or float (N, outputs) or "
-        f"(N, outputs, H, W), got {tensor.dtype} {tuple(tensor.shape)}"
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from numbers import Real
 
 import torch
 from torch import Generator, Tensor
@@ -56,6 +57,11 @@ def _matrix(masks: Mapping[str, Tensor], names: Mapping[str, object], count: int
     return torch.stack([masks.get(name, torch.ones(count, dtype=torch.bool)) for name in names], 1)
 
 
+def is_number(value: object) -> bool:
+    """Whether something is a real number, of Python or another library; truths are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def check_share(what: str, share: float, count: int) -> None:
     """Check that of ``count`` tasks or inputs such a share can be dropped so that every example keeps one.
 
@@ -63,9 +69,9 @@ def check_share(what: str, share: float, count: int) -> None:
         ProblemError: it cannot.
     """
     most = 1 - 1 / count
-    if not 0 <= share <= most + 1e-9:
+    if not is_number(share) or not 0 <= share <= most + 1e-9:
         raise ProblemError(
-            f"drop({what}={share!r}): expected a share from 0 to {most:.3g}, "
+            f"drop({what}={share!r:.80}): expected a share from 0 to {most:.3g}, "
             f"so that every example keeps one of {count}"
         )
 

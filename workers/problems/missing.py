@@ -110,6 +110,8 @@ def blanked(split: Split) -> Split:
 def _blanked(tensors: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
     kept = dict(tensors)
     for name, there in masks.items():
+        if not isinstance(tensors[name], Tensor):
+            continue  # words, which become numbers later
         # not by multiplication: NaN times 0 is NaN
         kept[name] = tensors[name].masked_fill(~there.view(-1, *[1] * (tensors[name].ndim - 1)), 0)
     return kept

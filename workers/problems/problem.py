@@ -12,7 +12,9 @@ import torch
 from search_spaces.errors import ProblemError
 from search_spaces.signature import Signature
 from workers.problems.checks import check_split
+from workers.problems.concerns import concerns
 from workers.problems.copying import files_of, own, without_shared
+from workers.problems.describing import described
 from workers.problems.dropping import (
     check_share,
     narrowed,
@@ -20,10 +22,11 @@ from workers.problems.dropping import (
     without_labels,
     without_modalities,
 )
+from workers.problems.items import read
 from workers.problems.joining import joined, joined_signature
 from workers.problems.measures import default_objective, metric_names
 from workers.problems.missing import check_train
-from workers.problems.reading import Arrays, divided, inferred, named, read, split_of
+from workers.problems.reading import Arrays, check_seed, converted, divided, share_of, split_of
 from workers.problems.split import Split
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class Problem:
         test: the examples for reporting only; nothing that proposes, stops or ranks sees them.
         description: one sentence: what the data are and where they come from.
         options: how a problem of the catalog was loaded, so that `workers.problems.load` finds it again.
+        notes: what was inferred and converted when it was made of a person's data, in words.
         copy: whether the tensors are copied, so that nobody can change those of the problem; those of files
             (`torch.from_file`) never are. False: they are taken as they are, to be left alone from then on.
         mapped: the files that arrays of the problem are mapped from, which are not copied.
@@ -64,11 +68,16 @@ class Problem:
     test: Split
     description: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     copy: InitVar[bool] = field(default=True, kw_only=True)
     mapped: tuple[str, ...] = field(init=False, default=())
     read_from: tuple[tuple[str, int, int], ...] = field(init=False, default=())
 
     def __post_init__(self, copy: bool) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ProblemError(f"name: expected a word that names the problem, got {self.name!r:.80}")
+        if not isinstance(self.signature, Signature):
+            raise _no_signature(f"problem {self.name!r}", self.signature)
         for part in PARTS:
             split: Split = getattr(self, part)
             check_split(f"problem {self.name!r}, {part}", split, self.signature)
@@ -91,6 +100,26 @@ class Problem:
     def objective(self) -> tuple[str, str]:
         """What a search optimises unless told otherwise: a metric, and ``maximize`` or ``minimize``."""
         return default_objective(self.signature.tasks)
+
+    def describe(self) -> str:
+        """Returns what the problem is, in a few lines.
+
+        Its examples; its inputs and tasks with their kinds, and what was inferred or converted of each; what
+        its targets look like.
+        """
+        return described(self.name, self.signature, self._splits, self.notes)
+
+    def warnings(self) -> list[str]:
+        """Returns what may make its results say less than they seem to, a sentence each.
+
+        Classes in validation or test that training never sees, parts of fewer than 30 examples, an accuracy
+        that a constant answer gets, targets of very different scales.
+        """
+        return concerns(self.signature, self._splits)
+
+    @property
+    def _splits(self) -> dict[str, Split]:
+        return {part: getattr(self, part) for part in PARTS}
 
     def to(self, device: torch.device | str) -> Problem:
         """The same problem with its data on another device."""
@@ -136,11 +165,12 @@ class Problem:
             ProblemError: a share would leave examples nothing (over 1/2 of two tasks, over 2/3 of three;
                 anything of one), or it has been dropped from before.
         """
+        check_share("labels", labels, len(self.signature.tasks))
+        check_share("modalities", modalities, len(self.signature.inputs))
+        seed = check_seed(f"problem {self.name!r}", seed)
         if not labels and not modalities:
             return self
         self._check_whole("drop")
-        check_share("labels", labels, len(self.signature.tasks))
-        check_share("modalities", modalities, len(self.signature.inputs))
 
         def change(part: str, split: Split) -> Split:
             if modalities:
@@ -183,6 +213,8 @@ class Problem:
         Raises:
             ProblemError: fewer than two problems, or a name that means different kinds in two of them.
         """
+        for place, problem in enumerate(problems):
+            _check_is_problem(f"join, problem {place}", problem)
         if len(problems) < 2:
             raise ProblemError(f"problem {name!r}: expected two or more problems, got {len(problems)}")
         signature = joined_signature(f"problem {name!r}", [problem.signature for problem in problems])
@@ -210,40 +242,56 @@ class Problem:
 
         Args:
             name: the name of the problem.
-            train: ``(inputs, targets)``, each one tensor, or a mapping from name to tensor; or a `Split`,
-                whose masks say which modalities and labels are missing (whatever stands in their place).
+            train: ``(inputs, targets)``, each one array, or a mapping from name to array; or a `Split` of
+                arrays, whose masks say which modalities and labels are missing (whatever stands in their
+                place).
             validation: the same; or the share of ``train`` that is held out for it.
             test: the same; or the share of ``train`` that is held out for it.
-            signature: what the tensors are; left out, it is read off their shapes and dtypes, with the
-                classes that occur in the targets.
+            signature: what the arrays are. What fits it without loss is converted, and said by `describe`:
+                whole numbers to real ones, ``(N,)`` to ``(N, 1)`` and back, channels last to channels first,
+                bytes of images to [0, 1], labels such as -1 and 1 or words to numbers of classes, whose names
+                the problem's own signature keeps (`Classification.labels`). Left out, it is inferred where
+                only one is possible; else the message has the line that says it.
             seed: the seed of the division, when there is one (each class in equal proportion in every part).
             description: one sentence for the reports.
             options: how it was loaded.
             copy: whether what could be changed is copied; False: it is to be left alone from now on.
 
         Raises:
-            ProblemError: the data do not fit the signature, or each other.
+            ProblemError: the data do not fit the signature, or each other; they may be several things; or 32
+                bits cannot hold what they tell apart.
 
         Example:
             >>> problem = Problem.from_tensors("mine", (images, labels), validation=0.1, test=0.1)
         """
-        parts, shares = {"train": split_of(f"problem {name!r}, train", train, signature)}, {}
-        for part, given in (("validation", validation), ("test", test)):
-            if isinstance(given, int | float):
-                shares[part] = float(given)
+        where = f"problem {name!r}"
+        if signature is not None and not isinstance(signature, Signature):
+            raise _no_signature(where, signature)
+        if not isinstance(options, Mapping | None):
+            raise ProblemError(f"{where}, options: expected a mapping, got {type(options).__name__}")
+        given, shares = {"train": train}, {}
+        for part, examples in (("validation", validation), ("test", test)):
+            share = share_of(f"{where}, {part}", examples)
+            if share is None:
+                given[part] = examples  # type: ignore[assignment]
             else:
-                parts[part] = split_of(f"problem {name!r}, {part}", given, signature)
+                shares[part] = share
+        seed = check_seed(where, seed)
+        arrays = {part: split_of(f"{where}, {part}", one, signature) for part, one in given.items()}
+        signature, parts, notes = converted(where, arrays, signature, given)
         if shares:
-            parts |= divided(f"problem {name!r}", parts["train"], shares, seed)
-        if signature is None:
-            signature = inferred(parts)
-        parts = {part: named(split, signature) for part, split in parts.items()}
+            parts |= divided(where, parts["train"], shares, seed)
         sources = (train, validation, test)
         if copy:
             parts = without_shared(parts, sources)
-        options = dict(options or {})
         problem = Problem(
-            name, signature, **_fields(parts), description=description, options=options, copy=False
+            name,
+            signature,
+            **_fields(parts),
+            description=description,
+            options=dict(options or {}),
+            notes=notes,
+            copy=False,
         )
         object.__setattr__(problem, "mapped", tuple(sorted({*files_of(sources)})))
         return problem
@@ -258,25 +306,52 @@ class Problem:
         signature: Signature | None = None,
         seed: int = 0,
         description: str = "",
+        domain: bool = False,
     ) -> Problem:
         """A problem of torch data sets, each item ``(inputs, targets)``; read once into tensors.
 
-        Each of the two is a tensor, an array or a number, or a mapping from name to these; every item must
-        have the same shapes. A mapping that leaves a name out says that this example lacks that modality or
-        that label. A third member, a number from 0, names the domain. What the data set does at random to an
-        item (augmentation) is fixed by reading it: leave that to the recipe. Other arguments as in
-        `from_tensors`.
+        Each of the two is a tensor, an array, a number or (a label only) a word, or a mapping from name to
+        these; every item must have the same types and shapes. A mapping that leaves a name out says that this
+        example lacks that modality or that label. What the data set does at random to an item (augmentation)
+        is fixed by reading it: leave that to the recipe. Other arguments as in `from_tensors`.
+
+        Args:
+            name: the name of the problem.
+            train: a data set, or a list of its items.
+            validation: the same; or the share of ``train`` that is held out for it.
+            test: the same; or the share of ``train`` that is held out for it.
+            signature: what the items are.
+            seed: the seed of the division.
+            description: one sentence for the reports.
+            domain: whether each item has a third member, the number of its domain (from 0).
 
         Raises:
-            ProblemError: an item is no such pair or differs in shape; or as in `from_tensors`.
+            ProblemError: an item is no such pair or differs in type or shape; or as in `from_tensors`.
         """
-        parts: dict[str, Any] = {
-            part: given if isinstance(given, int | float) else read(f"problem {name!r}, {part}", given)
-            for part, given in (("train", train), ("validation", validation), ("test", test))
-        }
+        if not isinstance(domain, bool):
+            raise ProblemError(f"problem {name!r}, domain: expected True or False, got {domain!r:.80}")
+        parts: dict[str, Any] = {}
+        for part, given in (("train", train), ("validation", validation), ("test", test)):
+            where = f"problem {name!r}, {part}"
+            # a share of nothing is no share: train must be examples
+            share = None if part == "train" else share_of(where, given)
+            parts[part] = read(where, given, part, domain=domain) if share is None else share  # type: ignore[arg-type]
         return Problem.from_tensors(
             name, **parts, signature=signature, seed=seed, description=description, copy=False
         )
+
+
+def _check_is_problem(where: str, given: object) -> None:
+    if not isinstance(given, Problem):
+        hint = "; write Problem.join(name, *problems)" if isinstance(given, list | tuple) else ""
+        raise ProblemError(f"{where}: expected a Problem, got {type(given).__name__}{hint}")
+
+
+def _no_signature(where: str, came: object) -> ProblemError:
+    return ProblemError(
+        f"{where}, signature: expected a Signature, such as "
+        f"Signature({{'image': Image(1, 28, 28)}}, {{'label': Classification(10)}}), got {came!r:.80}"
+    )
 
 
 def _fields(splits: Mapping[str, Split]) -> dict[str, Any]:

@@ -1,97 +1,255 @@
-"""Reading people's own data into splits: from tensors, arrays and torch data sets; dividing them."""
+"""Reading people's own data into splits: what they are, in the form of their kinds; dividing them."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import default_collate
 
 from search_spaces.errors import ProblemError
-from search_spaces.inputs import Image, Sequence, Tokens, Vector
 from search_spaces.signature import Signature
-from search_spaces.tasks import Classification, DenseMap, Generation, Regression, Tagging
-from workers.problems.checks import check_lengths, infer_kinds
+from workers.problems.arrays import array_of, code_of, form, kind_of_numbers, way_out
+from workers.problems.checks import check_lengths
+from workers.problems.conversion import Converted, convert_input, convert_target
+from workers.problems.kinds import UNNAMED, infer, seen
 from workers.problems.missing import blanked, check_masks
 from workers.problems.split import Split
 from workers.problems.splitting import stratified_parts
 
-if TYPE_CHECKING:
-    from torch.utils.data import Dataset
-
 Arrays = Any
 """A tensor, a NumPy array or a nested list; or a mapping from name to one of these."""
-
-_UNNAMED = ""
-_NAMES: dict[type, str] = {
-    Image: "image",
-    Sequence: "sequence",
-    Vector: "vector",
-    Tokens: "tokens",
-    Classification: "label",
-    Regression: "value",
-    Tagging: "tags",
-    Generation: "text",
-    DenseMap: "map",
-}
-"""What a lone input or task is called, by its kind."""
 
 
 def split_of(where: str, given: Any, signature: Signature | None) -> Split:
     """A split on the CPU of a pair ``(inputs, targets)``, or of a split; zeros for what its examples lack.
 
+    Its arrays are what was given: `converted` makes the tensors of a problem of them.
+
     Raises:
-        ProblemError: it is neither, or holds what is no tensor.
+        ProblemError: it is neither, or holds what is no array.
     """
     if isinstance(given, Split):
         split = Split(
-            _tensors(where, given.inputs, "input"),
-            _tensors(where, given.targets, "task"),
-            _tensors(where, given.present, "present"),
-            _tensors(where, given.labelled, "labelled"),
-            None if given.domain is None else _tensor(f"{where}, domain", given.domain, "domain"),
+            _arrays(where, given.inputs, "input"),
+            _arrays(where, given.targets, "task"),
+            _arrays(where, given.present, "present"),
+            _arrays(where, given.labelled, "labelled"),
+            None if given.domain is None else _numbers(f"{where}, domain", given.domain),
         )
     elif isinstance(given, tuple | list) and len(given) == 2:
-        inputs, targets = (
-            _tensors(where, side if isinstance(side, Mapping) else {name or _UNNAMED: side}, part)
-            for part, side, name in zip(("input", "task"), given, _lone_names(signature), strict=True)
+        split = Split(
+            _arrays(where, _by_name(where, given[0], "input", signature), "input", given[0]),
+            _arrays(where, _by_name(where, given[1], "task", signature), "task", given[1]),
         )
-        split = Split(inputs, targets)
     else:
-        came = type(given).__name__
-        raise ProblemError(f"{where}: expected a pair (inputs, targets) or a Split, got {came}")
-    # A regression's targets often come as (N,): one number each.
-    for key, target in split.targets.items():
-        if target.is_floating_point() and target.ndim == 1:
-            split.targets[key] = target.unsqueeze(1)
+        raise ProblemError(f"{where}: expected a pair (inputs, targets) or a Split, got {_came(given)}")
+    if not split.inputs or not split.targets:
+        side = "targets" if split.inputs else "inputs"
+        raise ProblemError(f"{where}: expected a pair (inputs, targets) or a Split, got no {side}")
     check_lengths(where, split)
     check_masks(where, split)
     return blanked(split)
 
 
-def _tensors(where: str, given: Mapping[str, Any], part: str) -> dict[str, Tensor]:
-    return {str(name): _tensor(f"{where}, {part} {name!r}", value, part) for name, value in given.items()}
+def _came(given: Any) -> str:
+    """What came in the place of a pair, and how a pair is made of it."""
+    name = type(given).__name__
+    if isinstance(given, tuple | list):
+        return f"a {name} of {len(given)}; write (inputs, targets)"
+    if hasattr(given, "columns") and hasattr(given, "to_numpy"):  # a frame, of whichever library
+        columns = "columns=" if type(given).__module__.startswith("pandas") else ""
+        label = repr(list(given.columns)[-1]) if len(given.columns) else "'label'"
+        return f"{name}; write (data.drop({columns}{label}).to_numpy(), data[{label}].to_numpy())"
+    remedy = way_out(given, "data")
+    return f"{name}; write {remedy}" if remedy else name
 
 
-def _tensor(where: str, value: Any, part: str) -> Tensor:
-    """``value`` on the CPU: float32 for any float, int64 for whole numbers (an input of bytes stays one).
+def _by_name(where: str, side: Any, part: str, signature: Signature | None) -> Mapping[Any, Any]:
+    """Arrays by name; a lone one by the name of the only input or task, where there is one only."""
+    if isinstance(side, Mapping):
+        return side
+    if signature is None:
+        return {UNNAMED: side}
+    names = list(signature.inputs if part == "input" else signature.tasks)
+    if len(names) > 1:
+        mapping = ", ".join(f"{name!r}: ..." for name in names)
+        raise ProblemError(
+            f"{where}: expected the {part}s {names} by name, got one without a name "
+            f"({type(side).__name__}); write {{{mapping}}}"
+        )
+    return {names[0]: side}
 
-    Masks stay what they are.
+
+def _arrays(where: str, given: Any, part: str, side: Any = None) -> dict[str, Any]:
+    """The arrays of a mapping, each read; ``side`` is what a person gave instead of it."""
+    if not isinstance(given, Mapping):
+        raise ProblemError(
+            f"{where}, {part}: expected a mapping from name to array, got {type(given).__name__}"
+        )
+    for name in given:
+        if not isinstance(name, str) or (not name and len(given) > 1):
+            raise ProblemError(f"{where}, {part}: expected words as names, got {name!r:.80}")
+    return {
+        name: array_of(_place(where, part, name), value, _code(part, "" if value is side else name))
+        for name, value in given.items()
+    }
+
+
+def _place(where: str, part: str, name: str) -> str:
+    return f"{where}, {part} {name!r}" if name else f"{where}, the {part}s"
+
+
+def _code(part: str, name: str) -> str:
+    """How a person's code calls an array."""
+    side = {"input": "inputs", "task": "targets"}.get(part, part)
+    return f"{side}[{name!r}]" if name != UNNAMED else side
+
+
+def _numbers(where: str, value: Any) -> Tensor:
+    array = array_of(where, value, "domain")
+    if not isinstance(array, Tensor):
+        raise ProblemError(f"{where}: expected whole numbers, got {form(array)}")
+    return array.long() if kind_of_numbers(array) in ("bytes", "whole") else array
+
+
+def share_of(where: str, given: Any) -> float | None:
+    """Returns the share that is held out, if a share is what was given.
+
+    Raises:
+        ProblemError: it is a number, and no share; or nothing.
+    """
+    if given is None or isinstance(given, bool):
+        raise ProblemError(
+            f"{where}: expected examples, or the share of train to hold out (0.2), got {given}"
+        )
+    return float(given) if isinstance(given, Real) else None
+
+
+def check_seed(where: str, seed: Any) -> int:
+    """Returns a seed as a whole number.
+
+    Raises:
+        ProblemError: it is none from 0 up to 2**63 - 1.
     """
     try:
-        tensor = torch.as_tensor(value).detach().cpu()
-    except (TypeError, ValueError, RuntimeError) as error:
-        came = type(value).__name__
-        raise ProblemError(f"{where}: expected a tensor or an array, got {came}: {error}") from error
-    if tensor.is_floating_point():
-        return tensor.float()
-    # Bytes as an input are pixels that somebody forgot to scale: the check says so.
-    if part in ("task", "domain") or tensor.dtype in (torch.int16, torch.int32):
-        return tensor.long()
-    return tensor
+        number = -1 if isinstance(seed, bool) else int(seed.__index__())
+    except (AttributeError, TypeError):
+        number = -1
+    if not 0 <= number < 1 << 63:
+        raise ProblemError(f"{where}, seed: expected a whole number from 0 up, got {seed!r:.80}")
+    return number
+
+
+def converted(
+    where: str, parts: Mapping[str, Split], signature: Signature | None, given: Mapping[str, Any]
+) -> tuple[Signature, dict[str, Split], tuple[str, ...]]:
+    """Returns what the arrays of all parts are, their tensors, and what was inferred and converted, in words.
+
+    Args:
+        where: the problem in words, for messages.
+        parts: the arrays of each part, as `split_of` read them.
+        signature: what they are; None: it is inferred.
+        given: the parts as they were given: lists are spoken of in other words than arrays.
+
+    Raises:
+        ProblemError: they may be several things, or do not fit the signature.
+    """
+    codes = {side: _codes(side, parts["train"], given["train"]) for side in _SIDES}
+    notes: list[str] = []
+    if signature is None:
+        _check_names(where, parts, {side: list(_of(parts["train"], side)) for side in _SIDES})
+        found = {
+            side: [
+                seen(
+                    _place(where, side, name), name, code, _columns(parts, side, name), target=side == "task"
+                )
+                for name, code in codes[side].items()
+            ]
+            for side in _SIDES
+        }
+        signature = infer(where, found["input"], found["task"])
+        for side, kinds in (("input", signature.inputs), ("task", signature.tasks)):
+            for name, one in zip(kinds, found[side], strict=True):
+                notes.append(f"{side} {name!r}: inferred from {one.what}")
+    parts = {part: named(split, signature) for part, split in parts.items()}
+    _check_names(where, parts, {"input": list(signature.inputs), "task": list(signature.tasks)})
+    whole: dict[str, dict[str, Converted]] = {"input": {}, "task": {}}
+    for name, kind in signature.inputs.items():
+        code = codes["input"].get(name) or codes["input"][UNNAMED]
+        columns = _columns(parts, "input", name)
+        whole["input"][name] = convert_input(f"{where}, input {name!r}", columns, kind, code)
+    for name, task in signature.tasks.items():
+        code = codes["task"].get(name) or codes["task"][UNNAMED]
+        columns = _columns(parts, "task", name)
+        whole["task"][name] = convert_target(f"{where}, task {name!r}", columns, task, code)
+    for side in _SIDES:
+        notes += [f"{side} {name!r}: {note}" for name, one in whole[side].items() for note in one.notes]
+    signature = Signature(*({name: one.kind for name, one in whole[side].items()} for side in _SIDES))
+    splits = {
+        part: dataclasses.replace(
+            split,
+            inputs={name: one.tensors[part] for name, one in whole["input"].items()},
+            targets={name: one.tensors[part] for name, one in whole["task"].items()},
+        )
+        for part, split in parts.items()
+    }
+    return signature, splits, tuple(notes)
+
+
+_SIDES = ("input", "task")
+
+
+def _of(split: Split, side: str) -> dict[str, Any]:
+    return split.inputs if side == "input" else split.targets
+
+
+def _columns(parts: Mapping[str, Split], side: str, name: str) -> dict[str, tuple[Any, Tensor | None]]:
+    """An array in each part, with the mask of the examples that have it."""
+    return {
+        part: (_of(split, side)[name], (split.present if side == "input" else split.labelled).get(name))
+        for part, split in parts.items()
+    }
+
+
+def _codes(side: str, split: Split, given: Any) -> dict[str, str]:
+    """How a person's code calls each array of a split, so that arithmetic with it works."""
+    pair = (given.inputs, given.targets) if isinstance(given, Split) else given
+    arrays = pair[0] if side == "input" else pair[1]
+    return {
+        name: code_of(arrays[name], _code(side, name))
+        if isinstance(arrays, Mapping)
+        else code_of(arrays, _code(side, UNNAMED))
+        for name in _of(split, side)
+    }
+
+
+def _check_names(where: str, parts: Mapping[str, Split], names: Mapping[str, list[str]]) -> None:
+    for part, split in parts.items():
+        for side, expected in names.items():
+            if set(came := _of(split, side)) != set(expected):
+                raise ProblemError(
+                    f"{where}, {part}: expected the {side}s {sorted(expected)}, got {sorted(came)}"
+                )
+
+
+def named(split: Split, signature: Signature) -> Split:
+    """The same examples, lone arrays under the names of the signature."""
+
+    def renamed(arrays: Mapping[str, Any], names: Mapping[str, object]) -> dict[str, Any]:
+        lone = next(iter(names)) if len(names) == 1 else UNNAMED
+        return {name or lone: array for name, array in arrays.items()}
+
+    return Split(
+        renamed(split.inputs, signature.inputs),
+        renamed(split.targets, signature.tasks),
+        renamed(split.present, signature.inputs),
+        renamed(split.labelled, signature.tasks),
+        split.domain,
+    )
 
 
 def divided(where: str, split: Split, shares: dict[str, float], seed: int) -> dict[str, Split]:
@@ -104,7 +262,7 @@ def divided(where: str, split: Split, shares: dict[str, float], seed: int) -> di
         ProblemError: shares that leave nothing, or too few examples.
     """
     total = sum(shares.values())
-    if min(shares.values()) <= 0 or total >= 1:
+    if not all(share > 0 for share in shares.values()) or not total < 1:
         raise ProblemError(f"{where}: expected shares above 0 that leave something to train on, got {shares}")
     parts = stratified_parts(_strata(split), list(shares.values()), seed)
     if not parts or not len(parts[-1]):
@@ -126,89 +284,3 @@ def _strata(split: Split) -> Tensor:
         return classes
     strata: Tensor = torch.unique(torch.stack([classes, split.domain]), dim=1, return_inverse=True)[1]
     return strata
-
-
-def inferred(parts: Mapping[str, Split]) -> Signature:
-    """The signature that all splits together suggest: a class may be missing from one of them.
-
-    Raises:
-        ProblemError: their names, shapes or dtypes suggest none.
-    """
-    splits = list(parts.values())
-    try:
-        inputs = {name: torch.cat([s.inputs[name] for s in splits]) for name in splits[0].inputs}
-        targets = {name: torch.cat([s.targets[name] for s in splits]) for name in splits[0].targets}
-    except (KeyError, RuntimeError) as error:
-        raise ProblemError(f"expected the same names and shapes in every split, got {error}") from error
-    kinds, tasks = infer_kinds(inputs, targets)
-    return Signature(
-        {name or _NAMES[type(kind)]: kind for name, kind in kinds.items()},
-        {name or _NAMES[type(task)]: task for name, task in tasks.items()},
-    )
-
-
-def named(split: Split, signature: Signature) -> Split:
-    """The same examples, lone tensors under the names of the signature."""
-    inputs, task = _lone_names(signature)
-    return dataclasses.replace(
-        split,
-        inputs={name or inputs or _UNNAMED: tensor for name, tensor in split.inputs.items()},
-        targets={name or task or _UNNAMED: tensor for name, tensor in split.targets.items()},
-    )
-
-
-def _lone_names(signature: Signature | None) -> tuple[str | None, str | None]:
-    """The name of the only input and of the only task, where there is one only."""
-    if signature is None:
-        return None, None
-    inputs, tasks = list(signature.inputs), list(signature.tasks)
-    return inputs[0] if len(inputs) == 1 else None, tasks[0] if len(tasks) == 1 else None
-
-
-def read(where: str, dataset: Dataset[Any]) -> Split:
-    """Every item of a torch data set, stacked; what a mapping leaves out is missing from its example.
-
-    Raises:
-        ProblemError: an item is not what it should be, or differs in shape.
-    """
-    length = len(dataset)  # type: ignore[arg-type]
-    if not length:
-        raise ProblemError(f"{where}: expected at least one example, got an empty data set")
-    items = [_item(f"{where}[{index}]", dataset[index]) for index in range(length)]
-    (inputs, present), (targets, labelled) = (
-        _stacked(where, [side if isinstance(side, Mapping) else {_UNNAMED: side} for side in sides])
-        for sides in zip(*(item[:2] for item in items), strict=True)
-    )
-    domains = [item[2] for item in items if len(item) == 3]
-    if not domains:
-        return Split(inputs, targets, present, labelled)
-    if len(domains) < length:
-        raise ProblemError(f"{where}: expected a domain in every item, got {len(domains)} in {length}")
-    return Split(inputs, targets, present, labelled, torch.as_tensor(domains))
-
-
-def _item(where: str, item: Any) -> tuple[Any, ...]:
-    if not isinstance(item, tuple | list) or len(item) not in (2, 3):
-        came = type(item).__name__
-        raise ProblemError(f"{where}: expected a pair (inputs, targets), got {came}")
-    return tuple(item)
-
-
-def _stacked(where: str, rows: list[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Tensors by name, zeros where a row leaves the name out, and masks of the names that some leave out."""
-    whole, masks = {}, {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        there = torch.tensor([name in row for row in rows])
-        try:
-            stacked = default_collate([row[name] for row in rows if name in row])
-        except (TypeError, RuntimeError, KeyError) as error:
-            raise ProblemError(
-                f"{where}: expected tensors, arrays or numbers of the same shape in every item: {error}"
-            ) from error
-        if bool(there.all()):
-            whole[name] = stacked
-        else:
-            whole[name] = stacked.new_zeros((len(rows), *stacked.shape[1:]))
-            whole[name][there] = stacked
-            masks[name] = there
-    return whole, masks

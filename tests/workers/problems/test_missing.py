@@ -160,10 +160,9 @@ def test_items_of_a_data_set_that_leave_names_out_lack_them() -> None:
         inputs = {"x": torch.full((2,), float(index)), "w": torch.tensor([1, 2])}
         del inputs["x" if index % 4 == 1 else "w"]
         items.append((inputs, {"y": index % 2} | ({"z": 0.5 * index} if index % 3 else {}), index % 2))
-    mine = Problem.from_dataset("mine", Items(items))
-    assert mine.signature == Signature(
-        {"x": Vector(2), "w": Tokens(2, 3)}, {"y": Classification(2), "z": Regression(1)}
-    )
+    signature = Signature({"x": Vector(2), "w": Tokens(2, 3)}, {"y": Classification(2), "z": Regression(1)})
+    mine = Problem.from_dataset("mine", Items(items), signature=signature, domain=True)
+    assert mine.signature == signature
     train = mine.train
     assert set(train.present) == {"x", "w"}
     assert set(train.labelled) == {"z"}
@@ -171,8 +170,8 @@ def test_items_of_a_data_set_that_leave_names_out_lack_them() -> None:
     assert train.domain is not None
     assert torch.equal(train.domain, train.targets["y"])
     assert not train.inputs["w"][train.present["x"]].any()
-    with pytest.raises(ProblemError, match="expected a domain in every item, got 1 in 2"):
-        Problem.from_dataset("mine", Items([items[0], items[2][:2]]))
+    with pytest.raises(ProblemError, match=r"train\[1\]: expected a triple .*domain\), got 2 members"):
+        Problem.from_dataset("mine", Items([items[0], items[2][:2]]), domain=True)
 
 
 def test_what_is_missing_travels_to_workers_and_devices() -> None:

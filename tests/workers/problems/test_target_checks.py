@@ -17,8 +17,7 @@ from search_spaces import (
     Tokens,
 )
 from search_spaces.errors import ProblemError
-from workers.problems import Problem
-from workers.problems.checks import check_split, infer_kinds
+from workers.problems.checks import check_split
 from workers.problems.split import Split
 
 SIGNATURE = Signature(
@@ -83,25 +82,3 @@ def test_targets_that_fit_their_tasks_pass() -> None:
 def test_targets_that_do_not_fit_are_refused(task: str, target: Tensor, says: str) -> None:
     with pytest.raises(ProblemError, match=f"train, task '{task}': {says}"):
         check_split("train", split(**{task: target}), SIGNATURE)
-
-
-def test_plain_tensors_suggest_their_tasks() -> None:
-    given = targets()
-    del given["match"]
-    for name, target in given.items():
-        if target.dtype == torch.int64:
-            target.view(-1)[0] = SIGNATURE.tasks[name].outputs - 1
-    words = torch.full((8, 6), 8)
-    kinds, tasks = infer_kinds({**split().inputs, "words": words}, given)
-    expected = {name: task for name, task in SIGNATURE.tasks.items() if name != "match"}
-    assert (kinds, tasks) == (dict(SIGNATURE.inputs), expected)
-    assert infer_kinds({"words": words}, {"tags": given["tags"]})[1] == {"tags": Tagging(4)}
-    with pytest.raises(ProblemError, match=r"task 'x': expected int64 \(N,\), .* got torch.bool \(8, 2\)"):
-        infer_kinds({"words": words}, {"x": torch.zeros(8, 2, dtype=torch.bool)})
-
-
-def test_lone_texts_and_maps_have_names() -> None:
-    images, texts = torch.randn(20, 1, 4, 5), torch.arange(100).view(20, 5) % 8
-    assert Problem.from_tensors("p", (images, texts)).signature.tasks == {"text": Generation(5, 8)}
-    classes = torch.arange(400).view(20, 4, 5) % 3
-    assert Problem.from_tensors("p", (images, classes)).signature.tasks == {"map": DenseMap(3, 4, 5)}

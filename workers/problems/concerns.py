@@ -1,0 +1,99 @@
+"""What may make the results on a problem say less than they seem to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from search_spaces.signature import Signature
+from search_spaces.tasks import IGNORED, Classification, DenseMap, Regression, Tagging
+from workers.problems.describing import listed
+from workers.problems.split import Split
+
+FEW_EXAMPLES = 30
+"""The number of examples below which a part says little."""
+
+COMMON_CLASS = 0.9
+"""The share of the commonest class from which accuracy hardly tells a network from a constant answer."""
+
+SCALES_APART = 10.0
+"""The ratio of standard deviations from which one regression's loss drowns another's."""
+
+
+def concerns(signature: Signature, splits: Mapping[str, Split]) -> list[str]:
+    """Returns what a person should know of a problem's data before trusting results on them, a sentence each.
+
+    Args:
+        signature: the problem's signature.
+        splits: its parts by name, ``train`` among them.
+    """
+    found = [
+        f"{part} has {len(split)} examples: with fewer than {FEW_EXAMPLES}, what is measured there is chance"
+        for part, split in splits.items()
+        if len(split) < FEW_EXAMPLES
+    ]
+    for name, task in signature.tasks.items():
+        if isinstance(task, Classification | Tagging) or (isinstance(task, DenseMap) and task.discrete):
+            found += _unseen(name, task, splits)
+        if isinstance(task, Classification):
+            found += _common(name, task, splits["validation"])
+    return found + _scales(signature, splits["train"])
+
+
+def _labels(split: Split, name: str) -> Tensor:
+    """The targets of a task that count."""
+    target = split.targets[name]
+    return target[split.labelled[name]] if name in split.labelled else target
+
+
+def _unseen(name: str, task: Classification | Tagging | DenseMap, splits: Mapping[str, Split]) -> list[str]:
+    def counts(split: Split) -> Tensor:
+        labels = _labels(split, name).reshape(-1)
+        return labels[labels != IGNORED].bincount(minlength=task.outputs)
+
+    known = counts(splits["train"]) > 0
+    found = []
+    for part in ("validation", "test"):
+        counted = counts(splits[part])
+        unseen = ((counted > 0) & ~known).nonzero().squeeze(1)
+        if len(unseen):
+            share = int(counted[unseen].sum()) / int(counted.sum())
+            found.append(
+                f"task {name!r}: {share:.1%} of the labels in {part} are of classes that training never sees "
+                f"({listed(unseen, task)}): no network can answer them"
+            )
+    return found
+
+
+def _common(name: str, task: Classification, split: Split) -> list[str]:
+    counts = _labels(split, name).bincount(minlength=task.classes)
+    share = float(counts.max() / counts.sum())
+    if share < COMMON_CLASS or task.classes < 2:
+        return []
+    return [
+        f"task {name!r}: {share:.1%} of the labels in validation are of class "
+        f"{listed(counts.argmax().view(1), task)}: a constant answer has that accuracy; "
+        f"minimize('loss') tells networks apart better"
+    ]
+
+
+def _scales(signature: Signature, train: Split) -> list[str]:
+    """Regressions whose numbers differ so much in scale that the loss of one hides that of another."""
+    scales: dict[str, float] = {}
+    for name, task in signature.tasks.items():
+        if isinstance(task, Regression):
+            deviations = torch.std(_labels(train, name).double(), 0, correction=0)
+            for output, deviation in enumerate(deviations.tolist()):
+                if deviation > 0:
+                    scales[f"{name}[{output}]" if task.outputs > 1 else name] = deviation
+    if not scales:
+        return []
+    low, high = min(scales, key=lambda one: scales[one]), max(scales, key=lambda one: scales[one])
+    if scales[high] < SCALES_APART * scales[low]:
+        return []
+    return [
+        f"the targets have very different scales, from a standard deviation of {scales[low]:.3g} ({low}) to "
+        f"{scales[high]:.3g} ({high}): the loss of the larger hides the smaller; divide each by its own"
+    ]

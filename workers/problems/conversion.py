@@ -1,0 +1,326 @@
+"""Arrays in the form of their kind: what fits it without loss is converted, and said; the rest is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from search_spaces.errors import ProblemError
+from search_spaces.inputs import Image, Input, Tokens
+from search_spaces.tasks import (
+    IGNORED,
+    Classification,
+    DenseMap,
+    Generation,
+    Regression,
+    Retrieval,
+    Tagging,
+    Task,
+)
+from workers.problems.arrays import Array, form, kind_of_numbers
+from workers.problems.kinds import distinct, values_shown
+from workers.problems.precision import single
+
+Parts = Mapping[str, tuple[Array, Tensor | None]]
+"""An array in each part of a problem, and the mask of the examples that have it."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """An array in the form of its kind.
+
+    Attributes:
+        kind: the kind; with the names of its classes, where the data said them.
+        tensors: the tensor of each part.
+        notes: what was done to it, in words.
+    """
+
+    kind: Any
+    tensors: dict[str, Tensor]
+    notes: tuple[str, ...] = ()
+
+
+def convert_input(where: str, parts: Parts, kind: Input, code: str) -> Converted:
+    """Returns an input in the form of its kind, as far as it can be had without loss.
+
+    Args:
+        where: the input in words, for the message.
+        parts: the input in each part.
+        kind: the kind of the input.
+        code: how the array is called in the lines that a message offers.
+
+    Raises:
+        ProblemError: it holds what its kind cannot, or more than 32 bits can.
+    """
+    notes: dict[str, None] = {}
+    _refuse_words(where, parts, f"np.unique(np.asarray({code}, str), return_inverse=True)[1]")
+    tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
+    if isinstance(kind, Image):
+        return Converted(kind, _pixels(where, tensors, code, notes, parts), tuple(notes))
+    if isinstance(kind, Tokens):
+        found = {part: _whole(where, one, "token numbers") for part, one in tensors.items()}
+    else:
+        found = _singles(where, tensors, code, parts, by_column=True)
+    return Converted(kind, found, tuple(notes))
+
+
+def _singles(
+    where: str, tensors: Mapping[str, Tensor], code: str, parts: Parts, *, by_column: bool
+) -> dict[str, Tensor]:
+    """The numbers of each part in 32 bits."""
+    return {
+        part: single(f"{where} of {part}", one, code, by_column=by_column, mask=parts[part][1])
+        for part, one in tensors.items()
+    }
+
+
+def convert_target(where: str, parts: Parts, kind: Task, code: str) -> Converted:
+    """Returns a target in the form of its kind, as far as it can be had without loss.
+
+    Args:
+        where: the task in words, for the message.
+        parts: the target in each part.
+        kind: the kind of task.
+        code: how the array is called in the lines that a message offers.
+
+    Raises:
+        ProblemError: it holds what its kind cannot, or more than 32 bits can.
+    """
+    notes: dict[str, None] = {}
+    if isinstance(kind, Classification):
+        return _classes(where, parts, kind, code)
+    if isinstance(kind, Tagging) and kind.labels and _has_words(parts):
+        numbers = {label: number for number, label in enumerate(kind.labels)}
+        return Converted(kind, {p: _numbered(where, a, m, numbers) for p, (a, m) in parts.items()})
+    if isinstance(kind, Retrieval) and _has_words(parts):
+        numbers = {word: number for number, word in enumerate(distinct(parts.values())[0])}
+        return Converted(kind, {p: _numbered(where, a, m, numbers) for p, (a, m) in parts.items()})
+    _refuse_words(where, parts, f"np.unique(np.asarray({code}, str), return_inverse=True)[1]")
+    tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
+    if isinstance(kind, Regression) or (isinstance(kind, DenseMap) and not kind.discrete):
+        found = _singles(where, tensors, code, parts, by_column=isinstance(kind, Regression))
+    else:
+        what = "token numbers" if isinstance(kind, Generation) else "class numbers"
+        found = {part: _whole(where, one, what) for part, one in tensors.items()}
+    return Converted(kind, found, tuple(notes))
+
+
+def _has_words(parts: Parts) -> bool:
+    return any(not isinstance(array, Tensor) for array, _ in parts.values())
+
+
+def _refuse_words(where: str, parts: Parts, remedy: str) -> None:
+    if _has_words(parts):
+        array = next(array for array, _ in parts.values() if not isinstance(array, Tensor))
+        raise ProblemError(f"{where}: expected numbers, got {form(array)}; number the words: {remedy}")
+
+
+def _shaped(array: Array, kind: Input | Task, notes: dict[str, None]) -> Tensor:
+    """The same numbers in the shape of their kind, where an axis of one is missing or channels come last."""
+    assert isinstance(array, Tensor)
+    came, wanted = tuple(array.shape[1:]), _shape_of(kind)
+    if wanted is None or came == wanted or not array.numel():
+        return array
+    if len(wanted) == 3 and came == (*wanted[1:], wanted[0]):
+        notes["channels last became channels first"] = None
+        return array.permute(0, 3, 1, 2)
+    if tuple(size for size in came if size != 1) == tuple(size for size in wanted if size != 1):
+        before, after = (str(("N", *shape)).replace("'", "") for shape in (came, wanted))
+        notes[f"{before} became {after}"] = None
+        return array.reshape(len(array), *wanted)
+    return array
+
+
+def _shape_of(kind: Input | Task) -> tuple[int, ...] | None:
+    """The shape of one example; None where the kind does not say it."""
+    if isinstance(kind, Input):
+        return kind.shape
+    if isinstance(kind, Regression):
+        return (kind.outputs,)
+    if isinstance(kind, Classification | Retrieval):
+        return ()
+    if isinstance(kind, Generation):
+        return (kind.length,)
+    if isinstance(kind, DenseMap):
+        size = (kind.height, kind.width)
+        return size if kind.discrete else (kind.outputs, *size)
+    return None
+
+
+def _pixels(
+    where: str, tensors: dict[str, Tensor], code: str, notes: dict[str, None], parts: Parts
+) -> dict[str, Tensor]:
+    """Images as float32: bytes in [0, 1], real numbers as they are."""
+    held = {part: kind_of_numbers(tensor) for part, tensor in tensors.items()}
+    if "bytes" in held.values():
+        if set(held.values()) != {"bytes"}:
+            came = ", ".join(f"{what} in {part}" for part, what in held.items())
+            raise ProblemError(f"{where}: expected pixels of one range in every part, got {came}")
+        top = max((int(tensor.max()) for tensor in tensors.values() if tensor.numel()), default=255)
+        if top <= 1:
+            raise ProblemError(
+                f"{where}: expected pixels from 0 to 255, which become [0, 1], got bytes up to {top}; "
+                f"if these are pixels already: 1.0 * {code}"
+            )
+        notes["bytes from 0 to 255 became [0, 1]"] = None
+        return {part: tensor.float() / 255 for part, tensor in tensors.items()}
+    for tensor in tensors.values():
+        if kind_of_numbers(tensor) == "whole" and tensor.numel() and int(tensor.max()) > 1:
+            top = int(tensor.max())
+            scale = next((size for size in (255, 65535) if top <= size), top)
+            raise ProblemError(
+                f"{where}: expected bytes or real numbers, got {form(tensor)} up to {top}; "
+                f"scale pixels to [0, 1]: {code} / {scale}"
+            )
+    return _singles(where, tensors, code, parts, by_column=False)
+
+
+def _whole(where: str, tensor: Tensor, what: str) -> Tensor:
+    """Whole numbers as int64."""
+    if tensor.is_floating_point():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ProblemError(
+                f"{where}: expected {what}, got NaN or infinity; where a label is missing, "
+                f"say so in Split(..., labelled=...)"
+            )
+        whole = (tensor == tensor.round()) & (tensor.abs() < 2**53)
+        if not bool(whole.all()):
+            raise ProblemError(
+                f"{where}: expected {what}, got {form(tensor)} with {float(tensor[~whole][0]):.6g}; "
+                f"real numbers are a regression: Regression()"
+            )
+    return tensor.long()
+
+
+# ---- classes
+
+
+def _classes(where: str, parts: Parts, kind: Classification, code: str) -> Converted:
+    """Numbers of classes: as they are if they lie in their range, else the places of their labels."""
+    notes: dict[str, None] = {}
+    if _has_words(parts):
+        return _named_classes(where, parts, kind, code)
+    tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
+    for part, tensor in tensors.items():
+        if tensor.ndim == 2 and tensor.numel():
+            raise ProblemError(
+                f"{where}: expected shape (N,), got {tuple(tensor.shape)} in {part}; of one column for each "
+                f"class: np.asarray({code}).argmax(1)"
+            )
+    blank = {
+        part: tensor
+        if (mask := parts[part][1]) is None or len(mask) != len(tensor)
+        else tensor.masked_fill(~mask, 0)
+        for part, tensor in tensors.items()
+    }
+    whole = {part: _whole(where, tensor, "class numbers") for part, tensor in blank.items()}
+    shaped = {part: (tensor, parts[part][1]) for part, tensor in whole.items()}
+    if any(tensor.ndim != 1 for tensor in whole.values()):
+        return Converted(kind, whole, tuple(notes))  # refused for its shape
+    values = distinct(shaped.values())[0]
+    named = [label for label in kind.labels if isinstance(label, int)]
+    if len(named) == kind.classes and set(values) <= set(named) and values:
+        numbers: Mapping[Any, int] = {label: number for number, label in enumerate(named)}
+    elif all(0 <= value < kind.classes for value in values):
+        return Converted(kind, whole, tuple(notes))
+    elif not kind.labels and len(values) == kind.classes and IGNORED not in values:
+        kind = replace(kind, labels=tuple(values))
+        numbers = {value: number for number, value in enumerate(values)}
+    else:
+        raise ProblemError(f"{where}: {_misfit(values, kind, code)}")
+    if any(label != number for label, number in numbers.items()):
+        notes[f"the labels {_shown(tuple(numbers))} became classes from 0 to {kind.classes - 1}"] = None
+    found = {part: _places(tensor, numbers, mask) for part, (tensor, mask) in shaped.items()}
+    return Converted(kind, found, tuple(notes))
+
+
+def _misfit(values: Sequence[int], kind: Classification, code: str) -> str:
+    """What is wrong with numbers of classes, and what to write instead."""
+    low, high = min(values), max(values)
+    why = f"expected a class from 0 to {kind.classes - 1}, got values from {low} to {high}"
+    if kind.labels:
+        return f"{why}, which are none of the labels {_shown(kind.labels)} either"
+    if IGNORED in values or (low == -1 and len(values) == kind.classes + 1):
+        missing = IGNORED if IGNORED in values else -1
+        return (
+            f"{why}; if {missing} says that a label is missing, say so: "
+            f"Split(..., labelled={{...: np.asarray({code}) != {missing}}})"
+        )
+    if len(values) > kind.classes:
+        return f"{why}, {len(values)} different ones: Classification({len(values)}) takes them as names"
+    return f"{why}; if they are names of classes, list all: Classification(..., labels=({low}, ...))"
+
+
+def _places(tensor: Tensor, numbers: Mapping[Any, int], mask: Tensor | None) -> Tensor:
+    """The number of the class that each value names; 0 where there is no label."""
+    values, order = torch.tensor(sorted(numbers)), sorted(numbers)
+    places = torch.tensor([numbers[value] for value in order])
+    found = places[torch.searchsorted(values, tensor).clamp(max=len(values) - 1)]
+    return found if mask is None else found.masked_fill(~mask, 0)
+
+
+def _named_classes(where: str, parts: Parts, kind: Classification, code: str) -> Converted:
+    if not all(kind_of_numbers(array) == "words" for array, _ in parts.values()):
+        came = ", ".join(f"{kind_of_numbers(array)} in {part}" for part, (array, _) in parts.items())
+        raise ProblemError(f"{where}: expected words in every part or in none, got {came}")
+    shaped = {
+        part: (array.reshape(-1) if array.shape[1:] == (1,) else array, mask)
+        for part, (array, mask) in parts.items()
+    }
+    for part, (array, _) in shaped.items():
+        if array.ndim != 1:
+            raise ProblemError(f"{where}: expected a word for each example, got {form(array)} in {part}")
+    words, _, whole = distinct(shaped.values())
+    if not whole:
+        there = f"np.array([one is not None and one == one for one in {code}])"
+        raise ProblemError(
+            f"{where}: expected a word for each example, got some that are missing; say which: "
+            f"Split(..., labelled={{...: {there}}})"
+        )
+    if not kind.labels:
+        if len(words) != kind.classes:
+            all_of_them = f", labels=({', '.join(map(repr, words[:3]))}, ...)"
+            remedy = (
+                f"Classification({len(words)})"
+                if len(words) > kind.classes
+                else (f"if some do not occur, list all: Classification({kind.classes}{all_of_them})")
+            )
+            raise ProblemError(
+                f"{where}: expected {kind.classes} classes, got {values_shown(words)}; {remedy}"
+            )
+        kind = replace(kind, labels=tuple(words))
+    numbers = {label: number for number, label in enumerate(kind.labels)}
+    found = {part: _numbered(where, array, mask, numbers) for part, (array, mask) in shaped.items()}
+    return Converted(
+        kind, found, (f"the labels {_shown(kind.labels)} became classes from 0 to {kind.classes - 1}",)
+    )
+
+
+def _numbered(where: str, array: Array, mask: Tensor | None, numbers: Mapping[Any, int]) -> Tensor:
+    """The numbers of words; 0 where there is no label."""
+    if isinstance(array, Tensor):
+        raise ProblemError(f"{where}: expected words in every part or in none, got {form(array)}")
+    there = np.ones(len(array), dtype=bool) if mask is None else mask.numpy()
+    found = torch.zeros(array.shape, dtype=torch.int64)
+    flat = [numbers.get(word, -1) for word in array[there].flat]
+    if -1 in flat:
+        word = array[there].reshape(-1)[flat.index(-1)]
+        near = get_close_matches(str(word), [str(label) for label in numbers], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ProblemError(
+            f"{where}: expected one of the labels {_shown(tuple(numbers))}, got {word!r:.80}{hint}"
+        )
+    found[torch.from_numpy(there)] = torch.tensor(flat, dtype=torch.int64).reshape(-1, *array.shape[1:])
+    return found
+
+
+def _shown(labels: Sequence[Any]) -> str:
+    if len(labels) <= 12:
+        return ", ".join(map(repr, labels))
+    return f"{', '.join(map(repr, labels[:6]))}, ... ({len(labels)} of them)"

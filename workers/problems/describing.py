@@ -1,0 +1,74 @@
+"""What a problem is, in a few lines: its examples, its inputs and tasks, what its targets look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from search_spaces.signature import Signature
+from search_spaces.tasks import Classification, Regression, Task
+from workers.problems.split import Split
+
+_SHOWN = 6  # classes that are listed by name
+_WIDTH = 160  # letters of a kind
+
+
+def described(name: str, signature: Signature, splits: Mapping[str, Split], notes: tuple[str, ...]) -> str:
+    """Returns a line for the examples of a problem, and a line for each input and each task.
+
+    Args:
+        name: the problem's name.
+        signature: its signature.
+        splits: its parts by name.
+        notes: what was inferred and converted, each beginning with the input or the task.
+    """
+    counts = ", ".join(f"{len(split):,} {part}" for part, split in splits.items())
+    lines = [f"problem {name!r}: examples: {counts}"]
+    for part, kinds in (("input", signature.inputs), ("task", signature.tasks)):
+        for key, kind in kinds.items():
+            about = [f"{kind!r:.{_WIDTH}}"]
+            if isinstance(kind, Task):
+                about += _targets(kind, key, splits["train"])
+            start = f"{part} {key!r}: "
+            about += [note.removeprefix(start) for note in notes if note.startswith(start)]
+            lines.append(f"  {part} {key!r}: {'; '.join(about)}")
+    return "\n".join(lines)
+
+
+def _targets(kind: Task, name: str, train: Split) -> list[str]:
+    """What the targets of a task look like."""
+    target = train.targets[name]
+    labelled = target[train.labelled[name]] if name in train.labelled else target
+    found = (
+        [] if len(labelled) == len(target) else [f"{len(labelled):,} of {len(target):,} labelled in train"]
+    )
+    if isinstance(kind, Classification):
+        counts = labelled.bincount(minlength=kind.classes)
+        if kind.classes <= _SHOWN:
+            labels = kind.labels or range(kind.classes)
+            each = ", ".join(
+                f"{label!r} {count:,}" for label, count in zip(labels, counts.tolist(), strict=True)
+            )
+            found.append(f"examples in train: {each}")
+        else:
+            found.append(f"{int(counts.min()):,} to {int(counts.max()):,} examples of each class in train")
+    elif isinstance(kind, Regression) and kind.outputs == 1:
+        spread = float(labelled.std(correction=0))
+        found.append(
+            f"from {float(labelled.min()):.4g} to {float(labelled.max()):.4g}, mean "
+            f"{float(labelled.mean()):.4g}, standard deviation {spread:.4g}"
+        )
+    return found
+
+
+def listed(classes: torch.Tensor, kind: Task) -> str:
+    """Returns the names of classes, or their numbers, a few of them.
+
+    Args:
+        classes: int64, the numbers of the classes.
+        kind: the task that they are of.
+    """
+    labels = getattr(kind, "labels", ())
+    names = [repr(labels[number]) if labels else str(number) for number in classes.tolist()]
+    return ", ".join(names[:_SHOWN]) + (f", ... ({len(names)} of them)" if len(names) > _SHOWN else "")

@@ -1,0 +1,528 @@
+"""The kinds of plain arrays: inferred where one only is possible, else refused with what settles it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from search_spaces import inputs as kinds_of_input
+from search_spaces.errors import ProblemError
+from search_spaces.inputs import Image, Input, Tokens, Vector
+from search_spaces.signature import Signature
+from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Tagging, Task
+from workers.problems.arrays import Array, kind_of_numbers
+
+UNNAMED = ""
+"""The name of a lone array until its kind is known."""
+
+_NAMES: dict[type, str] = {
+    Image: "image",
+    kinds_of_input.Sequence: "sequence",
+    Vector: "vector",
+    Tokens: "tokens",
+    Classification: "label",
+    Regression: "value",
+    Tagging: "tags",
+    Generation: "text",
+    DenseMap: "map",
+}
+"""What a lone input or task is called, by its kind."""
+
+FEW_CLASSES = 20
+"""The number of classes up to which numbers from 0 without a gap are taken for classes, however spread."""
+
+_SHOWN = 12  # values, and names of classes, that a message lists
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What all parts of a problem together show of an array.
+
+    Attributes:
+        name: the name of the array; `UNNAMED` for a lone one.
+        code: how it is called in the lines that a message offers.
+        numbers: what it holds, as `kind_of_numbers` says it.
+        shape: the shape of one example.
+        dtype: its dtype in words.
+        values: the different values, ascending, of a target; of an input's whole numbers the least and the
+            largest; else none.
+        counts: how often each value of a target occurs.
+        finite: whether all its numbers are.
+    """
+
+    name: str
+    code: str
+    numbers: str
+    shape: tuple[int, ...]
+    dtype: str
+    values: Sequence[Any] = ()
+    counts: Sequence[int] = ()
+    finite: bool = True
+
+    @property
+    def what(self) -> str:
+        """The array in words: dtype and shape."""
+        return f"{self.dtype} ({', '.join(['N', *map(str, self.shape)])}{'' if self.shape else ','})"
+
+    @property
+    def whole(self) -> bool:
+        """Whether all its values are known to be whole numbers."""
+        return bool(self.values) and self.finite and all(value == int(value) for value in self.values)
+
+    @property
+    def top(self) -> int:
+        """The number of classes or tokens, if the values are their numbers from 0."""
+        return int(max(self.values)) + 1 if self.values else 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an array may be.
+
+    Attributes:
+        kinds: the kinds that it may have, each with what it would mean, the likeliest first.
+        certain: whether the first is the only one that makes sense.
+        why: what came, in words.
+        code: a line that makes it unambiguous without a signature, in words and code.
+    """
+
+    kinds: tuple[tuple[Any, str], ...]
+    certain: bool = False
+    why: str = ""
+    code: str = ""
+
+
+def seen(
+    where: str, name: str, code: str, parts: Mapping[str, tuple[Array, Tensor | None]], *, target: bool
+) -> Seen:
+    """Returns what all parts together show of an array.
+
+    Args:
+        where: the array in words, for the message.
+        name: its name.
+        code: how it is called in the lines that a message offers.
+        parts: the array in each part, and the mask of the examples that have it.
+        target: whether it is a target: of these all values are looked at.
+
+    Raises:
+        ProblemError: the parts differ in shape, or in what they hold.
+    """
+    shapes = {part: tuple(array.shape[1:]) for part, (array, _) in parts.items()}
+    if len(set(shapes.values())) > 1:
+        raise ProblemError(f"{where}: expected one shape in every part, got {_by_part(shapes)}")
+    numbers = {part: kind_of_numbers(array) for part, (array, _) in parts.items()}
+    if target:
+        numbers = {part: "whole" if kind == "bytes" else kind for part, kind in numbers.items()}
+    found = set(numbers.values())
+    if len(found) > 1 and found != {"whole", "real"}:
+        raise ProblemError(f"{where}: expected one kind of values in every part, got {_by_part(numbers)}")
+    kind = "real" if len(found) > 1 else next(iter(found))
+    first = next(array for array, _ in parts.values())
+    values: list[Any] = []
+    counts: list[int] = []
+    finite = True
+    if target:
+        values, counts, finite = distinct(parts.values())
+    elif kind in ("whole", "bytes"):
+        ends = [end for array, _ in parts.values() if len(array.reshape(-1)) for end in _ends(array)]
+        values = [min(ends), max(ends)] if ends else []
+    dtype = str(first.dtype).removeprefix("torch.") if isinstance(first, Tensor) else "words"
+    return Seen(name, code, kind, next(iter(shapes.values())), dtype, values, counts, finite)
+
+
+def _ends(array: Array) -> tuple[int, int]:
+    assert isinstance(array, Tensor)
+    return int(array.min()), int(array.max())
+
+
+def distinct(arrays: Any) -> tuple[list[Any], list[int], bool]:
+    """Returns the different values of arrays, ascending, how often each occurs, and whether all are finite.
+
+    Args:
+        arrays: pairs of an array and the mask of the examples that count; None: all do.
+    """
+    counted: dict[Any, int] = {}
+    finite = True
+    for array, mask in arrays:
+        if not isinstance(array, Tensor):
+            kept = array if mask is None else array[mask.numpy()]
+            finite &= all(one is not None for one in kept.flat)
+            some: tuple[Any, Any] = np.unique(
+                [one for one in kept.flat if one is not None], return_counts=True
+            )
+            pairs = zip(some[0].tolist(), some[1].tolist(), strict=True)
+        else:
+            flat = (array if mask is None else array[mask]).reshape(-1)
+            good = torch.isfinite(flat) if flat.is_floating_point() else None
+            if good is not None and not bool(good.all()):
+                finite, flat = False, flat[good]
+            pairs = zip(*_counted(flat), strict=True)
+        for value, count in pairs:
+            counted[value] = counted.get(value, 0) + count
+    values = sorted(counted)
+    return values, [counted[value] for value in values], finite
+
+
+def _counted(flat: Tensor) -> tuple[list[Any], list[int]]:
+    """The different values of a tensor and how often each occurs."""
+    if flat.numel() and not flat.is_floating_point() and flat.dtype != torch.bool:
+        low = int(flat.min())
+        if int(flat.max()) - low < 1 << 20:  # counted rather than sorted, which takes long of large maps
+            size = int(flat.max()) - low + 1
+            counts = torch.zeros(size, dtype=torch.int64)
+            for some in torch.split(flat, 1 << 24):
+                counts += (some.long() - low).bincount(minlength=size)
+            there = counts.nonzero().squeeze(1)
+            return (there + low).tolist(), counts[there].tolist()
+    values, counts = torch.unique(flat, return_counts=True)
+    return values.tolist(), counts.tolist()
+
+
+def infer(where: str, inputs: Sequence[Seen], targets: Sequence[Seen]) -> Signature:
+    """Returns the only signature that arrays can have.
+
+    Inputs: real ``(N, C, H, W)`` an image, ``(N, L, F)`` with more steps than features a sequence, ``(N, F)``
+    a vector. Targets: whole numbers ``(N,)`` from 0 without a gap, or truths, classes; real ``(N,)`` or
+    ``(N, outputs)`` a regression, ``(N, outputs, H, W)`` a map; whole ``(N, H, W)``, from 0 without a gap and
+    beside an image of that size, a map of classes.
+
+    Args:
+        where: the problem in words, for the message.
+        inputs: what is known of each input.
+        targets: what is known of each target.
+
+    Raises:
+        ProblemError: an array may be several things, or nothing; the message has the lines that settle it.
+    """
+    read_inputs = {one.name: input_reading(one) for one in inputs}
+    sizes = {name: reading.kinds[0][0] for name, reading in read_inputs.items() if reading.kinds}
+    read_targets = {one.name: target_reading(one, sizes) for one in targets}
+    found = [("input", one, read_inputs[one.name]) for one in inputs]
+    found += [("task", one, read_targets[one.name]) for one in targets]
+    firsts = {(part, one.name): reading.kinds[0][0] for part, one, reading in found if reading.kinds}
+    for part, one, reading in found:
+        if not reading.kinds:
+            raise ProblemError(
+                f"{_place(where, part, one)}: {reading.why or f'got {one.what}'}{_or(reading)}"
+            )
+    for part, one, reading in found:
+        if not reading.certain:
+            lines = [
+                f"signature={_written(_signature({**firsts, (part, one.name): kind}))} for {meaning}"
+                for kind, meaning in reading.kinds
+            ]
+            raise ProblemError(
+                f"{_place(where, part, one)}: {reading.why}; say which it is: {', or '.join(lines)}"
+                f"{_or(reading)}"
+            )
+    return _signature(firsts)
+
+
+def _place(where: str, part: str, one: Seen) -> str:
+    return f"{where}, {part} {one.name!r}" if one.name else f"{where}, the {part}s"
+
+
+def _or(reading: Reading) -> str:
+    return f"; {reading.code}" if reading.code else ""
+
+
+def _signature(kinds: Mapping[tuple[str, str], Any]) -> Signature:
+    parts: dict[str, dict[str, Any]] = {"input": {}, "task": {}}
+    for (part, name), kind in kinds.items():
+        parts[part][name or _NAMES[type(kind)]] = kind
+    return Signature(parts["input"], parts["task"])
+
+
+def _written(signature: Signature) -> str:
+    """The code of a signature, as a person writes it."""
+    sides = (signature.inputs, signature.tasks)
+    parts = [", ".join(f"{name!r}: {_call(kind)}" for name, kind in side.items()) for side in sides]
+    return f"Signature({{{parts[0]}}}, {{{parts[1]}}})"
+
+
+def _call(kind: Input | Task) -> str:
+    given = {one.name: (getattr(kind, one.name), one.default) for one in fields(kind)}
+    parts = [repr(value) for value, default in given.values() if default is MISSING]
+    parts += [
+        f"{name}={value!r}"
+        for name, (value, default) in given.items()
+        if default is not MISSING and value != default
+    ]
+    return f"{type(kind).__name__}({', '.join(parts)})"
+
+
+def _by_part(found: Mapping[str, object]) -> str:
+    return ", ".join(f"{value} in {part}" for part, value in found.items())
+
+
+def values_shown(values: Sequence[Any]) -> str:
+    """Returns the different values as a message shows them: all of a few, else how many, and their ends."""
+    if len(values) == 1:
+        return f"{values[0]!r} alone"
+    if len(values) <= _SHOWN:
+        return f"the values {', '.join(map(repr, values))}"
+    return f"{len(values)} different values from {values[0]!r} to {values[-1]!r}"
+
+
+# ---- inputs
+
+
+def input_reading(one: Seen) -> Reading:
+    """Returns what an input may be."""
+    shape = one.shape
+    if 0 in shape:
+        return Reading((), why=f"expected values in every example, got {one.what}")
+    if one.numbers == "words":
+        remedy = f"number the words: np.unique(np.asarray({one.code}, str), return_inverse=True)[1]"
+        return Reading((), why=f"expected numbers, got {one.what}", code=remedy)
+    if len(shape) > 3:
+        flat = f"{one.code}.reshape(len({one.code}), -1)"
+        more = f"{one.code}.reshape(len({one.code}), -1, {shape[-2]}, {shape[-1]})"
+        return Reading(
+            (),
+            why=f"expected up to four axes (N, channels, height, width), got {one.what}",
+            code=f"as vectors: {flat}; as images of more channels: {more}",
+        )
+    if one.numbers == "real" and len(shape) == 1:
+        return Reading(((Vector(*shape), "features"),), certain=True)
+    if not shape:
+        what = f"{one.what}: one number for each example"
+        return Reading(((Vector(1), "a single feature"),), why=what)
+    if len(shape) == 1:
+        return _whole_rows(one)
+    return _series(one) if len(shape) == 2 else _images(one)
+
+
+def _whole_rows(one: Seen) -> Reading:
+    table: tuple[Input, str] = (Vector(one.shape[0]), "a table of numbers")
+    if one.numbers == "truths":
+        return Reading((table,), why=f"{one.what} may be meant as numbers")
+    if min(one.values, default=0) < 0:
+        return Reading((table,), why=f"{one.what} has numbers below 0, so it is no text")
+    return Reading(
+        (table, (Tokens(one.shape[0], one.top), "the words of a text")),
+        why=f"{one.what} may be a table or a text",
+    )
+
+
+def _series(one: Seen) -> Reading:
+    length, features = one.shape
+    series = (kinds_of_input.Sequence(length, features), "series of feature vectors")
+    image = (Image(1, length, features), "images of one channel")
+    if one.numbers == "bytes":
+        return Reading((image, series), why=f"{one.what} may be images or series")
+    if one.numbers != "real":
+        return Reading((series,), why=f"{one.what} may be meant as numbers")
+    if length == features:
+        return Reading((image, series), why=f"{one.what} may be images or series")
+    if length < features:
+        swapped = f"series of {features} steps: np.swapaxes({one.code}, 1, 2)"
+        return Reading((series, image), why=f"{one.what} has fewer steps than features", code=swapped)
+    return Reading((series,), certain=True)
+
+
+def _images(one: Seen) -> Reading:
+    first, second, last = one.shape
+    image = (Image(first, second, last), "images with their channels first")
+    swapped = (Image(last, first, second), "images with their channels last")
+    ends_in_channels = (last < first and last < second) or (first == second != last and first > 4)
+    if one.numbers == "whole":
+        return Reading((), why=f"{one.what} may be pixels of another range", code=_scaled(one))
+    if ends_in_channels:
+        return Reading((swapped, image), why=f"{one.what} looks like images with their channels last")
+    if one.numbers == "real":
+        return Reading((image,), certain=True)
+    if one.numbers == "bytes":
+        return Reading((image,), why=f"{one.what} is taken for pixels from 0 to 255 if you say so")
+    return Reading((image,), why=f"{one.what} may be meant as numbers")
+
+
+def _scaled(one: Seen) -> str:
+    top = max(one.values, default=1)
+    scale = next((size for size in (255, 65535) if top <= size), top)
+    return f"scale them to [0, 1]: {one.code} / {scale}"
+
+
+# ---- targets
+
+
+def target_reading(one: Seen, inputs: Mapping[str, Input]) -> Reading:
+    """Returns what a target may be beside these inputs."""
+    if 0 in one.shape:
+        return Reading((), why=f"expected values in every example, got {one.what}")
+    if not one.values and one.finite:
+        return Reading((), why="expected examples, got none")
+    if one.numbers == "words":
+        return _words(one)
+    if not one.finite and one.numbers == "real":
+        return _with_gaps(one)
+    axes = len(one.shape)
+    if one.numbers == "real":
+        if axes < 2:
+            return _reals(one)
+        if axes == 3:
+            return _real_maps(one)
+        if axes == 2:
+            height, width = one.shape
+            a_map = (DenseMap(1, height, width, discrete=False), "a map of numbers")
+            return Reading((a_map,), why=f"{one.what} may be a map")
+    elif axes == 0:
+        return _whole_numbers(one)
+    elif axes == 1:
+        return _whole_target_rows(one, inputs)
+    elif axes in (2, 3):
+        return _whole_maps(one, inputs)
+    return Reading(
+        (),
+        why=f"expected up to three axes after the first, got {one.what}",
+        code=f"as a regression: {one.code}.reshape(len({one.code}), -1)",
+    )
+
+
+def from_zero(values: Sequence[Any]) -> bool:
+    """Whether values are whole numbers from 0 without a gap, two or more."""
+    return len(values) > 1 and list(values) == list(range(len(values)))
+
+
+def _classes(one: Seen) -> bool:
+    """Whether values are surely numbers of classes: from 0 without a gap, each seen often enough."""
+    total, count = sum(one.counts), len(one.values)
+    if not from_zero(one.values) or total < 2 * count:
+        return False
+    return count <= FEW_CLASSES or (total >= FEW_CLASSES * count and max(one.counts) <= 10 * min(one.counts))
+
+
+def _class_kinds(one: Seen) -> list[tuple[Task, str]]:
+    """The classifications that whole numbers may be: called by their values, or numbered from 0."""
+    values, found = one.values, list[tuple[Task, str]]()
+    if len(values) > 1 and not from_zero(values):
+        found.append((Classification(len(values)), f"{len(values)} classes that are called so"))
+    if min(values, default=0) >= 0 and one.top <= max(1000, 2 * len(values)):
+        count = max(one.top, 2)
+        found.append((Classification(count), f"classes numbered from 0 to {count - 1}"))
+    return found
+
+
+def _whole_numbers(one: Seen) -> Reading:
+    if one.numbers == "truths" and len(one.values) == 2:
+        return Reading(((Classification(2), "yes or no"),), certain=True)
+    classes = _class_kinds(one)
+    if one.numbers != "truths" and _classes(one):
+        return Reading((classes[-1],), certain=True)
+    number = (Regression(1), "numbers")
+    order = (*classes, number) if len(one.values) <= FEW_CLASSES else (number, *classes)
+    why = f"{one.what} with {values_shown(one.values)} may be classes or numbers"
+    return Reading(order, why=why)
+
+
+def _whole_target_rows(one: Seen, inputs: Mapping[str, Input]) -> Reading:
+    (length,) = one.shape
+    if length == 1:
+        classes = _class_kinds(one)
+        return Reading(
+            (*classes, (Regression(1), "numbers")),
+            why=f"{one.what} with {values_shown(one.values)} may be classes or numbers",
+        )
+    found: list[tuple[Task, str]] = [(Regression(length), f"{length} numbers")]
+    low = min((value for value in one.values if value != IGNORED), default=0)
+    if low >= 0 and one.numbers != "truths":
+        long = {n: i for n, i in inputs.items() if isinstance(i, kinds_of_input.Sequence | Tokens)}
+        tagged = [name for name, kind in long.items() if kind.shape[0] == length]
+        if len(tagged) == 1:
+            name = None if len(long) == 1 else tagged[0]
+            found.append((Tagging(max(one.top, 2), input=name), "a tag for each step"))
+        if IGNORED not in one.values:
+            found.append((Generation(length, max(one.top, 2)), "a text to write"))
+    code = ""
+    if set(one.values) <= {0, 1}:
+        apart = f"{{f'label_{{i}}': np.asarray({one.code})[:, i] for i in range({length})}}"
+        code = f"several labels of yes and no are a task each: {apart}"
+        if sum(one.counts) == length * dict(zip(one.values, one.counts, strict=True)).get(1, 0):
+            code += f"; one class of {length}: np.asarray({one.code}).argmax(1)"
+    return Reading(
+        tuple(found), why=f"{one.what} with {values_shown(one.values)} may be many things", code=code
+    )
+
+
+def _whole_maps(one: Seen, inputs: Mapping[str, Input]) -> Reading:
+    height, width = one.shape[-2:]
+    values = [value for value in one.values if value != IGNORED]
+    count = int(max(values, default=1)) + 1
+    found: list[tuple[Task, str]] = []
+    lone = len(one.shape) == 2 or one.shape[0] == 1
+    if lone and min(values, default=0) >= 0:
+        found.append((DenseMap(max(count, 2), height, width), "a class for each point"))
+        images = [kind for kind in inputs.values() if isinstance(kind, Image)]
+        if len(one.shape) == 2 and from_zero(values) and any(i.shape[1:] == (height, width) for i in images):
+            return Reading(tuple(found), certain=True)
+    outputs = 1 if len(one.shape) == 2 else one.shape[0]
+    found.append((DenseMap(outputs, height, width, discrete=False), "numbers for each point"))
+    code = ""
+    if lone and not from_zero(values):
+        code = f"to number the classes: np.searchsorted(np.unique({one.code}), {one.code})"
+    why = f"{one.what} with {values_shown(one.values)} may be classes or numbers"
+    return Reading(tuple(found), why=why, code=code)
+
+
+def _reals(one: Seen) -> Reading:
+    outputs = one.shape[0] if one.shape else 1
+    number: tuple[Task, str] = (Regression(outputs), "numbers" if outputs == 1 else f"{outputs} numbers")
+    few = one.whole and len(one.values) <= FEW_CLASSES and sum(one.counts) >= 2 * len(one.values)
+    if outputs == 1 and few:
+        return Reading(
+            (*_class_kinds(one), number),
+            why=f"{one.what} with {values_shown(one.values)} may be classes or numbers",
+        )
+    if outputs > 1 and one.whole and set(one.values) <= {0, 1}:
+        whole = _whole_target_rows(one, {})
+        return Reading((number,), why=whole.why, code=whole.code)
+    return Reading((number,), certain=True)
+
+
+def _real_maps(one: Seen) -> Reading:
+    first, second, last = one.shape
+    a_map = (DenseMap(first, second, last, discrete=False), "maps with their channels first")
+    if last < first and last < second:
+        swapped = (DenseMap(last, first, second, discrete=False), "maps with their channels last")
+        return Reading((swapped, a_map), why=f"{one.what} looks like maps with their channels last")
+    return Reading((a_map,), certain=True)
+
+
+def _with_gaps(one: Seen) -> Reading:
+    target = f"np.asarray({one.code})"
+    there = f"np.isfinite({target})" + (f".reshape(len({one.code}), -1).all(1)" if one.shape else "")
+    return Reading(
+        (),
+        why=f"expected finite numbers, got NaN or infinity in {one.what}",
+        code=f"where a label is missing, say so: {_split(one, 'value', there)}",
+    )
+
+
+def _split(one: Seen, lone: str, there: str) -> str:
+    """The line that says which examples have a label."""
+    if one.name:
+        return f"Split(inputs, targets, labelled={{{one.name!r}: {there}}})"
+    return f"Split({{'input': inputs}}, {{{lone!r}: targets}}, labelled={{{lone!r}: {there}}})"
+
+
+def _words(one: Seen) -> Reading:
+    if not one.finite:
+        there = f"np.array([one is not None and one == one for one in {one.code}])"
+        return Reading(
+            (),
+            why=f"expected a word for each example, got {one.what}, some of them missing",
+            code=f"say which: {_split(one, 'label', there)}",
+        )
+    if one.shape:
+        return Reading((), why=f"expected a word for each example, got {one.what}", code=f"{one.code}[:, 0]")
+    labels = tuple(one.values)
+    if len(labels) == 1:
+        return Reading((), why=f"expected two classes or more, got {values_shown(labels)}")
+    why = f"words are no numbers yet: {values_shown(labels)}"
+    classes = Classification(len(labels), labels if len(labels) <= _SHOWN else ())
+    return Reading(((classes, "classes of these names"),), why=why)
