@@ -302,7 +302,13 @@ def run(search: Search, resume: bool, file: Path | None = None, accept_code: boo
         file: the file that describes it; None: the command line does.
         accept_code: whether it goes on with other code of the user's own than it began with.
     """
-    from nas.commands.output.running import print_end, print_stopped, print_warnings, watching
+    from nas.commands.output.running import (
+        print_beginning,
+        print_end,
+        print_stopped,
+        print_warnings,
+        watching,
+    )
     from nas.search.notices import held_back
 
     if in_job():
@@ -312,6 +318,7 @@ def run(search: Search, resume: bool, file: Path | None = None, accept_code: boo
         if search.executor == "pool":
             search.executor = executor_of("pool", None)
     if not resume:
+        print_beginning(search)
         print_warnings(search)
     try:
         with held_back(), watching() as watcher:

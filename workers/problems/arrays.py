@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -207,10 +208,13 @@ def _of_numpy(where: str, array: NDArray[Any], code: str) -> Array:
             raise _refused(where, f"{dtype} with numbers over {2**63 - 1}", f'{code}.astype("float64")')
         array = array.astype(np.int64)
     plain = np.asarray(array, dtype=dtype.newbyteorder("=") if kind != "u" else None)
-    if not plain.flags.writeable or any(stride < 0 for stride in plain.strides):
-        plain = plain.copy()  # torch takes neither without complaint
+    if any(stride < 0 for stride in plain.strides):
+        plain = plain.copy()  # torch has no such tensors
     try:
-        return torch.from_numpy(plain)
+        with warnings.catch_warnings():
+            # nothing writes into what a person gave
+            warnings.filterwarnings("ignore", message=".*not writable.*")
+            return torch.from_numpy(plain)
     except (TypeError, ValueError) as error:
         raise _refused(where, f"an array of {dtype}: {str(error)[:200]}") from error
 

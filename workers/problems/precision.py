@@ -15,6 +15,7 @@ TOLERATED_DISTINCT = 0.5
 
 _COMPARED = 1 << 17  # numbers whose distinctness is looked at, evenly from all of them
 _NOISE = 1e-12  # a difference of 64-bit numbers, as a share of the largest, that no datum makes
+_TINY = 1e-30
 _EXACT = frozenset(
     {
         torch.bool,
@@ -63,18 +64,21 @@ def _check(where: str, tensor: Tensor, short: Tensor, code: str, by_column: bool
     before = tensor.reshape(-1, tensor.shape[-1]) if by_column and tensor.ndim > 1 else tensor.reshape(-1, 1)
     after = short.reshape(before.shape)
     for start in range(0, before.shape[1], 256):
-        _compare(where, before[:, start : start + 256], after[:, start : start + 256], _remedy(tensor, code))
+        _compare(where, before[:, start : start + 256], after[:, start : start + 256], code)
 
 
-def _remedy(tensor: Tensor, code: str) -> str:
-    if tensor.is_floating_point():
+def _remedy(column: Tensor, code: str) -> str:
+    """The line that standardises what holds a column."""
+    array = code if code.startswith("np.asarray(") else f"np.asarray({code})"
+    if column.is_floating_point():
+        if float(column.abs().max()) < _TINY:  # their squares are 0
+            return f"{array} / np.abs({array}).max(0).clip(1e-300)"
         return f"({code} - {code}.mean(0)) / {code}.std(0).clip(1e-12)"
     # whole numbers are subtracted as such: a mean of large ones is not exact
-    array = code if code.startswith("np.asarray(") else f"np.asarray({code})"
     return f"({array} - {array}.min(0)) / {array}.std(0).clip(1e-12)"
 
 
-def _compare(where: str, before: Tensor, after: Tensor, remedy: str) -> None:
+def _compare(where: str, before: Tensor, after: Tensor, code: str) -> None:
     """Refuses columns whose numbers do not stay what they are; both ``(numbers, columns)``."""
     scale = before.abs().amax(0).double().clamp(min=1e-300)
     exact, rounded = before.double() / scale, after.double() / scale
@@ -91,7 +95,7 @@ def _compare(where: str, before: Tensor, after: Tensor, remedy: str) -> None:
         apart = ordered.diff(dim=0) != 0
     distinct = apart.sum(0) + 1
     left = (ordered.float().diff(dim=0) != 0).sum(0) + 1
-    lost = ((error > TOLERATED_ERROR * spread) & (spread > 0)) | (left < TOLERATED_DISTINCT * distinct)
+    lost = ((error > TOLERATED_ERROR * spread) & (spread > _NOISE)) | (left < TOLERATED_DISTINCT * distinct)
     lost |= whole & (left < distinct)
     columns = lost.nonzero().squeeze(1).tolist()
     if columns:
@@ -100,5 +104,5 @@ def _compare(where: str, before: Tensor, after: Tensor, remedy: str) -> None:
         raise ProblemError(
             f"{where}: expected numbers that stay apart in 32 bits, got {int(distinct[column])} different "
             f"ones from {low!r} to {high!r}, of which {int(left[column])} would be left; "
-            f"standardise them in 64 bits first: {remedy}"
+            f"standardise them in 64 bits first: {_remedy(ordered[:, column], code)}"
         )

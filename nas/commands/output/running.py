@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from nas.search.search import Search
 
 _LINE_EVERY = 10.0  # seconds between lines of progress where there is no terminal
+_LINES_OF_PROBLEM = 9
+
+
+def print_beginning(search: Search) -> None:
+    """Prints what the networks of a search must learn, so that a wrong guess is seen before they do."""
+    describe = getattr(search.problem, "describe", None)  # a table of known answers has none
+    if describe is None:
+        return
+    lines = describe().splitlines()
+    shown = lines[:_LINES_OF_PROBLEM]
+    if len(lines) > len(shown):
+        shown.append(f"  ... and {len(lines) - len(shown)} more")
+    console().print("\n".join(shown), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
