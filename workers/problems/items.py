@@ -53,7 +53,7 @@ def read(where: str, dataset: Dataset[Any], code: str, *, domain: bool = False) 
     if not domain:
         return Split(inputs, targets, present, labelled)
     numbers = _column(f"{where}, domain", [(index, item[2]) for index, item in enumerate(items)])
-    return Split(inputs, targets, present, labelled, torch.as_tensor(numbers))
+    return Split(inputs, targets, present, labelled, numbers)
 
 
 def _length(where: str, dataset: Any, code: str) -> int:
