@@ -13,7 +13,7 @@ TOLERATED_ERROR = 1e-3
 TOLERATED_DISTINCT = 0.5
 """The smallest share of a column's distinct numbers that may be left; whole numbers must all stay."""
 
-_COMPARED = 1 << 17  # numbers whose distinctness is looked at, evenly from all of them
+_COMPARED = 1 << 15  # numbers whose distinctness is looked at, evenly from all of them
 _NOISE = 1e-12  # a difference of 64-bit numbers, as a share of the largest, that no datum makes
 _TINY = 1e-30
 _EXACT = frozenset(
