@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from search_spaces import (
     Classification,
@@ -16,6 +17,7 @@ from search_spaces import (
     Signature,
     Tagging,
     Tokens,
+    Vector,
 )
 from search_spaces.errors import NasError, SpaceError
 
@@ -50,6 +52,26 @@ def test_every_kind_of_task_comes_back_from_json() -> None:
             }
         ).tasks["tags"]
     )
+
+
+def test_names_of_classes_come_back_and_classes_without_are_written_as_ever() -> None:
+    plain, named = (
+        Signature({"x": Vector(2)}, {"y": Classification(3, labels)}) for labels in ((), ("a", 7, "c"))
+    )
+    assert plain.to_dict()["tasks"] == {"y": {"kind": "Classification", "classes": 3}}
+    assert repr(plain.tasks["y"]) == "Classification(classes=3)"
+    back = Signature.from_dict(json.loads(json.dumps(named.to_dict())))
+    assert (back, hash(back)) == (named, hash(named))
+    assert named != plain
+    assert eval(repr(named.tasks["y"])) == named.tasks["y"]
+
+
+def test_predictions_are_given_back_by_the_names_of_their_classes() -> None:
+    answers = torch.tensor([[0.1, 0.2, 0.7], [2.0, -1.0, 0.0]])
+    assert Classification(3, ("cat", "dog", "eel")).predicted(answers) == ["eel", "cat"]
+    assert Classification(3).predicted(answers) == [2, 0]
+    with pytest.raises(SpaceError, match=r"expected answers \(N, 2\), got \(2, 3\)"):
+        Classification(2).predicted(answers)
 
 
 def test_tasks_say_how_many_numbers_a_head_gives() -> None:

@@ -3,8 +3,11 @@
 - ``catalog``, `load`: the problems by name, each a function in a file of its own (``digits``,
   ``digit_pairs``, ``omniglot``, ``snips``, ``fashion_mnist``)
 - ``problem``, ``split``: `Problem`, and `Split`, the examples of one of its parts
-- ``reading``, ``splitting``, ``joining``, ``dropping``: how a problem is made of tensors and data sets,
-  divided, joined with others, and made to miss labels and modalities
+- ``reading``, ``splitting``, ``joining``, ``dropping``: how a problem is made of a person's data, divided,
+  joined with others, and made to miss labels and modalities
+- ``describing``, ``concerns``: what a problem is in words, and what is odd about its data
+- ``conversion``, ``kinds``: what plain arrays are, and how they take the form of their kind without loss
+- ``items``, ``arrays``, ``precision``: data sets item by item, one array, and 64 bits in 32
 - ``checks``, ``missing``: whether data fit their signature
 - ``measures``: what is measured of each kind of task
 

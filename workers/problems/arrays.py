@@ -219,11 +219,18 @@ def _of_numpy(where: str, array: NDArray[Any], code: str) -> Array:
         raise _refused(where, f"an array of {dtype}: {str(error)[:200]}") from error
 
 
+def _is_gap(one: object) -> bool:
+    """Whether something says that a value is missing, in Python or in pandas."""
+    return (
+        one is None or (isinstance(one, float) and one != one) or type(one).__name__ in ("NAType", "NaTType")
+    )
+
+
 def _of_objects(where: str, array: NDArray[Any], code: str) -> Words:
     """Words, some of them missing; of other objects there is no tensor."""
     whole = code if code.startswith("np.") else f"np.asarray({code})"
     words = [one for one in array.flat if isinstance(one, str)]
-    gaps = [one is None or (isinstance(one, float) and one != one) for one in array.flat]
+    gaps = [_is_gap(one) for one in array.flat]
     if words and len(words) + sum(gaps) == array.size:
         found = np.empty(array.size, dtype=object)
         found[:] = [None if gap else str(one) for one, gap in zip(array.flat, gaps, strict=True)]

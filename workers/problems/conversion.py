@@ -278,7 +278,7 @@ def _named_classes(where: str, parts: Parts, kind: Classification, code: str) ->
             raise ProblemError(f"{where}: expected a word for each example, got {form(array)} in {part}")
     words, _, whole = distinct(shaped.values())
     if not whole:
-        there = f"np.array([one is not None and one == one for one in {code}])"
+        there = f"np.array([isinstance(one, str) for one in {code}])"
         raise ProblemError(
             f"{where}: expected a word for each example, got some that are missing; say which: "
             f"Split(..., labelled={{...: {there}}})"

@@ -50,7 +50,7 @@ class Seen:
         shape: the shape of one example.
         dtype: its dtype in words.
         values: the different values, ascending, of a target; of an input's whole numbers the least and the
-            largest; else none.
+            largest, of its words some; else none.
         counts: how often each value of a target occurs.
         finite: whether all its numbers are.
     """
@@ -128,6 +128,9 @@ def seen(
     finite = True
     if target:
         values, counts, finite = distinct(parts.values())
+    elif kind == "words":
+        words = [word for array, _ in parts.values() for word in array.reshape(-1)[:_SHOWN]]
+        values = [word for word in words if word is not None]
     elif kind in ("whole", "bytes"):
         ends = [end for array, _ in parts.values() if len(array.reshape(-1)) for end in _ends(array)]
         values = [min(ends), max(ends)] if ends else []
@@ -278,6 +281,8 @@ def input_reading(one: Seen) -> Reading:
     if 0 in shape:
         return Reading((), why=f"expected values in every example, got {one.what}")
     if one.numbers == "words":
+        if _are_numbers(one.values):
+            return Reading((), why=f"{one.what} are numbers as texts", code=f"np.asarray({one.code}, float)")
         remedy = f"number the words: np.unique(np.asarray({one.code}, str), return_inverse=True)[1]"
         return Reading((), why=f"expected numbers, got {one.what}", code=remedy)
     if len(shape) > 3:
@@ -510,9 +515,17 @@ def _split(one: Seen, lone: str, there: str) -> str:
     return f"Split({{'input': inputs}}, {{{lone!r}: targets}}, labelled={{{lone!r}: {there}}})"
 
 
+def _are_numbers(words: Sequence[str]) -> bool:
+    """Whether words are numbers that somebody wrote down, or read from a file as text."""
+    try:
+        return bool([float(word) for word in words])
+    except ValueError:
+        return False
+
+
 def _words(one: Seen) -> Reading:
     if not one.finite:
-        there = f"np.array([one is not None and one == one for one in {one.code}])"
+        there = f"np.array([isinstance(one, str) for one in {one.code}])"
         return Reading(
             (),
             why=f"expected a word for each example, got {one.what}, some of them missing",
@@ -524,5 +537,6 @@ def _words(one: Seen) -> Reading:
     if len(labels) == 1:
         return Reading((), why=f"expected two classes or more, got {values_shown(labels)}")
     why = f"words are no numbers yet: {values_shown(labels)}"
+    code = f"numbers as texts: np.asarray({one.code}, float)" if _are_numbers(labels) else ""
     classes = Classification(len(labels), labels if len(labels) <= _SHOWN else ())
-    return Reading(((classes, "classes of these names"),), why=why)
+    return Reading(((classes, "classes of these names"),), why=why, code=code)

@@ -172,6 +172,9 @@ def test_a_search_is_run_and_gone_on_with_from_the_command_line(run: Run) -> Non
     code, out, err = run("search", *mlp, "--controller", "random", *options)
     assert (code, err) == (0, "")
     assert "2 trials are done" in out
+    assert out.startswith(
+        "problem 'digits': examples: 1,077 train, 360 validation, 360 test\n  input 'image': "
+    )
     hint = "nas extend digits-random-1 --store 'sqlite:///some where.db' --trials +50"
     assert hint in out
     code, out, err = run("resume", "digits-random-1", "--trials", 3, *options)

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -178,7 +179,9 @@ def test_labels_that_are_missing_are_masked_by_the_line_of_the_message() -> None
         sum(int(split.labelled["value"].sum()) for split in problem._splits.values()) == (LABELS != 1).sum()
     )
     words: Any
-    for words in ([None if i % 5 == 0 else "ab"[i % 2] for i in range(N)], None):
+    for words in ([None if i % 5 == 0 else "ab"[i % 2] for i in range(N)], pd.NA, None):
+        if words is pd.NA:
+            words = np.asarray(["ab"[i % 2] if i % 5 else pd.NA for i in range(N)], object)
         words = (
             np.asarray(["ab"[i % 2] if i % 5 else np.nan for i in range(N)], object)
             if words is None
