@@ -303,7 +303,7 @@ def run(search: Search, resume: bool, file: Path | None = None, accept_code: boo
         accept_code: whether it goes on with other code of the user's own than it began with.
     """
     from nas.commands.output.running import (
-        print_beginning,
+        beginning_of,
         print_end,
         print_stopped,
         print_warnings,
@@ -318,10 +318,9 @@ def run(search: Search, resume: bool, file: Path | None = None, accept_code: boo
         if search.executor == "pool":
             search.executor = executor_of("pool", None)
     if not resume:
-        print_beginning(search)
         print_warnings(search)
     try:
-        with held_back(), watching() as watcher:
+        with held_back(), watching("" if resume else beginning_of(search)) as watcher:
             # Ray puts a handler of its own in place when it starts
             keeper = OnTurn(lambda progress: signal.signal(signal.SIGTERM, interrupt))
             search.callbacks += [keeper, watcher]

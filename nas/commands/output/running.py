@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,12 @@ from nas.environment import DEFAULT_STORE, in_job, without_password
 from nas.results.causes import vain
 from nas.results.leaderboard import entries
 from nas.results.text import duration, ran_counts
-from nas.search.callbacks import OnTurn
+from nas.search.callbacks import Callback
 from nas.store.store import Store
 from search_spaces.errors import NasError
 
 if TYPE_CHECKING:
+    from nas.description import Description, SearchRecord
     from nas.search.progress import Progress
     from nas.search.search import Search
 
@@ -30,31 +31,60 @@ _LINE_EVERY = 10.0  # seconds between lines of progress where there is no termin
 _LINES_OF_PROBLEM = 9
 
 
-def print_beginning(search: Search) -> None:
-    """Prints what the networks of a search must learn, so that a wrong guess is seen before they do."""
+class Watcher(Callback):
+    """Shows a search while it runs.
+
+    Args:
+        beginning: the text that is shown when the search begins; empty for none.
+        say: the function that shows a text.
+        show: the function that shows how the search stands.
+    """
+
+    def __init__(
+        self, beginning: str, say: Callable[[str], object], show: Callable[[Progress], object]
+    ) -> None:
+        self._beginning, self._say, self._show = beginning, say, show
+
+    def on_search_begin(self, search: SearchRecord, description: Description) -> None:
+        if self._beginning:
+            self._say(self._beginning)
+
+    def on_turn(self, progress: Progress) -> None:
+        self._show(progress)
+
+
+def beginning_of(search: Search) -> str:
+    """Returns what the networks of a search must learn, in a few lines, so that a wrong guess is seen."""
     describe = getattr(search.problem, "describe", None)  # a table of known answers has none
     if describe is None:
-        return
+        return ""
     lines = describe().splitlines()
     shown = lines[:_LINES_OF_PROBLEM]
     if len(lines) > len(shown):
         shown.append(f"  ... and {len(lines) - len(shown)} more")
-    console().print("\n".join(shown), markup=False, highlight=False, soft_wrap=True)
+    return "\n".join(shown)
 
 
 @contextmanager
-def watching() -> Iterator[OnTurn]:
-    """Makes a callback that shows progress: one live line in a terminal, a line now and then elsewhere."""
+def watching(beginning: str = "") -> Iterator[Watcher]:
+    """Makes a callback that shows progress: one live line in a terminal, a line now and then elsewhere.
+
+    Args:
+        beginning: the text that it shows first.
+    """
     out = console()
     if sys.stdout.isatty():
         with out.status("starting the workers ...") as status:
+
+            def say(text: str) -> None:
+                out.print(text, markup=False, highlight=False)
 
             def update(progress: Progress) -> None:
                 for message in progress.messages:
                     out.print(f"[dim]{escape(_short(message))}[/dim]")
                 status.update(escape(progress_line(progress)))
 
-            yield OnTurn(update)
+            yield Watcher(beginning, say, update)
         return
     last = [time.monotonic()]
 
@@ -65,7 +95,7 @@ def watching() -> Iterator[OnTurn]:
             last[0] = time.monotonic()
             print(progress_line(progress), flush=True)
 
-    yield OnTurn(write)
+    yield Watcher(beginning, lambda text: print(text, flush=True), write)
 
 
 def progress_line(progress: Progress) -> str:
