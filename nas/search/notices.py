@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 def warnings_of(problem: Problem | Table) -> tuple[str, ...]:
     """Returns sentences about the data of a problem by which the results of a search may mislead."""
-    return ()
+    return () if isinstance(problem, Table) else tuple(problem.warnings())
 
 
 def tell_warnings(description: Description) -> None:
