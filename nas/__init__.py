@@ -30,7 +30,8 @@ The rooms from the roof down; each may import only those below it:
 - `nas.results`: leaderboards, curves, importance and plots (whose public address is `nas.plots`).
 - `nas.store`: the truth about every search, in a database.
 - `nas.description` (what a search is), `nas.ranking` (who is best), `nas.records` (trials and the like),
-  `nas.lease` (who drives a search), `nas.environment`, `nas.version`: what all the rooms share.
+  `nas.lease` (who drives a search), `nas.environment`, `nas.version`: what all the rooms share; and for all
+  that comes from outside `nas.escaping` (text), `nas.passwords` and `nas.files`.
 
 Importing this package imports neither torch nor Ray: names are looked up when they are used (PEP 562).
 """
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from search_spaces.errors import NasError
     from workers.training.fine_tuning import fine_tune, stages
 
+import search_spaces.platforms  # noqa: F401 - first: it says so where the rest would not run
+from nas.environment import too_little_memory
 from nas.version import __version__ as __version__
 
 _HOMES = {
@@ -118,7 +121,13 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+        try:
+            value = getattr(import_module(_HOMES[name]), name)
+        except (ImportError, MemoryError, OSError) as error:
+            words = too_little_memory(error)
+            if words is None:
+                raise
+            raise MemoryError(words) from error
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

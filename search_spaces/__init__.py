@@ -42,13 +42,14 @@ package does not import torch. From the roof down, each room imports only those 
 - `plugins`: catalogs of what can be asked for by name, ours and installed packages'.
 - `arguments`: what public constructors are given, held against their annotations.
 - `bounds`: how large what is described may be.
-- `errors`: every error of the project that is meant for people.
+- `errors`: every error of the project that is meant for people. `platforms`: where it runs.
 
 Data pass downhill: nodes with holes, from the `catalog` or written by you -> `Space` -> `fill` ->
 `Architecture` -> its `Model` -> `building.outline` (a `Plan`) -> `building.build` (a `Network`). What comes
 back is plain: JSON, identities, costs.
 """
 
+import search_spaces.platforms  # noqa: F401 - first: it says so where the rest would not run
 from search_spaces.architecture import Architecture
 from search_spaces.building.cost import Cost
 from search_spaces.holes import choice

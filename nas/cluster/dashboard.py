@@ -14,7 +14,7 @@ from typing import Any
 
 from nas.cluster.files import pack
 from nas.cluster.job import SEARCH, STOP_SECONDS, ClusterJob
-from nas.environment import without_password
+from nas.passwords import without_password, without_passwords
 from search_spaces.errors import ExecutorError, UnknownNameError
 
 _ANSWER_SECONDS = 15  # for the dashboard to answer at all
@@ -36,7 +36,7 @@ class Jobs:
     """
 
     def __init__(self, address: str) -> None:
-        self.address = without_password(address)
+        self.address, self._given = without_password(address), address
         if not address.startswith(("http://", "https://")):
             raise ExecutorError(
                 f"address {self.address!r}: expected that of a cluster's dashboard, such as http://head:8265"
@@ -150,7 +150,7 @@ class Jobs:
         except (ConnectionError, requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
             raise ExecutorError(f"no cluster answers at {self.address}") from error
         except (requests.exceptions.RequestException, aiohttp.ClientError, RuntimeError, ValueError) as error:
-            text = without_password(str(error))
+            text = without_passwords(error, self._given)
             raise ExecutorError(f"the cluster at {self.address} does not do this: {text:.400}") from error
 
 

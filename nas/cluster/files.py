@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
-from search_spaces.errors import SearchError
+from search_spaces.errors import ExecutorError, SearchError
 
 MAX_BYTES = 100 * 2**20
 """The most of all files together: what the dashboard of a Ray cluster takes in one request."""
@@ -25,9 +25,14 @@ def files_of(folder: Path) -> dict[str, Path]:
 
     Raises:
         SearchError: they are too large together; it names the largest.
+        ExecutorError: the package that reads those files is not installed.
     """
-    from pathspec import GitIgnoreSpec
-
+    try:
+        from pathspec import GitIgnoreSpec
+    except ImportError as error:
+        raise ExecutorError(
+            f"sending jobs needs the package {error.name!r}: pip install 'nasforge[cluster]'"
+        ) from error
     lines = [
         line
         for name in _IGNORING

@@ -13,7 +13,8 @@ from typing import Any
 
 from nas.cluster.files import files_of
 from nas.cluster.pins import pins_of
-from nas.environment import without_password
+from nas.files import is_file
+from nas.passwords import has_password, refuse_passwords, without_password
 from nas.store.database import sqlite_file
 from search_spaces.errors import SearchError
 
@@ -23,8 +24,10 @@ SEARCH, STORE, AGAIN = "nas_search", "nas_store", "nas_resume"
 STOP_SECONDS = 60
 """How long Ray waits for a driver to record that it was stopped, before it kills it."""
 
-_SECRET = re.compile(r"https?://(?!\$\{\w+\}(:\$\{\w+\})?@)[^/\s@]+@")
-"""A name, token or password in a URL, unless pip is to take it from the environment."""
+_READ_BY_ALL = (
+    "a password in it would be read by whoever sees the cluster's dashboard: leave it out, and set what is "
+    "read in its place on the cluster's nodes, such as an environment variable or ~/.pgpass"
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,10 @@ def cluster_job(
     """
     options = dict(options)
     _check_store(store)
+    for option, value in {**options, "name": name}.items():
+        values = value if isinstance(value, list) else [value]
+        refuse_passwords(_option(option), [str(one) for one in values], _READ_BY_ALL)
+    refuse_passwords("", [subject], _READ_BY_ALL)
     file, files = None, dict[str, Path]()
     stem, words = subject or "search", [] if subject is None else [subject]
     if subject is not None and subject.endswith(".py"):
@@ -126,7 +133,7 @@ def cluster_job(
         files = files_of(working_dir.resolve())
     space = str(options.get("space") or "")
     if space.endswith(".json") and space not in files:
-        if not Path(space).is_file():
+        if not is_file(space):
             raise SearchError(f"space {space}: there is no such file")
         options["space"] = Path(space).name
         files[Path(space).name] = Path(space)
@@ -143,6 +150,9 @@ def cluster_job(
     command = [verb, *words, *_as_words(options), *kept]
     again = [search] if file is None else [str(file), f"--name={search}"]
     pins = pins_of(options, file, requirements)
+    refuse_passwords(
+        "requirement", pins, "name it in requirements.txt, with ${NAME} in place of the password"
+    )
     resumed = shlex.join([*again, *kept])
     return ClusterJob(id, search, command, resumed, store, files, requirements, package, pins)
 
@@ -153,7 +163,7 @@ def _files_with(file: Path, working_dir: Path | None) -> tuple[dict[str, Path], 
     Raises:
         SearchError: there is no such file, or it would not be shipped.
     """
-    if not file.is_file():
+    if not is_file(file):
         raise SearchError(f"{file}: expected a Python file")
     folder = (working_dir or file.parent).resolve()
     if not file.resolve().is_relative_to(folder):
@@ -186,7 +196,7 @@ def _check_store(store: str | None) -> None:
     if store is None:
         return
     check_stays(store)
-    if without_password(store) != store or "password=" in store:
+    if has_password(store):
         raise SearchError(
             f"store {without_password(store).partition('?')[0]}: its password would be read by whoever sees "
             "the cluster's dashboard: set NAS_STORE on the head instead, or ~/.pgpass there, and leave it out"
@@ -197,7 +207,7 @@ def _as_words(options: Mapping[str, Any]) -> list[str]:
     """Returns options as they are written on the command line."""
     words: list[str] = []
     for name, value in options.items():
-        option = f"--{name.rstrip('_').replace('_', '-')}"  # from_ and input_ are words of Python else
+        option = _option(name)
         if isinstance(value, list):
             words += [f"{option}={one}" for one in value]
         elif value is True:
@@ -205,6 +215,10 @@ def _as_words(options: Mapping[str, Any]) -> list[str]:
         elif value not in (None, False):
             words.append(f"{option}={value}")
     return words
+
+
+def _option(name: str) -> str:
+    return f"--{name.rstrip('_').replace('_', '-')}"  # from_ and input_ are words of Python else
 
 
 def _requires(file: Path) -> bool:
@@ -218,7 +232,7 @@ def _requires(file: Path) -> bool:
     except (OSError, UnicodeDecodeError) as error:
         raise SearchError(f"requirements {file}: {error}") from error
     for number, line in enumerate(lines, start=1):
-        if _SECRET.search(line):
+        if any(map(has_password, (line, *line.split()))):
             raise SearchError(
                 f"{file}, line {number}: what stands before the @ would be read by whoever sees the "
                 "cluster's dashboard: write ${NAME} in its place and set that variable on the cluster's nodes"

@@ -14,6 +14,7 @@ from typing import Any
 from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
+from nas.files import is_file
 from nas.search.arguments import name_of
 from nas.search.search import Search
 from search_spaces.catalog import catalog, load, model_for, recipe_for
@@ -164,7 +165,7 @@ def run_file(file: Path) -> ModuleType:
     Raises:
         SearchError: there is no such file, or it fails.
     """
-    if not file.is_file() or file.suffix != ".py":
+    if not is_file(file) or file.suffix != ".py":
         raise SearchError(f"{file}: expected a Python file")
     spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
     assert spec is not None

@@ -8,6 +8,7 @@ import typer
 
 from nas.commands.formats import Format
 from nas.commands.options import StoreOption, with_options_of
+from nas.commands.saying import say
 from nas.commands.search import executor_options
 from nas.commands.user_file import DescribedBy, described_search
 from nas.environment import DEFAULT_STORE
@@ -47,4 +48,4 @@ def _tell(reference: Reference) -> None:
     """Prints one line about a run that has ended, apart from the results."""
     how = "trained" if reference.status == "complete" else f"failed ({reference.reason}): {reference.message}"
     took = f", {reference.seconds:.1f} s" if reference.seconds is not None else ""
-    typer.echo(f"{reference.task} alone, {reference.architecture_id[:8]}: {how}{took}", err=True)
+    say(f"{reference.task} alone, {reference.architecture_id[:8]}: {how}{took}", err=True)

@@ -9,8 +9,10 @@ import typer
 
 from nas.commands.formats import ExportFormat
 from nas.commands.options import FileOption, SearchOption, StoreOption
+from nas.commands.saying import say
 from nas.commands.user_file import register_modules
 from nas.environment import DEFAULT_STORE
+from nas.files import is_folder
 
 
 def export(
@@ -29,11 +31,11 @@ def export(
     from nas.store.store import Store
 
     register_modules(file)
-    if Path(id).is_dir():
+    if is_folder(id):
         folder = load(id).export(to, format.value)
     else:
         with Store(store or DEFAULT_STORE) as opened:
             folder = load(opened, id, search=search).export(to, format.value)
     more = FORMATS[format.value]
     how = "" if more is None else f"; {more} answers as it does, without nas"
-    typer.echo(f"wrote {folder}: in Python, nas.load({str(folder)!r}).build() gives the network{how}")
+    say(f"wrote {folder}: in Python, nas.load({str(folder)!r}).build() gives the network{how}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.commands.options import Dashboard, JobArgument
+from nas.commands.saying import say, say_lines
+from nas.passwords import without_passwords
 from search_spaces.errors import ExecutorError
 
 if TYPE_CHECKING:
@@ -23,12 +26,18 @@ def logs(
     jobs = jobs_at(address)
     id = jobs.find(name).submission_id
     if not follow:
-        sys.stdout.write(jobs.logs(id))
+        _write(jobs.logs(id))
         return
     try:
-        jobs.follow(id, lambda lines: (sys.stdout.write(lines), sys.stdout.flush()))
+        jobs.follow(id, _write)
     except KeyboardInterrupt:
-        typer.echo("the job runs on", err=True)
+        say("the job runs on", err=True)
+
+
+def _write(lines: str) -> None:
+    """Prints what a job has printed, without its colours."""
+    say_lines(re.sub(r"\x1b\[[\d;]*m", "", without_passwords(lines)), end="")
+    sys.stdout.flush()
 
 
 def stop(name: JobArgument = None, address: Dashboard = None) -> None:
@@ -40,10 +49,8 @@ def stop(name: JobArgument = None, address: Dashboard = None) -> None:
     if job.status.is_terminal():
         raise ExecutorError(f"job {job.submission_id} has ended already: {job.status.value}")
     ended = jobs.stop(job.submission_id)
-    typer.echo(f"job {job.submission_id} has ended: {ended}")
-    typer.echo(
-        f"go on with: nas resume {job.metadata.get(AGAIN, job.metadata[SEARCH])} --address {jobs.address}"
-    )
+    say(f"job {job.submission_id} has ended: {ended}")
+    say(f"go on with: nas resume {job.metadata.get(AGAIN, job.metadata[SEARCH])} --address {jobs.address}")
 
 
 def jobs_at(address: str | None) -> Jobs:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.commands.options import StoreOption
+from nas.commands.saying import say
 from nas.environment import DEFAULT_STORE
 
 
@@ -30,15 +31,15 @@ def report(
 
     with Store(store or DEFAULT_STORE) as opened:
         if not watch:
-            typer.echo(f"wrote {write(opened, search, html, beside=beside)}: open it in a browser")
+            say(f"wrote {write(opened, search, html, beside=beside)}: open it in a browser")
             return
         told = False
 
         def tell(state: str) -> None:
             nonlocal told
             if not told and state == "running":
-                typer.echo(f"writing {html} every {every:g} s: open it in a browser; Ctrl-C ends this")
+                say(f"writing {html} every {every:g} s: open it in a browser; Ctrl-C ends this")
             told = True
 
         state = follow(opened, search, html, seconds=every, beside=beside, written=tell)
-        typer.echo(f"wrote {html}: the search is {state}")
+        say(f"wrote {html}: the search is {state}")

@@ -9,9 +9,11 @@ import typer
 
 from nas.commands.formats import ExportFormat, Format
 from nas.commands.options import SearchOption, StoreOption, with_options_of
+from nas.commands.saying import say
 from nas.commands.search import executor_options
 from nas.commands.user_file import DescribedBy, described_search
 from nas.environment import DEFAULT_STORE
+from nas.escaping import for_path
 
 if TYPE_CHECKING:
     from nas.reuse.retrain import RetrainingRun
@@ -58,11 +60,11 @@ def retrain(
     print_retraining(retraining.rows(), format.value)
     for one in retraining:
         if to is not None and one.best is not None:
-            folder = one.best.export(to if len(retraining) == 1 else to / one.id, export.value)
-            typer.echo(f"wrote {folder}", err=True)
+            folder = one.best.export(to if len(retraining) == 1 else to / for_path(one.id), export.value)
+            say(f"wrote {folder}", err=True)
 
 
 def _tell(run: RetrainingRun) -> None:
     """Prints one line about a run that has ended, apart from the results."""
     how = "trained" if run.failure is None else f"failed ({run.failure})"
-    typer.echo(f"{run.id[:8]}, seed {run.seed}: {how}, {run.seconds:.1f} s", err=True)
+    say(f"{run.id[:8]}, seed {run.seed}: {how}, {run.seconds:.1f} s", err=True)

@@ -7,6 +7,7 @@ import math
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeGuard
@@ -31,8 +32,9 @@ from nas.commands.options import (
     search_options,
     with_options_of,
 )
-from nas.environment import DEFAULT_STORE, in_job, without_password
+from nas.environment import DEFAULT_STORE, in_job
 from nas.integrations import tracker_of
+from nas.passwords import without_password
 from nas.search.callbacks import Callback, OnTurn
 from search_spaces.errors import SearchError, UnknownNameError
 from workers.executors import catalog
@@ -287,8 +289,24 @@ def is_dashboard(address: str | None) -> TypeGuard[str]:
 
 
 def interrupt(*_: Any) -> NoReturn:
-    """End as Ctrl-C does: what SIGTERM is to do."""
+    """End as Ctrl-C does: what SIGTERM is to do, and SIGHUP."""
+    if _HANG_UP is not None:
+        signal.signal(_HANG_UP, signal.SIG_IGN)  # a shell and the system may each send one
     raise KeyboardInterrupt
+
+
+def listen() -> None:
+    """Let the signals that ask a process to end interrupt it: SIGTERM, and SIGHUP unless it is ignored.
+
+    Under nohup it is ignored: a search goes on when its terminal is closed.
+    """
+    signal.signal(signal.SIGTERM, interrupt)
+    if _HANG_UP is not None and signal.getsignal(_HANG_UP) is not signal.SIG_IGN:
+        signal.signal(_HANG_UP, interrupt)
+
+
+_HANG_UP = getattr(signal, "SIGHUP", None)
+"""The signal of a terminal that was closed; None where there is none (Windows)."""
 
 
 def run(search: Search, resume: bool, file: Path | None = None, accept_code: bool = False) -> None:
@@ -321,12 +339,13 @@ def run(search: Search, resume: bool, file: Path | None = None, accept_code: boo
         print_warnings(search)
     try:
         with held_back(), watching("" if resume else beginning_of(search)) as watcher:
-            # Ray puts a handler of its own in place when it starts
-            keeper = OnTurn(lambda progress: signal.signal(signal.SIGTERM, interrupt))
+            # Ray puts handlers of its own in place when it starts
+            keeper = OnTurn(lambda progress: listen())
             search.callbacks += [keeper, watcher]
             search.run(resume=resume, accept_code=accept_code)
     except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM while it starts
-        print_stopped(search, file)
+        with suppress(OSError):  # where the terminal was closed there is nobody to tell
+            print_stopped(search, file)
         sys.exit(130)
     if not print_end(search, file):
         sys.exit(1)

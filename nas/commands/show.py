@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from nas.commands.options import FileOption, SearchOption, StoreOption
 from nas.commands.user_file import register_modules
 from nas.environment import DEFAULT_STORE
+from nas.files import is_folder
 
 
 def show(
@@ -25,7 +25,7 @@ def show(
     from nas.store.store import Store
 
     register_modules(file)
-    if Path(id).is_dir():
+    if is_folder(id):
         print_found(load(id))
         return
     with Store(store or DEFAULT_STORE) as opened:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.commands.options import StoreOption
-from nas.environment import DEFAULT_STORE, without_password
+from nas.commands.saying import say
+from nas.environment import DEFAULT_STORE
+from nas.escaping import one_line
+from nas.passwords import without_password
+from search_spaces.errors import StoreError
 
 if TYPE_CHECKING:
     from nas.store.copies import Copied
@@ -28,7 +32,7 @@ def tag(
 
     with Store(store or DEFAULT_STORE) as opened:
         record = opened.annotate(opened.search(search).name, tags=tags or [])
-    typer.echo(f"{record.name}: {', '.join(record.tags) or 'no tags'}")
+    say(f"{record.name}: {', '.join(record.tags) or 'no tags'}")
 
 
 def note(
@@ -56,9 +60,11 @@ def delete(
         counts = sum(opened.counts(record.id).values())
         weights = len(opened.kept_weights(record.id))
         if not yes:
-            typer.confirm(f"delete {record.name} with {counts} trials and {weights} weights?", abort=True)
+            typer.confirm(
+                f"delete {one_line(record.name)} with {counts} trials and {weights} weights?", abort=True
+            )
         opened.delete(record.id)
-    typer.echo(f"deleted {record.name}: nas store vacuum gives back the room in a file")
+    say(f"deleted {record.name}: nas store vacuum gives back the room in a file")
 
 
 def vacuum(store: StoreOption = None) -> None:
@@ -77,6 +83,7 @@ def copy(
     """Copy all searches of a store, or one, to another store. What is there already is left out."""
     from nas.store.store import Store
 
+    _check_stays(target)
     with Store(source) as here, Store(target, create=True) as there:
         _tell(here.copy(there, search), without_password(target))
 
@@ -87,22 +94,37 @@ def export(folder: Folder, search: Which = None, store: StoreOption = None) -> N
 
     with Store(store or DEFAULT_STORE) as opened:
         for name in opened.export(folder, search):
-            typer.echo(f"{name}: written to {folder}")
+            say(f"{name}: written to {folder}")
 
 
 def import_(folder: Folder, store: StoreOption = None) -> None:
     """Take in the searches that were exported to a folder. What is there already is left out."""
     from nas.store.store import Store
 
+    _check_stays(store or DEFAULT_STORE)
     with Store(store or DEFAULT_STORE, create=True) as opened:
-        _tell(opened.import_folder(folder), store or DEFAULT_STORE)
+        _tell(opened.import_folder(folder), without_password(store or DEFAULT_STORE))
+
+
+def _check_stays(target: str) -> None:
+    """Checks that a store outlives this command.
+
+    Raises:
+        StoreError: it is in memory, or no URL of a store.
+    """
+    from nas.store.database import in_memory
+
+    if in_memory(target):
+        raise StoreError(
+            f"store {target!r} is in memory, and would be gone with this command: name a file, as copy.db"
+        )
 
 
 def _tell(done: Copied, where: str) -> None:
     for name in done.copied:
-        typer.echo(f"{name}: copied to {where}")
+        say(f"{name}: copied to {where}")
     for name in done.known:
-        typer.echo(f"{name}: is there already")
+        say(f"{name}: is there already")
 
 
 app = typer.Typer(help="Look after stores.", no_args_is_help=True, rich_markup_mode=None)

@@ -15,6 +15,7 @@ from nas.commands.options import (
     WorkingDir,
     with_options_of,
 )
+from nas.commands.saying import say
 from nas.commands.search import check_acceleration, check_told_once, search
 
 
@@ -66,9 +67,9 @@ def send(verb: str, subject: str | None, options: dict[str, Any], address: str |
         f"{len(made.files)} files, {megabytes(size_of(made.files.values()))}" if made.files else "no files"
     )
     results = made.store or "NAS_STORE of the head, or nas.db in its home folder"
-    typer.echo(f"submitted {made.id} to {jobs.address} ({shipped})")
-    typer.echo(f"results:    {results}")
-    typer.echo(f"how it is:  nas status {made.id} {where}")
-    typer.echo(f"its output: nas logs {made.id} --follow {where}")
-    typer.echo(f"stop it:    nas stop {made.id} {where}")
-    typer.echo(f"go on:      nas resume {made.again} {where}")
+    say(f"submitted {made.id} to {jobs.address} ({shipped})")
+    say(f"results:    {results}")
+    say(f"how it is:  nas status {made.id} {where}")
+    say(f"its output: nas logs {made.id} --follow {where}")
+    say(f"stop it:    nas stop {made.id} {where}")
+    say(f"go on:      nas resume {made.again} {where}")

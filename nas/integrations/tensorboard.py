@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
-from urllib.parse import quote
 
+from nas.escaping import for_path
 from nas.integrations.tracker import library, of_card, of_epoch, of_trial, title, where_of
 from nas.records import MEASURED, TRAINED
 from nas.search.callbacks import Callback
@@ -44,7 +44,7 @@ class TensorBoard(Callback):
         self._cards: tuple[Card, ...] = ()  # that were written last
 
     def on_search_begin(self, search: SearchRecord, description: Description) -> None:
-        self._here = self._folder / quote(search.name, safe=" ")
+        self._here = self._folder / for_path(search.name, safe=" ")
         self._best = None
 
     def on_report(self, trial: Trial, report: EpochReport) -> None:
@@ -85,7 +85,7 @@ class TensorBoard(Callback):
     def _writer(self, trial: Trial | None) -> Any:
         number = None if trial is None else trial.number
         if number not in self._writers:
-            folder = self._here if trial is None else self._here / title(trial)
+            folder = self._here if trial is None else self._here / for_path(title(trial))
             # without it a writer of the same second would overwrite the file
             suffix = f".{time.time_ns()}"
             self._writers[number] = self._library.SummaryWriter(

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nas.files import write_file
 from nas.reports.content import content
-from nas.reports.page import page, write
+from nas.reports.page import page
 from nas.store.store import DEFAULT_STORE, Store, open_store
 
 _SHARE = 0.2
@@ -35,7 +36,7 @@ def report(
     """
     path = Path(to)
     with open_store(store) as opened:
-        write(path, page(content(opened, search, beside=beside)))
+        write_file(path, page(content(opened, search, beside=beside)), "report")
     return path
 
 
@@ -69,12 +70,12 @@ def watch(
         shown = content(store, search_id, beside=beside)
         state = str(shown["search"]["state"])
         running = state == "running"
-        write(path, page(shown, reload_seconds=seconds if running else None))
+        write_file(path, page(shown, reload_seconds=seconds if running else None), "report")
         written(state)
         if not running:
             return state
         try:
             sleep(max(seconds, (time.monotonic() - began) / _SHARE))
         except KeyboardInterrupt:
-            write(path, page(shown))
+            write_file(path, page(shown), "report")
             return state

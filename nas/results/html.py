@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from nas.escaping import for_html
 
 
 def heading(kind: str, name: str) -> str:
     """Returns what is shown, in bold."""
-    return f"<b>{html.escape(kind)} {html.escape(name)}</b>"
+    return f"<b>{for_html(kind)} {for_html(name)}</b>"
 
 
 def pairs(facts: Mapping[str, Any]) -> str:
@@ -20,7 +21,7 @@ def pairs(facts: Mapping[str, Any]) -> str:
 
 def preformatted(text: str) -> str:
     """Returns text whose lines and columns count."""
-    return f"<pre>{html.escape(text)}</pre>"
+    return f"<pre>{for_html(text)}</pre>"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -33,4 +34,4 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _text(value: Any) -> str:
-    return html.escape(str(value))
+    return for_html(value)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.description import SearchRecord
+from nas.files import is_folder
 from nas.records import Trial
 from nas.reuse.export.folder import ARCHITECTURE_FILE, read
 from nas.reuse.found import Found
@@ -45,7 +46,7 @@ def load(
         folder = Path(source)
         if folder.name == ARCHITECTURE_FILE:
             folder = folder.parent
-        if folder.is_dir():
+        if is_folder(folder):
             if id is not None:
                 raise StoreError(f"{folder} is an exported network: expected no id beside it, got {id!r}")
             return Found(**read(folder, modules))

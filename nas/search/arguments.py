@@ -25,6 +25,7 @@ from nas.description import (
     fidelity_json,
     space_json,
 )
+from nas.passwords import refuse_passwords
 from nas.search.fingerprint import fingerprint, older_fingerprint
 from nas.search.notices import warnings_of
 from nas.search.options import SearchOptions
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from workers.problems import Problem
 
 _NOT_NEGATIVE = COSTS | {PEAK_MEMORY}
+_NO_PASSWORD = (
+    "the store keeps it, and with it the password: leave that out, and set what fsspec reads on every "
+    "machine, such as FSSPEC_FTP_PASSWORD, AWS_SECRET_ACCESS_KEY or a file in ~/.config/fsspec"
+)
 
 DEFAULT_TRIALS = 100
 """The trials of a search that is given no end."""
@@ -165,10 +170,20 @@ def fidelity_of(fidelity: Fidelity | str | None, epochs: int | None) -> Fidelity
 
 
 def uri_of(folder: str | Path | None) -> str | None:
-    """Returns a folder for workers on any machine: a path is made absolute, a URI stays."""
-    if folder is None or "://" in str(folder):
-        return None if folder is None else str(folder)
-    return str(Path(folder).expanduser().resolve())
+    """Returns a folder for workers on any machine: a path is made absolute, a URI stays.
+
+    Raises:
+        SearchError: it has a password, which the store would show; or it is in the home of nobody.
+    """
+    if folder is None:
+        return None
+    refuse_passwords("checkpoints", [str(folder)], _NO_PASSWORD)
+    if "://" in str(folder):
+        return str(folder)
+    try:
+        return str(Path(folder).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SearchError(f"checkpoints {str(folder)!r}: {error}") from error
 
 
 def executor_of(executor: str | Executor) -> Executor:
@@ -250,6 +265,7 @@ def description_of(
     if options.trials is None and options.seconds is None and options.target is None:
         given["trials"] = DEFAULT_TRIALS
     settings, more_settings = settings_of(controller)
+    refuse_passwords("problem: its option", problem.options.values(), _NO_PASSWORD)
     made = {
         "space": space_json(space),
         "problem": problem.name,

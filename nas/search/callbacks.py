@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from traceback import format_exception
 from typing import TYPE_CHECKING, final
 
+from nas.passwords import without_passwords
 from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
@@ -90,9 +92,11 @@ class Callbacks:
                     continue
                 self._failed.add(place)
                 name, kind = type(callback).__qualname__, type(error).__name__
+                # where it writes may be a URL with a password
+                said, trace = (without_passwords(one) for one in (error, "".join(format_exception(error))))
                 _logger.warning(
-                    "callback %s: %s: %s; the search goes on, more of its errors are not shown",
-                    *(name, kind, error), exc_info=error,
+                    "callback %s: %s: %s; the search goes on, more of its errors are not shown\n%s",
+                    *(name, kind, said, trace),
                 )  # fmt: skip
 
 

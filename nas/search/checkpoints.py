@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from nas.escaping import for_path
 from search_spaces.errors import ExecutorError
 from workers.trial.checkpoint_folder import CheckpointFolder
 
@@ -38,7 +38,7 @@ class Checkpoints:
     def __init__(self, description: Description, name: str) -> None:
         self._description = description
         place = description.checkpoints
-        self._root = None if place is None else f"{place.rstrip('/')}/{quote(name, safe='')}"
+        self._root = None if place is None else f"{place.rstrip('/')}/{for_path(name)}"
         self._remover: ThreadPoolExecutor | None = None
         self._paused: dict[int, tuple[Ranked, Checkpoint]] = {}
         self._over: list[str] = []
@@ -46,7 +46,7 @@ class Checkpoints:
 
     def folder(self, trial: Trial) -> str | None:
         """Returns the folder of a trial's checkpoints; None: they are not saved."""
-        return None if self._root is None else f"{self._root}/{trial.architecture_id}"
+        return None if self._root is None else f"{self._root}/{for_path(trial.architecture_id)}"
 
     def keep(self, judged: Ranked, state: Checkpoint) -> None:
         """Keep the state of a trial that has paused, while it is among the best."""

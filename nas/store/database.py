@@ -14,6 +14,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, make_url
 
+from nas.files import is_file
+from nas.passwords import has_password, without_password, without_passwords
 from nas.store.damages import Damages
 from nas.store.migrations import migrate
 from nas.store.schema import VERSION, meta, metadata
@@ -50,7 +52,8 @@ class Database:
 
     def __init__(self, url: str | Path, create: bool, patience: float) -> None:
         self._url, self._patience = _url(url), patience
-        self.url = self._url.render_as_string(hide_password=True)
+        self._given = url
+        self.url = without_password(self._url.render_as_string(hide_password=True))
         self._sqlite = self._url.get_backend_name() == "sqlite"
         self._file = SqliteFile.of(self._url)
         shared = self._sqlite and self._file is None
@@ -271,12 +274,17 @@ class Database:
         except sa.exc.NoSuchModuleError as error:
             raise StoreError(f"store {self.name}: no such kind of database ({error})") from error
         except sa.exc.DBAPIError as error:
-            raise StoreError(f"store {self.name}: {_first_line(error.orig)}") from error
+            raise StoreError(f"store {self.name}: {self._said(error.orig)}") from error
         except (sa.exc.SQLAlchemyError, sqlite3.Error, ValueError) as error:
-            raise StoreError(f"store {self.name}: {_first_line(error)}") from error
+            said = self._said(error)
+            raise StoreError(f"store {self.name}: {said}") from (error if said in str(error) else None)
         except ModuleNotFoundError as error:
             missing = f"needs the package {error.name!r} (pip install {error.name})"
             raise StoreError(f"store {self.name}: {missing}") from error
+
+    def _said(self, error: BaseException | None) -> str:
+        """Returns what an error says, in one line without a password."""
+        return without_passwords(_first_line(error), self._given)
 
 
 def in_memory(url: str | Path) -> bool:
@@ -296,14 +304,18 @@ def sqlite_file(url: str | Path) -> Path | None:
 
 def _url(url: str | Path) -> sa.URL:
     text = str(url)
+    wanted = "expected a URL like sqlite:///nas.db or postgresql://host/name, or a path"
     if "://" not in text:
-        return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
+        if has_password(text) and not is_file(text):  # a URL that was written wrongly
+            raise StoreError(f"store {without_password(text)!r}: {wanted}")
+        try:
+            return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
+        except RuntimeError as error:  # a home of nobody
+            raise StoreError(f"store {text!r}: {error}") from None
     try:
         found = make_url(text)
     except (sa.exc.ArgumentError, ValueError):
-        raise StoreError(
-            f"store {text!r}: expected a URL like sqlite:///nas.db or postgresql://host/name"
-        ) from None
+        raise StoreError(f"store {without_password(text)!r}: {wanted}") from None
     if found.drivername in ("postgresql", "postgres"):
         return found.set(drivername="postgresql+psycopg")
     return found

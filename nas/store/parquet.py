@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from nas.files import check_folder
 from nas.store.copies import ROWS, Copied, Row, Source, source_of, take
 from nas.store.database import Database
 from nas.store.schema import VERSION, TolerantJSON, references, searches, weights
@@ -45,9 +46,13 @@ def write_folder(database: Database, search_id: int | None, folder: Path) -> lis
         StoreError: the folder has something in it, or pyarrow is not installed.
     """
     _pyarrow()
+    check_folder(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder}: expected a folder that is empty or not there")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write to {folder}: {error.strerror or error}") from error
     listed = {}
     with source_of(database, search_id) as source:
         for row in source.searches():

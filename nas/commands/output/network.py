@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.commands.output.tables import console, print_table
+from nas.commands.output.tables import print_table, tell, tell_lines
 from nas.description import Description
 from nas.records import EpochReport
 from nas.results.text import cell, ran_text, spark
@@ -18,46 +18,41 @@ def print_trial(store: Store, id: str, search: str | None, *, log: bool = False)
     """Prints everything about one architecture in a store; with ``log`` what its trial printed, too."""
     record, trial = store.find_trial(id, search)
     description = record.description
-    out = console()
-    out.print(
-        f"{trial.architecture_id} is trial {trial.number} of search {record.name}: {trial.status}",
-        markup=False,
-    )
+    tell(f"{trial.architecture_id} is trial {trial.number} of search {record.name}: {trial.status}")
     for warning in description.warnings:
-        out.print(f"warning: {warning}", markup=False)
+        tell(f"warning: {warning}")
     try:
         architecture = description.load_space().architecture(trial.decisions)
-        out.print(architecture.draw(description.signature), markup=False)
+        tell_lines(architecture.draw(description.signature))
     except NasError as error:  # modules of the user's own, or a candidate that cannot be built
-        out.print(f"(no drawing: {error})", markup=False)
+        tell(f"(no drawing: {error})")
     _print_facts(trial.decisions, trial.metrics, trial.test_metrics)
     came = f"came by {trial.origin}" + (f" from {', '.join(trial.parents)}" if trial.parents else "")
     took = f", took {trial.seconds:.1f} s" if trial.seconds is not None else ""
-    out.print(came + took, markup=False)
+    tell(came + took)
     if trial.ran:
-        out.print(", ".join(f"{name} {value}" for name, value in trial.ran.items()), markup=False)
+        tell(", ".join(f"{name} {value}" for name, value in trial.ran.items()))
     if trial.reason is not None:
-        out.print(f"{trial.reason}: {trial.message}", markup=False)
+        tell_lines(f"{trial.reason}: {trial.message}")
         if trial.traceback:
-            out.print(trial.traceback, markup=False)
+            tell_lines(trial.traceback)
     _print_curve(store.reports(record.id, trial.number), description)
     if log:
         text = store.log(record.id, trial.number)
-        out.print("log (its end)" if text else "it printed nothing", markup=False)
-        out.print(text, markup=False, highlight=False, end="")
+        tell("log (its end)" if text else "it printed nothing")
+        tell_lines(text, end="")
 
 
 def print_found(found: Found) -> None:
     """Prints everything about an exported network."""
-    out = console()
     network = found.build()  # that its weights are good is part of what there is to know
-    out.print(found.architecture.draw(found.signature), markup=False)
+    tell_lines(found.architecture.draw(found.signature))
     weights = sum(parameter.numel() for parameter in network.parameters())
-    out.print(f"weights: {weights:,} parameters, {len(found.weights or b''):,} bytes", markup=False)
+    tell(f"weights: {weights:,} parameters, {len(found.weights or b''):,} bytes")
     _print_facts(found.architecture.decisions, found.metrics, found.test_metrics)
     came = {**found.provenance, "ran on": ran_text(found.provenance.get("ran") or {})}
     came.pop("ran", None)
-    out.print(", ".join(f"{key} {value}" for key, value in came.items() if value), markup=False)
+    tell(", ".join(f"{key} {value}" for key, value in came.items() if value))
 
 
 def _print_facts(

@@ -10,11 +10,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
+from rich.text import Text
 
 from nas.commands.output.leaderboard import print_leaderboard
-from nas.commands.output.tables import console
-from nas.environment import DEFAULT_STORE, in_job, without_password
+from nas.commands.output.tables import console, tell
+from nas.commands.saying import say, say_lines
+from nas.environment import DEFAULT_STORE, in_job
+from nas.escaping import for_terminal, one_line
+from nas.passwords import without_password, without_passwords
 from nas.results.causes import vain
 from nas.results.leaderboard import entries
 from nas.results.text import duration, ran_counts
@@ -76,26 +79,26 @@ def watching(beginning: str = "") -> Iterator[Watcher]:
     if sys.stdout.isatty():
         with out.status("starting the workers ...") as status:
 
-            def say(text: str) -> None:
-                out.print(text, markup=False, highlight=False)
+            def show(text: str) -> None:
+                out.print(for_terminal(text), markup=False, highlight=False)
 
             def update(progress: Progress) -> None:
                 for message in progress.messages:
-                    out.print(f"[dim]{escape(_short(message))}[/dim]")
-                status.update(escape(progress_line(progress)))
+                    out.print(Text(one_line(_short(message)), style="dim"))
+                status.update(Text(one_line(progress_line(progress))))
 
-            yield Watcher(beginning, say, update)
+            yield Watcher(beginning, show, update)
         return
     last = [time.monotonic()]
 
     def write(progress: Progress) -> None:
         for message in progress.messages:
-            print(_short(message), flush=True)
+            say(_short(message))
         if time.monotonic() - last[0] >= _LINE_EVERY:
             last[0] = time.monotonic()
-            print(progress_line(progress), flush=True)
+            say(progress_line(progress))
 
-    yield Watcher(beginning, lambda text: print(text, flush=True), write)
+    yield Watcher(beginning, say_lines, write)
 
 
 def progress_line(progress: Progress) -> str:
@@ -125,16 +128,16 @@ def print_stopped(search: Search, file: Path | None) -> None:
     except NasError:
         name = None
     if name is None:
-        print("stopped before anything was recorded")
+        say("stopped before anything was recorded")
         return
-    print("stopped; what was trained is kept")
-    print(f"go on with: {_again('resume', name, file)}{option}")
+    say("stopped; what was trained is kept")
+    say(f"go on with: {_again('resume', name, file)}{option}")
 
 
 def print_warnings(search: Search) -> None:
     """Prints what the data of a search that begins are to be watched for."""
     for warning in search.description.warnings:
-        print(f"warning: {warning}", flush=True)
+        say(f"warning: {warning}")
 
 
 def print_end(search: Search, file: Path | None) -> bool:
@@ -152,9 +155,9 @@ def print_end(search: Search, file: Path | None) -> bool:
     if nothing is None:
         return True
     for line in nothing.lines:
-        print(line)
+        say_lines(line)
     sys.stdout.flush()
-    print(f"error: {nothing.words}", file=sys.stderr, flush=True)
+    print(f"error: {one_line(without_passwords(nothing.words))}", file=sys.stderr, flush=True)
     return False
 
 
@@ -175,27 +178,24 @@ def _again(verb: str, name: str, file: Path | None) -> str:
 
 
 def _print_end(search: Search, store: Store, file: Path | None) -> None:
-    out = console()
     option = _store_option(search)
     print_leaderboard(store, "table", search.name, top=10)
     record = store.search(search.name)
-    out.print(
-        f"search {record.name} ended after {duration(record.elapsed_seconds)}: {record.reason}", markup=False
-    )
+    tell(f"search {record.name} ended after {duration(record.elapsed_seconds)}: {record.reason}")
     where = ran_counts(store.ran(record.id))
     if where:
-        out.print(f"trained on:       {where}", markup=False)
+        tell(f"trained on:       {where}")
     best = next((row["id"] for row in entries(store, record.name, top=1) if row["rank"]), None)
     if best is not None:
-        out.print(f"look at the best: nas show {best[:8]}{option}", markup=False)
-        out.print(f"take it with you: nas export {best[:8]} --to best{option}", markup=False)
+        tell(f"look at the best: nas show {best[:8]}{option}")
+        tell(f"take it with you: nas export {best[:8]} --to best{option}")
     if record.status == "finished":
         on = f"{_again('extend', record.name, file)}{option} --trials +50"
     else:
         on = f"{_again('resume', record.name, file)}{option}"
-    out.print(f"search on:        {on}", markup=False)
+    tell(f"search on:        {on}")
 
 
 def _short(message: str) -> str:
-    line = message.splitlines()[0] if message else ""
+    line = without_passwords(message).splitlines()[0] if message else ""
     return line if len(line) <= 160 else line[:157] + "..."

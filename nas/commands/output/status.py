@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, get_args
 
 from nas.cluster.job import SEARCH, STORE
 from nas.commands.output.tables import print_table
+from nas.commands.saying import say
 from nas.environment import DEFAULT_STORE
+from nas.files import is_file
 from nas.lease import living
 from nas.records import TRAINED, Status
 from nas.results.cards import by_card, card_text, last_cards, mean, memory_share
@@ -200,7 +201,9 @@ def _thinned(values: list[float]) -> list[float]:
 def _last_progress(output: str, search: str) -> str:
     """Returns the last line of a driver's output that says how its search stands."""
     said = [line for line in output.splitlines() if line.startswith((f"{search}: ", f"search {search} "))]
-    return said[-1].removeprefix("search ") if said else f"{search}: nothing heard of it yet"
+    if not said:
+        return f"{search}: nothing heard of it yet"
+    return said[-1] if said[-1].startswith(f"{search}: ") else said[-1].removeprefix("search ")
 
 
 def _readable(store: str) -> str | None:
@@ -208,7 +211,7 @@ def _readable(store: str) -> str | None:
     if not store:
         return os.environ.get("NAS_STORE")
     file = sqlite_file(store)
-    return store if file is None or Path(file).exists() else None
+    return store if file is None or is_file(file) else None
 
 
 def _print_workers(store: Store, name: str | None) -> None:
@@ -220,4 +223,4 @@ def _print_workers(store: Store, name: str | None) -> None:
 
 def _print(lines: Lines) -> None:
     for word, text in lines:
-        print(f"{word:<8}{text}")
+        say(f"{word:<8}{text}")

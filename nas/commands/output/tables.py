@@ -10,13 +10,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from nas.escaping import for_csv, for_markdown, for_terminal, one_line
+from nas.passwords import without_passwords
 
 
 def console() -> Console:
     """Returns standard output, made anew: tests and pipes replace it."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+
+
+def tell(text: object) -> None:
+    """Prints a line as it is, whatever is in it."""
+    console().print(one_line(without_passwords(text)), markup=False)
+
+
+def tell_lines(text: str, *, end: str = "\n") -> None:
+    """Prints text with lines of its own as it is, such as a drawing, a traceback or a log."""
+    console().print(for_terminal(without_passwords(text)), markup=False, end=end)
 
 
 def print_rows(
@@ -38,14 +51,16 @@ def print_rows(
         prose: whether the last column of a table is text that may take several lines.
     """
     if format == "json":
-        print(json.dumps([{k: _json(v) for k, v in row.items()} for row in rows], indent=1, allow_nan=False))
+        text = json.dumps([{k: _json(v) for k, v in row.items()} for row in rows], indent=1, allow_nan=False)
+        print(text.replace("\x7f", "\\u007f"))  # the one control character that JSON leaves as it is
     elif format == "csv":
-        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else heads)
-        writer.writeheader()
-        writer.writerows(rows)
+        names = list(rows[0]) if rows else heads
+        writer = csv.writer(sys.stdout)
+        writer.writerow(map(for_csv, names))
+        writer.writerows([_csv(row.get(name)) for name in names] for row in rows)
     elif format == "markdown":
         for line in (heads, ["---"] * len(heads), *cells):
-            print("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |")
+            print("| " + " | ".join(map(for_markdown, line)) + " |")
     else:
         print_table(title, heads, cells, prose=prose)
 
@@ -55,20 +70,29 @@ def _json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _csv(value: Any) -> Any:
+    """Returns a value as a cell; a number stays one, for `csv` writes it in full."""
+    return value if value is None or isinstance(value, int | float) else for_csv(str(value))
+
+
 def print_table(
     title: str, heads: Sequence[str], cells: Sequence[Sequence[str]], *, prose: bool = False
 ) -> None:
     """Prints a table; with ``prose`` the last column is text that may take several lines."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=Text(one_line(title)), title_justify="left")
     for i, head in enumerate(heads):
         numeric = any(row[i].lstrip("+-")[:1].isdigit() for row in cells) and head != "id"
         wraps = prose and i == len(heads) - 1
         # enough of an id to find it by, however narrow the terminal
         least = 9 if head == "id" else None
         justify: Literal["left", "right"] = "right" if numeric and not wraps else "left"
-        table.add_column(escape(head), justify=justify, no_wrap=not wraps, min_width=least, overflow="fold")
+        name = Text(one_line(head))
+        table.add_column(name, justify=justify, no_wrap=not wraps, min_width=least, overflow="fold")
     for row in cells:
-        table.add_row(*map(escape, row))
+        *others, last = row
+        table.add_row(
+            *map(Text, map(one_line, others)), Text(for_terminal(last) if prose else one_line(last))
+        )
     out = console()
     if not sys.stdout.isatty():
         out.width = 200  # a pipe has no edge to fit

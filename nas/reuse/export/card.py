@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
 from nas.description import PEAK_MEMORY
+from nas.escaping import fenced, for_markdown
 from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.graphs import is_lone, output_names
 from nas.version import __version__
@@ -33,25 +36,26 @@ def card(found: Exportable, format: str = "safetensors", several: bool = True) -
         several: whether the export takes any number of examples, not one alone.
     """
     came = found.provenance
+    problem, epochs = (for_markdown(came.get(name, "?")) for name in ("problem", "epochs"))
     costs = {name: value for name, value in found.metrics.items() if name in _UNITS}
     measured = {name: value for name, value in found.metrics.items() if name not in _UNITS}
     parts = [
-        f"# Network {found.architecture.id}",
-        f"Found by a neural architecture search for the problem **{came.get('problem', '?')}**.",
+        f"# Network {for_markdown(found.architecture.id)}",
+        f"Found by a neural architecture search for the problem **{problem}**.",
         "## Data",
         *_data(found),
         "## Metrics",
         _table(("", "validation", "test"), _metrics(measured, found.test_metrics)),
         "The network was chosen by its validation metrics; the test metrics were not looked at. "
         + _runs(came),
-        f"Objectives: {', '.join(came.get('objectives', [])) or 'none'}. "
-        f"Limits: {', '.join(came.get('limits', [])) or 'none'}.",
+        f"Objectives: {for_markdown(', '.join(map(str, came.get('objectives', []))) or 'none')}. "
+        f"Limits: {for_markdown(', '.join(map(str, came.get('limits', []))) or 'none')}.",
         "## Costs",
         _table(("cost", "value"), _costs(costs)) if costs else "Not measured.",
         "## Architecture",
-        f"```\n{found.architecture.draw(found.signature)}\n```",
+        fenced(found.architecture.draw(found.signature)),
         "## Training",
-        f"{came.get('epochs', '?')} epochs in {came.get('seconds') or 0:.1f} s, by this recipe:",
+        f"{epochs} epochs in {_fixed(came.get('seconds') or 0.0, 1)} s, by this recipe:",
         _table(("setting", "value"), _recipe(found)),
         "## Provenance",
         _table(("what", "value"), [*_provenance(came), ("exported by", _versions())]),
@@ -63,7 +67,7 @@ def card(found: Exportable, format: str = "safetensors", several: bool = True) -
 
 def _data(found: Exportable) -> list[str]:
     came = found.provenance
-    about = [f"**{came.get('problem', '?')}**: {_origin(came)}."]
+    about = [f"**{for_markdown(came.get('problem', '?'))}**: {for_markdown(_origin(came))}."]
     rows = [("input", name, _kind(kind)) for name, kind in found.signature.inputs.items()]
     rows += [("task", name, _kind(kind)) for name, kind in found.signature.tasks.items()]
     return [*about, _table(("", "name", "kind"), rows)]
@@ -80,7 +84,7 @@ def _origin(came: Mapping[str, Any]) -> str:
 
 
 def _kind(kind: object) -> str:
-    return f"`{kind!r:.200}`"
+    return f"{kind!r:.200}"
 
 
 def _metrics(found: Mapping[str, float], test: Mapping[str, float]) -> Iterable[tuple[str, ...]]:
@@ -95,12 +99,13 @@ def _runs(came: Mapping[str, Any]) -> str:
     if not retrained:
         return "They are of one training: another seed gives others."
     means = ", ".join(
-        f"{name} {entry['mean']:.4f}" + ("" if entry["std"] is None else f" ± {entry['std']:.4f}")
+        f"{for_markdown(name)} {_fixed(entry['mean'])}"
+        + ("" if entry["std"] is None else f" ± {_fixed(entry['std'])}")
         for name, entry in retrained["test_metrics"].items()
     )
     data = "training and validation data" if retrained["all_data"] else "the training data"
     return (
-        f"It was trained again on {data} with {retrained['runs']} seeds, of which this is one; "
+        f"It was trained again on {data} with {for_markdown(retrained['runs'])} seeds, of which this is one; "
         f"on the test data, mean and standard deviation: {means}."
     )
 
@@ -135,8 +140,9 @@ def _versions() -> str:
 
 def _use(found: Exportable, format: str, several: bool) -> str:
     lone = is_lone(found.signature)
-    inputs = ", ".join(f'"{name}": {name}' for name in found.signature.inputs)
-    given = next(iter(found.signature.inputs)) if lone else f"{{{inputs}}}"
+    words = {name: re.sub(r"\W|^(?=\d)", "_", name) for name in found.signature.inputs}
+    inputs = ", ".join(f"{json.dumps(name)}: {word}" for name, word in words.items())
+    given = next(iter(words.values())) if lone else f"{{{inputs}}}"
     answer = "answer" if lone else "answers"
     notes = []
     if not several:
@@ -145,28 +151,33 @@ def _use(found: Exportable, format: str, several: bool) -> str:
         notes.append("Every example must have all inputs: of missing ones only the network itself knows.")
     note = "".join(f"\n\n{one}" for one in notes)
     if format == "torch-export":
-        code = (
+        lines = (
             f'import torch\n\nnetwork = torch.export.load("model.pt2").module()\n{answer} = network({given})'
         )
     elif format == "onnx":
         names = ", ".join(output_names(found.signature).values())
-        code = (
+        lines = (
             "import onnxruntime\n\n"
             'session = onnxruntime.InferenceSession("model.onnx")\n'
             f"answers = session.run(None, {{{inputs}}})  # NumPy arrays; answers: {names}"
         )
     elif format == "python":
-        code = (
+        lines = (
             "from network import load  # the file beside this one: plain torch\n\n"
             f"network = load()  # a torch.nn.Module, in evaluation mode\n{answer} = network({given})"
         )
     else:
-        code = (
+        lines = (
             "import nas\n\n"
             'network = nas.load("this folder").build()  # a torch.nn.Module, in evaluation mode\n'
             f"{answer} = network({given})"
         )
-    return f"```python\n{code}\n```{note}"
+    return fenced(lines, "python") + note
+
+
+def _fixed(value: Any, digits: int = 4) -> str:
+    """Returns a number with so many digits; what a folder may say in place of one, as it is."""
+    return f"{value:.{digits}f}" if isinstance(value, int | float) else for_markdown(value)
 
 
 def _number(value: float | None) -> str:
@@ -175,4 +186,4 @@ def _number(value: float | None) -> str:
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [heads, ("---",) * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(for_markdown, line)) + " |" for line in lines)

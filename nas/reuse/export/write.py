@@ -12,6 +12,7 @@ from pathlib import Path
 
 from torch import nn
 
+from nas.files import check_folder, check_replaceable
 from nas.reuse.export.card import card
 from nas.reuse.export.checking import check, check_python
 from nas.reuse.export.exportable import Exportable
@@ -31,8 +32,9 @@ def export(found: Exportable, folder: str | Path, format: str = "safetensors") -
     # says why, where the weights were not kept; a graph is for answers, not to be trained
     network = network_with_weights(found.architecture, found.signature, found.weights).requires_grad_(False)
     assert found.weights is not None
-    if folder.exists() and not folder.is_dir():
-        raise StoreError(f"cannot write to {folder}: it is no folder")
+    check_folder(folder)
+    for name in (WEIGHTS_FILE, ARCHITECTURE_FILE, CARD_FILE, *filter(None, FORMATS.values())):
+        check_replaceable(folder / name)
     with _writing(folder) as beside:
         (beside / WEIGHTS_FILE).write_bytes(found.weights)
         (beside / ARCHITECTURE_FILE).write_text(_as_json(found), encoding="utf-8")
@@ -82,7 +84,7 @@ def _writing(folder: Path) -> Iterator[Path]:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        beside = Path(tempfile.mkdtemp(prefix=".nas-", dir=folder.parent))
     except OSError as error:
         raise StoreError(f"cannot write to {folder}: {error.strerror or error}") from error
     try:
@@ -92,6 +94,7 @@ def _writing(folder: Path) -> Iterator[Path]:
             for name in filter(None, FORMATS.values()):
                 (folder / name).unlink(missing_ok=True)
         for file in beside.iterdir():
+            check_replaceable(folder / file.name)
             os.replace(file, folder / file.name)
     except OSError as error:
         raise StoreError(f"cannot write to {folder}: {error.strerror or error}") from error

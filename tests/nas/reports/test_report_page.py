@@ -14,9 +14,9 @@ from recorded import EVIL, record
 
 import nas
 from nas import maximize, minimize
+from nas.files import write_file
 from nas.reports.content import content
 from nas.reports.page import page as page_text
-from nas.reports.page import write
 from nas.store.store import Store
 
 pytestmark = pytest.mark.end_to_end
@@ -174,18 +174,18 @@ def test_a_page_that_is_watched_follows_its_file_and_keeps_what_the_reader_chose
         found = [content(store, name) for name in ("before", "after")]
     for one in found:
         one["search"]["name"] = "live"
-    write(path, page_text(found[0], reload_seconds=0.5))
+    write_file(path, page_text(found[0], reload_seconds=0.5))
     live = Page(browser, path)
     live.press("#leaderboard th button", "accuracy")
     live.find("#filter").send_keys("relu")
-    write(path, page_text(found[1], reload_seconds=0.5))
+    write_file(path, page_text(found[1], reload_seconds=0.5))
     time.sleep(1.5)
     assert "of 20 trials" in live.find("#filter-told").text  # not under the hands of somebody who types
     live.script("document.activeElement.blur()")
     live.wait_for("return document.querySelector('#filter-told')?.textContent.endsWith('of 40 trials')")
     assert live.script("return document.querySelector('#filter').value") == "relu"
     assert live.script("return document.querySelector('th[aria-sort] button').firstChild.data") == "accuracy"
-    write(path, page_text(found[1]))
+    write_file(path, page_text(found[1]))
     live.wait_for("return !report.reload_seconds")
     assert live.errors() == []
 
