@@ -20,7 +20,7 @@ _SECRET_KEY = re.compile(
 )
 _SETTING = re.compile(r"(?P<key>[\w%.\-]+)=(?=\S)")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][\w+.\-]*:/+)(?P<rest>.*)", re.DOTALL)
-_IN_TEXT = re.compile(r"[^\s'\"()<>\[\]{}:/,]+:/+\S+|[^\s'\"]+=\S+")
+_IN_TEXT = re.compile(r"(?:[^\s'\"()<>\[\]{}:/,]+:/+|[^\s'\"]+=)\S*[^\s:;,.()\[\]{}'\"]")
 _FROM_ENVIRONMENT = re.compile(r"\$\{\w+\}(:\$\{\w+\})?")
 _REPOSITORY = re.compile(
     r"[\w.\-]*:\d{1,5}/[^@]*\.git@[^@:]*"

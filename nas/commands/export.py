@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.commands.formats import ExportFormat
-from nas.commands.options import FileOption, SearchOption, StoreOption
+from nas.commands.options import BEST, FileOption, IdArgument, SearchOption, StoreOption
 from nas.commands.saying import say
 from nas.commands.user_file import register_modules
 from nas.environment import DEFAULT_STORE
@@ -16,7 +16,7 @@ from nas.files import is_folder
 
 
 def export(
-    id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning; or an exported folder.")],
+    id: IdArgument,
     to: Annotated[Path, typer.Option(help="Folder to write to.")],
     format: Annotated[
         ExportFormat, typer.Option(help="The weights alone, or with them a file that runs without us.")
@@ -35,7 +35,7 @@ def export(
         folder = load(id).export(to, format.value)
     else:
         with Store(store or DEFAULT_STORE) as opened:
-            folder = load(opened, id, search=search).export(to, format.value)
+            folder = load(opened, None if id == BEST else id, search=search).export(to, format.value)
     more = FORMATS[format.value]
     how = "" if more is None else f"; {more} answers as it does, without nas"
     say(f"wrote {folder}: in Python, nas.load({str(folder)!r}).build() gives the network{how}")

@@ -64,6 +64,12 @@ Dashboard = Annotated[
         help="Of the cluster's dashboard: http://head:8265.",
     ),
 ]
+BEST = "best"
+"""What stands in place of an id for the best network of a search."""
+
+IdArgument = Annotated[
+    str, typer.Argument(help="Of an architecture, or its beginning; best; or an exported folder.")
+]
 FileOption = Annotated[Path | None, typer.Option(help="Python file with the modules of your own in it.")]
 SearchOption = Annotated[
     str | None, typer.Option("--search", help="Name or number; default: the latest with it.")

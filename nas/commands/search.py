@@ -7,13 +7,14 @@ import math
 import signal
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeGuard
 
 import typer
 
+from nas.commands.last_words import LastWords
 from nas.commands.options import (
     END,
     AutocastOption,
@@ -322,6 +323,7 @@ def run(search: Search, resume: bool, file: Path | None = None, accept_code: boo
     """
     from nas.commands.output.running import (
         beginning_of,
+        go_on,
         print_end,
         print_stopped,
         print_warnings,
@@ -337,11 +339,14 @@ def run(search: Search, resume: bool, file: Path | None = None, accept_code: boo
             search.executor = executor_of("pool", None)
     if not resume:
         print_warnings(search)
+    last_words = LastWords()
     try:
-        with held_back(), watching("" if resume else beginning_of(search)) as watcher:
+        beginning = "" if resume else beginning_of(search)
+        with held_back(), watching(beginning) as watcher, closing(last_words):
             # Ray puts handlers of its own in place when it starts
             keeper = OnTurn(lambda progress: listen())
-            search.callbacks += [keeper, watcher]
+            mourner = OnTurn(lambda progress: last_words.tell(go_on(search, progress.name, file)))
+            search.callbacks += [keeper, mourner, watcher]
             search.run(resume=resume, accept_code=accept_code)
     except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM while it starts
         with suppress(OSError):  # where the terminal was closed there is nobody to tell

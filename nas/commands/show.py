@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from nas.commands.options import FileOption, SearchOption, StoreOption
+from nas.commands.options import BEST, FileOption, IdArgument, SearchOption, StoreOption
 from nas.commands.user_file import register_modules
 from nas.environment import DEFAULT_STORE
 from nas.files import is_folder
 
 
 def show(
-    id: Annotated[str, typer.Argument(help="Of an architecture, or its beginning; or an exported folder.")],
+    id: IdArgument,
     search: SearchOption = None,
     log: Annotated[bool, typer.Option("--log", help="Also the end of what its trial printed.")] = False,
     file: FileOption = None,
@@ -29,4 +29,4 @@ def show(
         print_found(load(id))
         return
     with Store(store or DEFAULT_STORE) as opened:
-        print_trial(opened, id, search, log=log)
+        print_trial(opened, None if id == BEST else id, search, log=log)

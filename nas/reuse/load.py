@@ -61,7 +61,7 @@ def _from_store(
 ) -> Found:
     if id is None:
         record = store.search(search)
-        trial = _best(store, record)
+        trial = best_of(store, record)
     else:
         record, trial = store.find_trial(id, search)
     architecture = record.description.load_space(modules).architecture(trial.decisions)
@@ -109,8 +109,12 @@ def kept_trials(store: Store, search_id: int) -> list[Trial]:
     return [trial for trial in store.ranked(search_id, _LOOKED_AT) if trial.number in kept]
 
 
-def _best(store: Store, record: SearchRecord) -> Trial:
-    """Returns the best trial whose weights were kept, or the best of all if none were."""
+def best_of(store: Store, record: SearchRecord) -> Trial:
+    """Returns the best trial of a search whose weights were kept, or the best of all if none were.
+
+    Raises:
+        StoreError: no network was trained.
+    """
     best = kept_trials(store, record.id) or store.ranked(record.id, 1)
     if not best:
         raise StoreError(f"search {record.name!r} has no trained network yet")

@@ -62,8 +62,11 @@ class Database:
         self._turn: AbstractContextManager[Any] = threading.RLock() if shared else nullcontext()
         new = False
         if self._file is not None:
-            self._file.check()
-            new = not self._file.exists
+            try:
+                self._file.check()
+                new = not self._file.exists
+            except (OSError, ValueError) as error:  # too long a name, for one
+                raise StoreError(f"store {self.name}: {getattr(error, 'strerror', None) or error}") from error
             if new and not create:
                 raise StoreError(f"no store at {self.name}: run a search first, or name another with --store")
             if create and self._file.read_only:

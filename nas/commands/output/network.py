@@ -10,13 +10,28 @@ from nas.description import Description
 from nas.records import EpochReport
 from nas.results.text import cell, ran_text, spark
 from nas.reuse.found import Found
+from nas.reuse.load import best_of
 from nas.store.store import Store
 from search_spaces.errors import NasError
 
 
-def print_trial(store: Store, id: str, search: str | None, *, log: bool = False) -> None:
-    """Prints everything about one architecture in a store; with ``log`` what its trial printed, too."""
-    record, trial = store.find_trial(id, search)
+def print_trial(store: Store, id: str | None, search: str | None, *, log: bool = False) -> None:
+    """Prints everything about one architecture in a store; with ``log`` what its trial printed, too.
+
+    Args:
+        store: the store that has it.
+        id: the id of the architecture, or its beginning; None: the best of the search.
+        search: the name or number of the search; None: the latest that has it.
+        log: whether to print what its trial has printed.
+
+    Raises:
+        StoreError, UnknownNameError: there is none.
+    """
+    if id is None:
+        record = store.search(search)
+        trial = best_of(store, record)
+    else:
+        record, trial = store.find_trial(id, search)
     description = record.description
     tell(f"{trial.architecture_id} is trial {trial.number} of search {record.name}: {trial.status}")
     for warning in description.warnings:

@@ -22,6 +22,7 @@ from nas.results.causes import vain
 from nas.results.leaderboard import entries
 from nas.results.text import duration, ran_counts
 from nas.search.callbacks import Callback
+from nas.store.database import in_memory
 from nas.store.store import Store
 from search_spaces.errors import NasError
 
@@ -124,14 +125,18 @@ def print_stopped(search: Search, file: Path | None) -> None:
     try:
         with _store_of(search) as store:
             name = store.search(search.name).name if search.name is not None else None
-            option = _store_option(search)
     except NasError:
         name = None
     if name is None:
         say("stopped before anything was recorded")
         return
     say("stopped; what was trained is kept")
-    say(f"go on with: {_again('resume', name, file)}{option}")
+    say(go_on(search, name, file))
+
+
+def go_on(search: Search, name: str, file: Path | None) -> str:
+    """Returns how to go on with a search, in one line."""
+    return f"go on with: {_again('resume', name, file)}{_store_option(search)}"
 
 
 def print_warnings(search: Search) -> None:
@@ -186,6 +191,8 @@ def _print_end(search: Search, store: Store, file: Path | None) -> None:
     if where:
         tell(f"trained on:       {where}")
     best = next((row["id"] for row in entries(store, record.name, top=1) if row["rank"]), None)
+    if in_memory(store.url):
+        return  # it ends with this command: nothing can be done with it
     if best is not None:
         tell(f"look at the best: nas show {best[:8]}{option}")
         tell(f"take it with you: nas export {best[:8]} --to best{option}")

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import nas
@@ -125,3 +126,42 @@ def test_ctrl_c_ends_a_search_on_ray_which_says_how_to_go_on_and_does(tmp_path: 
 def test_a_search_on_ray_that_is_terminated_says_how_to_go_on(tmp_path: Path) -> None:
     hint = stop(tmp_path, signal.SIGTERM, "--workers", 1)
     assert hint == ["resume", str(SCRIPTS / "small_search.py"), "--name", "it's mine"]
+
+
+def test_a_search_whose_terminal_is_closed_says_how_to_go_on(tmp_path: Path) -> None:
+    hint = stop(tmp_path, signal.SIGHUP, "--executor", "inline")
+    assert hint == ["resume", str(SCRIPTS / "small_search.py"), "--name", "it's mine"]
+
+
+def test_a_search_under_nohup_goes_on_when_its_terminal_is_closed(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        driver = begin(tmp_path, "search", SCRIPTS / "small_search.py", "--executor", "inline")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for(tmp_path, 2, driver)
+    driver.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert driver.poll() is None
+    driver.terminate()
+    driver.communicate(timeout=60)
+    assert driver.returncode == 130
+
+
+@pytest.mark.parametrize("what", ["driver", "agent"])
+def test_a_search_that_is_ended_from_outside_says_how_to_go_on_all_the_same(
+    tmp_path: Path, what: str
+) -> None:
+    options = ("--executor", "inline") if what == "driver" else ("--workers", 1)
+    driver = begin(tmp_path, "search", SCRIPTS / "small_search.py", "--name", "mine", *options)
+    wait_for(tmp_path, 2, driver)
+    if what == "driver":
+        driver.kill()
+    else:  # without its agent a node of Ray's ends, and with it all that runs there
+        below = psutil.Process(driver.pid).children(recursive=True)
+        next(one for one in below if "DashboardAgent" in one.name() + "".join(one.cmdline())).kill()
+    out, err = driver.communicate(timeout=90)
+    assert driver.returncode != 0
+    assert "ended from outside" in err
+    assert out.splitlines()[-1] == f"go on with: nas resume {SCRIPTS / 'small_search.py'} --name mine"
+    finish(tmp_path, *shlex.split(out.splitlines()[-1])[4:], "--trials", 4, "--executor", "inline")
