@@ -187,8 +187,8 @@ def check_stays(store: object) -> None:
     file = sqlite_file(store) if isinstance(store, str | Path) else None
     if file is not None and not file.is_absolute():
         raise SearchError(
-            f"store {str(store)!r}: the cluster deletes a job's folder, and with it the results: "
-            "give an absolute path on the head or the URL of a server, or name no store at all"
+            f"store {without_password(store)!r}: the cluster deletes a job's folder, and with it the "
+            "results: give an absolute path on the head or the URL of a server, or name no store at all"
         )
 
 

@@ -116,7 +116,8 @@ def _check_stays(target: str) -> None:
 
     if in_memory(target):
         raise StoreError(
-            f"store {target!r} is in memory, and would be gone with this command: name a file, as copy.db"
+            f"store {without_password(target)!r} is in memory, and would be gone with this command: "
+            "name a file, such as copy.db"
         )
 
 

@@ -57,7 +57,7 @@ class Database:
         self._sqlite = self._url.get_backend_name() == "sqlite"
         self._file = SqliteFile.of(self._url)
         shared = self._sqlite and self._file is None
-        self.name = str(self._file.path if self._file else self.url)
+        self.name = without_passwords(self._file.path if self._file else self.url, url)
         # a database in memory has one connection: its users take turns
         self._turn: AbstractContextManager[Any] = threading.RLock() if shared else nullcontext()
         new = False
@@ -65,6 +65,8 @@ class Database:
             try:
                 self._file.check()
                 new = not self._file.exists
+            except StoreError as error:
+                raise StoreError(without_passwords(str(error), url)) from None
             except (OSError, ValueError) as error:  # too long a name, for one
                 raise StoreError(f"store {self.name}: {getattr(error, 'strerror', None) or error}") from error
             if new and not create:
