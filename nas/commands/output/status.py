@@ -54,7 +54,7 @@ def print_status(name: str | None, jobs: Jobs | None, store: str | None, *, work
     lines = job_lines(job)
     where = store or _readable(job.metadata.get(STORE, ""))
     if where is None:
-        printed = _last_progress(jobs.logs(job.submission_id), job.metadata[SEARCH])
+        printed = last_progress(jobs.logs(job.submission_id), job.metadata[SEARCH])
         _print([*lines, ("search", printed), ("store", "on the head: not to be read from here")])
         return
     try:
@@ -198,7 +198,7 @@ def _thinned(values: list[float]) -> list[float]:
     return [fmean(values[start : start + size]) for start in range(0, len(values), size)]
 
 
-def _last_progress(output: str, search: str) -> str:
+def last_progress(output: str, search: str) -> str:
     """Returns the last line of a driver's output that says how its search stands."""
     said = [line for line in output.splitlines() if line.startswith((f"{search}: ", f"search {search} "))]
     if not said:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from nas.cluster.job import cluster_job
-from search_spaces.errors import SearchError, StoreError
+from nas.commands.output.status import last_progress
+from search_spaces.errors import ExecutorError, SearchError, StoreError
 
 
 @pytest.fixture
@@ -73,15 +75,34 @@ def test_requirements_beside_the_file_are_installed_unless_they_name_nothing(fol
 
 @pytest.mark.parametrize(
     "line",
-    ["--index-url https://me:geheim@pypi.example.org/simple", "git+https://geheim@github.com/me/it.git"],
+    [
+        "--index-url https://me:geheim@pypi.example.org/simple",
+        "git+https://geheim@github.com/me/it.git",
+        "git+ssh://me:geheim@example.org/it.git",
+        "it @ git+https://me:ge/heim@example.org:8443/it.git@v1",
+        "it @ https://example.org/it.whl?token=geheim",
+        "--extra-index-url=https%3A%2F%2Fme%3Ageheim%40example.org",
+    ],
 )
 def test_a_secret_among_the_requirements_is_not_sent(folder: Path, line: str) -> None:
     (folder / "requirements.txt").write_text(f"timm\n{line}\n")
     with pytest.raises(SearchError, match="line 2") as error:
         cluster_job("search", str(folder / "my_search.py"), {})
     assert "geheim" not in str(error.value)
-    (folder / "requirements.txt").write_text(line.replace("me:geheim", "${A}:${B}").replace("geheim", "${C}"))
-    cluster_job("search", str(folder / "my_search.py"), {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://${A}:${B}@pypi.example.org/simple",
+        "git+https://${C}@github.com/me/it.git",
+        "it @ git+ssh://git@example.org:22/it.git@v1.0",
+        "timm==1.0  # for tokens=3",
+    ],
+)
+def test_requirements_without_a_secret_are_sent(folder: Path, line: str) -> None:
+    (folder / "requirements.txt").write_text(f"timm\n{line}\n")
+    assert "pip" in cluster_job("search", str(folder / "my_search.py"), {}).runtime_env(None)
 
 
 @pytest.mark.parametrize("store", ["postgresql://me:geheim@db/nas", "postgresql://db/nas?password=geheim"])
@@ -126,3 +147,18 @@ def test_a_file_that_would_not_be_shipped_is_refused(folder: Path) -> None:
 def test_what_is_no_store_is_said_at_once() -> None:
     with pytest.raises(StoreError, match="expected a URL"):
         cluster_job("search", None, {}, store="://")
+
+
+def test_without_the_extra_it_is_said_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pathspec", None)
+    with pytest.raises(ExecutorError, match=r"'pathspec'.*pip install 'nasforge\[cluster\]'"):
+        cluster_job("search", str(folder / "my_search.py"), {})
+
+
+def test_the_last_line_of_progress_is_told_without_its_first_word() -> None:
+    lines = "search mine is new\nmine: 3 trials\nother: 4\n"
+    assert last_progress(lines, "mine") == "mine: 3 trials"
+    assert (
+        last_progress(f"{lines}search mine ended after 3 s: done\n", "mine") == "mine ended after 3 s: done"
+    )
+    assert last_progress("", "mine") == "mine: nothing heard of it yet"
