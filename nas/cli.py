@@ -20,13 +20,14 @@ from nas.commands.list import list_
 from nas.commands.report import report
 from nas.commands.resume import extend, resume
 from nas.commands.retrain import retrain
+from nas.commands.saying import say
 from nas.commands.search import listen, search
 from nas.commands.show import show
 from nas.commands.status import status
 from nas.commands.store import app as store
 from nas.commands.submit import submit
 from nas.environment import DEFAULT_STORE, too_little_memory
-from nas.escaping import for_terminal, one_line
+from nas.escaping import for_terminal
 from nas.passwords import without_passwords
 from search_spaces.errors import NasError, UnmetLimitsError
 
@@ -132,9 +133,9 @@ def _reader_left(error: BaseException | None) -> bool:
 def _fail(message: str, code: int = 2) -> NoReturn:
     """Ends the command with one line, whatever the message is."""
     line = " ".join(without_passwords(message, *_given()).split())
-    line = one_line(line if len(line) <= 600 else line[:597] + "...")
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # there may be nowhere to say it
-        typer.echo(f"error: {line}", err=True)
+    line = line if len(line) <= 600 else line[:597] + "..."
+    with contextlib.suppress(OSError, ValueError):  # there may be nowhere to say it
+        say(f"error: {line}", err=True)
     _leave(code)
 
 

@@ -54,7 +54,8 @@ def test_two_modalities_and_two_tasks_with_gaps_in_both_are_searched_and_drawn(t
     assert "3 trials are done" in out
     rows = json.loads(_run("-m", "nas.cli", "leaderboard", "--format", "json", folder=tmp_path))
     assert {"score", "worst", "grower.accuracy", "test_alcohol.r2"} <= rows[0].keys()
-    picture = _run("-m", "nas.cli", "show", rows[0]["id"], folder=tmp_path)
+    picture = _run("-m", "nas.cli", "show", "best", folder=tmp_path)
+    assert rows[0]["id"] in picture
     for line in ("stream laboratory", "stream eye", "link 1", "head grower", "head alcohol"):
         assert line in picture
 

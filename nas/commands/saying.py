@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typer
+import sys
 
 from nas.escaping import for_terminal, one_line
 from nas.passwords import without_passwords
@@ -15,9 +15,12 @@ def say(text: object, *, err: bool = False) -> None:
         text: the line.
         err: whether it goes to standard error, apart from the results.
     """
-    typer.echo(one_line(without_passwords(text)), err=err)
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:
+        # not by typer, which takes ASCII for a mistake and writes UTF-8
+        print(one_line(without_passwords(text)), file=stream, flush=True)
 
 
 def say_lines(text: str, *, end: str = "\n") -> None:
     """Prints text that has lines of its own, such as a drawing, a traceback or a log."""
-    typer.echo(for_terminal(text) + end, nl=False)
+    print(for_terminal(text), end=end, flush=True)

@@ -29,12 +29,12 @@ def export(found: Exportable, folder: str | Path, format: str = "safetensors") -
     if format not in FORMATS:
         raise UnknownNameError("format", format, FORMATS)
     folder = Path(folder)
-    # says why, where the weights were not kept; a graph is for answers, not to be trained
-    network = network_with_weights(found.architecture, found.signature, found.weights).requires_grad_(False)
-    assert found.weights is not None
     check_folder(folder)
     for name in (WEIGHTS_FILE, ARCHITECTURE_FILE, CARD_FILE, *filter(None, FORMATS.values())):
         check_replaceable(folder / name)
+    # says why, where the weights were not kept; a graph is for answers, not to be trained
+    network = network_with_weights(found.architecture, found.signature, found.weights).requires_grad_(False)
+    assert found.weights is not None
     with _writing(folder) as beside:
         (beside / WEIGHTS_FILE).write_bytes(found.weights)
         (beside / ARCHITECTURE_FILE).write_text(_as_json(found), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import os
 import re
 import signal
 import sys
@@ -128,6 +129,36 @@ def test_every_row_of_markdown_has_as_many_cells(folder: Path) -> None:
     assert len(lines) == 2 + 14
     assert len({len(re.findall(r"(?<!\\)\|", line.replace("\\\\", ""))) for line in lines}) == 1
     assert "<img" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("leaderboard --store ~nouser/x.db", "home directory"),
+        ("leaderboard --store /proc/x", "no store at /proc/x"),
+        ("search --trials 1 --executor inline --store /proc/x", "unable to open database file"),
+        ("leaderboard --store nnnn", "File name too long"),
+        ("show nnnn", "no architecture named"),
+        ("store copy nas.db sqlite://", "in memory"),
+        ("store import backup --store sqlite://", "in memory"),
+        ("report --html /dev/null", "device"),
+        ("report --html link", "link"),
+        ("report --html pipe", "pipe"),
+        ("report --html .", "folder"),
+        ("report --html nnnn", "File name too long"),
+        ("export best --to link", "link"),
+        ("store export link", "link"),
+    ],
+)
+def test_what_is_no_place_takes_one_line_to_say(folder: Path, words: str, said: str) -> None:
+    if not (folder / "link").is_symlink():
+        (folder / "link").symlink_to(folder / "nas.db")
+        os.mkfifo(folder / "pipe")
+    code, out = command(*words.replace("nnnn", "n" * 300).split())
+    assert (code, len(out.splitlines())) == (2, 1), out
+    assert said in out
+    assert (folder / "link").is_symlink()
+    assert (folder / "pipe").is_fifo()
 
 
 # -- passwords ---------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def found(name: str = "image", came: str = "mine") -> Found:
     retrained = {"runs": came, "all_data": False, "test_metrics": {came: {"mean": 0.5, "std": came}}}
     names = ("search", "problem", "controller", "origin", "seed", "epochs", "seconds")
     provenance = dict.fromkeys(names, came) | {"ran": {came: came}, "retrained": retrained}
-    provenance |= dict.fromkeys(("objectives", "limits", "parents"), [came])
+    provenance |= {name: [came] for name in ("objectives", "limits", "parents")}
     weights = to_safetensors(architecture.build(signature))
     return Found(architecture, signature, weights, {came: 0.5}, {came: 0.5}, provenance)
 
