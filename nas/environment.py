@@ -26,8 +26,8 @@ def too_little_memory(error: BaseException) -> str | None:
         text = str(seen).lower()
         if isinstance(seen, MemoryError) or any(sign in text for sign in _NO_MEMORY):
             return (
-                f"there is not enough memory to load torch, Ray and pandas{_limit()}: they take about 4 GB "
-                "of address space, and more with CUDA; see ulimit -v"
+                f"there is not enough memory{_limit()}: torch, Ray and pandas alone take about 4 GB of "
+                "address space, and more with CUDA; see ulimit -v"
             )
         seen = seen.__cause__ or seen.__context__
     return None

@@ -189,6 +189,10 @@ class Database:
         if not self._sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7301)))
 
+    def is_at(self, other: Database) -> bool:
+        """Whether this is the same database as another one; in memory each is its own."""
+        return self._url == other._url and not in_memory(self._given)
+
     def close(self) -> None:
         """Lets go of the database."""
         self._engine.dispose()

@@ -16,7 +16,7 @@ from nas.lease import Driver
 from nas.ranking import Ranked, Ranking
 from nas.records import MEASURED, TRAINED, EpochReport, Leg, Start, Status, Trial
 from nas.store.copies import Copied, source_of, take
-from nas.store.database import Database, in_memory
+from nas.store.database import Database
 from nas.store.histories import (
     read_cards,
     read_curves,
@@ -206,7 +206,7 @@ class Store:
             UnknownNameError: there is no such search.
             StoreError: the other has another search of that name, or is this one.
         """
-        if target is self or (target.url == self.url and not in_memory(self.url)):
+        if target is self or self._database.is_at(target._database):
             raise StoreError(f"{self.url}: expected two stores, got one twice")
         with source_of(self._database, self._id_of(search)) as source:
             return take(source, target._database)

@@ -130,6 +130,19 @@ def test_an_error_in_a_callback_is_logged_once_and_the_search_goes_on(
     assert len([line for line in diary.lines if line[0] == "trial"]) == 4
 
 
+def test_a_password_of_where_a_callback_writes_is_not_logged(
+    make: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(progress: Progress) -> None:
+        raise ConnectionError("https://me:geheim@track.example:5000/api does not answer")
+
+    with caplog.at_level(logging.WARNING, logger="nas.search.callbacks"):
+        make(trials=2, callbacks=[OnTurn(fail)]).run()
+    assert "https://me:***@track.example:5000/api does not answer" in caplog.text
+    assert "Traceback" in caplog.text
+    assert "geheim" not in caplog.text
+
+
 def test_ctrl_c_in_a_callback_ends_the_search_as_ever(make: Any, tmp_path: Path) -> None:
     def press(progress: Progress) -> None:
         if progress.trials == 2:
