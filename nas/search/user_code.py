@@ -105,6 +105,8 @@ class _Reader:
         self._within.add(id(value))
         try:
             return self._callable(value) or self._data(value)
+        except Exception:  # a stranger's object may do anything when it is looked at
+            return f"{type(value).__module__}.{type(value).__qualname__}"
         finally:
             self._within.discard(id(value))
 
@@ -112,15 +114,15 @@ class _Reader:
 
     def _data(self, value: Any) -> str:
         if isinstance(value, list | tuple):
-            return f"{type(value).__name__} {[self.token(one) for one in value]}"
+            return f"{self.token(type(value))} {[self.token(one) for one in value]}"
         if isinstance(value, Mapping):
             pairs = [(self.token(key), self.token(one)) for key, one in value.items()]
-            return f"{type(value).__name__} {pairs}"
+            return f"{self.token(type(value))} {pairs}"
         if isinstance(value, set | frozenset):
-            return f"{type(value).__name__} {sorted(self.token(one) for one in value)}"
+            return f"{self.token(type(value))} {sorted(self.token(one) for one in value)}"
         torch = sys.modules.get("torch")
         if torch is not None and isinstance(value, torch.Tensor):
-            return f"tensor {tensor_hash(value)}"
+            return f"tensor {_tensor(value)}"
         numpy = sys.modules.get("numpy")
         if numpy is not None and hasattr(value, "__array__"):
             array = numpy.asarray(value)
@@ -139,9 +141,8 @@ class _Reader:
         slots = [name for kind in type(value).__mro__ for name in _slots(kind) if hasattr(value, name)]
         members = {name: getattr(value, name) for name in slots} | getattr(value, "__dict__", {})
         kept = [name for name in sorted(members) if name not in _NO_MEMBERS]
-        if (
-            "_parameters" in members
-        ):  # a module's hooks and the like are torch's, and another version's differ
+        if "_parameters" in members:
+            # a module's hooks and the like are torch's, and another version's differ
             kept = [name for name in kept if name[:1] != "_" or name in _OF_A_MODULE]
         return [(name, self.token(members[name])) for name in kept]
 
@@ -195,7 +196,7 @@ class _Reader:
         self._read[id(kind)] = (kind, name)
         nodes = _class_nodes(kind, file)
         facts = [ast.unparse(node) for node in nodes] + [self.token(base) for base in kind.__bases__]
-        around = getattr(sys.modules.get(kind.__module__), "__dict__", {})
+        around = vars(sys.modules.get(kind.__module__, types.ModuleType("none")))
         for used in sorted({names for node in nodes for names in _names_outside_functions(node)}):
             facts.append(f"{'.'.join(used)} {self._global(around, *used)}")
         for member, value in sorted(vars(kind).items()):
@@ -325,9 +326,15 @@ def _is_users_file(file: str) -> bool:
     return not any(path.is_relative_to(folder) for folder in _foreign())
 
 
+def _file_of(module: types.ModuleType | None) -> str | None:
+    """The file of a module; one that makes its names when they are asked for is not asked."""
+    file = None if module is None else vars(module).get("__file__")
+    return file if isinstance(file, str) else None
+
+
 def _is_users(module: types.ModuleType) -> bool:
     """Whether a module is one of the user's own files."""
-    file = getattr(module, "__file__", None)
+    file = _file_of(module)
     return file is not None and _is_users_file(file)
 
 
@@ -345,13 +352,13 @@ def _is_users_text(name: str) -> bool:
     """Whether code without a file is the user's: what libraries make of text has a module of theirs."""
     if name.partition(".")[0] in sys.stdlib_module_names:
         return False
-    file = None if name == "__main__" else getattr(sys.modules.get(name), "__file__", None)
+    file = None if name == "__main__" else _file_of(sys.modules.get(name))
     return file is None or _is_users_file(file)
 
 
 def _home(kind: type) -> str | None:
     """The file of a class of the user's own, ``<text>`` where it has none; None for a class of others."""
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    file = _file_of(sys.modules.get(kind.__module__))
     if file is not None and kind.__module__ != "__main__":
         return str(file) if _is_users_file(file) else None
     if file is not None and _is_users_file(file) and _class_nodes(kind, file):
@@ -371,7 +378,7 @@ def _module_name(name: str | None, thing: Any) -> str:
         return str(name)
     if isinstance(thing, type):
         return reference(thing).removesuffix(f".{thing.__qualname__}")
-    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    file = _file_of(sys.modules.get("__main__"))
     return Path(file).stem if file else "__main__"
 
 
@@ -593,6 +600,16 @@ def _instructions(code: types.CodeType) -> str:
 
 
 # -- small things -----------------------------------------------------------------------------------------
+
+
+def _tensor(value: Any) -> str:
+    """Text for a tensor of any layout: all its values, or else what it shows of itself."""
+    with suppress(RuntimeError, ValueError, TypeError, NotImplementedError):
+        return tensor_hash(value)
+    with suppress(RuntimeError, ValueError, TypeError, NotImplementedError):
+        return f"{value.layout} {tensor_hash(value.to_dense())}"
+    text = repr(value)
+    return str(type(value)) if " at 0x" in text else text
 
 
 def _can_change(value: Any) -> bool:

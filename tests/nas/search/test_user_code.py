@@ -355,6 +355,43 @@ def test_the_values_of_closures_count() -> None:
     assert code(made(3), made(4)) != code(made(3))
 
 
+class Hostile:
+    """What fails whenever it is looked at."""
+
+    __slots__ = ("one",)
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+    def __array__(self) -> Any:
+        raise TypeError("no array")
+
+
+class LazyModule(ModuleType):
+    """A module that imports what it is asked for, in vain."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ImportError(name)
+
+
+def test_values_that_cannot_be_looked_at_stand_in_nobodys_way() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    odd_ones: list[Any] = [
+        Hostile(), Hostile, LazyModule("lazy"), cycle, (number for number in range(3)), memoryview(b"x"),
+        torch.rand(3).to_sparse(), torch.rand(2, dtype=torch.bfloat16), torch.empty(0, 3), torch.tensor(3.0),
+        torch.empty(3, device="meta"), torch.rand(3, requires_grad=True), nn.Linear(2, 2), nn.LazyLinear(3),
+        open, sys, int, float("nan"), {Hostile: {3: Hostile()}}, object(),
+    ]  # fmt: skip
+    assert code(made(3, weights=odd_ones))
+    assert code(made(3, weights=torch.ones(3).to_sparse())) != code(
+        made(3, weights=torch.zeros(3).to_sparse())
+    )
+
+
 def test_code_without_source_counts_by_its_instructions() -> None:
     def block(by: str) -> Any:
         names: dict[str, Any] = {"__name__": "__main__", "nn": nn}
