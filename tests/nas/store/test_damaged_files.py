@@ -299,7 +299,7 @@ def _try_checkpoint(made: SimpleNamespace, data: st.DataObject, folder: Path) ->
     assert all(math.isclose(end.metrics[name], value) for name, value in made.metrics.items())
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(400, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [30, pytest.param(300, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("attempt", [_try_parquet, _try_store, _try_export, _try_checkpoint])
 def test_what_was_edited_at_random_is_read_rightly_or_refused(
     made: SimpleNamespace, attempt: Callable[[SimpleNamespace, st.DataObject, Path], None], examples: int
