@@ -108,13 +108,17 @@ def plain(value: Any) -> Any:
 
 
 def checked(
-    error: Callable[[str], NasError], *, elsewhere: Collection[str] = ()
+    error: Callable[[str], NasError],
+    *,
+    elsewhere: Collection[str] = (),
+    only: Collection[str] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Returns a decorator that refuses arguments that do not fit their annotations.
 
     Args:
         error: the error to raise.
         elsewhere: the arguments whose values are looked at elsewhere.
+        only: the arguments whose values are looked at here; None: all others.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -133,7 +137,8 @@ def checked(
             for given, value in bound.arguments.items():
                 hint = hints.get(given, Any)
                 kind = signature.parameters[given].kind
-                if given in elsewhere or kind in (kind.VAR_KEYWORD, kind.VAR_POSITIONAL):
+                other = given in elsewhere or (only is not None and given not in only)
+                if other or kind in (kind.VAR_KEYWORD, kind.VAR_POSITIONAL):
                     continue
                 bound.arguments[given] = _checked(value, hint, f"{name}: {given}", error)
             return function(*bound.args, **bound.kwargs)

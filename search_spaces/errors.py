@@ -69,10 +69,10 @@ class UnknownNameError(NasError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
-        near = get_close_matches(name, self.known, n=1)
+        near = get_close_matches(str(name), self.known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         there = ", ".join(self.known[:20]) or "none"
-        super().__init__(f"no {kind} named {name!r}{hint} (there are: {there})")
+        super().__init__(f"no {kind} named {name!r:.200}{hint} (there are: {there})")
 
     def __reduce__(self) -> tuple[type["UnknownNameError"], tuple[str, str, tuple[str, ...]]]:
         return UnknownNameError, (self.kind, self.name, self.known)

@@ -102,7 +102,7 @@ class Catalog(Mapping[str, T]):
             UnknownNameError: there is none.
             PluginError: a plug-in offers it, and it cannot be loaded or is no such thing; or two do.
         """
-        if name not in self:
+        if not isinstance(name, str) or name not in self:
             raise UnknownNameError(self.kind, name, self)
         return self[name]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.options import one_of
 from search_spaces.errors import SpaceError
 from search_spaces.holes import choice
@@ -11,6 +12,7 @@ from search_spaces.nodes import layer, repeat, sequential
 from search_spaces.space import Space
 
 
+@checked(SpaceError, only=())
 def cell(
     *,
     channels: int | Sequence[int] = 16,

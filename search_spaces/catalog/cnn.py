@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.options import one_of, up_to
+from search_spaces.errors import SpaceError
 from search_spaces.holes import choice
 from search_spaces.nodes import layer, repeat, sequential
 from search_spaces.space import Space
 
 
+@checked(SpaceError, only=())
 def cnn(
     *,
     stages: int = 3,

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence as Names
 from typing import Any
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.cell import cell
 from search_spaces.catalog.cnn import cnn
 from search_spaces.catalog.options import of_kind, up_to
 from search_spaces.catalog.series import series
 from search_spaces.catalog.text import text
 from search_spaces.catalog.vit import vit
+from search_spaces.errors import SpaceError
 from search_spaces.holes import choice
 from search_spaces.nodes import layer, repeat, sequential
 from search_spaces.signature import Image, Input, Sequence, Vector
 from search_spaces.space import Space
 
 
+@checked(SpaceError, only=("kind",))
 def encoder(kind: Input, kinds: Names[str] | None = None) -> Space:
     """Encoders for one input: layers that keep its kind, as the streams of a backbone need them.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.recipe import recipe
+from search_spaces.errors import SpaceError
 from search_spaces.ranges import real
 from search_spaces.signature import (
     Classification,
@@ -19,6 +21,7 @@ from search_spaces.signature import (
 from search_spaces.space import Space
 
 
+@checked(SpaceError)
 def model_for(signature: Signature) -> str:
     """The name of the space of models for a signature: of one input and one task by the input's kind.
 
@@ -34,6 +37,7 @@ def model_for(signature: Signature) -> str:
     return {Image: "cnn", Sequence: "series", Tokens: "text", Vector: "mlp"}[type(kind)]
 
 
+@checked(SpaceError)
 def recipe_for(signature: Signature, epochs: int = 12) -> Space:
     """The space of recipes for a signature: `recipe`, with what its inputs and tasks have a use for.
 

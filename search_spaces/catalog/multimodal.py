@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.multitask import OPERATORS, POSITIONS, SHARING, multitask
+from search_spaces.errors import SpaceError
 from search_spaces.signature import Signature
 from search_spaces.space import Space
 
 
+@checked(SpaceError, only=("signature", "encoders", "heads"))
 def multimodal(
     signature: Signature,
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.encoders import encoder
 from search_spaces.catalog.heads import head
 from search_spaces.catalog.options import of_kind, one_of, up_to
@@ -22,6 +23,7 @@ POSITIONS = (0.25, 0.5, 0.75, 1.0)
 """How far along a stream a link may tap it."""
 
 
+@checked(SpaceError, only=("signature", "encoders", "heads"))
 def multitask(
     signature: Signature,
     *,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search_spaces.errors import SpaceError
-from search_spaces.holes import Hole, choice
+from search_spaces.holes import Hole, choice, plain
 from search_spaces.ranges import integer
 
 
@@ -29,8 +29,10 @@ def of_kind(name: str, kinds: Sequence[str], known: Mapping[str, Any]) -> Any:
     Raises:
         SpaceError: no kinds, or one that is not known.
     """
+    if isinstance(kinds, str) or not isinstance(kinds, Sequence):
+        raise SpaceError(f"{name}: expected a list of kinds from {', '.join(known)}, got {kinds!r:.80}")
     for kind in kinds:
-        if kind not in known:
+        if not isinstance(kind, str) or kind not in known:
             raise SpaceError(f"{name}: expected kinds from {', '.join(known)}, got {kind!r}")
     if not kinds:
         raise SpaceError(f"{name}: expected at least one option, got none")
@@ -43,6 +45,7 @@ def up_to(name: str, most: Any, low: int = 1) -> Any:
     Raises:
         SpaceError: no whole number, or one below ``low``.
     """
+    most = plain(most)
     if isinstance(most, Hole):
         return most
     if not isinstance(most, int) or isinstance(most, bool) or most < low:

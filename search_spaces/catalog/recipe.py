@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.options import one_of
+from search_spaces.errors import SpaceError
 from search_spaces.ranges import real
 from search_spaces.space import Space
 
 
+@checked(SpaceError, only=("task_weights",))
 def recipe(
     *,
     epochs: int = 12,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.options import of_kind, one_of, up_to
+from search_spaces.errors import SpaceError
 from search_spaces.holes import choice
 from search_spaces.nodes import Layer, layer, repeat, sequential
 from search_spaces.space import Space
@@ -13,6 +15,7 @@ KINDS = ("conv", "lstm", "gru")
 """The kinds of stages there are."""
 
 
+@checked(SpaceError, only=())
 def series(
     *,
     stages: int = 3,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.options import of_kind, one_of, up_to
+from search_spaces.errors import SpaceError
 from search_spaces.nodes import layer, repeat, sequential
 from search_spaces.space import Space
 
@@ -13,6 +15,7 @@ KINDS = ("lstm", "gru", "cnn", "dpcnn", "transformer")
 """The kinds of encoders there are."""
 
 
+@checked(SpaceError, only=())
 def text(
     *,
     kinds: Sequence[str] = KINDS,

@@ -38,9 +38,11 @@ from nas.search.options import SearchOptions
 from search_spaces import (
     Architecture,
     Image,
+    Signature,
     Space,
     Tokens,
     Vector,
+    catalog,
     choice,
     integer,
     layer,
@@ -158,11 +160,13 @@ def from_json(value: Any, form: str, more: dict[str, Any]) -> object:
     return (Space if form == SPACE_FORMAT else Architecture).from_json(text)
 
 
+GIVEN = ("self", "space", "objectives", "signature", "kind")
+"""The parameters that are given beside any others."""
+
+
 def options_of(kind: Callable[..., Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Some of the arguments of a constructor by name, and now and then another, with any values."""
-    names = [
-        name for name in inspect.signature(kind).parameters if name not in ("self", "space", "objectives")
-    ]
+    names = [one for one in inspect.signature(kind).parameters if one not in GIVEN]
     return st.dictionaries(
         st.sampled_from(names if is_dataclass(kind) else [*names, "nonsense"]), values, max_size=3
     )
@@ -174,6 +178,10 @@ def constructor(kind: Callable[..., Any], *args: Any, **kwargs: Any) -> st.Searc
         lambda options: lambda: kind(*args, **{k: v for k, v in options.items() if k not in kwargs}, **kwargs)
     )
 
+
+MEMORY = {"store": "sqlite://"}
+SIGNED = (catalog.multitask, catalog.multimodal, catalog.model_for, catalog.recipe_for)
+UNSIGNED = (catalog.cnn, catalog.mlp, catalog.cell, catalog.vit, catalog.series, catalog.text, catalog.recipe)
 
 calls: st.SearchStrategy[Callable[[], Any]] = st.one_of(
     st.tuples(st.lists(values, max_size=4), keywords).map(lambda x: lambda: choice(*x[0], **x[1])),
@@ -215,10 +223,15 @@ calls: st.SearchStrategy[Callable[[], Any]] = st.one_of(
     st.tuples(st.one_of(values, st.just(NETWORKS)), options_of(SearchOptions)).map(
         lambda x: lambda: Search(x[0], POINTS, RandomSearch, **({"executor": "inline"} | x[1] | MEMORY))
     ),
+    *(constructor(kind, POINTS.signature) for kind in SIGNED),
+    *(constructor(kind) for kind in UNSIGNED),
+    constructor(catalog.encoder, Image(1, 8, 8)),
+    st.tuples(st.sampled_from([*SIGNED, Signature, catalog.load, catalog.encoder]), values).map(
+        lambda x: lambda: x[0](x[1])
+    ),
     values.map(lambda x: lambda: Search(NETWORKS, x, store="sqlite://")),
     values.map(lambda x: lambda: Search(NETWORKS, POINTS, x, store="sqlite://")),
 )
-MEMORY = {"store": "sqlite://"}
 
 
 def through(space: Space) -> None:
