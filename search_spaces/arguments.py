@@ -202,6 +202,11 @@ class _Named(type):
     def __instancecheck__(cls, value: object) -> bool:
         return any(base.__name__ == cls.__name__ for base in type(value).__mro__)
 
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Named(name, (), {})  # such as pd.DataFrame
+
 
 class _Scope(dict[str, Any]):
     """The names that annotations use."""
@@ -228,7 +233,9 @@ def _evaluated(annotations: Mapping[str, Any], module: str) -> dict[str, Any]:
     scope = _Scope(module)
     # of our own source
     return {
-        name: eval(hint, {}, scope) if isinstance(hint, str) else hint for name, hint in annotations.items()
+        name: eval(hint, {}, scope) if isinstance(hint, str) else hint
+        for name, hint in annotations.items()
+        if name != "return"
     }
 
 
