@@ -205,7 +205,11 @@ class _Named(type):
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Named(name, (), {})  # such as pd.DataFrame
+        return _named(name)  # a class of a module that is not imported, such as pd.DataFrame
+
+
+def _named(name: str) -> _Named:
+    return _Named(name, (), {"__class_getitem__": classmethod(lambda cls, item: cls)})
 
 
 class _Scope(dict[str, Any]):
@@ -215,7 +219,9 @@ class _Scope(dict[str, Any]):
         super().__init__(vars(builtins) | vars(sys.modules[module]))
 
     def __missing__(self, name: str) -> Any:
-        return _Named(name, (), {"__class_getitem__": classmethod(lambda cls, item: cls)})
+        if name.startswith("__"):  # debuggers look for such names in every frame
+            raise KeyError(name)
+        return _named(name)
 
 
 @functools.lru_cache(maxsize=1024)

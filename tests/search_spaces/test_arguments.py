@@ -14,6 +14,7 @@ from search_spaces.arguments import Count, NotNegative, Patience, Positive, Seed
 from search_spaces.errors import SpaceError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from elsewhere import Harbour  # type: ignore[import-not-found]
 
 
@@ -43,6 +44,7 @@ class Fleet:
         shares: Mapping[str, float] | None = None,
         pair: tuple[int, str] = (1, "a"),
         harbour: Harbour | None = None,
+        frame: pd.DataFrame | None = None,
         call: Callable[..., Any] = len,
         any_way: int = 0,
         **more: int,
@@ -109,6 +111,7 @@ def test_what_fits_is_taken(options: dict[str, Any]) -> None:
         ({"pair": (1,)}, "pair"),
         ({"harbour": 3}, "expected Harbour, got 3"),
         ({"call": 3}, "a function"),
+        ({"frame": 3}, "expected DataFrame, got 3"),
         ({"count": np.zeros((3, 3))}, r"got array\(\[\[0"),
         ({"cout": 1, "x": "y"}, None),
     ],
