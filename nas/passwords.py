@@ -63,8 +63,9 @@ def passwords_of(url: object) -> list[str]:
     text = str(url)
     written = {text[start:end] for start, end in _secrets(text)}
     written |= {unquote(text)[start:end] for start, end in _secrets(unquote(text))}
-    # where another @ follows, it may have ended before
-    parts = {secret[: at.start()] for secret in written for at in re.finditer("@|$", secret)}
+    # others may take it apart in another way
+    parts = {part for secret in written for part in (secret, *re.split(r"[@/:?#&;]", secret))}
+    parts |= {secret[: at.start()] for secret in written for at in re.finditer("@", secret)}
     found = {form for part in parts for form in (part, unquote(part)) if len(form) >= _LEAST}
     return sorted(found, key=len, reverse=True)
 

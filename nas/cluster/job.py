@@ -14,6 +14,7 @@ from typing import Any
 from nas.cluster.files import files_of
 from nas.cluster.pins import pins_of
 from nas.files import is_file
+from nas.integrations.names import catalog as trackers
 from nas.passwords import has_password, refuse_passwords, without_password
 from nas.store.database import sqlite_file
 from search_spaces.errors import SearchError
@@ -118,8 +119,10 @@ def cluster_job(
     options = dict(options)
     _check_store(store)
     for option, value in {**options, "name": name}.items():
-        values = value if isinstance(value, list) else [value]
-        refuse_passwords(_option(option), [str(one) for one in values], _READ_BY_ALL)
+        values = [str(one) for one in (value if isinstance(value, list) else [value])]
+        if option == "track":  # where a tracker writes follows its name
+            values = [_after_name(one) for one in values]
+        refuse_passwords(_option(option), values, _READ_BY_ALL)
     refuse_passwords("", [subject], _READ_BY_ALL)
     file, files = None, dict[str, Path]()
     stem, words = subject or "search", [] if subject is None else [subject]
@@ -215,6 +218,12 @@ def _as_words(options: Mapping[str, Any]) -> list[str]:
         elif value not in (None, False):
             words.append(f"{option}={value}")
     return words
+
+
+def _after_name(track: str) -> str:
+    """Returns where a tracker writes; all of the text where it begins with no tracker's name."""
+    name, _, where = track.partition(":")
+    return where if name in trackers else track
 
 
 def _option(name: str) -> str:

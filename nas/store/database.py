@@ -53,11 +53,13 @@ class Database:
     def __init__(self, url: str | Path, create: bool, patience: float) -> None:
         self._url, self._patience = _url(url), patience
         self._given = url
-        self.url = without_password(self._url.render_as_string(hide_password=True))
+        # of a password that is taken for something else a part would be left
+        masked = without_password(url) if has_password(url) else None
+        self.url = masked or self._url.render_as_string(hide_password=True)
         self._sqlite = self._url.get_backend_name() == "sqlite"
         self._file = SqliteFile.of(self._url)
         shared = self._sqlite and self._file is None
-        self.name = without_passwords(self._file.path if self._file else self.url, url)
+        self.name = masked or str(self._file.path if self._file else self.url)
         # a database in memory has one connection: its users take turns
         self._turn: AbstractContextManager[Any] = threading.RLock() if shared else nullcontext()
         new = False
@@ -66,7 +68,7 @@ class Database:
                 self._file.check()
                 new = not self._file.exists
             except StoreError as error:
-                raise StoreError(without_passwords(str(error), url)) from None
+                raise (StoreError(f"store {self.name} cannot be used") if masked else error) from None
             except (OSError, ValueError) as error:  # too long a name, for one
                 raise StoreError(f"store {self.name}: {getattr(error, 'strerror', None) or error}") from error
             if new and not create:

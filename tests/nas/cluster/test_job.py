@@ -149,6 +149,13 @@ def test_what_is_no_store_is_said_at_once() -> None:
         cluster_job("search", None, {}, store="://")
 
 
+@pytest.mark.parametrize(
+    "track", ["tensorboard:runs@home", "mlflow:http://head:5000", "wandb", "wandb:/a/b:c@d"]
+)
+def test_a_tracker_that_writes_to_a_place_without_a_password_is_sent(track: str) -> None:
+    assert f"--track={track}" in cluster_job("search", None, {"track": [track]}).command
+
+
 def test_without_the_extra_it_is_said_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pathspec", None)
     with pytest.raises(ExecutorError, match=r"'pathspec'.*pip install 'nasforge\[cluster\]'"):
