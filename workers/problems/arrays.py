@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ _KEPT = frozenset(
     }
 )
 _SEQUENCES = (list, tuple, range)
+_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy", ".npz", ".pt", ".wav")
 
 
 def array_of(where: str, value: Any, code: str) -> Array:
@@ -83,6 +85,11 @@ def form(array: Array) -> str:
     """Returns dtype and shape as a message shows them."""
     dtype = str(array.dtype).removeprefix("torch.") if isinstance(array, Tensor) else "words"
     return f"{dtype} {tuple(array.shape)}"
+
+
+def is_path(word: str) -> bool:
+    """Whether a word looks like the name of a file."""
+    return word.startswith(("/", "./", "~/")) or Path(word[-40:]).suffix.lower() in _ENDINGS
 
 
 def _refused(where: str, came: str, remedy: str = "") -> ProblemError:

@@ -49,32 +49,35 @@ def _labels(split: Split, name: str) -> Tensor:
 
 
 def _unseen(name: str, task: Classification | Tagging | DenseMap, splits: Mapping[str, Split]) -> list[str]:
-    def counts(split: Split) -> Tensor:
-        labels = _labels(split, name).reshape(-1)
-        return labels[labels != IGNORED].bincount(minlength=task.outputs)
-
-    known = counts(splits["train"]) > 0
+    known = _classes_of(splits["train"], name)[0]
     found = []
     for part in ("validation", "test"):
-        counted = counts(splits[part])
-        unseen = ((counted > 0) & ~known).nonzero().squeeze(1)
-        if len(unseen):
-            share = int(counted[unseen].sum()) / int(counted.sum())
+        classes, counts = _classes_of(splits[part], name)
+        unseen = ~torch.isin(classes, known)
+        if bool(unseen.any()):
+            share = int(counts[unseen].sum()) / int(counts.sum())
             found.append(
                 f"task {name!r}: {share:.1%} of the labels in {part} are of classes that training never sees "
-                f"({listed(unseen, task)}): no network can answer them"
+                f"({listed(classes[unseen], task)}): no network can answer them"
             )
     return found
 
 
+def _classes_of(split: Split, name: str) -> tuple[Tensor, Tensor]:
+    """The classes that occur in a split, and how often."""
+    labels = _labels(split, name).reshape(-1)
+    found: tuple[Tensor, Tensor] = torch.unique(labels[labels != IGNORED], return_counts=True)
+    return found
+
+
 def _common(name: str, task: Classification, split: Split) -> list[str]:
-    counts = _labels(split, name).bincount(minlength=task.classes)
+    classes, counts = _classes_of(split, name)
     share = float(counts.max() / counts.sum())
     if share < COMMON_CLASS or task.classes < 2:
         return []
     return [
         f"task {name!r}: {share:.1%} of the labels in validation are of class "
-        f"{listed(counts.argmax().view(1), task)}: a constant answer has that accuracy; "
+        f"{listed(classes[counts.argmax()].view(1), task)}: a constant answer has that accuracy; "
         f"minimize('loss') tells networks apart better"
     ]
 

@@ -59,7 +59,7 @@ def convert_input(where: str, parts: Parts, kind: Input, code: str) -> Converted
         ProblemError: it holds what its kind cannot, or more than 32 bits can.
     """
     notes: dict[str, None] = {}
-    _refuse_words(where, parts, f"np.unique(np.asarray({code}, str), return_inverse=True)[1]")
+    _refuse_words(where, parts, f"np.unique(np.array({code}, str), return_inverse=True)[1]")
     tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
     if isinstance(kind, Image):
         return Converted(kind, _pixels(where, tensors, code, notes, parts), tuple(notes))
@@ -101,7 +101,7 @@ def convert_target(where: str, parts: Parts, kind: Task, code: str) -> Converted
     if isinstance(kind, Retrieval) and _has_words(parts):
         numbers = {word: number for number, word in enumerate(distinct(parts.values())[0])}
         return Converted(kind, {p: _numbered(where, a, m, numbers) for p, (a, m) in parts.items()})
-    _refuse_words(where, parts, f"np.unique(np.asarray({code}, str), return_inverse=True)[1]")
+    _refuse_words(where, parts, f"np.unique(np.array({code}, str), return_inverse=True)[1]")
     tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
     if isinstance(kind, Regression) or (isinstance(kind, DenseMap) and not kind.discrete):
         found = _singles(where, tensors, code, parts, by_column=isinstance(kind, Regression))

@@ -44,15 +44,19 @@ def _targets(kind: Task, name: str, train: Split) -> list[str]:
         [] if len(labelled) == len(target) else [f"{len(labelled):,} of {len(target):,} labelled in train"]
     )
     if isinstance(kind, Classification):
-        counts = labelled.bincount(minlength=kind.classes)
         if kind.classes <= _SHOWN:
+            counts = labelled.bincount(minlength=kind.classes)
             labels = kind.labels or range(kind.classes)
             each = ", ".join(
                 f"{label!r} {count:,}" for label, count in zip(labels, counts.tolist(), strict=True)
             )
             found.append(f"examples in train: {each}")
         else:
-            found.append(f"{int(counts.min()):,} to {int(counts.max()):,} examples of each class in train")
+            counts = torch.unique(labelled, return_counts=True)[
+                1
+            ]  # not a place for each of however many classes
+            low = int(counts.min()) if len(counts) == kind.classes else 0
+            found.append(f"{low:,} to {int(counts.max()):,} examples of each class in train")
     elif isinstance(kind, Regression) and kind.outputs == 1:
         spread = float(labelled.std(correction=0))
         found.append(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from search_spaces.errors import ProblemError
-from workers.problems.arrays import way_out
+from workers.problems.arrays import is_path, way_out
 from workers.problems.kinds import UNNAMED
 from workers.problems.split import Split
 
@@ -177,7 +177,7 @@ def _sort(value: Any) -> tuple[object, ...] | None:
     if isinstance(value, Tensor):
         return ("tensor", str(value.dtype).removeprefix("torch."), tuple(value.shape))
     if isinstance(value, str):
-        return None if _is_path(value) else ("word",)
+        return None if is_path(value) else ("word",)
     if isinstance(value, bool | np.bool_):
         return ("truth",)
     if isinstance(value, int | float | np.integer | np.floating):
@@ -199,16 +199,9 @@ def _said(sort: tuple[object, ...] | None) -> str:
     return "no value" if sort is None else f"a {' '.join(map(str, sort))}"
 
 
-def _is_path(value: str) -> bool:
-    return value.startswith(("/", "./", "~/")) or Path(value[-40:]).suffix.lower() in _ENDINGS
-
-
-_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy", ".npz", ".pt", ".wav")
-
-
 def _odd(value: Any) -> str:
     """What came in the place of a value, and how it is read."""
-    if isinstance(value, Path) or (isinstance(value, str) and _is_path(value)):
+    if isinstance(value, Path) or (isinstance(value, str) and is_path(value)):
         return f"the path {str(value)[:80]!r}, which __getitem__ must read: np.asarray(PIL.Image.open(path))"
     if value is None:
         return "None (a mapping may leave a name out: that says that it is missing)"

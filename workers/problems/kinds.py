@@ -15,7 +15,7 @@ from search_spaces.errors import ProblemError
 from search_spaces.inputs import Image, Input, Tokens, Vector
 from search_spaces.signature import Signature
 from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Tagging, Task
-from workers.problems.arrays import Array, kind_of_numbers
+from workers.problems.arrays import Array, is_path, kind_of_numbers
 
 UNNAMED = ""
 """The name of a lone array until its kind is known."""
@@ -34,7 +34,7 @@ _NAMES: dict[type, str] = {
 """What a lone input or task is called, by its kind."""
 
 FEW_CLASSES = 20
-"""The number of classes up to which numbers from 0 without a gap are taken for classes, however spread."""
+"""The number of classes up to which a few examples of each will do, and of examples of each beyond that."""
 
 _SHOWN = 12  # values, and names of classes, that a message lists
 
@@ -283,7 +283,12 @@ def input_reading(one: Seen) -> Reading:
     if one.numbers == "words":
         if _are_numbers(one.values):
             return Reading((), why=f"{one.what} are numbers as texts", code=f"np.asarray({one.code}, float)")
-        remedy = f"number the words: np.unique(np.asarray({one.code}, str), return_inverse=True)[1]"
+        if one.values and all(map(is_path, one.values)):
+            why = f"expected what the files hold, got their paths, such as {one.values[0]!r:.80}"
+            return Reading(
+                (), why=why, code="read them first: np.stack([np.asarray(PIL.Image.open(path)), ...])"
+            )
+        remedy = f"number the words: np.unique(np.array({one.code}, str), return_inverse=True)[1]"
         return Reading((), why=f"expected numbers, got {one.what}", code=remedy)
     if len(shape) > 3:
         flat = f"{one.code}.reshape(len({one.code}), -1)"
@@ -395,17 +400,21 @@ def from_zero(values: Sequence[Any]) -> bool:
 
 
 def _classes(one: Seen) -> bool:
-    """Whether values are surely numbers of classes: from 0 without a gap, each seen often enough."""
+    """Whether values are surely numbers of classes: from 0 without a gap, each seen often enough.
+
+    Counted things are from 0 without a gap, too, but their tails are thin.
+    """
     total, count = sum(one.counts), len(one.values)
     if not from_zero(one.values) or total < 2 * count:
         return False
-    return count <= FEW_CLASSES or (total >= FEW_CLASSES * count and max(one.counts) <= 10 * min(one.counts))
+    even = max(one.counts) <= 10 * min(one.counts)
+    return count == 2 or (even and (count <= FEW_CLASSES or total >= FEW_CLASSES * count))
 
 
 def _class_kinds(one: Seen) -> list[tuple[Task, str]]:
     """The classifications that whole numbers may be: called by their values, or numbered from 0."""
     values, found = one.values, list[tuple[Task, str]]()
-    if len(values) > 1 and not from_zero(values):
+    if len(values) > 1 and not from_zero(values) and IGNORED not in values:
         found.append((Classification(len(values)), f"{len(values)} classes that are called so"))
     if min(values, default=0) >= 0 and one.top <= max(1000, 2 * len(values)):
         count = max(one.top, 2)
@@ -422,6 +431,12 @@ def _whole_numbers(one: Seen) -> Reading:
     number = (Regression(1), "numbers")
     order = (*classes, number) if len(one.values) <= FEW_CLASSES else (number, *classes)
     why = f"{one.what} with {values_shown(one.values)} may be classes or numbers"
+    low, *rest = one.values
+    if low in (-1, IGNORED) and from_zero(rest):
+        there = f"np.asarray({one.code}) != {low}"
+        return Reading(
+            order, why=why, code=f"if {low} says that a label is missing: {_split(one, 'label', there)}"
+        )
     return Reading(order, why=why)
 
 

@@ -52,6 +52,7 @@ class Broken(Dataset[Any]):
         ([torch.ones(2), torch.ones(3)], r"different shapes .*pad_sequence\(inputs"),
         ([[1.0, None]] * N, "some are missing"),
         ([["a", 1.0]] * N, "words beside others"),
+        (["a.png"] * N, r"what the files hold, got their paths, such as 'a\.png'; read them first: "),
         (TABLE.astype(str), r"numbers as texts; np\.asarray\(inputs, float\)"),
         (None, "got None"),
         (3.5, "expected a value for each example, got a single one"),
@@ -297,6 +298,14 @@ def test_what_makes_results_say_less_is_told_once_each() -> None:
     (scales,) = Problem.from_tensors("p", pair, pair, pair, signature=signature).warnings()
     assert "(a)" in scales
     assert "(b)" in scales
+
+
+def test_however_many_classes_there_may_be_they_are_described() -> None:
+    task = Classification(10**12)
+    signature = Signature({"x": Vector(4)}, {"y": task})
+    problem = Problem.from_tensors("p", (TABLE, LABELS), signature=signature)
+    assert "0 to 12 examples of each class" in problem.describe()
+    assert len(problem.warnings()) == 2, "of few examples alone"
 
 
 def test_labels_that_are_missing_raise_no_warning_of_what_they_are_not() -> None:

@@ -198,9 +198,20 @@ def test_labels_that_are_missing_are_masked_by_the_line_of_the_message() -> None
         assert 0 < int(labelled.sum()) < len(labelled)
 
 
-def test_few_or_uneven_classes_are_not_guessed_where_many_numbers_are_counted() -> None:
-    counts = RANDOM.poisson(4, 400)
-    counts[:20] = np.arange(20)  # no gap: counted things look like classes
+@pytest.mark.parametrize("missing", [-1, -100])
+def test_a_number_that_says_missing_is_masked_by_the_line_of_the_message(missing: int) -> None:
+    targets = np.where(LABELS == 2, missing, LABELS)
+    code = refused(targets=targets).partition("label is missing: ")[2]
+    split = evaluated(code, TABLE, targets)
+    problem = Problem.from_tensors("p", split)
+    assert problem.signature.tasks == {"label": Classification(2)}
+    assert 0 < int(problem.train.labelled["label"].sum()) < len(problem.train)
+
+
+def test_what_may_be_counted_is_not_taken_for_classes() -> None:
+    counts = RANDOM.poisson(3, 400)
+    counts[:9] = np.arange(9)
+    assert "may be classes or numbers" in refused(RANDOM.random((400, 3)), counts.clip(max=8))
     ages = np.repeat(np.arange(60), np.arange(60) // 2 + 1)
     assert "may be classes or numbers" in refused(RANDOM.random((len(ages), 3)), ages)
     many = np.arange(1000) % 40
