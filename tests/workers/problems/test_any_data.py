@@ -129,9 +129,9 @@ def _dressed(draw: st.DrawFn, array: Any) -> Any:
         return array[::-1]
     if dress == "fixed":
         array.flags.writeable = False
-    elif dress == "series" and array.ndim == 1:
+    elif dress == "series" and array.ndim == 1 and array.dtype.isnative:
         return pd.Series(array).sample(frac=1, random_state=0)
-    elif dress == "frame" and array.ndim == 2:
+    elif dress == "frame" and array.ndim == 2 and array.dtype.isnative:
         return pd.DataFrame(array)
     elif dress == "masked":
         return np.ma.MaskedArray(array, mask=np.zeros(array.shape, bool))
