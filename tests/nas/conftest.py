@@ -21,9 +21,9 @@ from workers.problems import Problem
 
 @pytest.fixture(scope="session")
 def problem() -> Problem:
-    """Which of two numbers is larger: 60 examples of it."""
+    """Which of two numbers is larger: 150 examples of it, 30 in each of the smaller splits."""
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.rand(60, 2, generator=generator)
+    inputs = torch.rand(150, 2, generator=generator)
     return Problem.from_tensors("larger", (inputs, (inputs[:, 0] > inputs[:, 1]).long()), 0.2, 0.2)
 
 

@@ -3,6 +3,6 @@
 - ``trial``: builds, trains, validates and tests the network of a job
 - ``resumption``: what a trial goes on from, and what it saves on its way
 - ``checkpoint_format``, ``checkpoint_folder``: the bytes of a checkpoint, and where a trial keeps its own
-- ``weights``: weights as safetensors
+- ``weights``, ``round_trip``: weights as safetensors, and whether they can be loaded again
 - ``trial_log``, ``memory``, ``torch_modes``, ``residue``: what it prints, holds, changes and leaves behind
 """

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import nn
 
 from nas.commands.formats import ExportFormat
@@ -150,7 +151,7 @@ def test_a_crafted_folder_is_refused_before_anything_is_written_or_run(tmp_path:
     code = CODE.replace("ran", str(tmp_path / "ran"))
     data["value"] = {"$layer": "torch.nn.Identity", "arguments": {code: 1, "y": 1}}
     (tmp_path / "architecture.json").write_text(json.dumps(data))
-    (tmp_path / "weights.safetensors").write_bytes(b"")
+    (tmp_path / "weights.safetensors").write_bytes(save({"a": torch.zeros(1)}))
     with pytest.raises(FormatError, match="is no name of an argument"):
         read(tmp_path)
     assert not (tmp_path / "ran").exists()

@@ -94,7 +94,7 @@ def test_it_can_be_told_to_go_on(make: Any, off: int | None) -> None:
 @pytest.mark.parametrize("wrong", [-1, 1.5, True, "many"])
 @pytest.mark.parametrize("option", ["failures", "rejections"])
 def test_what_is_no_such_number_is_refused(make: Any, option: str, wrong: Any) -> None:
-    with pytest.raises(SearchError, match=f"^{option}: expected a whole number, 0 for no such end, got"):
+    with pytest.raises(SearchError, match=f"^{option}: expected a whole number of at least 0, got"):
         make(**{option: wrong})
 
 

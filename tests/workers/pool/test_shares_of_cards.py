@@ -47,7 +47,7 @@ def test_ray_tune_packs_no_cards() -> None:
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"device": "tpu"}, 'expected "cuda" or "cpu"'), ({"device": "cuda"}, "expected gpus above 0")],
+    [({"device": "tpu"}, "expected one of 'cuda', 'cpu'"), ({"device": "cuda"}, "expected gpus above 0")],
 )
 def test_a_device_that_cannot_be_trained_on_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ExecutorError, match=words):
