@@ -208,21 +208,17 @@ def _classes(where: str, parts: Parts, kind: Classification, code: str) -> Conve
         return _named_classes(where, parts, kind, code)
     tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
     for part, tensor in tensors.items():
-        if tensor.ndim == 2 and tensor.numel():
-            raise ProblemError(
-                f"{where}: expected shape (N,), got {tuple(tensor.shape)} in {part}; of one column for each "
-                f"class: np.asarray({code}).argmax(1)"
+        if tensor.ndim != 1:
+            columns = (
+                f"; of one column for each class: np.asarray({code}).argmax(1)" if tensor.ndim == 2 else ""
             )
+            raise ProblemError(f"{where}: expected shape (N,), got {tuple(tensor.shape)} in {part}{columns}")
     blank = {
-        part: tensor
-        if (mask := parts[part][1]) is None or len(mask) != len(tensor)
-        else tensor.masked_fill(~mask, 0)
+        part: tensor if (mask := parts[part][1]) is None else tensor.masked_fill(~mask, 0)
         for part, tensor in tensors.items()
     }
     whole = {part: _whole(where, tensor, "class numbers") for part, tensor in blank.items()}
     shaped = {part: (tensor, parts[part][1]) for part, tensor in whole.items()}
-    if any(tensor.ndim != 1 for tensor in whole.values()):
-        return Converted(kind, whole, tuple(notes))  # refused for its shape
     values = distinct(shaped.values())[0]
     named = [label for label in kind.labels if isinstance(label, int)]
     if len(named) == kind.classes and set(values) <= set(named) and values:

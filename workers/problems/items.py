@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from search_spaces.errors import ProblemError
-from workers.problems.arrays import is_path, way_out
+from workers.problems.arrays import array_of, is_path, way_out
 from workers.problems.kinds import UNNAMED
 from workers.problems.split import Split
 
@@ -122,19 +122,20 @@ def _stacked(where: str, what: str, sides: list[Any]) -> tuple[dict[str, Any], d
             raise ProblemError(f"{where}: expected words as names of {what}, got {name!r:.80}")
         there = torch.tensor([name in row for row in rows])
         place = f"{where}, {what} {name!r}" if name else f"{where}, {what}"
-        stacked = _column(place, [(index, row[name]) for index, row in enumerate(rows) if name in row])
+        column = _column(place, [(index, row[name]) for index, row in enumerate(rows) if name in row])
+        stacked = array_of(place, column, f"{what}[{name!r}]" if name else what)
         if not bool(there.all()):
             masks[name] = there
-            full = (
-                stacked.new_zeros((len(rows), *stacked.shape[1:]))
-                if isinstance(stacked, Tensor)
-                else np.full(
-                    (len(rows), *stacked.shape[1:]), None if stacked.dtype == object else 0, stacked.dtype
-                )
-            )
-            full[there if isinstance(stacked, Tensor) else there.numpy()] = stacked
-            stacked = full
-        whole[name] = stacked
+            size = (len(rows), *stacked.shape[1:])
+            if isinstance(stacked, Tensor):
+                full: Any = stacked.new_zeros(size)
+                full[there] = stacked
+            else:
+                full = np.full(size, None, dtype=object)
+                full[there.numpy()] = stacked
+            whole[name] = full
+        else:
+            whole[name] = stacked
     return whole, masks
 
 
