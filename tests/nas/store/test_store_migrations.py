@@ -15,6 +15,7 @@ from typing import Any
 import processes
 import pytest
 import sqlalchemy as sa
+import torch
 
 import nas
 from nas.lease import new_driver, release
@@ -24,6 +25,14 @@ from nas.store.store import Store
 from search_spaces import Space
 from search_spaces.errors import StoreError
 from workers.problems import Problem
+
+
+@pytest.fixture
+def problem() -> Problem:
+    """The problem of the stores that older versions wrote: fewer examples than the tests have otherwise."""
+    inputs = torch.rand(60, 2, generator=torch.Generator().manual_seed(0))
+    return Problem.from_tensors("larger", (inputs, (inputs[:, 0] > inputs[:, 1]).long()), 0.2, 0.2)
+
 
 DATA = Path(__file__).parent / "data"
 VERSIONS = [*range(1, VERSION + 1)]
