@@ -39,10 +39,12 @@ class SqliteFile:
         ``?mode=`` and ``?immutable=`` are read with ``sqlite:///nas.db`` as with ``sqlite:///file:nas.db``.
 
         Raises:
-            StoreError: a mode that SQLite does not have.
+            StoreError: a mode that SQLite does not have, or a host, which no file has.
         """
         if url.get_backend_name() != "sqlite":
             return None
+        if url.host or url.port or url.username or url.password:
+            raise StoreError("a file of SQLite has no host: expected a URL like sqlite:///nas.db, or a path")
         name = url.database or ""
         said = {key: value for key, value in url.query.items() if isinstance(value, str)}
         if name.startswith("file:"):

@@ -129,7 +129,11 @@ def test_a_search_on_ray_that_is_terminated_says_how_to_go_on(tmp_path: Path) ->
 
 
 def test_a_search_whose_terminal_is_closed_says_how_to_go_on(tmp_path: Path) -> None:
-    hint = stop(tmp_path, signal.SIGHUP, "--executor", "inline")
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it may be ignored where the tests run
+    try:
+        hint = stop(tmp_path, signal.SIGHUP, "--executor", "inline")
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert hint == ["resume", str(SCRIPTS / "small_search.py"), "--name", "it's mine"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, get_args
 
 import pytest
@@ -57,6 +58,11 @@ def check(model: Any, signature: Signature, *, missing: bool = False, **recipe: 
     assert in_few == in_many
 
 
+def _slow(names: Iterable[str], slow: str) -> list[Any]:
+    """Names as parameters, one of them marked: recurrent layers take long, step by step on no device."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name == slow else name for name in names]
+
+
 def one(kind: Any, task: Task) -> Signature:
     return Signature({"x": kind}, {"y": task})
 
@@ -81,13 +87,13 @@ def test_waiting_is_seen() -> None:
     assert sum(counting.found.values()) == 6
 
 
-@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("name", _slow(INPUTS, "text"))
 def test_the_plain_networks_of_the_catalog(name: str) -> None:
     augmentation = "shift" if name in ("cnn", "series") else "off"
     check(catalog.load(name), one(INPUTS[name], Classification(4)), augmentation=augmentation)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", _slow(TASKS, "tagging"))
 def test_every_kind_of_task(name: str) -> None:
     kind, task = TASKS[name]
     signature = one(kind, task)
