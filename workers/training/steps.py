@@ -95,17 +95,19 @@ class Stepper:
         self.means.count(losses.tasks, batch)
         return losses
 
+    def note(self) -> None:
+        """Notes what became of graphs so far."""
+        if self._graphs is None:
+            return
+        if self._graphs.captured:
+            self._ran.graphs = "yes"
+        else:
+            why = self._graphs.why_not or f"no shape of batch came more than {graphs.WARM_UP} times an epoch"
+            self._ran.graphs = f"no: {why}"
+
     def end(self) -> None:
-        """Notes what became of graphs, and lets go of them."""
+        """Lets go of the graphs."""
         if self._graphs is not None:
-            if self._graphs.captured:
-                self._ran.graphs = "yes"
-            else:
-                why = (
-                    self._graphs.why_not
-                    or f"no shape of batch came more than {graphs.WARM_UP} times an epoch"
-                )
-                self._ran.graphs = f"no: {why}"
             self._graphs = None
             self._optimizer.zero_grad()
 

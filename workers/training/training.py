@@ -148,90 +148,141 @@ def _train(
     acceleration: Acceleration,
     ran: Ran,
 ) -> Iterator[Report]:
-    signature = problem.signature
-    network.to(device)
-    precision = precision_of(recipe, device, acceleration)
-    ran.precision = "bfloat16" if precision is not nullcontext else _float32(device)
-    forward = adapt(network, signature, precision)
-    channels_last = _lay_out(network, forward, problem, device)
-    criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
-    loss_of = TrainingLoss(network, criterion, signature, precision)
-    optimizer = FusedOptimizer(loss_of.trained(), recipe, undecayed=criterion.balance.parameters())
-    gradients: GradientBalance | None = None
-    if recipe.balancing in METHODS and len(signature.tasks) > 1:
-        gradients = GradientBalance(recipe.balancing, optimizer.parameters)
-    feed = Feed(
-        problem.train,
-        signature,
-        batch_size=recipe.batch_size,
-        augmentation=recipe.augmentation,
-        channels_last=channels_last,
-        sampling=recipe.sampling,
-        device=device,
-    )
-    rate = learning_rate(recipe, feed.steps * recipe.epochs)
-    learning = Learning({"optimizer": optimizer, "feed": feed}, criterion)
+    training = _Training(network, problem, recipe, device, group, acceleration, ran)
     with group.agreement():
-        begun = begin(learning) if group.leads else 0
-    begun = group.begin(begun, learning)
-    stepper = Stepper(
-        loss_of,
-        signature.tasks,
-        optimizer,
-        gradients,
-        group,
-        acceleration,
-        feed.steps * (until - begun),
-        recipe.batch_size,
-        ran,
-        device,
-    )
-    glance = Glance()
+        begun = begin(training.learning) if group.leads else 0
+    begun = group.begin(begun, training.learning)
+    stepper = training.stepper(acceleration, until - begun)
+    try:
+        for epoch in range(begun + 1, until + 1):
+            report = training.epoch(epoch, seed, stepper, deadline)
+            if report is not None:
+                yield report
+    finally:
+        stepper.end()
 
-    def check(step: int, epoch: int) -> None:
-        if step and step % CHECK_STEPS == 0:
-            total = glance.at(stepper.means.total)
-            if total is not None:
-                _check_finite("training loss", total, epoch)
-        deadline.check()
 
-    for epoch in range(begun + 1, until + 1):
+class _Training:
+    """A network on its device, with all that it is trained with.
+
+    Args:
+        network, problem, recipe: as in `train`.
+        device: the device.
+        group: the processes that train it together.
+        acceleration: how the training makes use of the device.
+        ran: where it is noted what became of that.
+
+    Attributes:
+        learning: what is kept beside the network.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        problem: Problem,
+        recipe: Recipe,
+        device: torch.device,
+        group: Group,
+        acceleration: Acceleration,
+        ran: Ran,
+    ) -> None:
+        self._network, self._problem, self._recipe = network, problem, recipe
+        self._device, self._group, self._ran = device, group, ran
+        self._signature = signature = problem.signature
+        network.to(device)
+        precision = precision_of(recipe, device, acceleration)
+        ran.precision = "bfloat16" if precision is not nullcontext else _float32(device)
+        self._forward = adapt(network, signature, precision)
+        channels_last = _lay_out(network, self._forward, problem, device)
+        self._criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
+        self._loss_of = TrainingLoss(network, self._criterion, signature, precision)
+        balance = self._criterion.balance
+        self._optimizer = FusedOptimizer(self._loss_of.trained(), recipe, undecayed=balance.parameters())
+        self._gradients: GradientBalance | None = None
+        if recipe.balancing in METHODS and len(signature.tasks) > 1:
+            self._gradients = GradientBalance(recipe.balancing, self._optimizer.parameters)
+        self._feed = Feed(
+            problem.train,
+            signature,
+            batch_size=recipe.batch_size,
+            augmentation=recipe.augmentation,
+            channels_last=channels_last,
+            sampling=recipe.sampling,
+            device=device,
+        )
+        self._rate = learning_rate(recipe, self._feed.steps * recipe.epochs)
+        self._glance = Glance()
+        self.learning = Learning({"optimizer": self._optimizer, "feed": self._feed}, self._criterion)
+
+    def stepper(self, acceleration: Acceleration, epochs: int) -> Stepper:
+        """Returns what makes the steps of so many epochs."""
+        return Stepper(
+            self._loss_of,
+            self._signature.tasks,
+            self._optimizer,
+            self._gradients,
+            self._group,
+            acceleration,
+            self._feed.steps * epochs,
+            self._recipe.batch_size,
+            self._ran,
+            self._device,
+        )
+
+    def epoch(self, epoch: int, seed: int, stepper: Stepper, deadline: Deadline) -> Report | None:
+        """Trains an epoch; returns its report, in the first process."""
+        group, network, balance = self._group, self._network, self._criterion.balance
         group.align(network)
         # Order and augmentation are the same in all processes, dropout and the like are not.
         epoch_seed = _seed_of(seed, epoch)
-        seed_all(epoch_seed if group.leads else _seed_of(epoch_seed, group.rank), device)
+        seed_all(epoch_seed if group.leads else _seed_of(epoch_seed, group.rank), self._device)
         generator = torch.Generator().manual_seed(epoch_seed)
-        criterion.balance.begin_epoch(epoch_seed)
-        if gradients is not None:
-            gradients.begin_epoch(epoch_seed)
+        balance.begin_epoch(epoch_seed)
+        if self._gradients is not None:
+            self._gradients.begin_epoch(epoch_seed)
         network.train()
         started = time.perf_counter()
-        stepper.begin_epoch()
-        seen = 0
-
-        for step, fed in enumerate(feed.epoch(epoch, generator)):
-            batch = drop_modalities(fed, signature, recipe.modality_dropout, generator)
-            criterion.balance.begin_step(batch.targets)
-            losses = stepper.step(batch, rate((epoch - 1) * feed.steps + step), partial(check, step, epoch))
-            if recipe.sampling == "uncertainty" and losses.tasks:
-                feed.told(group.mean(torch.stack(list(losses.tasks.values())).detach().sum()))
-            seen += len(batch)
+        seen = self._steps(epoch, generator, stepper, deadline)
         by_task = stepper.means.read(group.mean)
         train_loss = sum(by_task.values())
         with group.agreement():
             _check_finite("training loss", train_loss, epoch)
-            criterion.balance.end_epoch(by_task)
+            balance.end_epoch(by_task)
             elapsed = time.perf_counter() - started
             if group.leads:
-                held = problem.validation
                 metrics = evaluate(
-                    forward, network, held, signature.tasks, check=deadline.check, device=device
+                    self._forward,
+                    network,
+                    self._problem.validation,
+                    self._signature.tasks,
+                    check=deadline.check,
+                    device=self._device,
                 )
                 _check_finite("validation loss", metrics["loss"], epoch)
-        if group.leads:
-            if epoch == until:
-                stepper.end()
-            yield Report(epoch, metrics, train_loss, elapsed, seen / elapsed)
+        stepper.note()
+        return Report(epoch, metrics, train_loss, elapsed, seen / elapsed) if group.leads else None
+
+    def _steps(self, epoch: int, generator: torch.Generator, stepper: Stepper, deadline: Deadline) -> int:
+        """Makes the steps of an epoch; returns the number of examples in them."""
+        recipe, feed, group, balance = self._recipe, self._feed, self._group, self._criterion.balance
+
+        def check(step: int) -> None:
+            if step and step % CHECK_STEPS == 0:
+                total = self._glance.at(stepper.means.total)
+                if total is not None:
+                    _check_finite("training loss", total, epoch)
+            deadline.check()
+
+        stepper.begin_epoch()
+        seen, before = 0, (epoch - 1) * feed.steps
+        for step, fed in enumerate(feed.epoch(epoch, generator)):
+            batch = drop_modalities(fed, self._signature, recipe.modality_dropout, generator)
+            balance.begin_step(batch.targets)
+            losses = stepper.step(batch, self._rate(before + step), partial(check, step))
+            if recipe.sampling == "uncertainty" and losses.tasks:
+                feed.told(group.mean(torch.stack(list(losses.tasks.values())).detach().sum()))
+            seen += len(batch)
+        return seen
 
 
 def _seed_of(seed: int, epoch: int) -> int:
