@@ -91,7 +91,7 @@ def measured_on_a_cpu(
     return {line["part"]: line for line in measured}, last
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.end_to_end
 def test_a_card_is_measured_where_little_more_than_torch_is_installed(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(HIDING)
