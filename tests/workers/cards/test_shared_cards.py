@@ -121,6 +121,7 @@ def test_what_runs_out_of_memory_beside_others_is_trained_alone_once(script: Scr
     assert {(kind, attempts) for kind, _, attempts, _ in ends.values()} == {("Finished", 1)}
 
 
+@pytest.mark.soak
 def test_nothing_runs_on_the_card_beside_what_is_to_be_alone(script: Script, tmp_path: Path) -> None:
     answer = script.play("lonely", tmp_path)
     assert answer["ends"][99][:3] == ["Finished", "", 2]
@@ -147,6 +148,7 @@ def test_a_card_that_is_gone_costs_no_trial(script: Script, tmp_path: Path) -> N
     assert {kind for kind, *_ in answer["ends"].values()} == {"Finished"}
 
 
+@pytest.mark.soak
 def test_the_cards_of_trials_of_several_processes_are_told(script: Script, tmp_path: Path) -> None:
     answer = script.play("gang", tmp_path)
     assert kinds(answer) == {("Finished", 1)}
