@@ -166,7 +166,9 @@ class _Training:
     """A network on its device, with all that it is trained with.
 
     Args:
-        network, problem, recipe: as in `train`.
+        network: the network, which is moved to the device.
+        problem: the problem, with its data there or not.
+        recipe: how to train.
         device: the device.
         group: the processes that train it together.
         acceleration: how the training makes use of the device.
