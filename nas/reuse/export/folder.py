@@ -75,6 +75,9 @@ def _measured(data: Mapping[str, Any], key: str) -> dict[str, float]:
     """Returns metrics from a folder's JSON."""
     found = data.get(key) or {}
     try:
-        return numbers(found)
+        read = numbers(found)
     except (AttributeError, TypeError, ValueError):
-        raise FormatError(f"{key}: expected numbers by name, got {found!r:.80}") from None
+        read = None
+    if read is None or any(isinstance(v, bool) or not isinstance(v, int | float) for v in read.values()):
+        raise FormatError(f"{key}: expected numbers by name, got {found!r:.80}")
+    return read

@@ -190,7 +190,7 @@ def test_a_job_that_succeeds_is_kept_in_the_home_of_the_head_and_one_that_fails_
     assert "nas.db in its home folder" in head.nas("submit", *tiny, "--name", "tiny")
     head.nas("submit", "--executor", "cloud", "--name", "wrong")
     head.wait(lambda: "SUCCEEDED after" in head.nas("status", "tiny"))
-    assert "search tiny ended after" in head.nas("status", "tiny")
+    assert "tiny ended after" in head.nas("status", "tiny")
     with Store(head.folder / "home" / "nas.db") as opened:
         assert opened.search("tiny").reason == "2 trials are done"
     head.wait(lambda: "FAILED after" in head.nas("status", "wrong"))
