@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import cache
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -74,12 +75,8 @@ class FusedOptimizer:
             parameters = [self.parameters[index] for index in indices]
             columns = [list(column) for column in zip(*(self._state[i] for i in indices), strict=True)]
             present = [gradient for index in indices if (gradient := gradients[index]) is not None]
-            if not fused:
-                self._plain(parameters, present, columns, learning_rate, decay)
-            elif self._recipe.optimizer == "sgd":
-                self._sgd(parameters, present, columns[0], learning_rate, decay)
-            else:
-                self._adam(parameters, present, columns, learning_rate, decay)
+            move = self._fused if fused else self._plain
+            move(parameters, present, columns, learning_rate, decay)
 
     def _grouped(self, moved: list[int]) -> list[tuple[list[int], float, bool]]:
         """Returns the places of what moves by weight decay and type, and whether the kernel takes it."""
@@ -140,7 +137,7 @@ class FusedOptimizer:
             maximize=False,
         )
 
-    def _adam(
+    def _fused(
         self,
         moved: list[Tensor],
         gradients: list[Tensor],
@@ -148,6 +145,22 @@ class FusedOptimizer:
         rate: float | Tensor,
         decay: float,
     ) -> None:
+        if self._recipe.optimizer == "sgd":
+            momentum = self._recipe.momentum
+            torch._fused_sgd_(
+                moved,
+                gradients,
+                columns[0] if momentum else [],
+                weight_decay=decay,
+                momentum=momentum,
+                lr=rate,
+                dampening=0.0,
+                nesterov=momentum > 0,
+                maximize=False,
+                # A first step would set the buffers; added to their zeros, the gradients come to the same.
+                is_first_step=False,
+            )
+            return
         averages, squares, steps = columns
         torch._foreach_add_(steps, 1)
         kernel = torch._fused_adamw_ if self._recipe.optimizer == "adamw" else torch._fused_adam_
@@ -167,64 +180,14 @@ class FusedOptimizer:
             maximize=False,
         )
 
-    def _sgd(
-        self,
-        moved: list[Tensor],
-        gradients: list[Tensor],
-        buffers: list[Tensor],
-        rate: float | Tensor,
-        decay: float,
-    ) -> None:
-        momentum = self._recipe.momentum
-        torch._fused_sgd_(
-            moved,
-            gradients,
-            buffers if momentum else [],
-            weight_decay=decay,
-            momentum=momentum,
-            lr=rate,
-            dampening=0.0,
-            nesterov=momentum > 0,
-            maximize=False,
-            # A first step would set the buffers; added to their zeros, the gradients come to the same.
-            is_first_step=False,
-        )
-
 
 @cache
-def _is_fused(optimizer: str, device: str, dtype: torch.dtype) -> bool:
+def _is_fused(optimizer: Literal["adamw", "adam", "sgd"], device: str, dtype: torch.dtype) -> bool:
     """Whether torch's fused kernel takes tensors of this type on such a device, tried on one number."""
-    one, other, third, fourth = (torch.ones(1, dtype=dtype, device=device) for _ in range(4))
+    one = torch.ones(1, dtype=dtype, device=device)
+    tried = FusedOptimizer([one], Recipe(optimizer=optimizer))
     try:
-        if optimizer == "sgd":
-            torch._fused_sgd_(
-                [one],
-                [other],
-                [third],
-                weight_decay=0.0,
-                momentum=0.9,
-                lr=0.1,
-                dampening=0.0,
-                nesterov=True,
-                maximize=False,
-                is_first_step=False,
-            )
-        else:
-            torch._fused_adamw_(
-                [one],
-                [other],
-                [third],
-                [fourth],
-                [],
-                [torch.ones((), device=device)],
-                amsgrad=False,
-                lr=0.1,
-                beta1=BETAS[0],
-                beta2=BETAS[1],
-                weight_decay=0.0,
-                eps=EPSILON,
-                maximize=False,
-            )
+        tried._fused([one], [one.clone()], [[tensor] for tensor in tried._state[0]], 0.1, 0.0)
     except RuntimeError:  # NotImplementedError is one
         return False
     return True
