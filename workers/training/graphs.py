@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from workers.problems.split import Split
 from workers.training.criterion import Losses
+from workers.training.placement import index_of
 
 WARM_UP = 3
 """Steps of a shape that run as they are, within one epoch, before it is captured: libraries choose their
@@ -82,7 +83,7 @@ class CardCapture(Capture):
                 run()
         except BaseException:
             # A generator whose capture was broken off takes itself to be in one for ever.
-            generator = torch.cuda.default_generators[_index(self._device)]
+            generator = torch.cuda.default_generators[index_of(self._device)]
             generator.graphsafe_set_state(generator.clone_state())
             torch.cuda.set_rng_state(states, self._device)
             raise
@@ -118,10 +119,6 @@ class CardCapture(Capture):
             return None
         milliseconds: float = self._begin.elapsed_time(self._end)
         return 1000 * self._issued > _LAUNCH_BOUND * milliseconds
-
-
-def _index(device: torch.device) -> int:
-    return torch.cuda.current_device() if device.index is None else device.index
 
 
 def _timed_event() -> Any:

@@ -42,6 +42,11 @@ def _bytes(problem: Problem) -> int:
     return sum(t.nbytes for split in splits for t in (*split.inputs.values(), *split.targets.values()))
 
 
+def index_of(device: torch.device) -> int:
+    """Returns the number of a card; of one that is not numbered, that of the current one."""
+    return torch.cuda.current_device() if device.index is None else device.index
+
+
 def send(tensor: Tensor, device: torch.device) -> Tensor:
     """Returns a tensor on a device; to a card it goes by way of pinned memory, for which nothing waits."""
     if device.type != "cuda" or tensor.device.type != "cpu":

@@ -11,6 +11,7 @@ from functools import cache
 
 import torch
 
+from workers.training.placement import index_of
 from workers.trial.memory import held
 
 _NOTICEABLE, _LEFT_BEHIND, _LEFT_IN_ALL = 64 * 2**20, 256 * 2**20, 1024 * 2**20
@@ -94,7 +95,7 @@ def begin(device: torch.device) -> None:
     """Notes what this process holds before its first trial."""
     _host()
     if device.type == "cuda":
-        _gpu(_index(device))
+        _gpu(index_of(device))
 
 
 def is_fit(device: torch.device, *, kept: int, limit: int | None) -> bool:
@@ -109,11 +110,7 @@ def is_fit(device: torch.device, *, kept: int, limit: int | None) -> bool:
     if device.type == "cuda":
         try:
             torch.cuda.synchronize(device)
-            fit &= _gpu(_index(device)).is_fit()
+            fit &= _gpu(index_of(device)).is_fit()
         except RuntimeError:  # some errors leave a process without a usable GPU
             return False
     return fit
-
-
-def _index(device: torch.device) -> int:
-    return torch.cuda.current_device() if device.index is None else device.index
