@@ -152,7 +152,7 @@ def _train(
     with group.agreement():
         begun = begin(training.learning) if group.leads else 0
     begun = group.begin(begun, training.learning)
-    stepper = training.stepper(acceleration, until - begun)
+    stepper = training.stepper(until - begun)
     try:
         for epoch in range(begun + 1, until + 1):
             report = training.epoch(epoch, seed, stepper, deadline)
@@ -189,7 +189,7 @@ class _Training:
         ran: Ran,
     ) -> None:
         self._network, self._problem, self._recipe = network, problem, recipe
-        self._device, self._group, self._ran = device, group, ran
+        self._device, self._group, self._acceleration, self._ran = device, group, acceleration, ran
         self._signature = signature = problem.signature
         network.to(device)
         precision = precision_of(recipe, device, acceleration)
@@ -216,7 +216,7 @@ class _Training:
         self._glance = Glance()
         self.learning = Learning({"optimizer": self._optimizer, "feed": self._feed}, self._criterion)
 
-    def stepper(self, acceleration: Acceleration, epochs: int) -> Stepper:
+    def stepper(self, epochs: int) -> Stepper:
         """Returns what makes the steps of so many epochs."""
         return Stepper(
             self._loss_of,
@@ -224,7 +224,7 @@ class _Training:
             self._optimizer,
             self._gradients,
             self._group,
-            acceleration,
+            self._acceleration,
             self._feed.steps * epochs,
             self._recipe.batch_size,
             self._ran,
