@@ -82,9 +82,14 @@ def is_card_gone(error: BaseException) -> bool:
     )
 
 
+def words_of(error: BaseException) -> str:
+    """The words of an error on one line, without its kind."""
+    return " ".join(str(error).split()) or "no message"
+
+
 def message_of(error: BaseException) -> str:
     """One line: the kind of error, unless it is one of ours; its words; and where a user's code raised it."""
-    words = " ".join(str(error).split()) or "no message"
+    words = words_of(error)
     if not isinstance(error, TrainingFailure | TrialStopped | BuildError | RecipeError):
         words = f"{type(error).__name__}: {words}"
     place = place_of(error)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workers.failures import words_of
 from workers.problems.split import Split
 from workers.training.criterion import Losses
 from workers.training.placement import index_of
@@ -228,7 +229,7 @@ class Graphs:
         try:
             self._graphs[shape] = _Captured(batch, self._run, self._capture)
         except Exception as error:  # of CUDA, of a library, of the network's code
-            self.why_not = f"{type(error).__name__}: {_line(error)}"
+            self.why_not = f"{type(error).__name__}: {words_of(error):.200}"
             return eager()
         return None
 
@@ -270,7 +271,3 @@ def _shape(batch: Split) -> tuple[Any, ...]:
 
 def _short(place: str) -> str:
     return "/".join(place.split("/")[-2:])
-
-
-def _line(error: Exception) -> str:
-    return (" ".join(str(error).split()) or "no message")[:200]

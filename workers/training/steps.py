@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workers.acceleration import Acceleration, Ran
+from workers.failures import words_of
 from workers.problems.split import Split
 from workers.training import graphs
 from workers.training.criterion import Losses, TrainingLoss
@@ -209,8 +210,7 @@ class Stepper:
                         losses.total, self._optimizer.parameters, retain_graph=True, allow_unused=True
                     )
             except Exception as error:  # of Dynamo, of a compiler; or the network's own, which comes again
-                line = " ".join(str(error).split())[:200]
-                self._ran.compiled = f"no: {type(error).__name__}: {line}"
+                self._ran.compiled = f"no: {type(error).__name__}: {words_of(error):.200}"
                 self._compiled = None
                 torch.set_rng_state(states)
                 return self._compute(batch)
