@@ -160,12 +160,10 @@ def layer_of(error: BaseException, network: nn.Module) -> str:
     if breaks_the_gpu(error):
         return ""
     names = {id(module): name for name, module in network.named_modules() if name}
-    found, link = "", error.__traceback__
-    while link is not None:
-        code = link.tb_frame.f_code
-        if code.co_name == "forward":
-            found = names.get(id(link.tb_frame.f_locals.get("self")), found)
-        link = link.tb_next
+    found = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "forward":
+            found = names.get(id(frame.f_locals.get("self")), found)
     return found
 
 
