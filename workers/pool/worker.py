@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import queue
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from workers.remote.runners import Packed, Runner, runner
 
 SMALL = 65_536
 """Bytes of weights that travel with the event itself; larger ones are asked for with `Worker.take`."""
-
-TRACEBACK_LENGTH = 6_000
 
 _GATHER = 0.002
 """Seconds to wait for more news before some are given: the answers to short trials travel together."""
@@ -150,13 +147,12 @@ class Worker:
             yield from run(job, check) if order.share is None else run(job, check, share=order.share)
         except Exception as error:
             # Not the network's doing in training (that is an event), but its code's on arrival, say.
-            from workers.failures import breaks_the_gpu, is_card_gone
+            from workers.failures import breaks_the_gpu, is_card_gone, traceback_of
 
             text = f"on the worker: {type(error).__name__}: {error}"[:1_000]
-            end = traceback.format_exc()[-TRACEBACK_LENGTH:]
             gone = is_card_gone(error)
             reason, fit = "worker_lost" if gone else "exception", not breaks_the_gpu(error)
-            yield Failed(number, reason, text, end, gone, 0.0, fit=fit)
+            yield Failed(number, reason, text, traceback_of(error), gone, 0.0, fit=fit)
 
     def _pack(self, ticket: int, event: Event) -> News:
         if not isinstance(event, Finished):
