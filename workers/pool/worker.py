@@ -144,7 +144,7 @@ class Worker:
         try:
             job = order.read()
             number = job.number
-            yield from run(job, check) if order.share is None else run(job, check, share=order.share)
+            yield from run(job, check, share=order.share)
         except Exception as error:
             # Not the network's doing in training (that is an event), but its code's on arrival, say.
             from workers.failures import breaks_the_gpu, is_card_gone, traceback_of

@@ -251,7 +251,7 @@ def test_a_run_that_waits_to_be_alone_can_be_stopped() -> None:
     ],
 )
 def test_a_card_may_be_gone_before_a_trial_has_begun(words: str, reason: str, gone: bool, fit: bool) -> None:
-    def run(job: Job, check: Any) -> Any:
+    def run(job: Job, check: Any, share: float | None) -> Any:
         raise RuntimeError(words)
 
     order = Order(0, pickle.dumps(Job(7, architecture(), 0)))
