@@ -134,9 +134,12 @@ def _room_by_node(resources: Resources) -> list[int]:
     """How many processes of this size fit on each node that is alive."""
     wanted = resources.bundle()
     nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
-    return [
-        min(int(there.get(name, 0.0) / value + 1e-6) for name, value in wanted.items()) for there in nodes
-    ]
+    return [_times(wanted, there) for there in nodes]
+
+
+def _times(wanted: Mapping[str, float], there: Mapping[str, float]) -> int:
+    """How often what is wanted is in what there is, by resource."""
+    return min(int(there.get(name, 0.0) / value + 1e-6) for name, value in wanted.items())
 
 
 @dataclass(frozen=True)
@@ -166,8 +169,7 @@ def cards_by_node(resources: Resources) -> dict[str, NodeCards]:
         there = node["Resources"]
         if not node["Alive"]:
             continue
-        cards = min(int(there.get(name, 0.0) / value + 1e-6) for name, value in wanted.items())
-        cards = min(cards, int(there.get("GPU", 0.0)))
+        cards = min(_times(wanted, there), int(there.get("GPU", 0.0)))
         if cards:
             parts = {name: there[name] / cards for name in wanted}
             # Ray counts bytes whole, and the rest to the ten thousandth
@@ -175,8 +177,7 @@ def cards_by_node(resources: Resources) -> dict[str, NodeCards]:
                 name: float(int(part)) if name in ("CPU", "memory") else int(part * 1e4) / 1e4
                 for name, part in parts.items()
             }
-            workers = min(int(whole[name] / value + 1e-6) for name, value in wanted.items())
-            found[str(node["NodeID"])] = NodeCards(cards, whole | {"GPU": 1.0}, workers)
+            found[str(node["NodeID"])] = NodeCards(cards, whole | {"GPU": 1.0}, _times(wanted, whole))
     return found
 
 
