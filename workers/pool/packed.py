@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -178,15 +179,11 @@ class PackedMembers(Members):
 
     def _require_room(self) -> None:
         if not cluster.cards_by_node(self._resources):
+            beside = dataclasses.replace(self._resources, gpus=0).words()
             raise ExecutorError(
-                f'Pool(gpus="auto"): no GPU with room for a worker of {self._words()} beside it: '
+                f'Pool(gpus="auto"): no GPU with room for a worker of {beside} beside it: '
                 f"the cluster has {cluster.there_is()}"
             )
-
-    def _words(self) -> str:
-        return ", ".join(
-            f"{value:g} {name}" for name, value in self._resources.bundle().items() if name != "GPU"
-        )
 
     def _left(self) -> int:
         """How many more workers there may be."""

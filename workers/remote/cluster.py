@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
@@ -163,7 +163,7 @@ def cards_by_node(resources: Resources) -> dict[str, NodeCards]:
     Args:
         resources: what each worker takes; its GPUs do not count.
     """
-    wanted = {name: value for name, value in resources.bundle().items() if name != "GPU"}
+    wanted = replace(resources, gpus=0).bundle()
     found = {}
     for node in ray.nodes():
         there = node["Resources"]
