@@ -42,6 +42,9 @@ class Members:
         look_again: when `adapt` has something to do (monotonic seconds).
     """
 
+    _ask_seconds = LOOK_SECONDS
+    """Seconds between looks at how the cards do."""
+
     def __init__(
         self,
         data: Any,
@@ -141,8 +144,8 @@ class Members:
             raise ExecutorError(f"no worker can be started: {error}") from error
         self._drop(member)  # another one at the next look: whatever is wrong may pass
 
-    def ask(self, seconds: float = LOOK_SECONDS) -> list[tuple[PoolCard, Member, Any]]:
-        """Asks a worker of each card how it does, if that was not done in the last ``seconds``.
+    def ask(self) -> list[tuple[PoolCard, Member, Any]]:
+        """Asks a worker of each card how it does, if that was not done lately.
 
         Returns:
             The card, the worker, and Ray's reference to its answer; that comes back by `take_sample`.
@@ -150,7 +153,7 @@ class Members:
         now = time.monotonic()
         if not self.cards or now < self._ask_at:
             return []
-        self._ask_at = now + seconds
+        self._ask_at = now + self._ask_seconds
         asked = []
         for card in self.cards:
             if card.actors and card.asked not in card.actors:

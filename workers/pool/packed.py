@@ -33,9 +33,6 @@ SHARE = 1 / MOST
 _PACE = 0.5
 """Seconds between looks at what the plans say."""
 
-_SAMPLE_SECONDS = 1.0
-"""Seconds between looks at how the cards do."""
-
 
 class Estimates:
     """What trainings on a problem are expected to take of a card's memory.
@@ -87,6 +84,8 @@ class PackedMembers(Members):
         estimates: what trainings take of a card's memory.
         window: the seconds for which a card is watched before more trials are let on it.
     """
+
+    _ask_seconds = 1.0
 
     def __init__(
         self,
@@ -140,9 +139,6 @@ class PackedMembers(Members):
             plan.measured(run.estimated, event.costs.get("peak_memory_bytes", 0.0), now)
         elif ran_out_of_card(event) and not run.alone:
             plan.ran_out(now)
-
-    def ask(self, seconds: float = _SAMPLE_SECONDS) -> list[tuple[PoolCard, Member, Any]]:
-        return super().ask(seconds)
 
     def take_sample(self, card: PoolCard, sample: CardSample | None) -> None:
         super().take_sample(card, sample)
