@@ -233,7 +233,7 @@ class Traffic:
     def _take_sample(self, card: PoolCard, sample: CardSample | None) -> None:
         self._members.take_sample(card, sample)
         if sample is not None and sample.lost:
-            self._lose_card(card)
+            self._members.suspect(card)
             for member in list(card.actors):
                 self._replace(member, "NVML: GPU is lost")
 
