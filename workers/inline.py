@@ -72,8 +72,7 @@ class Inline(Executor):
 
         if self._device == "cuda" and not torch.cuda.is_available():
             raise ExecutorError("Inline(gpus=...): this machine has no GPU that torch can use")
-        if self._device == "cuda":
-            hold_to(self._share, self._device)
+        hold_to(self._share, self._device)
         from workers.training.placement import place
 
         self._data = place(problem, self._device, self._share)
@@ -135,7 +134,7 @@ class Inline(Executor):
         self._stopped.append(Failed(number, "stopped", why, "", False, seconds))
 
     def _close(self) -> None:
-        if self._device == "cuda" and self._data is not None and not isinstance(self._data, Table):
+        if self._data is not None and not isinstance(self._data, Table):
             hold_to(1.0, self._device)  # the caller's process goes on
         self._data, self._running = None, None
         self._waiting.clear()
