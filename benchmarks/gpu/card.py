@@ -55,9 +55,7 @@ class Nvml:
         try:
             module = importlib.import_module("pynvml")
             module.nvmlInit()
-            uuid = getattr(torch.cuda.get_device_properties(0), "uuid", None)
-            if uuid is None:  # an older torch does not tell
-                return Nvml(module, module.nvmlDeviceGetHandleByIndex(0))
+            uuid = torch.cuda.get_device_properties(0).uuid
             return Nvml(module, module.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}"))
         except Exception:  # NVML has errors of its own, and may be of any age
             return None
