@@ -8,7 +8,6 @@ for what it has behind it: of its steps, or where the pool runs it of its epochs
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
 import shutil
@@ -17,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -253,20 +253,12 @@ def mps(control: str) -> Iterator[dict[str, str]]:
 # ---- measuring
 
 
-def _has_ray() -> bool:
-    try:
-        importlib.import_module("ray")
-    except ImportError:
-        return False
-    return True
-
-
 def measure(setting: Setting) -> Measured:
     """Runs a round for each number of trials, and with MPS where that runs."""
     figures: dict[str, Any] = {"pictures": "generated" if setting.folder is None else "fashion_mnist"}
     skipped: list[str] = []
     numbers = (1, 2) if setting.quick else PACKED
-    on_ray = _has_ray()
+    on_ray = find_spec("ray") is not None
     if setting.quick and on_ray:
         numbers = (2,)  # a pool takes seconds to open
     figures["workers"] = "the pool's" if on_ray else "processes of our own"
