@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 
 import pytest
 import safetensors.torch
@@ -110,8 +110,7 @@ def test_a_network_that_cannot_be_loaded_again_fails_in_each_trial(
     assert isinstance(end, Failed)
     assert end.reason == "build"
     assert not end.infrastructure
-    with pytest.raises(AssertionError, match=words):
-        raise AssertionError(end.message)
+    assert re.search(words, end.message)
 
 
 def test_what_is_learnt_beside_the_state_is_told_where_it_is_asked_for() -> None:
@@ -145,7 +144,7 @@ def test_parameters_of_other_types_train_and_load(kind: str, optimizer: str) -> 
 
 def test_a_type_that_no_file_of_weights_holds_is_told_before_any_training() -> None:
     job = Job(0, _architecture(layer(OfType, size=5, kind="complex128")), seed=0)
-    (end,) = trial.run(dataclasses.replace(job), points())
+    (end,) = trial.run(job, points())
     assert isinstance(end, Failed)
     assert end.message.startswith("body.0.weight: its weights cannot be kept")
 
