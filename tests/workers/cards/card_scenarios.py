@@ -33,9 +33,9 @@ PATIENCE = 200.0
 class Diary(nn.Module):
     """Writes down when it computes, a moment that takes a while each time."""
 
-    def __init__(self, folder: str, name: str, fault: str = "") -> None:
+    def __init__(self, folder: str, name: str) -> None:
         super().__init__()
-        self.folder, self.name, self.fault = folder, name, fault
+        self.folder, self.name = folder, name
 
     def forward(self, x: Tensor) -> Tensor:
         if x.is_meta:
