@@ -7,7 +7,7 @@ from types import TracebackType
 
 import torch
 
-_Modes = tuple[bool, torch.dtype, int, bool, bool, bool]
+_Modes = tuple[bool, torch.dtype, int, bool, int, bool]
 
 
 class IsolatedModes:
@@ -39,7 +39,7 @@ def _modes() -> _Modes:
         torch.get_default_dtype(),
         torch.get_num_threads(),
         torch.is_inference_mode_enabled(),
-        torch.are_deterministic_algorithms_enabled(),
+        torch.get_deterministic_debug_mode(),  # 0: off, 1: warns, 2: raises
         torch.backends.cudnn.deterministic,
     )
 
@@ -51,8 +51,8 @@ def _place(modes: _Modes) -> None:
         torch.set_default_dtype(dtype)
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
-    if torch.are_deterministic_algorithms_enabled() != deterministic:
-        torch.use_deterministic_algorithms(deterministic)
+    if torch.get_deterministic_debug_mode() != deterministic:
+        torch.use_deterministic_algorithms(deterministic > 0, warn_only=deterministic == 1)
     torch.backends.cudnn.deterministic = cudnn
 
 

@@ -71,6 +71,15 @@ def test_determinism_is_the_trials_own() -> None:
     assert isinstance(ended(Job(1, putting, 0)), Finished)
 
 
+def test_a_caller_whose_torch_only_warns_is_warned_as_before() -> None:
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        ended(Job(0, architecture(), 0), Acceleration(deterministic=True))
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 def test_a_failure_names_the_layer() -> None:
     end = ended(Job(0, architecture(layer(nn.Tanh), layer(Raising, features=8)), 0))
     assert isinstance(end, Failed)
