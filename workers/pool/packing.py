@@ -37,7 +37,8 @@ def estimate(
     """Returns the bytes of a card's memory that a training's tensors are expected to take at their peak.
 
     Weights, their gradients and what the optimizer keeps of them, in float32; the activations of a batch; the
-    problem's data, which lie on the card whole.
+    problem's data, as though they lay on the card: where they are too large for that and stay in main memory
+    (`workers.training.placement.place`), the peaks that are measured say so.
 
     Args:
         num_params: the trainable weights.
