@@ -15,7 +15,7 @@ def heading(kind: str, name: str) -> str:
 
 def pairs(facts: Mapping[str, Any]) -> str:
     """Returns facts by name in one paragraph; those that are None or empty are left out."""
-    told = [f"{_text(name)}: {_text(fact)}" for name, fact in facts.items() if fact not in (None, "")]
+    told = [f"{for_html(name)}: {for_html(fact)}" for name, fact in facts.items() if fact not in (None, "")]
     return f"<p>{', '.join(told)}</p>"
 
 
@@ -28,10 +28,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Returns a table of texts; nothing where it has no rows."""
     if not rows:
         return ""
-    head = "".join(f"<th>{_text(name)}</th>" for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{_text(text)}</td>" for text in row) + "</tr>" for row in rows)
+    head = "".join(f"<th>{for_html(name)}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{for_html(text)}</td>" for text in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _text(value: Any) -> str:
-    return for_html(value)
