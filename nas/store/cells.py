@@ -27,9 +27,13 @@ from search_spaces.errors import StoreError
 _decode = json.JSONDecoder().decode
 
 Names = tuple[str, ...]
+"""The names of the values in a list, see `nas.store.layouts`."""
 
-_PACKED = {"decisions": "decisions_layout", "metrics": "metrics_layout", "test_metrics": "tests_layout"} | {
-    "ran": "ran_layout"
+_PACKED = {
+    "decisions": "decisions_layout",
+    "metrics": "metrics_layout",
+    "test_metrics": "tests_layout",
+    "ran": "ran_layout",
 }
 """The columns of trials that are lists of values, each with the column that says their names."""
 

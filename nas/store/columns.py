@@ -22,10 +22,10 @@ from pydantic_core import from_json
 from sqlalchemy.engine import Connection
 
 from nas.records import Status
-from nas.store.cells import check_packed, check_row
+from nas.store.cells import Names, check_packed, check_row
 from nas.store.column_types import ColumnBuilder, Values, as_column
 from nas.store.damages import damages_of
-from nas.store.layouts import Names, decode, read_layouts
+from nas.store.layouts import decode, read_layouts
 from nas.store.schema import trials
 from search_spaces.errors import StoreError
 from workers.acceleration import Ran

@@ -13,12 +13,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from nas.store.cells import Names
 from nas.store.damages import whole_rows
 from nas.store.schema import layouts, searches
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-
-Names = tuple[str, ...]
 
 
 class Layouts:

@@ -10,10 +10,10 @@ from sqlalchemy.engine import Connection
 
 from nas.ranking import Ranked, Ranking, first_fronts
 from nas.records import MEASURED, Status, Trial
-from nas.store.cells import cell_error, check_packed, check_row, parsed
+from nas.store.cells import Names, cell_error, check_packed, check_row, parsed
 from nas.store.damages import damages_of
 from nas.store.encoding import numbers
-from nas.store.layouts import Names, read_layouts
+from nas.store.layouts import read_layouts
 from nas.store.schema import trials, weights
 from search_spaces.errors import StoreError
 
