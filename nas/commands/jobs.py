@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.commands.options import Dashboard, JobArgument
 from nas.commands.saying import say, say_lines
-from nas.passwords import without_passwords
 from search_spaces.errors import ExecutorError
 
 if TYPE_CHECKING:
@@ -36,8 +34,7 @@ def logs(
 
 def _write(lines: str) -> None:
     """Prints what a job has printed, without its colours."""
-    say_lines(re.sub(r"\x1b\[[\d;]*m", "", without_passwords(lines)), end="")
-    sys.stdout.flush()
+    say_lines(re.sub(r"\x1b\[[\d;]*m", "", lines), end="")
 
 
 def stop(name: JobArgument = None, address: Dashboard = None) -> None:

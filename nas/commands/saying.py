@@ -23,4 +23,4 @@ def say(text: object, *, err: bool = False) -> None:
 
 def say_lines(text: str, *, end: str = "\n") -> None:
     """Prints text that has lines of its own, such as a drawing, a traceback or a log."""
-    print(for_terminal(text), end=end, flush=True)
+    print(for_terminal(without_passwords(text)), end=end, flush=True)

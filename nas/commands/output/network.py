@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.commands.output.tables import print_table, tell, tell_lines
+from nas.commands.output.tables import print_table
+from nas.commands.saying import say, say_lines
 from nas.description import Description
 from nas.records import EpochReport
 from nas.results.text import cell, ran_text, spark
@@ -33,41 +34,41 @@ def print_trial(store: Store, id: str | None, search: str | None, *, log: bool =
     else:
         record, trial = store.find_trial(id, search)
     description = record.description
-    tell(f"{trial.architecture_id} is trial {trial.number} of search {record.name}: {trial.status}")
+    say(f"{trial.architecture_id} is trial {trial.number} of search {record.name}: {trial.status}")
     for warning in description.warnings:
-        tell(f"warning: {warning}")
+        say(f"warning: {warning}")
     try:
         architecture = description.load_space().architecture(trial.decisions)
-        tell_lines(architecture.draw(description.signature))
+        say_lines(architecture.draw(description.signature))
     except NasError as error:  # modules of the user's own, or a candidate that cannot be built
-        tell(f"(no drawing: {error})")
+        say(f"(no drawing: {error})")
     _print_facts(trial.decisions, trial.metrics, trial.test_metrics)
     came = f"came by {trial.origin}" + (f" from {', '.join(trial.parents)}" if trial.parents else "")
     took = f", took {trial.seconds:.1f} s" if trial.seconds is not None else ""
-    tell(came + took)
+    say(came + took)
     if trial.ran:
-        tell(", ".join(f"{name} {value}" for name, value in trial.ran.items()))
+        say(", ".join(f"{name} {value}" for name, value in trial.ran.items()))
     if trial.reason is not None:
-        tell_lines(f"{trial.reason}: {trial.message}")
+        say_lines(f"{trial.reason}: {trial.message}")
         if trial.traceback:
-            tell_lines(trial.traceback)
+            say_lines(trial.traceback)
     _print_curve(store.reports(record.id, trial.number), description)
     if log:
         text = store.log(record.id, trial.number)
-        tell("log (its end)" if text else "it printed nothing")
-        tell_lines(text, end="")
+        say("log (its end)" if text else "it printed nothing")
+        say_lines(text, end="")
 
 
 def print_found(found: Found) -> None:
     """Prints everything about an exported network."""
     network = found.build()  # that its weights are good is part of what there is to know
-    tell_lines(found.architecture.draw(found.signature))
+    say_lines(found.architecture.draw(found.signature))
     weights = sum(parameter.numel() for parameter in network.parameters())
-    tell(f"weights: {weights:,} parameters, {len(found.weights or b''):,} bytes")
+    say(f"weights: {weights:,} parameters, {len(found.weights or b''):,} bytes")
     _print_facts(found.architecture.decisions, found.metrics, found.test_metrics)
     came = {**found.provenance, "ran on": ran_text(found.provenance.get("ran") or {})}
     came.pop("ran", None)
-    tell(", ".join(f"{key} {value}" for key, value in came.items() if value))
+    say(", ".join(f"{key} {value}" for key, value in came.items() if value))
 
 
 def _print_facts(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from nas.commands.output.leaderboard import print_leaderboard
-from nas.commands.output.tables import console, tell
+from nas.commands.output.tables import console
 from nas.commands.saying import say, say_lines
 from nas.environment import DEFAULT_STORE, in_job
 from nas.escaping import for_terminal, one_line
@@ -81,7 +81,7 @@ def watching(beginning: str = "") -> Iterator[Watcher]:
         with out.status("starting the workers ...") as status:
 
             def show(text: str) -> None:
-                out.print(for_terminal(text), markup=False, highlight=False)
+                out.print(for_terminal(without_passwords(text)), markup=False, highlight=False)
 
             def update(progress: Progress) -> None:
                 for message in progress.messages:
@@ -161,8 +161,7 @@ def print_end(search: Search, file: Path | None) -> bool:
         return True
     for line in nothing.lines:
         say_lines(line)
-    sys.stdout.flush()
-    print(f"error: {one_line(without_passwords(nothing.words))}", file=sys.stderr, flush=True)
+    say(f"error: {nothing.words}", err=True)
     return False
 
 
@@ -186,21 +185,21 @@ def _print_end(search: Search, store: Store, file: Path | None) -> None:
     option = _store_option(search)
     print_leaderboard(store, "table", search.name, top=10)
     record = store.search(search.name)
-    tell(f"search {record.name} ended after {duration(record.elapsed_seconds)}: {record.reason}")
+    say(f"search {record.name} ended after {duration(record.elapsed_seconds)}: {record.reason}")
     where = ran_counts(store.ran(record.id))
     if where:
-        tell(f"trained on:       {where}")
+        say(f"trained on:       {where}")
     best = next((row["id"] for row in entries(store, record.name, top=1) if row["rank"]), None)
     if in_memory(store.url):
         return  # it ends with this command: nothing can be done with it
     if best is not None:
-        tell(f"look at the best: nas show {best[:8]}{option}")
-        tell(f"take it with you: nas export {best[:8]} --to best{option}")
+        say(f"look at the best: nas show {best[:8]}{option}")
+        say(f"take it with you: nas export {best[:8]} --to best{option}")
     if record.status == "finished":
         on = f"{_again('extend', record.name, file)}{option} --trials +50"
     else:
         on = f"{_again('resume', record.name, file)}{option}"
-    tell(f"search on:        {on}")
+    say(f"search on:        {on}")
 
 
 def _short(message: str) -> str:

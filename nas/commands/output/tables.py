@@ -14,22 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.escaping import for_csv, for_markdown, for_terminal, one_line
-from nas.passwords import without_passwords
 
 
 def console() -> Console:
     """Returns standard output, made anew: tests and pipes replace it."""
     return Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
-
-
-def tell(text: object) -> None:
-    """Prints a line as it is, whatever is in it."""
-    console().print(one_line(without_passwords(text)), markup=False)
-
-
-def tell_lines(text: str, *, end: str = "\n") -> None:
-    """Prints text with lines of its own as it is, such as a drawing, a traceback or a log."""
-    console().print(for_terminal(without_passwords(text)), markup=False, end=end)
 
 
 def print_rows(
