@@ -69,8 +69,6 @@ class Database:
                 new = not self._file.exists
             except StoreError as error:
                 raise (StoreError(f"store {self.name} cannot be used") if masked else error) from None
-            except (OSError, ValueError) as error:  # too long a name, for one
-                raise StoreError(f"store {self.name}: {getattr(error, 'strerror', None) or error}") from error
             if new and not create:
                 raise StoreError(f"no store at {self.name}: run a search first, or name another with --store")
             if create and self._file.read_only:

@@ -47,7 +47,7 @@ def write_folder(database: Database, search_id: int | None, folder: Path) -> lis
     """
     _pyarrow()
     check_folder(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and any(folder.iterdir()):
         raise StoreError(f"{folder}: expected a folder that is empty or not there")
     try:
         folder.mkdir(parents=True, exist_ok=True)
