@@ -123,7 +123,7 @@ def cluster_job(
         if option == "track":  # where a tracker writes follows its name
             values = [_after_name(one) for one in values]
         refuse_passwords(_option(option), values, _READ_BY_ALL)
-    refuse_passwords("", [subject], _READ_BY_ALL)
+    refuse_passwords("search", [subject], _READ_BY_ALL)
     file, files = None, dict[str, Path]()
     stem, words = subject or "search", [] if subject is None else [subject]
     if subject is not None and subject.endswith(".py"):
