@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from search_spaces.arguments import check_fields
@@ -73,11 +73,15 @@ class Ran:
         very kernels that it has captured.
         """
         names = ("device", "precision", "compiled")
-        return all(_word(one.get(name)) == _word(other.get(name)) for name in names)
+        return all(without_reason(one.get(name)) == without_reason(other.get(name)) for name in names)
 
 
-def _word(value: Any) -> Any:
-    """A recorded value without its reason."""
+RAN = tuple(one.name for one in fields(Ran))
+"""The names of what `Ran` records, in order."""
+
+
+def without_reason(value: Any) -> Any:
+    """Returns what `Ran` has recorded of one thing without the reason for it."""
     return value.partition(":")[0] if isinstance(value, str) else value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from controllers.ranking import first_front
@@ -12,10 +12,7 @@ from nas.ranking import Ranked, Ranking
 from nas.records import MEASURED, Trial
 from nas.results.scores import SCORES
 from nas.results.seeds import TrainedNetwork
-from workers.acceleration import Ran
-
-RAN = tuple(one.name for one in fields(Ran))
-"""The columns of what ran, see `workers.acceleration.Ran`."""
+from workers.acceleration import RAN
 
 
 @dataclass(frozen=True)

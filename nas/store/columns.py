@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -28,7 +28,7 @@ from nas.store.damages import damages_of
 from nas.store.layouts import decode, read_layouts
 from nas.store.schema import trials
 from search_spaces.errors import StoreError
-from workers.acceleration import Ran
+from workers.acceleration import RAN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,6 @@ _ROWS = 20_000  # in a turn
 
 _WORDS = ("status", "origin", "reason")
 _LAYOUTS = ("metrics_layout", "tests_layout", "decisions_layout")
-_RAN = tuple(one.name for one in fields(Ran))
 
 _STATUSES = frozenset(get_args(Status))
 
@@ -160,7 +159,7 @@ def _trial_frame(connection: Connection, search_id: int, where: Where) -> pd.Dat
             for path, values in _unpack(decisions, by_decisions, layouts).items():
                 columns.add(f"decisions.{path}", as_column(values))
         whole = columns.whole() | kinds.whole()
-    own = "number", "id", "status", "origin", "parents", *floats[:2], "epochs", *floats[2:], "reason", *_RAN
+    own = "number", "id", "status", "origin", "parents", *floats[:2], "epochs", *floats[2:], "reason", *RAN
     nothing = np.empty(0, np.int64)
     frame = {name: whole.pop(name, nothing) for name in own}
     ordered = sorted(whole.items(), key=lambda column: _place(column[0]))
@@ -231,7 +230,7 @@ class _Kinds:
             name: [kind[i] for kind in self._kinds] for i, name in enumerate(_WORDS)
         }
         ran = [decode(text, self._layouts[layout]) for *_, text, layout in self._kinds]
-        values |= {name: [one.get(name) for one in ran] for name in _RAN}
+        values |= {name: [one.get(name) for one in ran] for name in RAN}
         for name, own in values.items():
             words = list(dict.fromkeys(value for value in own if value is not None))
             of_kind = [-1 if value is None else words.index(value) for value in own]

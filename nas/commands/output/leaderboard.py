@@ -8,10 +8,10 @@ from typing import Any
 from nas.commands.output.tables import print_rows
 from nas.description import Description
 from nas.results.leaderboard import Searches, entries, searches_of
-from nas.results.rows import RAN
 from nas.results.scores import SCORES, compared_metrics
 from nas.results.text import cell
 from nas.store.store import Store
+from workers.acceleration import RAN, without_reason
 
 _TASKS = 4
 """Up to so many tasks a leaderboard shows the metric of each."""
@@ -75,18 +75,13 @@ def _columns(
 
 
 def _differs(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    """Whether rows have more than one value in a column, reasons apart."""
-    return len({_word(row[name]) for row in rows if row.get(name) is not None}) > 1
-
-
-def _word(value: str) -> str:
-    """Returns what was recorded without the reason for it, which JSON and CSV have."""
-    return value.partition(":")[0]
+    """Whether rows have more than one value in a column, reasons apart: JSON and CSV have them."""
+    return len({without_reason(row[name]) for row in rows if row.get(name) is not None}) > 1
 
 
 def _spread(row: Mapping[str, Any], name: str) -> str:
     """Returns a value as text, with its deviation over seeds if there is one."""
     if name in RAN:
-        return _word(row[name] or "")
+        return cell(without_reason(row[name]))
     std = row.get(f"{name}_std")
     return cell(row.get(name), name) + ("" if std is None else f" ± {cell(std, name)}")
