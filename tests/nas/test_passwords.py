@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.commands.saying import say, say_lines
 from nas.passwords import has_password, passwords_of, refuse_passwords, without_password, without_passwords
 from search_spaces.errors import SearchError
 
@@ -95,3 +96,10 @@ def test_a_password_is_found_behind_its_encoding(text: str) -> None:
     with pytest.raises(SearchError, match="elsewhere") as error:
         refuse_passwords("place", [3, text], "say it elsewhere")
     assert "geheim" not in str(error.value)
+
+
+def test_what_commands_print_has_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "no answer from postgresql://me:geheim@db/nas"
+    say(line)
+    say_lines(f"Traceback:\n  {line}")
+    assert capsys.readouterr().out.count("postgresql://me:***@db/nas") == 2
