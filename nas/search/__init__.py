@@ -6,8 +6,12 @@ What a user meets, and what it is made of:
 - `options`: every option of a search in one list, from which its arguments, its description and the command
   line derive.
 - `arguments`: the arguments checked and made into what they stand for, and read back from a description.
+- `space_check`: whether all that a space says is heard by a search.
 - `fingerprint`: what tells the data of one problem from another.
+- `user_code`: what tells the code of a search's own modules from what it was: each name and what it uses.
+- `code_owner`, `code_syntax`, `code_instructions`: whose code is, and what its source and instructions name.
 - `store_record`: the record of a search in its store: a new one, or the one to go on with.
+- `notices`: what a person should know of a search, said once.
 - `callbacks`, `progress`: who hears of a search while it runs, and how far it is.
 
 What runs it, from the outside in:

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import ast
 import builtins
-import dis
 import enum
 import functools
 import hashlib
 import importlib.util
 import json
-import linecache
-import site
 import sys
-import sysconfig
 import types
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import controllers
-import search_spaces
-import workers
+from nas.search.code_instructions import globals_used, imports_of, instructions_of
+from nas.search.code_owner import (
+    OURS,
+    file_of,
+    home_of,
+    inner_function,
+    is_users_file,
+    is_users_function,
+    is_users_module,
+)
+from nas.search.code_syntax import (
+    class_nodes,
+    imported_from,
+    names_outside_functions,
+    rebound,
+    source_of,
+    statements_by_name,
+    tree_of_file,
+    tree_of_module,
+)
 from nas.search.fingerprint import tensor_hash
 from search_spaces.errors import PluginError
 from search_spaces.registry import reference
@@ -38,7 +49,6 @@ if TYPE_CHECKING:
 PROBLEM = "the table's answers"
 """The name of the code that answers for a `Table`, beside the names of its functions."""
 
-_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 _NO_MEMBERS = {"__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl", "_name_in_script"}
 _OF_A_MODULE = ("_parameters", "_buffers", "_modules")
 _RAW = (type(None), bool, int, float, complex, str, bytes, type(...), range)
@@ -132,7 +142,7 @@ class _Reader:
             return f"array {array.shape} {array.dtype} {whole}"
         kind = type(value)
         module = torch is not None and isinstance(value, torch.nn.Module)
-        if module or _home(kind) is not None or kind.__module__.partition(".")[0] in _OURS:
+        if module or home_of(kind) is not None or kind.__module__.partition(".")[0] in OURS:
             return f"{self.token(kind)} {self._members(value)}"
         text = repr(value)
         return f"{kind.__module__}.{kind.__qualname__} {'' if ' at 0x' in text else text}"
@@ -170,12 +180,12 @@ class _Reader:
         if known is not None:
             return known[1]
         name = f"{_module_name(function.__module__, function)}.{function.__qualname__}"
-        if not _is_users_function(function):
+        if not is_users_function(function):
             within = self._within_foreign(function)
             return f"{function.__code__.co_qualname} {within}" if within else name
         self._read[id(function)] = (function, name)
         self._note(
-            name, "function", _source(function) or _instructions(function.__code__), *self._uses(function)
+            name, "function", source_of(function) or instructions_of(function.__code__), *self._uses(function)
         )
         return name
 
@@ -183,30 +193,30 @@ class _Reader:
         """What a function of others holds of the user's: a decorator of a library is around one."""
         cells = [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
         functions = [one for one in cells if isinstance(one, types.FunctionType)]
-        return [self.token(one) for one in functions if _is_users_function(one)]
+        return [self.token(one) for one in functions if is_users_function(one)]
 
     def _class(self, kind: type) -> str:
         known = self._read.get(id(kind))
         if known is not None:
             return known[1]
         name = f"{_module_name(kind.__module__, kind)}.{kind.__qualname__}"
-        file = _home(kind)
+        file = home_of(kind)
         if file is None:
             return name
         self._read[id(kind)] = (kind, name)
-        nodes = _class_nodes(kind, file)
+        nodes = class_nodes(kind, file)
         facts = [ast.unparse(node) for node in nodes] + [self.token(base) for base in kind.__bases__]
         around = vars(sys.modules.get(kind.__module__, types.ModuleType("none")))
-        for used in sorted({names for node in nodes for names in _names_outside_functions(node)}):
+        for used in sorted({names for node in nodes for names in names_outside_functions(node)}):
             facts.append(f"{'.'.join(used)} {self._global(around, *used)}")
         for member, value in sorted(vars(kind).items()):
             if member in _NO_MEMBERS:
                 continue
-            inner = _inner_function(value)
-            if inner is not None and _is_users_function(inner):
+            inner = inner_function(value)
+            if inner is not None and is_users_function(inner):
                 if inner.__code__.co_filename == file or not nodes:
                     facts += [member, *self._uses(inner)]
-                    facts += [] if nodes else [_source(inner) or _instructions(inner.__code__)]
+                    facts += [] if nodes else [source_of(inner) or instructions_of(inner.__code__)]
                 else:  # a decorator in another file made it
                     facts += [member, self.token(inner)]
             elif inner is not None:
@@ -219,9 +229,9 @@ class _Reader:
     def _uses(self, function: types.FunctionType) -> list[str]:
         """What a function uses of its module, and the values that it has from around it."""
         facts = []
-        for names in sorted(_globals_used(function.__code__)):
+        for names in sorted(globals_used(function.__code__)):
             facts.append(f"{'.'.join(names)} {self._global(function.__globals__, *names)}")
-        for name in sorted(_imports_of(function.__code__)):
+        for name in sorted(imports_of(function.__code__)):
             facts.append(f"import {name} {self._imported(name, function.__globals__)}")
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             if name != "__class__":
@@ -237,17 +247,17 @@ class _Reader:
         if name not in around:
             return "built in" if hasattr(builtins, name) else "nothing"
         value = around[name]
-        if isinstance(value, types.ModuleType) and attributes and _is_users(value):
+        if isinstance(value, types.ModuleType) and attributes and is_users_module(value):
             return self._global(vars(value), *attributes)
-        tree = _tree(around)
-        counts = isinstance(value, _RAW) and tree is not None and name in _rebound(tree)
+        tree = tree_of_module(around)
+        counts = isinstance(value, _RAW) and tree is not None and name in rebound(tree)
         if not counts and not _can_change(value):
             return self.token(value)
         return self._made_by(around, name) or self.token(value)
 
     def _made_by(self, around: Mapping[str, Any], name: str) -> str | None:
         """The statements that give a name of a module its value; None where there are none to be read."""
-        tree, module = _tree(around), str(around.get("__name__"))
+        tree, module = tree_of_module(around), str(around.get("__name__"))
         if tree is None:
             return None
         if (module, name) in self._made:
@@ -255,14 +265,14 @@ class _Reader:
         self._made.add((module, name))
         try:
             facts = []
-            for statement in _statements_by_name(tree).get(name, []):
+            for statement in statements_by_name(tree).get(name, []):
                 if isinstance(statement, ast.ImportFrom):
-                    source = sys.modules.get(_resolved(statement, around))
+                    source = sys.modules.get(imported_from(statement, around))
                     was = next(one.name for one in statement.names if (one.asname or one.name) == name)
                     facts.append(self._global(vars(source), was) if source is not None else was)
                     continue
                 facts.append(ast.unparse(statement))
-                for used in sorted(_names_outside_functions(statement) - {(name,)}):
+                for used in sorted(names_outside_functions(statement) - {(name,)}):
                     facts.append(f"{'.'.join(used)} {self._global(around, *used)}")
             return _hash(*facts) if facts else None
         finally:
@@ -271,7 +281,7 @@ class _Reader:
     def _module(self, module: types.ModuleType) -> str:
         """A module as a whole: where what is used of it cannot be seen."""
         name = _module_name(module.__name__, module)
-        tree = _tree(vars(module)) if _is_users(module) else None
+        tree = tree_of_module(vars(module)) if is_users_module(module) else None
         if tree is not None and name not in self.found:
             self._note(name, "module", ast.unparse(tree))
         return name
@@ -286,8 +296,8 @@ class _Reader:
                 spec = importlib.util.find_spec(one)
             except (ImportError, ValueError):
                 continue
-            if spec is not None and spec.origin is not None and _is_users_file(spec.origin):
-                tree = _tree_of(spec.origin)
+            if spec is not None and spec.origin is not None and is_users_file(spec.origin):
+                tree = tree_of_file(spec.origin)
                 self._note(one, "module", "" if tree is None else ast.unparse(tree))
                 return one
         return name
@@ -300,76 +310,7 @@ def _hash(*facts: str) -> str:
     return hashlib.blake2b(json.dumps(facts).encode(), digest_size=8).hexdigest()
 
 
-# -- whose it is ------------------------------------------------------------------------------------------
-
-_OURS = ("search_spaces", "controllers", "workers", "nas")
-
-
-@cache
-def _foreign() -> tuple[Path, ...]:
-    """The folders of the standard library, of installed packages and of our own."""
-    ours = [Path(str(one.__file__)).resolve().parent for one in (search_spaces, controllers, workers)]
-    paths = sysconfig.get_paths()
-    installed = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    return (
-        *ours,
-        Path(__file__).resolve().parents[1],
-        *(Path(one).resolve() for one in (*installed, *site.getsitepackages())),
-    )
-
-
-@lru_cache(maxsize=4096)
-def _is_users_file(file: str) -> bool:
-    path = Path(file).resolve()
-    if {"site-packages", "dist-packages"} & set(path.parts):
-        return False
-    return not any(path.is_relative_to(folder) for folder in _foreign())
-
-
-def _file_of(module: types.ModuleType | None) -> str | None:
-    """The file of a module; one that makes its names when they are asked for is not asked."""
-    file = None if module is None else vars(module).get("__file__")
-    return file if isinstance(file, str) else None
-
-
-def _is_users(module: types.ModuleType) -> bool:
-    """Whether a module is one of the user's own files."""
-    file = _file_of(module)
-    return file is not None and _is_users_file(file)
-
-
-def _is_users_function(function: types.FunctionType) -> bool:
-    """Whether a function is of the user's own files, or of a session at the prompt."""
-    file, name = function.__code__.co_filename, function.__module__ or "__main__"
-    if not file.startswith("<"):
-        return _is_users_file(file)
-    # the methods that dataclasses and attrs write follow from the source of their class
-    written = "__create_fn__" in function.__code__.co_qualname or file.startswith("<attrs")
-    return not written and _is_users_text(name)
-
-
-def _is_users_text(name: str) -> bool:
-    """Whether code without a file is the user's: what libraries make of text has a module of theirs."""
-    if name.partition(".")[0] in sys.stdlib_module_names:
-        return False
-    file = None if name == "__main__" else _file_of(sys.modules.get(name))
-    return file is None or _is_users_file(file)
-
-
-def _home(kind: type) -> str | None:
-    """The file of a class of the user's own, ``<text>`` where it has none; None for a class of others."""
-    file = _file_of(sys.modules.get(kind.__module__))
-    if file is not None and kind.__module__ != "__main__":
-        return str(file) if _is_users_file(file) else None
-    if file is not None and _is_users_file(file) and _class_nodes(kind, file):
-        return str(file)
-    # the cells of a notebook are files of their own: those of its methods
-    functions = [one for one in map(_inner_function, vars(kind).values()) if one is not None]
-    for one in functions:
-        if not one.__code__.co_filename.startswith("<") and _is_users_function(one):
-            return one.__code__.co_filename
-    typed = kind.__module__ == "__main__" or any(one.__code__.co_filename[:1] == "<" for one in functions)
-    return "<text>" if typed and _is_users_text(kind.__module__) else None
+# -- small things -----------------------------------------------------------------------------------------
 
 
 def _module_name(name: str | None, thing: Any) -> str:
@@ -378,228 +319,8 @@ def _module_name(name: str | None, thing: Any) -> str:
         return str(name)
     if isinstance(thing, type):
         return reference(thing).removesuffix(f".{thing.__qualname__}")
-    file = _file_of(sys.modules.get("__main__"))
+    file = file_of(sys.modules.get("__main__"))
     return Path(file).stem if file else "__main__"
-
-
-# -- source -----------------------------------------------------------------------------------------------
-
-
-_trees: dict[str, tuple[list[str], ast.Module | None]] = {}
-"""The syntax trees of files, each with the lines that it was made of."""
-
-
-def _tree_of(file: str, around: Mapping[str, Any] | None = None) -> ast.Module | None:
-    """The syntax tree of a file as it is now; None where it has none.
-
-    Args:
-        file: the path of the file, or what stands for one in a session.
-        around: the names of its module, by which a loader may know it.
-    """
-    linecache.checkcache(file)
-    lines = linecache.getlines(file, around)  # type: ignore[arg-type]
-    known = _trees.get(file)
-    if known is None or known[0] is not lines:
-        known = _trees[file] = (lines, _parsed("".join(lines)))
-    return known[1]
-
-
-def _parsed(text: str) -> ast.Module | None:
-    """The syntax tree of a text without docstrings; None where it has none."""
-    if not text:
-        return None
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return None
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
-            first = body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = body[1:] or [ast.Pass()]
-    return tree
-
-
-def _tree(around: Mapping[str, Any]) -> ast.Module | None:
-    """The syntax tree of a module, told by its names."""
-    file = around.get("__file__")
-    return _tree_of(str(file), around) if file else None
-
-
-@lru_cache(maxsize=256)
-def _functions_at(tree: ast.Module) -> Mapping[tuple[str, int], list[ast.AST]]:
-    """The functions of a file by their names and their first lines; lambdas in the order of their nesting."""
-    found: dict[tuple[str, int], list[ast.AST]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-            found.setdefault((node.name, first), []).append(node)
-        elif isinstance(node, ast.Lambda):
-            found.setdefault(("<lambda>", node.lineno), []).append(node)
-    return found
-
-
-def _source(function: types.FunctionType) -> str | None:
-    """The source of a function, without comments; None where it cannot be found."""
-    code = function.__code__
-    tree = _tree_of(code.co_filename, function.__globals__)
-    found = [] if tree is None else _functions_at(tree).get((code.co_name, code.co_firstlineno), [])
-    if code.co_name == "<lambda>":
-        found = _around_instructions([node for node in found if isinstance(node, ast.Lambda)], code)
-    return "\n".join(map(ast.unparse, found)) or None
-
-
-def _around_instructions(found: list[ast.Lambda], code: types.CodeType) -> list[ast.AST]:
-    """Of several lambdas in one line the one around the instructions of code; all where that is not known."""
-    places = [
-        (line, column, end_line or line, end_column)
-        for line, end_line, column, end_column in code.co_positions()
-        if line is not None and column is not None and end_column is not None and column < end_column
-    ]  # without positions Python was told to leave them out
-
-    def around(node: ast.Lambda) -> bool:
-        low, high = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
-        return all(low <= one[:2] and one[2:] <= high for one in places)
-
-    inner = [node for node in found if around(node)] or found
-    return [*(inner[-1:] if places else inner)]  # the outer ones come first
-
-
-@lru_cache(maxsize=256)
-def _statements_by_name(tree: ast.Module) -> Mapping[str, list[ast.stmt]]:
-    """The statements of a module by the names that they give a value; whole loops and branches that do."""
-    found: dict[str, list[ast.stmt]] = {}
-
-    def names(node: ast.AST) -> Iterator[str]:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            return
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.ImportFrom):
-            yield from (one.asname or one.name for one in node.names)
-        for child in ast.iter_child_nodes(node):
-            yield from names(child)
-
-    for statement in tree.body:
-        for name in dict.fromkeys(names(statement)):
-            found.setdefault(name, []).append(statement)
-    return found
-
-
-def _class_nodes(kind: type, file: str) -> list[ast.ClassDef]:
-    """Where a class is defined; more than one place where they have one name."""
-    tree = _tree_of(file)
-    if tree is None:
-        return []
-    return _classes_at(tree).get(kind.__qualname__.replace(".<locals>", ""), [])
-
-
-@lru_cache(maxsize=256)
-def _classes_at(tree: ast.Module) -> Mapping[str, list[ast.ClassDef]]:
-    """The classes of a file by their qualified names, without what says that one is local."""
-    found: dict[str, list[ast.ClassDef]] = {}
-    waiting = deque[tuple[str, ast.AST]]([("", tree)])
-    while waiting:
-        within, node = waiting.popleft()
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            name = f"{within}{node.name}"
-            if isinstance(node, ast.ClassDef):
-                found.setdefault(name, []).append(node)
-            within = f"{name}."
-        waiting += [(within, child) for child in ast.iter_child_nodes(node)]
-    return found
-
-
-def _names_outside_functions(node: ast.AST) -> set[tuple[str, ...]]:
-    """The names that are read where a definition or a statement runs, not when its functions are called.
-
-    Each comes with the attributes that are read of it at once.
-    """
-    found = set()
-    waiting: list[ast.AST] = [node]
-    while waiting:
-        one = waiting.pop()
-        names: list[str] = []
-        inner = one
-        while isinstance(inner, ast.Attribute):
-            names.insert(0, inner.attr)
-            inner = inner.value
-        if isinstance(inner, ast.Name):
-            if isinstance(inner.ctx, ast.Load):
-                found.add((inner.id, *names))
-        elif isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
-            waiting += inner.decorator_list
-        elif not isinstance(inner, ast.Lambda):
-            waiting += ast.iter_child_nodes(inner)
-    return found
-
-
-@lru_cache(maxsize=256)
-def _rebound(tree: ast.Module) -> frozenset[str]:
-    """The names of a module that its functions give other values."""
-    return frozenset(name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names)
-
-
-def _resolved(statement: ast.ImportFrom, around: Mapping[str, Any]) -> str:
-    """The name of the module that a statement imports from."""
-    try:
-        return importlib.util.resolve_name(
-            "." * statement.level + (statement.module or ""), around.get("__package__")
-        )
-    except ImportError:
-        return statement.module or ""
-
-
-# -- instructions -----------------------------------------------------------------------------------------
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """Yields code and all that is defined in it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
-
-
-def _globals_used(code: types.CodeType) -> set[tuple[str, ...]]:
-    """The names of its module that code reads, each with the attributes that it reads of it at once."""
-    found = set()
-    for one in _codes(code):
-        names: list[str] = []
-        for instruction in dis.get_instructions(one):
-            if names and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
-                names.append(str(instruction.argval))
-                continue
-            if names:
-                found.add(tuple(names))
-            reads = instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-            names = [str(instruction.argval)] if reads else []
-        if names:
-            found.add(tuple(names))
-    return found
-
-
-def _imports_of(code: types.CodeType) -> set[str]:
-    """The names of the modules that code imports when it runs."""
-    return {
-        str(instruction.argval)
-        for one in _codes(code)
-        for instruction in dis.get_instructions(one)
-        if instruction.opname == "IMPORT_NAME"
-    }
-
-
-def _instructions(code: types.CodeType) -> str:
-    """What code without source does; another version of Python has other instructions."""
-    parts: list[Any] = [".".join(map(str, sys.version_info[:2]))]
-    for one in _codes(code):
-        constants = [repr(value) for value in one.co_consts if not isinstance(value, types.CodeType)]
-        parts += [one.co_code.hex(), constants, one.co_names, one.co_varnames]
-    return json.dumps(parts)
-
-
-# -- small things -----------------------------------------------------------------------------------------
 
 
 def _tensor(value: Any) -> str:
@@ -627,17 +348,6 @@ def _is_full(cell: types.CellType) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _inner_function(value: Any) -> types.FunctionType | None:
-    """The function in a member of a class, if it is one."""
-    if isinstance(value, staticmethod | classmethod):
-        value = value.__func__
-    elif isinstance(value, property):
-        value = value.fget
-    elif isinstance(value, functools.cached_property):
-        value = value.func
-    return value if isinstance(value, types.FunctionType) else None
 
 
 def _slots(kind: type) -> tuple[str, ...]:
