@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import logging
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,6 @@ import torch
 from scripted import Scripted
 from torch import Tensor, nn
 
-import nas
-import nas.description
 import nas.search.fingerprint as fingerprints
 from nas import Search
 from nas.description import Description
@@ -66,16 +62,6 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Problem]:
 
     monkeypatch.setattr(fingerprints, "_fingerprint", noted)
     return found
-
-
-@pytest.fixture
-def warned(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """The warnings that this process has not given yet."""
-    nas.description._warn_once.cache_clear()
-    caplog.set_level(logging.ERROR, logger="nas.search.notices")  # of data so few that they are odd
-    with caplog.at_level(logging.WARNING, logger="nas.description"):
-        yield caplog
-    nas.description._warn_once.cache_clear()
 
 
 # -- all of them --------------------------------------------------------------------------------------------
@@ -275,7 +261,7 @@ def as_older(search: Search) -> None:
 
 
 def test_a_store_of_an_older_version_is_compared_by_its_fingerprint_with_a_warning(
-    tmp_path: Path, warned: pytest.LogCaptureFixture
+    tmp_path: Path, first_warnings: pytest.LogCaptureFixture
 ) -> None:
     def search(name: str, problem: Problem, **options: Any) -> Search:
         return Search(
@@ -286,16 +272,16 @@ def test_a_store_of_an_older_version_is_compared_by_its_fingerprint_with_a_warni
     old = search("old", of())
     as_older(old)
     old.run()
-    assert not warned.messages
+    assert not first_warnings.messages
     taking = search("new", of(), reuse_results=True)
     taking.run()
     assert len(taking.executor.started) == 1  # type: ignore[union-attr]
-    assert len(warned.messages) == 1
-    assert "64 rows" in warned.messages[0]
+    assert len(first_warnings.messages) == 1
+    assert "64 rows" in first_warnings.messages[0]
     longer = search("old", of())
     longer.description = longer.description.with_end(8, None, None)
     assert len(longer.run(resume=True)) == 8
-    assert len(warned.messages) == 1  # once
+    assert len(first_warnings.messages) == 1  # once
     with Store(tmp_path / "s.db") as store:
         kept = store.search("old").description
         assert (kept.data, kept.code) == (older_fingerprint(of()), None)  # no more than this is known of it
@@ -310,10 +296,10 @@ def test_a_store_of_an_older_version_is_compared_by_its_fingerprint_with_a_warni
 
 
 def test_fingerprints_of_one_version_are_compared_by_it_alone(
-    make: Any, warned: pytest.LogCaptureFixture
+    make: Any, first_warnings: pytest.LogCaptureFixture
 ) -> None:
     described: Description = make().description
     other = replace(described, data="2:" + "0" * 32)
     assert described.older_data == other.older_data
     assert not described.same_data(other)
-    assert not warned.messages
+    assert not first_warnings.messages

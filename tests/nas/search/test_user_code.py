@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib
 import itertools
 import json
-import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +20,6 @@ from scripted import Scripted
 from torch import nn
 from typer.testing import CliRunner
 
-import nas.description
 from nas import Search
 from nas.cli import app
 from nas.description import Description
@@ -419,16 +417,6 @@ def test_the_answers_of_a_table_count_by_their_code() -> None:
 
 
 @pytest.fixture
-def warned(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """The warnings that this process has not given yet."""
-    nas.description._warn_once.cache_clear()
-    caplog.set_level(logging.ERROR, logger="nas.search.notices")  # of data so few that they are odd
-    with caplog.at_level(logging.WARNING, logger="nas.description"):
-        yield caplog
-    nas.description._warn_once.cache_clear()
-
-
-@pytest.fixture
 def searching(written: Callable[..., ModuleType], tmp_path: Path) -> Callable[..., Search]:
     """A search of networks with the user's block, after changes of its code; nothing is trained."""
 
@@ -526,31 +514,31 @@ def test_accepting_code_is_for_going_on(searching: Callable[..., Search]) -> Non
 
 
 def test_a_search_of_an_older_version_goes_on_with_a_warning(
-    searching: Callable[..., Search], tmp_path: Path, warned: pytest.LogCaptureFixture
+    searching: Callable[..., Search], tmp_path: Path, first_warnings: pytest.LogCaptureFixture
 ) -> None:
     old = searching("old")
     old.description = replace(old.description, code=None)
     old.run()
-    assert not warned.messages
+    assert not first_warnings.messages
     assert len(searching("old", trials=5).run(resume=True)) == 5
     taking = searching("new", reuse_results=True)
     taking.run()
     assert started(taking) == 1
-    assert len(warned.messages) == 1
-    assert "did not keep the code of modules of your own" in warned.messages[0]
+    assert len(first_warnings.messages) == 1
+    assert "did not keep the code of modules of your own" in first_warnings.messages[0]
     with Store(tmp_path / "s.db") as store:
         assert store.search("old").description.code is None
 
 
 def test_where_nobody_has_code_of_his_own_there_is_nothing_to_warn_of(
-    make: Any, warned: pytest.LogCaptureFixture
+    make: Any, first_warnings: pytest.LogCaptureFixture
 ) -> None:
     described: Description = make().description
     older = replace(described, code=None)
     assert described.code == {}
     assert described.same_training(older)
     assert described.continues(older)
-    assert not warned.messages
+    assert not first_warnings.messages
 
 
 SCRIPT = """
