@@ -91,16 +91,15 @@ def end_of(
     if budget.trials is not None and begun >= budget.trials:
         return End(f"{budget.trials} trials are done", waits=True)
     limits = ", ".join(map(str, description.limits))
-    vain = not begun and history.nearest is not None
-    nearest = nearest_words(history.nearest, description.limits) if vain and history.nearest else ""
+    nearest = None if begun or history.nearest is None else nearest_words(history.nearest, description.limits)
     if exhausted:
-        if vain:
+        if nearest is not None:
             words = f"every network of the space breaks a limit ({limits}): {nearest}"
             return End(words, waits=False, fails=True)
         return End("every network of the space has been tried", waits=True)
     if budget.rejections and rejected >= budget.rejections:
         words = f"the last {rejected} proposals all broke a limit ({limits})"
-        if vain:
+        if nearest is not None:
             words = f"{words}, the space may hold no network within it: {nearest}"
             return End(words, waits=False, fails=True)
         return End(words, waits=True)
