@@ -8,22 +8,17 @@ from typing import Any
 
 import pytest
 from scripted import Scripted
+from stored import trials
 from torch import nn
 from typer.testing import CliRunner
 
 from controllers import catalog
 from nas import Search
 from nas.cli import app
-from nas.records import Trial
 from nas.search.callbacks import OnTurn
 from nas.store.store import Store
 from search_spaces import integer, layer, sequential
 from search_spaces.errors import SearchError, UnknownNameError
-
-
-def trials(search: Search) -> list[Trial]:
-    with Store(search.store) as store:
-        return store.trials(store.search(search.name).id)
 
 
 def asked(search: Search) -> list[tuple[str, str, tuple[str, ...], int]]:

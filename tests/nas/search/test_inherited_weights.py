@@ -8,24 +8,17 @@ from typing import Any
 import pytest
 import torch
 from scripted import Scripted
+from stored import trials
 from torch import nn
 
 from nas import Search
 from nas.description import Description
-from nas.records import Trial
-from nas.store.store import Store
 from search_spaces import Space, choice, integer, layer, sequential
 from search_spaces.errors import FormatError, SearchError
 from workers.job import Finished, Job
 from workers.problems import Problem
 from workers.trial import trial
 from workers.trial.weights import inherit, to_safetensors
-
-
-def trials(search: Search) -> list[Trial]:
-    with Store(search.store) as store:
-        return store.trials(store.search(search.name).id)
-
 
 # -- the weights -------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from scripted import Scripted, by_decisions
+from stored import trials
 
 import nas.search.loop
 from controllers import Outcome, Proposal, RandomSearch, RegularizedEvolution, Reinforce
@@ -27,11 +28,6 @@ from workers.problems import Problem
 
 class Killed(BaseException):
     """Stands for the end of the process: nothing of ours runs after it."""
-
-
-def trials(search: Search) -> list[Trial]:
-    with Store(search.store) if not isinstance(search.store, Store) else search.store as store:
-        return store.trials(store.search(search.name).id)
 
 
 def proposals(search: Search) -> list[dict[str, Any]]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from scripted import Scripted
+from stored import trials
 from torch import nn
 
 import nas
 from controllers.fidelity import SuccessiveHalving
 from nas import Search, at_most, maximize, minimize
-from nas.records import Trial
 from nas.results.text import cell
 from nas.store.store import Store
 from search_spaces import Classification, Signature, Space, Vector, choice, integer, layer, sequential
@@ -32,11 +32,6 @@ class Measuring(Scripted):
         if isinstance(end, Finished):
             end.costs[PEAK] = 1e6 * (1 + job.number)
         return [*reports, end]
-
-
-def trials(search: Search) -> list[Trial]:
-    with Store(search.store) as store:
-        return store.trials(store.search(search.name).id)
 
 
 def test_it_is_minimised(make: Any) -> None:

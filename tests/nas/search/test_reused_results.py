@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from scripted import Scripted, by_decisions
+from stored import trials
 
 import nas
 from nas import Search
@@ -20,11 +21,6 @@ from search_spaces import Space, choice, integer
 from search_spaces.errors import SearchError
 from workers.job import Event, Failed, Job, Reported
 from workers.problems import Problem
-
-
-def trials(search: Search) -> list[Trial]:
-    with Store(search.store) as store:
-        return store.trials(store.search(search.name).id)
 
 
 def only(*numbers: int) -> Any:

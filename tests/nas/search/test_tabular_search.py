@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stored import trials
 
 import nas
 from benchmarks.driving import drive
@@ -15,7 +16,6 @@ from controllers import RegularizedEvolution, at_most, maximize
 from controllers.fidelity import Hyperband, SuccessiveHalving
 from nas import Search, leaderboard
 from nas.description import training_seed
-from nas.records import Trial
 from nas.store.store import Store
 from search_spaces import Classification, Signature, Space, Vector, integer
 from search_spaces.architecture import Architecture
@@ -63,11 +63,6 @@ def curves() -> Table:
 def make(table: Table, tmp_path: Path, executor: Any = None, **options: Any) -> Search:
     chosen = {"store": tmp_path / "store.db", "executor": executor or Simulated()} | options
     return Search(table.space, table, options.pop("controller", "evolution"), **chosen)
-
-
-def trials(search: Search) -> list[Trial]:
-    with Store(search.store) as store:  # type: ignore[arg-type]
-        return store.trials(store.search(search.name).id)
 
 
 def what_happened(search: Search) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from scripted import Scripted
+from stored import trials
 from torch import Tensor, nn
 
 import nas.search.arguments
@@ -52,11 +53,6 @@ def otherwise(outcomes: Callable[[int], Outcome | None]) -> Callable[[Job], Outc
 def record_of(search: Search) -> SearchRecord:
     with Store(search.store) as store:
         return store.search(search.name)
-
-
-def trials(search: Search) -> list[Trial]:
-    with Store(search.store) as store:
-        return store.trials(store.search(search.name).id)
 
 
 # -- failures in a row --------------------------------------------------------------------------------------

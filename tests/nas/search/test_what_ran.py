@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from scripted import Scripted
+from stored import trials
 
 import nas
 from controllers.fidelity import SuccessiveHalving
 from nas import Search
-from nas.records import Trial
 from nas.search.callbacks import OnTurn
 from nas.store.store import Store
 from search_spaces import Space
@@ -21,11 +21,6 @@ from workers.problems import Problem
 
 CPU = {"device": "cpu", "precision": "float32", "compiled": "no", "graphs": "no", "deterministic": "no"}
 H100 = {**CPU, "device": "NVIDIA H100", "precision": "bfloat16", "graphs": "no: it prints"}
-
-
-def trials(search: Search) -> list[Trial]:
-    with Store(search.store) as store:
-        return store.trials(store.search(search.name).id)
 
 
 def in_turn(job: Job) -> dict[str, str]:
