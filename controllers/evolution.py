@@ -2,14 +2,14 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from controllers import ranking
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from controllers.population import Individual, is_starting
 from search_spaces import Architecture
-from search_spaces.arguments import checked
+from search_spaces.arguments import AtLeast, Count, Share, checked
 from search_spaces.errors import ControllerError
 
 # for budgets from some dozens to many thousands: few founders, so that selection starts early, and a
@@ -48,21 +48,14 @@ class RegularizedEvolution(Controller):
         space: Any,
         objectives: Objective | Sequence[Objective],
         *,
-        population: int | None = None,
-        sample: int | None = None,
-        crossover: float = 0.2,
+        population: Annotated[int, AtLeast(2)] | None = None,
+        sample: Count | None = None,
+        crossover: Share = 0.2,
         limits: Limit | Sequence[Limit] = (),
         seed: int = 0,
         repeats: bool = False,
     ) -> None:
         super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
-        for name, given, least in (("population", population, 2), ("sample", sample, 1)):
-            if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < least):
-                raise ControllerError(
-                    f"{name}: expected an integer of at least {least}, or None, got {given!r}"
-                )
-        if not 0.0 <= crossover <= 1.0:
-            raise ControllerError(f"crossover: expected a probability from 0 to 1, got {crossover!r}")
         self.population = POPULATION if population is None else population
         self.founders = FOUNDERS if population is None else population
         self.sample = sample

@@ -66,7 +66,7 @@ class FullBudget(Fidelity):
     @checked(ControllerError)
     def __init__(self, max_epochs: int | None = None) -> None:
         if max_epochs is not None:
-            _check_epochs("max_epochs", max_epochs, 1)
+            _check_epochs("max_epochs", max_epochs)
         self.max_epochs = max_epochs
         self.settings = {"max_epochs": max_epochs}
 
@@ -223,11 +223,11 @@ def rungs_of(max_epochs: int, min_epochs: int | None, factor: float) -> tuple[in
     Raises:
         ControllerError: an argument that is not what it should be.
     """
-    _check_epochs("max_epochs", max_epochs, 1)
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 1 < factor < math.inf:
+    _check_epochs("max_epochs", max_epochs)
+    if not 1 < factor < math.inf:
         raise ControllerError(f"factor: expected a number above 1, got {factor!r}")
     if min_epochs is not None:
-        _check_epochs("min_epochs", min_epochs, 1)
+        _check_epochs("min_epochs", min_epochs)
         if min_epochs > max_epochs:
             raise ControllerError(f"min_epochs: expected at most max_epochs, {max_epochs}, got {min_epochs}")
     least = max(1.0, max_epochs / 27 if min_epochs is None else min_epochs)
@@ -239,8 +239,8 @@ def rungs_of(max_epochs: int, min_epochs: int | None, factor: float) -> tuple[in
     return tuple(reversed(rungs))
 
 
-def _check_epochs(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ControllerError(f"{name}: expected a whole number of at least {least}, got {value!r:.80}")
+def _check_epochs(name: str, value: int) -> None:
+    if value < 1:
+        raise ControllerError(f"{name}: expected a whole number of at least 1, got {value!r:.80}")
     if value > MOST.epochs:
         raise ControllerError(beyond("epochs", f"{name}: {value!r:.40}"))

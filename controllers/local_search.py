@@ -8,7 +8,7 @@ from controllers import ranking
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from search_spaces import Architecture, Space
-from search_spaces.arguments import checked
+from search_spaces.arguments import Count, checked
 from search_spaces.errors import ControllerError
 from search_spaces.holes import Hole, Rng, Value
 from search_spaces.ranges import Integer
@@ -57,14 +57,12 @@ class LocalSearch(Controller):
         space: Any,
         objectives: Objective | Sequence[Objective],
         *,
-        starts: int = 3,
+        starts: Count = 3,
         limits: Limit | Sequence[Limit] = (),
         seed: int = 0,
         repeats: bool = False,
     ) -> None:
         super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
-        if isinstance(starts, bool) or not isinstance(starts, int) or starts < 1:
-            raise ControllerError(f"starts: expected an integer of at least 1, got {starts!r}")
         self.starts = starts
         self._holes = self.space.holes()
         self._known: dict[str, Outcome] = {}

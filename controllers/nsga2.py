@@ -1,14 +1,14 @@
 """NSGA-II: a population kept along the whole front of several objectives."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from controllers import ranking
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from controllers.population import Individual, is_starting
 from search_spaces import Architecture
-from search_spaces.arguments import checked
+from search_spaces.arguments import AtLeast, Count, Share, checked
 from search_spaces.errors import ControllerError
 
 
@@ -51,25 +51,16 @@ class NSGA2(Controller):
         space: Any,
         objectives: Objective | Sequence[Objective],
         *,
-        population: int = 50,
-        founders: int | None = None,
-        sample: int | None = None,
-        crossover: float = 0.5,
-        mutation: float = 0.5,
+        population: Annotated[int, AtLeast(2)] = 50,
+        founders: Count | None = None,
+        sample: Count | None = None,
+        crossover: Share = 0.5,
+        mutation: Share = 0.5,
         limits: Limit | Sequence[Limit] = (),
         seed: int = 0,
         repeats: bool = False,
     ) -> None:
         super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
-        counts = (("population", population, 2), ("founders", founders, 1), ("sample", sample, 1))
-        for name, given, least in counts:
-            if given is None and name != "population":
-                continue
-            if isinstance(given, bool) or not isinstance(given, int) or given < least:
-                raise ControllerError(f"{name}: expected an integer of at least {least}, got {given!r}")
-        for name, probability in (("crossover", crossover), ("mutation", mutation)):
-            if not 0.0 <= probability <= 1.0:
-                raise ControllerError(f"{name}: expected a probability from 0 to 1, got {probability!r}")
         self.population = population
         self.founders = min(population, 20) if founders is None else founders
         self.sample = sample

@@ -1,11 +1,11 @@
 """Model-guided evolution: a Gaussian process says which of many mutants are worth a training."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
-from search_spaces.arguments import checked
+from search_spaces.arguments import AtLeast, checked
 from search_spaces.errors import ControllerError
 
 IN_FLIGHT = 64  # how many of the latest in flight the model is told to expect
@@ -52,18 +52,13 @@ class PredictorEvolution(Controller):
         space: Any,
         objectives: Objective | Sequence[Objective],
         *,
-        initial: int | None = None,
-        results: int = 300,
+        initial: Annotated[int, AtLeast(2)] | None = None,
+        results: Annotated[int, AtLeast(20)] = 300,
         limits: Limit | Sequence[Limit] = (),
         seed: int = 0,
         repeats: bool = False,
     ) -> None:
         super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
-        for name, given, least in (("initial", initial, 2), ("results", results, 20)):
-            if name == "initial" and given is None:
-                continue
-            if isinstance(given, bool) or not isinstance(given, int) or given < least:
-                raise ControllerError(f"{name}: expected an integer of at least {least}, got {given!r}")
         # here, so that `import controllers` stays free of numpy and scipy
         from controllers.predictor.evolver import Evolver
 

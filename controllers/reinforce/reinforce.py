@@ -1,13 +1,13 @@
 """REINFORCE and PPO: a policy over decisions, made likelier to do again what did better than expected."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from controllers.reinforce.advantage import AdvantageKind, advantage_for
 from controllers.reinforce.encoding import HoleTable, Token
-from search_spaces.arguments import checked
+from search_spaces.arguments import AtLeast, Count, NotNegative, Positive, checked
 from search_spaces.errors import ControllerError
 from search_spaces.holes import Hole, Value
 
@@ -65,42 +65,29 @@ class Reinforce(Controller):
         *,
         policy: PolicyKind = "lstm",
         update: UpdateKind = "reinforce",
-        learning_rate: float | None = None,
-        batch: int | None = None,
+        learning_rate: Positive | None = None,
+        batch: Count | None = None,
         advantage: AdvantageKind = "rank",
         baseline: float = 0.9,
-        window: int = 64,
-        entropy: float = 0.1,
-        hidden: int = 64,
-        embedding: int = 32,
+        window: Annotated[int, AtLeast(2)] = 64,
+        entropy: NotNegative = 0.1,
+        hidden: Count = 64,
+        embedding: Count = 32,
         clip: float = 0.2,
-        passes: int = 4,
+        passes: Count = 4,
         limits: Limit | Sequence[Limit] = (),
         seed: int = 0,
         repeats: bool = False,
     ) -> None:
         super().__init__(space, objectives, limits=limits, seed=seed, repeats=repeats)
-        if policy not in get_args(PolicyKind):
-            raise ControllerError(f"policy: expected one of {get_args(PolicyKind)}, got {policy!r}")
-        if update not in get_args(UpdateKind):
-            raise ControllerError(f"update: expected one of {get_args(UpdateKind)}, got {update!r}")
-        if advantage not in get_args(AdvantageKind):
-            raise ControllerError(f"advantage: expected one of {get_args(AdvantageKind)}, got {advantage!r}")
         if advantage != "rank" and len(self.objectives) > 1:
             raise ControllerError(f"advantage: several objectives need 'rank', got {advantage!r}")
         if learning_rate is None:
             learning_rate = 0.01 if policy == "lstm" else 0.1
         if batch is None:
             batch = 5 if update == "reinforce" else 10
-        counts = {"batch": (batch, 1), "window": (window, 2), "hidden": (hidden, 1), "passes": (passes, 1)}
-        for name, (number, least) in counts.items():
-            if number < least:
-                raise ControllerError(f"{name}: expected at least {least}, got {number!r}")
-        if not 0.0 <= baseline < 1.0 or learning_rate <= 0.0 or entropy < 0.0:
-            raise ControllerError(
-                "expected 0 <= baseline < 1, learning_rate > 0 and entropy >= 0,"
-                f" got {baseline!r}, {learning_rate!r} and {entropy!r}"
-            )
+        if not 0.0 <= baseline < 1.0:
+            raise ControllerError(f"baseline: expected a number from 0 to below 1, got {baseline!r}")
         if not 0.0 < clip < 1.0:
             raise ControllerError(f"clip: expected a share between 0 and 1, got {clip!r}")
         self.batch = batch
