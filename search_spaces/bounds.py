@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, fields
 from typing import Annotated
 
-from search_spaces.arguments import AtLeast, AtMost
+from search_spaces.arguments import AtMost, Count, check_fields
 from search_spaces.errors import SpaceError
 
 VARIABLE = "NAS_MOST_"
@@ -36,22 +36,17 @@ class Bounds:
         SpaceError: a bound that is no whole number of at least 1.
     """
 
-    parts: int = 50_000
-    depth: int = 200
-    options: int = 10_000
-    times: int = 10_000
-    characters: int = 10_000_000
-    states: int = 100_000
-    modules: int = 10_000
-    epochs: int = 1_000_000
+    parts: Count = 50_000
+    depth: Count = 200
+    options: Count = 10_000
+    times: Count = 10_000
+    characters: Count = 10_000_000
+    states: Count = 100_000
+    modules: Count = 10_000
+    epochs: Count = 1_000_000
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SpaceError(
-                    f"bounds: {one.name}: expected a whole number of at least 1, got {value!r:.80}"
-                )
+        check_fields(self, lambda wrong: SpaceError(f"bounds: {wrong}"))
 
     @staticmethod
     def from_environment() -> Bounds:
@@ -90,5 +85,5 @@ def beyond(name: str, what: str) -> str:
 MOST = Bounds.from_environment()
 """The bounds of this process."""
 
-Epochs = Annotated[int, AtLeast(1), AtMost(MOST.epochs)]
+Epochs = Annotated[Count, AtMost(MOST.epochs)]
 """The epochs of a training, within the bound."""
