@@ -23,11 +23,10 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
-from search_spaces.errors import NasError
+from search_spaces.errors import NasError, nearest
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -186,8 +185,7 @@ def unbound(name: str, signature: inspect.Signature, given: Mapping[str, Any], e
     known = [one for one in signature.parameters if one != "self"]
     for argument in given:
         if argument not in known:
-            near = get_close_matches(argument, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f" (there are: {', '.join(known)})"
+            hint = nearest(argument, known) or f" (there are: {', '.join(known)})"
             return f"{name}() takes no argument {argument!r}{hint}"
     return f"{name}(): {error}"
 

@@ -69,10 +69,8 @@ class UnknownNameError(NasError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
-        near = get_close_matches(str(name), self.known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         there = ", ".join(self.known[:20]) or "none"
-        super().__init__(f"no {kind} named {name!r:.200}{hint} (there are: {there})")
+        super().__init__(f"no {kind} named {name!r:.200}{nearest(name, self.known)} (there are: {there})")
 
     def __reduce__(self) -> tuple[type["UnknownNameError"], tuple[str, str, tuple[str, ...]]]:
         return UnknownNameError, (self.kind, self.name, self.known)
@@ -127,6 +125,12 @@ class ExportError(NasError):
 
 class PluginError(NasError):
     """What an installed package offers by name cannot be used."""
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Returns the end of a message that offers the known name nearest to one; empty where none is near."""
+    near = get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _shown(value: object) -> str:

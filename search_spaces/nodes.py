@@ -7,12 +7,11 @@ import keyword
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 from search_spaces.bounds import MOST, beyond, variable
-from search_spaces.errors import SpaceError
+from search_spaces.errors import SpaceError, nearest
 from search_spaces.holes import (
     Choice,
     Hole,
@@ -206,10 +205,10 @@ def _check_names(factory: Callable[..., Any], names: Iterable[str]) -> None:
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name == "self":
             raise SpaceError(f"{where}: {name!r:.80} is no name of an argument")
         if not takes_more:
-            near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
             there = ", ".join(sorted(known)) or "none"
-            raise SpaceError(f"{where} has no argument {name!r:.80}{hint} (there are: {there:.400})")
+            raise SpaceError(
+                f"{where} has no argument {name!r:.80}{nearest(name, known)} (there are: {there:.400})"
+            )
 
 
 def check_part(node: Any, where: str) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from search_spaces.arguments import plain
 from search_spaces.bounds import MOST
-from search_spaces.errors import RecipeError
+from search_spaces.errors import RecipeError, nearest
 
 if TYPE_CHECKING:
     from search_spaces.architecture import Architecture
@@ -137,9 +136,8 @@ def _explained(error: ValidationError) -> str:
     for problem in error.errors():
         name = ".".join(map(str, problem["loc"]))
         if problem["type"] == "extra_forbidden":
-            near = get_close_matches(name, Recipe.model_fields, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
             there = ", ".join(Recipe.model_fields)
+            hint = nearest(name, Recipe.model_fields)
             problems.append(f"recipe.{name}: no such field{hint} (there are: {there})")
         else:
             problems.append(f"recipe.{name}: {problem['msg']}, got {problem['input']!r:.80}")

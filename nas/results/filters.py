@@ -8,10 +8,9 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
-from search_spaces.errors import SearchError
+from search_spaces.errors import SearchError, nearest
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
@@ -101,9 +100,7 @@ def kept(
     known = list(dict.fromkeys(name for values in (*decisions, *rows) for name in values))
     for condition in wanted:
         if rows and condition.name not in known:
-            near = get_close_matches(condition.name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            there = ", ".join(known[:20])
+            hint, there = nearest(condition.name, known), ", ".join(known[:20])
             raise SearchError(f"where: no decision or column {condition.name!r}{hint} (there are: {there})")
     return [
         row

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from search_spaces.errors import SearchError
+from search_spaces.errors import SearchError, nearest
 from search_spaces.holes import Choice, Hole, is_plain
 from search_spaces.nodes import (
     Composite,
@@ -80,10 +79,9 @@ def _alternatives(node: Any) -> Iterator[Any]:
 def _check_keys(value: Mapping[str, Any], known: Iterable[str], where: str) -> None:
     for key in value:
         if key not in known:
-            near = get_close_matches(str(key), list(known), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            there = ", ".join(map(repr, known))
             raise SearchError(
-                f"{where}: {key!r} would be ignored{hint} (what is looked at: {', '.join(map(repr, known))})"
+                f"{where}: {key!r} would be ignored{nearest(key, known)} (what is looked at: {there})"
             )
 
 
@@ -115,12 +113,10 @@ def _check_heads(heads: Any, where: str, signature: Signature) -> None:
         raise SearchError(f"{where}: heads: expected a dict from tasks to layers, got {heads!r:.80}")
     for task, head in heads.items():
         if task not in signature.tasks:
-            near = get_close_matches(str(task), list(signature.tasks), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
             there = ", ".join(map(repr, signature.tasks))
             raise SearchError(
-                f"{where}: the head of {task!r} would be ignored: the problem has no such task{hint} "
-                f"(there are: {there})"
+                f"{where}: the head of {task!r} would be ignored: the problem has no such task"
+                f"{nearest(task, signature.tasks)} (there are: {there})"
             )
         for one in _alternatives(head):
             fault = head_fault(one) if isinstance(one, Layer) else f"expected a layer, got {one!r:.80}"

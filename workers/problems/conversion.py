@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from search_spaces.errors import ProblemError
+from search_spaces.errors import ProblemError, nearest
 from search_spaces.inputs import Image, Input, Tokens
 from search_spaces.tasks import (
     IGNORED,
@@ -307,8 +306,7 @@ def _numbered(where: str, array: Array, mask: Tensor | None, numbers: Mapping[An
     flat = [numbers.get(word, -1) for word in array[there].flat]
     if -1 in flat:
         word = array[there].reshape(-1)[flat.index(-1)]
-        near = get_close_matches(str(word), [str(label) for label in numbers], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = nearest(word, map(str, numbers))
         raise ProblemError(
             f"{where}: expected one of the labels {_shown(tuple(numbers))}, got {word!r:.80}{hint}"
         )
