@@ -23,8 +23,9 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from numbers import Integral
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeGuard, TypeVar
 
 from search_spaces.errors import NasError, nearest
 
@@ -104,6 +105,11 @@ def plain(value: Any) -> Any:
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         return value.item()
     return value
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether something is a whole number, of Python or another library; truths are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def checked(

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from numbers import Integral
 from typing import TYPE_CHECKING
 
-from search_spaces.arguments import plain
+from search_spaces.arguments import is_whole, plain
 from search_spaces.errors import SpaceError
 
 if TYPE_CHECKING:
     import torch
-
-
-def is_whole(value: object) -> bool:
-    """Whether something is a whole number, of Python or another library; truths are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_positive(owner: object) -> None:

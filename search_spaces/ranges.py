@@ -7,6 +7,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
+from search_spaces.arguments import is_whole
 from search_spaces.errors import SpaceError
 from search_spaces.holes import Hole, Rng, Value, plain
 
@@ -32,7 +33,7 @@ class Integer(Hole):
         super().__post_init__()
         numbers_given = (self.low, self.high, self.step)
         where = f"integer({self.low!r:.40}, {self.high!r:.40}, step={self.step!r:.40})"
-        if not all(_is_integer(v) for v in numbers_given):
+        if not all(map(is_whole, numbers_given)):
             raise SpaceError(f"{where}: expected whole numbers")
         if not all(-MOST_EXACT <= v <= MOST_EXACT for v in numbers_given):
             raise SpaceError(f"{where}: expected numbers from -2**53 to 2**53, which floats tell apart")
@@ -66,7 +67,7 @@ class Integer(Hole):
         return f"a whole number from {self.low} to {self.high}{steps}"
 
     def coerce(self, value: Any) -> int:
-        if not _is_integer(value):
+        if not is_whole(value):
             raise ValueError(value)
         if not self.low <= value <= self.high or (value - self.low) % self.step:
             raise ValueError(value)
@@ -190,10 +191,6 @@ def real(low: float, high: float, log: bool = False, name: str | None = None) ->
         SpaceError: not finite numbers, or an empty range.
     """
     return Real(low, high, log, name=name)
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_real(value: object) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TYPE_CHECKING
 
+from search_spaces.arguments import is_whole
 from search_spaces.errors import SpaceError
-from search_spaces.inputs import check_positive, is_whole
+from search_spaces.inputs import check_positive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,7 +98,7 @@ def _plain_label(label: object) -> str | int:
     """The label as JSON keeps it."""
     if isinstance(label, str) and label:
         return str(label)
-    if isinstance(label, Integral) and is_whole(label):
+    if is_whole(label):
         return int(label)
     raise SpaceError(
         f"Classification(labels=...): expected words or whole numbers as names of classes, got {label!r:.80}"
