@@ -14,9 +14,9 @@ from search_spaces.errors import RecipeError, nearest
 if TYPE_CHECKING:
     from search_spaces.architecture import Architecture
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0)]
 
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0)]
 
 LossMethod = Literal["equal", "static", "uncertainty", "dwa", "random"]
 GradientMethod = Literal["pcgrad", "cagrad", "mgda", "nash", "upgrad", "aligned"]
@@ -69,12 +69,12 @@ class Recipe(BaseModel):
             no effect in networks without private features.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: Positive = _LEARNING_RATES["adamw"]
     weight_decay: NotNegative = 0.01
-    momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     schedule: Literal["cosine", "constant", "onecycle"] = "onecycle"
     batch_size: Annotated[int, Field(ge=1)] = 32
     augmentation: Literal["off", "shift", "cutout"] = "off"
@@ -83,7 +83,7 @@ class Recipe(BaseModel):
     balancing: Literal[LossMethod, GradientMethod] = "equal"
     task_weights: dict[str, Positive] = {}
     sampling: Sampling = "mixed"
-    modality_dropout: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     tie: NotNegative = 0.01
     alignment: Alignment = "none"
     alignment_weight: NotNegative = 0.1
