@@ -35,6 +35,7 @@ package does not import torch. From the roof down, each room imports only those 
 - `building`: from an architecture and a signature to an outline (sizes, shapes, cost), a network, a picture.
 - `blocks`: the modules that torch lacks; `blocks.backbone` joins inputs and tasks, `blocks.heads` answer.
 - `canonical`: one form for all the ways to write one network; `space_size` counts the ways to fill a space.
+- `model`: what a network is built from, the body and the heads that a filled space names.
 - `nodes`: what spaces are made of, `layer`, `sequential`, `repeat`, and how these are taken apart and
   rebuilt.
 - `holes`, `ranges`: the decisions, `choice`, `integer` and `real`.

@@ -13,7 +13,7 @@ from search_spaces import serial
 from search_spaces.canonical import identity
 from search_spaces.errors import BuildError, FormatError
 from search_spaces.holes import Hole, Value, is_plain
-from search_spaces.nodes import Model, as_model
+from search_spaces.model import Model, as_model
 from search_spaces.signature import Signature
 
 if TYPE_CHECKING:

@@ -26,12 +26,11 @@ from typing import Any
 
 from search_spaces.errors import SpaceError
 from search_spaces.holes import PLAIN, is_plain, plain
+from search_spaces.model import Model, as_model
 from search_spaces.nodes import (
     Layer,
-    Model,
     Sequential,
     Size,
-    as_model,
     constructor,
     is_module_class,
 )

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.errors import SearchError, nearest
 from search_spaces.holes import Choice, Hole, is_plain
+from search_spaces.model import graph_of, head_fault
 from search_spaces.nodes import (
     Composite,
     Layer,
     Repeat,
     Sequential,
     children,
-    graph_of,
-    head_fault,
     join,
     unwrapped,
 )

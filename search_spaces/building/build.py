@@ -10,7 +10,8 @@ from search_spaces.building.modules import chain, construct, heads, is_graph, wi
 from search_spaces.building.network import Network
 from search_spaces.building.outline import BATCH
 from search_spaces.building.plan import Plan
-from search_spaces.nodes import Layer, Model
+from search_spaces.model import Model
+from search_spaces.nodes import Layer
 from search_spaces.signature import Signature
 
 

@@ -10,7 +10,8 @@ from search_spaces.building.drawing_graph import Row, graph_rows, named
 from search_spaces.building.outline import expanded
 from search_spaces.building.plan import Plan
 from search_spaces.holes import Value, is_plain
-from search_spaces.nodes import Layer, Model, Sequential, Size, children
+from search_spaces.model import Model
+from search_spaces.nodes import Layer, Sequential, Size, children
 
 if TYPE_CHECKING:
     from search_spaces.signature import Signature

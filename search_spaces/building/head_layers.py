@@ -7,7 +7,8 @@ from typing import Any
 
 from search_spaces.blocks.heads.heads import default_head
 from search_spaces.errors import BuildError
-from search_spaces.nodes import Layer, constructor, head_fault
+from search_spaces.model import head_fault
+from search_spaces.nodes import Layer, constructor
 from search_spaces.signature import Signature, Tagging
 
 

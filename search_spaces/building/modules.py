@@ -12,7 +12,8 @@ from search_spaces.building.head_layers import head_layers
 from search_spaces.building.network import Chain
 from search_spaces.building.plan import Plan
 from search_spaces.errors import BuildError, NasError
-from search_spaces.nodes import Layer, Model, Sequential, rebuilt
+from search_spaces.model import Model
+from search_spaces.nodes import Layer, Sequential, rebuilt
 from search_spaces.signature import Signature
 
 MakeLayer = Callable[[Layer, str], nn.Module]

@@ -22,7 +22,8 @@ from search_spaces.building.network import Network, answer_of
 from search_spaces.building.plan import Plan, Resolved
 from search_spaces.building.sizes import resolved_arguments, shape_of
 from search_spaces.errors import BuildError, NasError
-from search_spaces.nodes import Composite, Layer, Model, Sequential, graph_of
+from search_spaces.model import Model, graph_of
+from search_spaces.nodes import Composite, Layer, Sequential
 from search_spaces.signature import Signature, Tokens
 
 BATCH = 2
