@@ -50,10 +50,9 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class Above:
-    """In an annotation: a number above ``least``; with ``endless`` it may be infinite."""
+    """In an annotation: a number above ``least``."""
 
     least: float
-    endless: bool = False
 
     def fits(self, value: float) -> bool:
         """Whether it is such a number."""
@@ -68,7 +67,6 @@ class AtMost:
     """In an annotation: a number that is not above ``most``."""
 
     most: float
-    endless: bool = False
 
     def fits(self, value: float) -> bool:
         """Whether it is such a number."""
@@ -258,7 +256,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return value is None
     if origin is Annotated:
         marks = [mark for mark in inner[1:] if isinstance(mark, AtLeast | Above | AtMost)]
-        endless = any(mark.endless for mark in marks)
+        endless = any(isinstance(mark, AtLeast) and mark.endless for mark in marks)
         if endless and value == math.inf and type(value) is float:
             return True
         return _fits(value, inner[0]) and all(mark.fits(value) for mark in marks)
