@@ -6,7 +6,8 @@
 - ``reading``, ``splitting``, ``joining``, ``dropping``: how a problem is made of a person's data, divided,
   joined with others, and made to miss labels and modalities
 - ``describing``, ``concerns``: what a problem is in words, and what is odd about its data
-- ``conversion``, ``kinds``: what plain arrays are, and how they take the form of their kind without loss
+- ``seen``, ``kinds``, ``conversion``: what plain arrays show, what they are by it, and how they take the form
+  of their kind without loss
 - ``items``, ``arrays``, ``precision``, ``copying``: data sets item by item, one array, 64 bits in 32, and
   what is copied
 - ``checks``, ``missing``: whether data fit their signature

@@ -23,8 +23,8 @@ from search_spaces.tasks import (
     Task,
 )
 from workers.problems.arrays import Array, form, kind_of_numbers
-from workers.problems.kinds import distinct, values_shown
 from workers.problems.precision import single
+from workers.problems.seen import by_part, distinct, values_shown
 
 Parts = Mapping[str, tuple[Array, Tensor | None]]
 """An array in each part of a problem, and the mask of the examples that have it."""
@@ -159,8 +159,7 @@ def _pixels(
     held = {part: kind_of_numbers(tensor) for part, tensor in tensors.items()}
     if "bytes" in held.values():
         if set(held.values()) != {"bytes"}:
-            came = ", ".join(f"{what} in {part}" for part, what in held.items())
-            raise ProblemError(f"{where}: expected pixels of one range in every part, got {came}")
+            raise ProblemError(f"{where}: expected pixels of one range in every part, got {by_part(held)}")
         top = max((int(tensor.max()) for tensor in tensors.values() if tensor.numel()), default=255)
         if top <= 1:
             raise ProblemError(
@@ -261,9 +260,9 @@ def _places(tensor: Tensor, numbers: Mapping[Any, int], mask: Tensor | None) -> 
 
 
 def _named_classes(where: str, parts: Parts, kind: Classification, code: str) -> Converted:
-    if not all(kind_of_numbers(array) == "words" for array, _ in parts.values()):
-        came = ", ".join(f"{kind_of_numbers(array)} in {part}" for part, (array, _) in parts.items())
-        raise ProblemError(f"{where}: expected words in every part or in none, got {came}")
+    held = {part: kind_of_numbers(array) for part, (array, _) in parts.items()}
+    if set(held.values()) != {"words"}:
+        raise ProblemError(f"{where}: expected words in every part or in none, got {by_part(held)}")
     shaped = {
         part: (array.reshape(-1) if array.shape[1:] == (1,) else array, mask)
         for part, (array, mask) in parts.items()

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from search_spaces.errors import ProblemError
 from workers.problems.arrays import array_of, is_path, way_out
-from workers.problems.kinds import UNNAMED
+from workers.problems.seen import UNNAMED
 from workers.problems.split import Split
 
 

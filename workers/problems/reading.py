@@ -15,8 +15,9 @@ from search_spaces.signature import Signature
 from workers.problems.arrays import array_of, code_of, form, kind_of_numbers, way_out
 from workers.problems.checks import check_lengths
 from workers.problems.conversion import Converted, convert_input, convert_target
-from workers.problems.kinds import UNNAMED, infer, seen
+from workers.problems.kinds import infer
 from workers.problems.missing import blanked, check_masks
+from workers.problems.seen import UNNAMED, seen
 from workers.problems.split import Split
 from workers.problems.splitting import stratified_parts
 
