@@ -12,7 +12,7 @@ from search_spaces.inputs import Image, Input, Tokens, Vector
 from search_spaces.signature import Signature
 from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Tagging, Task
 from workers.problems.arrays import is_path
-from workers.problems.seen import SHOWN, Seen, values_shown
+from workers.problems.seen import SHOWN, Seen, place, values_shown
 
 _NAMES: dict[type, str] = {
     Image: "image",
@@ -69,27 +69,23 @@ def infer(where: str, inputs: Sequence[Seen], targets: Sequence[Seen]) -> Signat
     read_targets = {one.name: target_reading(one, sizes) for one in targets}
     found = [("input", one, read_inputs[one.name]) for one in inputs]
     found += [("task", one, read_targets[one.name]) for one in targets]
-    firsts = {(part, one.name): reading.kinds[0][0] for part, one, reading in found if reading.kinds}
-    for part, one, reading in found:
+    firsts = {(side, one.name): reading.kinds[0][0] for side, one, reading in found if reading.kinds}
+    for side, one, reading in found:
         if not reading.kinds:
             raise ProblemError(
-                f"{_place(where, part, one)}: {reading.why or f'got {one.what}'}{_or(reading)}"
+                f"{place(where, side, one.name)}: {reading.why or f'got {one.what}'}{_or(reading)}"
             )
-    for part, one, reading in found:
+    for side, one, reading in found:
         if not reading.certain:
             lines = [
-                f"signature={_written(_signature({**firsts, (part, one.name): kind}))} for {meaning}"
+                f"signature={_written(_signature({**firsts, (side, one.name): kind}))} for {meaning}"
                 for kind, meaning in reading.kinds
             ]
             raise ProblemError(
-                f"{_place(where, part, one)}: {reading.why}; say which it is: {', or '.join(lines)}"
+                f"{place(where, side, one.name)}: {reading.why}; say which it is: {', or '.join(lines)}"
                 f"{_or(reading)}"
             )
     return _signature(firsts)
-
-
-def _place(where: str, part: str, one: Seen) -> str:
-    return f"{where}, {part} {one.name!r}" if one.name else f"{where}, the {part}s"
 
 
 def _or(reading: Reading) -> str:
@@ -97,10 +93,10 @@ def _or(reading: Reading) -> str:
 
 
 def _signature(kinds: Mapping[tuple[str, str], Any]) -> Signature:
-    parts: dict[str, dict[str, Any]] = {"input": {}, "task": {}}
-    for (part, name), kind in kinds.items():
-        parts[part][name or _NAMES[type(kind)]] = kind
-    return Signature(parts["input"], parts["task"])
+    sides: dict[str, dict[str, Any]] = {"input": {}, "task": {}}
+    for (side, name), kind in kinds.items():
+        sides[side][name or _NAMES[type(kind)]] = kind
+    return Signature(sides["input"], sides["task"])
 
 
 def _written(signature: Signature) -> str:

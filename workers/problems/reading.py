@@ -17,7 +17,7 @@ from workers.problems.checks import check_lengths
 from workers.problems.conversion import Converted, convert_input, convert_target
 from workers.problems.kinds import infer
 from workers.problems.missing import blanked, check_masks
-from workers.problems.seen import UNNAMED, seen
+from workers.problems.seen import UNNAMED, place, seen
 from workers.problems.split import Split
 from workers.problems.splitting import stratified_parts
 
@@ -95,13 +95,9 @@ def _arrays(where: str, given: Any, part: str, side: Any = None) -> dict[str, An
         if not isinstance(name, str) or (not name and len(given) > 1):
             raise ProblemError(f"{where}, {part}: expected words as names, got {name!r:.80}")
     return {
-        name: array_of(_place(where, part, name), value, _code(part, "" if value is side else name))
+        name: array_of(place(where, part, name), value, _code(part, "" if value is side else name))
         for name, value in given.items()
     }
-
-
-def _place(where: str, part: str, name: str) -> str:
-    return f"{where}, {part} {name!r}" if name else f"{where}, the {part}s"
 
 
 def _code(part: str, name: str) -> str:
@@ -165,9 +161,7 @@ def converted(
         _check_names(where, parts, {side: list(_of(parts["train"], side)) for side in _SIDES})
         found = {
             side: [
-                seen(
-                    _place(where, side, name), name, code, _columns(parts, side, name), target=side == "task"
-                )
+                seen(place(where, side, name), name, code, _columns(parts, side, name), target=side == "task")
                 for name, code in codes[side].items()
             ]
             for side in _SIDES

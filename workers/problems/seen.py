@@ -150,6 +150,17 @@ def _counted(flat: Tensor) -> tuple[list[Any], list[int]]:
     return values.tolist(), counts.tolist()
 
 
+def place(where: str, side: str, name: str) -> str:
+    """Returns what an array is called in messages.
+
+    Args:
+        where: the problem or its part in words.
+        side: what the array is: ``input``, ``task``, or a mask.
+        name: its name; `UNNAMED` for a lone one.
+    """
+    return f"{where}, {side} {name!r}" if name else f"{where}, the {side}s"
+
+
 def by_part(found: Mapping[str, object]) -> str:
     """Returns what came in each part, in words."""
     return ", ".join(f"{value} in {part}" for part, value in found.items())
