@@ -45,8 +45,7 @@ def check_split(where: str, split: Split, to: Signature) -> None:
         _check_input(f"{where}, input {name!r}", inputs[name], kind)
     check_missing(where, split, to)
     for name in to.tasks:
-        labelled = targets[name][split.labelled[name]] if name in split.labelled else targets[name]
-        _check_target(f"{where}, task {name!r}", labelled, name, to)
+        _check_target(f"{where}, task {name!r}", split.labels(name), name, to)
 
 
 def check_tensors(where: str, split: object) -> None:

@@ -42,12 +42,6 @@ def concerns(signature: Signature, splits: Mapping[str, Split]) -> list[str]:
     return found + _scales(signature, splits["train"])
 
 
-def _labels(split: Split, name: str) -> Tensor:
-    """The targets of a task that count."""
-    target = split.targets[name]
-    return target[split.labelled[name]] if name in split.labelled else target
-
-
 def _unseen(name: str, task: Classification | Tagging | DenseMap, splits: Mapping[str, Split]) -> list[str]:
     known = _classes_of(splits["train"], name)[0]
     found = []
@@ -65,7 +59,7 @@ def _unseen(name: str, task: Classification | Tagging | DenseMap, splits: Mappin
 
 def _classes_of(split: Split, name: str) -> tuple[Tensor, Tensor]:
     """The classes that occur in a split, and how often."""
-    labels = _labels(split, name).reshape(-1)
+    labels = split.labels(name).reshape(-1)
     found: tuple[Tensor, Tensor] = torch.unique(labels[labels != IGNORED], return_counts=True)
     return found
 
@@ -87,7 +81,7 @@ def _scales(signature: Signature, train: Split) -> list[str]:
     scales: dict[str, float] = {}
     for name, task in signature.tasks.items():
         if isinstance(task, Regression):
-            deviations = torch.std(_labels(train, name).double(), 0, correction=0)
+            deviations = torch.std(train.labels(name).double(), 0, correction=0)
             for output, deviation in enumerate(deviations.tolist()):
                 if deviation > 0:
                     scales[f"{name}[{output}]" if task.outputs > 1 else name] = deviation

@@ -38,11 +38,9 @@ def described(name: str, signature: Signature, splits: Mapping[str, Split], note
 
 def _targets(kind: Task, name: str, train: Split) -> list[str]:
     """What the targets of a task look like."""
-    target = train.targets[name]
-    labelled = target[train.labelled[name]] if name in train.labelled else target
-    found = (
-        [] if len(labelled) == len(target) else [f"{len(labelled):,} of {len(target):,} labelled in train"]
-    )
+    labelled, found = train.labels(name), []
+    if len(labelled) < len(train):
+        found.append(f"{len(labelled):,} of {len(train):,} labelled in train")
     if isinstance(kind, Classification):
         if kind.classes <= _SHOWN:
             counts = labelled.bincount(minlength=kind.classes)
@@ -52,9 +50,8 @@ def _targets(kind: Task, name: str, train: Split) -> list[str]:
             )
             found.append(f"examples in train: {each}")
         else:
-            counts = torch.unique(labelled, return_counts=True)[
-                1
-            ]  # not a place for each of however many classes
+            # not a place for each of however many classes
+            counts = torch.unique(labelled, return_counts=True)[1]
             low = int(counts.min()) if len(counts) == kind.classes else 0
             found.append(f"{low:,} to {int(counts.max()):,} examples of each class in train")
     elif isinstance(kind, Regression) and kind.outputs == 1:

@@ -44,6 +44,11 @@ class Split:
         """Sources that the examples come from."""
         return 1 if self.domain is None else int(self.domain.max()) + 1
 
+    def labels(self, task: str) -> Tensor:
+        """The targets of a task, of the examples that have one."""
+        target = self.targets[task]
+        return target[self.labelled[task]] if task in self.labelled else target
+
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Split:
         """The same examples on another device; ``non_blocking`` as torch has it."""
         return self.map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
