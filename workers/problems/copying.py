@@ -20,9 +20,10 @@ _MAPS = Path("/proc/self/maps")
 """What Linux says of the memory of this process: a line for each mapping, ``low-high ... path``."""
 
 
-def own(split: Split) -> Split:
-    """Returns the examples of a split in tensors that nobody else holds; those that files hold stay there."""
-    return split.map(_copier(lambda tensor: mapped_file(tensor) is None))
+def own(splits: Mapping[str, Split]) -> dict[str, Split]:
+    """Returns splits, by part, in tensors that nobody else holds; those that files hold stay there."""
+    copy = _copier(lambda tensor: mapped_file(tensor) is None)
+    return {part: split.map(copy) for part, split in splits.items()}
 
 
 def without_shared(splits: Mapping[str, Split], given: Iterable[Any]) -> dict[str, Split]:

@@ -88,8 +88,8 @@ class Problem:
                 )
         check_train(f"problem {self.name!r}, train", self.train)
         if copy:
-            for part in PARTS:
-                object.__setattr__(self, part, own(getattr(self, part)))
+            for part, split in own(self._splits).items():
+                object.__setattr__(self, part, split)
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -109,6 +109,11 @@ def test_what_is_given_twice_is_copied_once() -> None:
     part = Problem.from_tensors("p", (inputs, inputs), (inputs, inputs), (inputs, inputs)).train
     assert len(problem.train) < 40
     assert part.inputs["vector"].data_ptr() == part.targets["value"].data_ptr() != inputs.data_ptr()
+    split = Split(*({name: tensor} for name, tensor in zip(("vector", "label"), tensors(), strict=True)))
+    problem = Problem("p", SIGNATURE, split, split, split)
+    places = {one.inputs["vector"].data_ptr() for one in (problem.train, problem.validation, problem.test)}
+    assert len(places) == 1
+    assert split.inputs["vector"].data_ptr() not in places
 
 
 def test_what_nobody_can_change_is_not_copied() -> None:
