@@ -87,6 +87,35 @@ def form(array: Array) -> str:
     return f"{dtype} {tuple(array.shape)}"
 
 
+def shape_of_many(shape: tuple[int, ...]) -> str:
+    """Returns the shape of examples as a message shows it, such as ``(N, 3, 8, 8)``.
+
+    Args:
+        shape: the shape of one example.
+    """
+    return f"({', '.join(['N', *map(str, shape)])}{'' if shape else ','})"
+
+
+def numbered_words(code: str) -> str:
+    """Returns the line that makes numbers of words."""
+    return f"np.unique(np.array({code}, str), return_inverse=True)[1]"
+
+
+def words_there(code: str) -> str:
+    """Returns the line that says where a word is, and none missing."""
+    return f"np.array([isinstance(one, str) for one in {code}])"
+
+
+def scaled(code: str, top: int) -> str:
+    """Returns the line that scales pixels to [0, 1].
+
+    Args:
+        code: how they are called.
+        top: the largest of them, at least 1.
+    """
+    return f"{code} / {next((size for size in (255, 65535) if top <= size), top)}"
+
+
 def is_path(word: str) -> bool:
     """Whether a word looks like the name of a file."""
     return word.startswith(("/", "./", "~/")) or Path(word[-40:]).suffix.lower() in _ENDINGS

@@ -17,6 +17,7 @@ from search_spaces.tasks import (
     Retrieval,
     Tagging,
 )
+from workers.problems.arrays import shape_of_many
 from workers.problems.missing import check_masks, check_missing
 from workers.problems.split import Split
 
@@ -33,8 +34,7 @@ def check_split(where: str, split: Split, to: Signature) -> None:
         ProblemError: names the tensor, what was expected and what came.
     """
     check_tensors(where, split)
-    inputs, targets = split.inputs, split.targets
-    for part, tensors, expected in (("input", inputs, to.inputs), ("task", targets, to.tasks)):
+    for part, tensors, expected in (("input", split.inputs, to.inputs), ("task", split.targets, to.tasks)):
         if set(tensors) != set(expected):
             raise ProblemError(f"{where}: expected the {part}s {sorted(expected)}, got {sorted(tensors)}")
     check_lengths(where, split)
@@ -42,7 +42,7 @@ def check_split(where: str, split: Split, to: Signature) -> None:
         raise ProblemError(f"{where}: expected at least one example, got none")
     check_masks(where, split)
     for name, kind in to.inputs.items():
-        _check_input(f"{where}, input {name!r}", inputs[name], kind)
+        _check_input(f"{where}, input {name!r}", split.inputs[name], kind)
     check_missing(where, split, to)
     for name in to.tasks:
         _check_target(f"{where}, task {name!r}", split.labels(name), name, to)
@@ -149,8 +149,7 @@ def _check_numbers(where: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
 
 def _check_form(where: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
     if tuple(tensor.shape[1:]) != shape or not tensor.ndim:
-        wanted = "(" + ", ".join(["N", *map(str, shape)]) + ("," if not shape else "") + ")"
-        raise ProblemError(f"{where}: expected shape {wanted}, got {tuple(tensor.shape)}")
+        raise ProblemError(f"{where}: expected shape {shape_of_many(shape)}, got {tuple(tensor.shape)}")
     if tensor.dtype != dtype:
         pixels = tensor.dtype == torch.uint8 and len(shape) == 3
         hint = " (scale pixels to [0, 1] first: images.float() / 255)" if pixels else ""

@@ -22,7 +22,15 @@ from search_spaces.tasks import (
     Tagging,
     Task,
 )
-from workers.problems.arrays import Array, form, kind_of_numbers
+from workers.problems.arrays import (
+    Array,
+    form,
+    kind_of_numbers,
+    numbered_words,
+    scaled,
+    shape_of_many,
+    words_there,
+)
 from workers.problems.precision import single
 from workers.problems.seen import by_part, distinct, values_shown
 
@@ -58,7 +66,7 @@ def convert_input(where: str, parts: Parts, kind: Input, code: str) -> Converted
         ProblemError: it holds what its kind cannot, or more than 32 bits can.
     """
     notes: dict[str, None] = {}
-    _refuse_words(where, parts, f"np.unique(np.array({code}, str), return_inverse=True)[1]")
+    _refuse_words(where, parts, code)
     tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
     if isinstance(kind, Image):
         return Converted(kind, _pixels(where, tensors, code, notes, parts), tuple(notes))
@@ -100,7 +108,7 @@ def convert_target(where: str, parts: Parts, kind: Task, code: str) -> Converted
     if isinstance(kind, Retrieval) and _has_words(parts):
         numbers = {word: number for number, word in enumerate(distinct(parts.values())[0])}
         return Converted(kind, {p: _numbered(where, a, m, numbers) for p, (a, m) in parts.items()})
-    _refuse_words(where, parts, f"np.unique(np.array({code}, str), return_inverse=True)[1]")
+    _refuse_words(where, parts, code)
     tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
     if isinstance(kind, Regression) or (isinstance(kind, DenseMap) and not kind.discrete):
         found = _singles(where, tensors, code, parts, by_column=isinstance(kind, Regression))
@@ -114,10 +122,11 @@ def _has_words(parts: Parts) -> bool:
     return any(not isinstance(array, Tensor) for array, _ in parts.values())
 
 
-def _refuse_words(where: str, parts: Parts, remedy: str) -> None:
+def _refuse_words(where: str, parts: Parts, code: str) -> None:
     if _has_words(parts):
         array = next(array for array, _ in parts.values() if not isinstance(array, Tensor))
-        raise ProblemError(f"{where}: expected numbers, got {form(array)}; number the words: {remedy}")
+        remedy = f"number the words: {numbered_words(code)}"
+        raise ProblemError(f"{where}: expected numbers, got {form(array)}; {remedy}")
 
 
 def _shaped(array: Array, kind: Input | Task, notes: dict[str, None]) -> Tensor:
@@ -130,8 +139,7 @@ def _shaped(array: Array, kind: Input | Task, notes: dict[str, None]) -> Tensor:
         notes["channels last became channels first"] = None
         return array.permute(0, 3, 1, 2)
     if tuple(size for size in came if size != 1) == tuple(size for size in wanted if size != 1):
-        before, after = (str(("N", *shape)).replace("'", "") for shape in (came, wanted))
-        notes[f"{before} became {after}"] = None
+        notes[f"{shape_of_many(came)} became {shape_of_many(wanted)}"] = None
         return array.reshape(len(array), *wanted)
     return array
 
@@ -171,10 +179,9 @@ def _pixels(
     for tensor in tensors.values():
         if kind_of_numbers(tensor) == "whole" and tensor.numel() and int(tensor.max()) > 1:
             top = int(tensor.max())
-            scale = next((size for size in (255, 65535) if top <= size), top)
             raise ProblemError(
                 f"{where}: expected bytes or real numbers, got {form(tensor)} up to {top}; "
-                f"scale pixels to [0, 1]: {code} / {scale}"
+                f"scale pixels to [0, 1]: {scaled(code, top)}"
             )
     return _singles(where, tensors, code, parts, by_column=False)
 
@@ -272,10 +279,9 @@ def _named_classes(where: str, parts: Parts, kind: Classification, code: str) ->
             raise ProblemError(f"{where}: expected a word for each example, got {form(array)} in {part}")
     words, _, whole = distinct(shaped.values())
     if not whole:
-        there = f"np.array([isinstance(one, str) for one in {code}])"
         raise ProblemError(
             f"{where}: expected a word for each example, got some that are missing; say which: "
-            f"Split(..., labelled={{...: {there}}})"
+            f"Split(..., labelled={{...: {words_there(code)}}})"
         )
     if not kind.labels:
         if len(words) != kind.classes:

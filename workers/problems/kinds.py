@@ -11,7 +11,7 @@ from search_spaces.errors import ProblemError
 from search_spaces.inputs import Image, Input, Tokens, Vector
 from search_spaces.signature import Signature
 from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Tagging, Task
-from workers.problems.arrays import is_path
+from workers.problems.arrays import is_path, numbered_words, scaled, words_there
 from workers.problems.seen import SHOWN, Seen, place, values_shown
 
 _NAMES: dict[type, str] = {
@@ -133,7 +133,7 @@ def input_reading(one: Seen) -> Reading:
             return Reading(
                 (), why=why, code="read them first: np.stack([np.asarray(PIL.Image.open(path)), ...])"
             )
-        remedy = f"number the words: np.unique(np.array({one.code}, str), return_inverse=True)[1]"
+        remedy = f"number the words: {numbered_words(one.code)}"
         return Reading((), why=f"expected numbers, got {one.what}", code=remedy)
     if len(shape) > 3:
         flat = f"{one.code}.reshape(len({one.code}), -1)"
@@ -187,7 +187,8 @@ def _images(one: Seen) -> Reading:
     swapped = (Image(last, first, second), "images with their channels last")
     ends_in_channels = (last < first and last < second) or (first == second != last and first > 4)
     if one.numbers == "whole":
-        return Reading((), why=f"{one.what} may be pixels of another range", code=_scaled(one))
+        remedy = f"scale them to [0, 1]: {scaled(one.code, max(one.values, default=1))}"
+        return Reading((), why=f"{one.what} may be pixels of another range", code=remedy)
     if ends_in_channels:
         return Reading((swapped, image), why=f"{one.what} looks like images with their channels last")
     if one.numbers == "real":
@@ -195,12 +196,6 @@ def _images(one: Seen) -> Reading:
     if one.numbers == "bytes":
         return Reading((image,), why=f"{one.what} is taken for pixels from 0 to 255 if you say so")
     return Reading((image,), why=f"{one.what} may be meant as numbers")
-
-
-def _scaled(one: Seen) -> str:
-    top = max(one.values, default=1)
-    scale = next((size for size in (255, 65535) if top <= size), top)
-    return f"scale them to [0, 1]: {one.code} / {scale}"
 
 
 # ---- targets
@@ -385,11 +380,10 @@ def _are_numbers(words: Sequence[str]) -> bool:
 
 def _words(one: Seen) -> Reading:
     if not one.finite:
-        there = f"np.array([isinstance(one, str) for one in {one.code}])"
         return Reading(
             (),
             why=f"expected a word for each example, got {one.what}, some of them missing",
-            code=f"say which: {_split(one, 'label', there)}",
+            code=f"say which: {_split(one, 'label', words_there(one.code))}",
         )
     if one.shape:
         return Reading((), why=f"expected a word for each example, got {one.what}", code=f"{one.code}[:, 0]")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError
-from workers.problems.arrays import Array, kind_of_numbers
+from workers.problems.arrays import Array, kind_of_numbers, shape_of_many
 
 UNNAMED = ""
 """The name of a lone array until its kind is known."""
@@ -48,7 +48,7 @@ class Seen:
     @property
     def what(self) -> str:
         """The array in words: dtype and shape."""
-        return f"{self.dtype} ({', '.join(['N', *map(str, self.shape)])}{'' if self.shape else ','})"
+        return f"{self.dtype} {shape_of_many(self.shape)}"
 
     @property
     def whole(self) -> bool:
