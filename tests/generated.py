@@ -5,20 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from search_spaces.signature import (
-    Classification,
-    DenseMap,
-    Generation,
-    Image,
-    Regression,
-    Retrieval,
-    Sequence,
-    Signature,
-    Tagging,
-    Task,
-    Tokens,
-    Vector,
-)
+from search_spaces.signature import Classification, Image, Regression, Sequence, Signature, Tokens, Vector
+from search_spaces.testing import random_inputs, random_target
 from workers.problems.problem import Problem
 from workers.problems.split import Split
 
@@ -39,44 +27,16 @@ SEVERAL = Signature({"image": IMAGE, "numbers": VECTOR}, {"a": Classification(4)
 
 def generated(signature: Signature, examples: int = 24, missing: bool = False) -> Problem:
     """Returns generated examples, the same in each split; with ``missing`` some lack inputs, some labels."""
-    generator = torch.Generator().manual_seed(0)
-    inputs: dict[str, Tensor] = {}
-    for name, kind in signature.inputs.items():
-        shape = (examples, *kind.shape)
-        if isinstance(kind, Tokens):
-            inputs[name] = torch.randint(1, kind.vocabulary, shape, generator=generator)
-        else:
-            inputs[name] = torch.rand(shape, generator=generator)
-    targets = {name: _targets(task, examples, generator) for name, task in signature.tasks.items()}
-    present: dict[str, Tensor] = {}
-    labelled: dict[str, Tensor] = {}
-    if missing:
-        for masks, names in ((present, list(inputs)[1:]), (labelled, list(targets)[1:])):
-            masks |= {name: torch.rand(examples, generator=generator) < 0.6 for name in names}
-        for name, mask in present.items():
-            inputs[name][~mask] = 0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        inputs = random_inputs(signature, examples)
+        targets = {name: random_target(signature, name, examples) for name in signature.tasks}
+        present: dict[str, Tensor] = {}
+        labelled: dict[str, Tensor] = {}
+        if missing:
+            for masks, names in ((present, list(inputs)[1:]), (labelled, list(targets)[1:])):
+                masks |= {name: torch.rand(examples) < 0.6 for name in names}
+    for name, mask in present.items():
+        inputs[name][~mask] = 0
     split = Split(inputs, targets, present, labelled)
     return Problem("generated", signature, split, split, split)
-
-
-def _targets(task: Task, examples: int, generator: torch.Generator) -> Tensor:
-    def whole(high: int, *shape: int) -> Tensor:
-        return torch.randint(high, (examples, *shape), generator=generator)
-
-    match task:
-        case Classification():
-            return whole(task.classes)
-        case Regression():
-            return torch.rand((examples, task.outputs), generator=generator)
-        case Tagging():
-            return whole(task.tags, 12)
-        case Retrieval():
-            return torch.arange(examples)
-        case Generation():
-            return whole(task.vocabulary - 1, task.length) + 1
-        case DenseMap():
-            size = (task.height, task.width)
-            return (
-                whole(task.outputs, *size) if task.discrete else torch.rand((examples, task.outputs, *size))
-            )
-    raise AssertionError(task)
