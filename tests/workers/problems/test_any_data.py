@@ -12,8 +12,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
+from items_of_data import Items
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from search_spaces import (
     Classification,
@@ -204,17 +205,6 @@ def examples(draw: st.DrawFn, count: int) -> Any:
         "three": (inputs, targets, targets),
         "alone": inputs,
     }.get(form, draw(ODD))
-
-
-class Items(Dataset[Any]):
-    def __init__(self, items: list[Any]) -> None:
-        self.items = items
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> Any:
-        return self.items[index]
 
 
 class Endless(IterableDataset[Any]):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
+from items_of_data import Items
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from nas.search.fingerprint import fingerprint
 from search_spaces import Classification, Image, Regression, Signature, Tagging, Tokens, Vector
@@ -141,17 +141,6 @@ def test_whatever_stands_where_something_is_missing_becomes_zeros() -> None:
         assert found.inputs["image"][found.present["image"]].all()
         assert found.domain is not None
         assert found.domain.float().mean() == 0.5, "the division keeps the domains in proportion"
-
-
-class Items(Dataset[Any]):
-    def __init__(self, items: list[Any]) -> None:
-        self.items = items
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> Any:
-        return self.items[index]
 
 
 def test_items_of_a_data_set_that_leave_names_out_lack_them() -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from items_of_data import Items
 from torch import Tensor
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import TensorDataset
 
 from nas.search.fingerprint import fingerprint
 from search_spaces import Classification, Image, Regression, Signature, Tagging, Tokens, Vector
@@ -288,17 +289,6 @@ def test_held_out_parts_are_stratified_disjoint_and_the_same_each_time() -> None
     assert torch.equal(again.test.inputs["vector"], problem.test.inputs["vector"])
 
 
-class Pairs(Dataset[object]):
-    def __init__(self, *items: object) -> None:
-        self.items = items
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> object:
-        return self.items[index]
-
-
 def test_a_torch_data_set_becomes_a_problem() -> None:
     data = TensorDataset(torch.rand(30, 1, 4, 4), torch.arange(30) % 3)
     problem = Problem.from_dataset(
@@ -306,7 +296,7 @@ def test_a_torch_data_set_becomes_a_problem() -> None:
     )
     assert problem.signature == Signature({"image": Image(1, 4, 4)}, {"label": Classification(3)})
     assert [len(split) for split in (problem.train, problem.validation, problem.test)] == [24, 6, 5]
-    named = Pairs(*(({"x": np.ones(2), "t": torch.tensor([1, 2])}, {"y": index / 2}) for index in range(10)))
+    named = Items([({"x": np.ones(2), "t": torch.tensor([1, 2])}, {"y": index / 2}) for index in range(10)])
     signature = Signature({"x": Vector(2), "t": Tokens(2, 3)}, {"y": Regression(1)})
     problem = Problem.from_dataset("mine", named, signature=signature)
     assert torch.equal(problem.train.inputs["t"], torch.tensor([[1, 2]] * 6))
@@ -323,7 +313,7 @@ def test_a_torch_data_set_becomes_a_problem() -> None:
 )
 def test_a_data_set_that_will_not_do_is_refused(items: tuple[object, ...], words: str) -> None:
     with pytest.raises(ProblemError, match=words):
-        Problem.from_dataset("mine", Pairs(*items))
+        Problem.from_dataset("mine", Items(items))
 
 
 SIGNATURE = Signature({"image": Image(1, 4, 4)}, {"label": Classification(3)})
