@@ -67,7 +67,12 @@ def array_of(where: str, value: Any, code: str) -> Array:
 
 def code_of(value: Any, code: str) -> str:
     """Returns how a remedy speaks of an array: lists have no arithmetic."""
-    return f"np.asarray({code})" if isinstance(value, _SEQUENCES) else code
+    return as_array(code) if isinstance(value, _SEQUENCES) else code
+
+
+def as_array(code: str) -> str:
+    """Returns how a remedy makes an array of what is called so; see `code_of`."""
+    return code if code.startswith("np.asarray(") else f"np.asarray({code})"
 
 
 def kind_of_numbers(array: Array) -> str:
@@ -264,7 +269,7 @@ def _is_gap(one: object) -> bool:
 
 def _of_objects(where: str, array: NDArray[Any], code: str) -> Words:
     """Words, some of them missing; of other objects there is no tensor."""
-    whole = code if code.startswith("np.") else f"np.asarray({code})"
+    whole = as_array(code)
     words = [one for one in array.flat if isinstance(one, str)]
     gaps = [_is_gap(one) for one in array.flat]
     if words and len(words) + sum(gaps) == array.size:

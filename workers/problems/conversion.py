@@ -24,6 +24,7 @@ from search_spaces.tasks import (
 )
 from workers.problems.arrays import (
     Array,
+    as_array,
     form,
     kind_of_numbers,
     numbered_words,
@@ -215,7 +216,7 @@ def _classes(where: str, parts: Parts, kind: Classification, code: str) -> Conve
     for part, tensor in tensors.items():
         if tensor.ndim != 1:
             columns = (
-                f"; of one column for each class: np.asarray({code}).argmax(1)" if tensor.ndim == 2 else ""
+                f"; of one column for each class: {as_array(code)}.argmax(1)" if tensor.ndim == 2 else ""
             )
             raise ProblemError(f"{where}: expected shape (N,), got {tuple(tensor.shape)} in {part}{columns}")
     blank = {
@@ -251,7 +252,7 @@ def _misfit(values: Sequence[int], kind: Classification, code: str) -> str:
         missing = IGNORED if IGNORED in values else -1
         return (
             f"{why}; if {missing} says that a label is missing, say so: "
-            f"Split(..., labelled={{...: np.asarray({code}) != {missing}}})"
+            f"Split(..., labelled={{...: {as_array(code)} != {missing}}})"
         )
     if len(values) > kind.classes:
         return f"{why}, {len(values)} different ones: Classification({len(values)}) takes them as names"

@@ -11,7 +11,7 @@ from search_spaces.errors import ProblemError
 from search_spaces.inputs import Image, Input, Tokens, Vector
 from search_spaces.signature import Signature
 from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Tagging, Task
-from workers.problems.arrays import is_path, numbered_words, scaled, words_there
+from workers.problems.arrays import as_array, is_path, numbered_words, scaled, words_there
 from workers.problems.seen import SHOWN, Seen, place, values_shown
 
 _NAMES: dict[type, str] = {
@@ -273,7 +273,7 @@ def _whole_numbers(one: Seen) -> Reading:
     why = f"{one.what} with {values_shown(one.values)} may be classes or numbers"
     low, *rest = one.values
     if low in (-1, IGNORED) and from_zero(rest):
-        there = f"np.asarray({one.code}) != {low}"
+        there = f"{as_array(one.code)} != {low}"
         return Reading(
             order, why=why, code=f"if {low} says that a label is missing: {_split(one, 'label', there)}"
         )
@@ -300,10 +300,10 @@ def _whole_target_rows(one: Seen, inputs: Mapping[str, Input]) -> Reading:
             found.append((Generation(length, max(one.top, 2)), "a text to write"))
     code = ""
     if set(one.values) <= {0, 1}:
-        apart = f"{{f'label_{{i}}': np.asarray({one.code})[:, i] for i in range({length})}}"
+        apart = f"{{f'label_{{i}}': {as_array(one.code)}[:, i] for i in range({length})}}"
         code = f"several labels of yes and no are a task each: {apart}"
         if sum(one.counts) == length * dict(zip(one.values, one.counts, strict=True)).get(1, 0):
-            code += f"; one class of {length}: np.asarray({one.code}).argmax(1)"
+            code += f"; one class of {length}: {as_array(one.code)}.argmax(1)"
     return Reading(
         tuple(found), why=f"{one.what} with {values_shown(one.values)} may be many things", code=code
     )
@@ -354,7 +354,7 @@ def _real_maps(one: Seen) -> Reading:
 
 
 def _with_gaps(one: Seen) -> Reading:
-    target = f"np.asarray({one.code})"
+    target = as_array(one.code)
     there = f"np.isfinite({target})" + (f".reshape(len({one.code}), -1).all(1)" if one.shape else "")
     return Reading(
         (),

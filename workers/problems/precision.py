@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError
+from workers.problems.arrays import as_array
 
 TOLERATED_ERROR = 1e-3
 """The largest error of rounding (root mean square) that is tolerated, in standard deviations of a column."""
@@ -69,7 +70,7 @@ def _check(where: str, tensor: Tensor, short: Tensor, code: str, by_column: bool
 
 def _remedy(column: Tensor, code: str) -> str:
     """The line that standardises what holds a column."""
-    array = code if code.startswith("np.asarray(") else f"np.asarray({code})"
+    array = as_array(code)
     if column.is_floating_point():
         if float(column.abs().max()) < _TINY:  # their squares are 0
             return f"{array} / np.abs({array}).max(0).clip(1e-300)"
