@@ -33,7 +33,7 @@ def check_split(where: str, split: Split, to: Signature) -> None:
     Raises:
         ProblemError: names the tensor, what was expected and what came.
     """
-    check_tensors(where, split)
+    _check_tensors(where, split)
     for part, tensors, expected in (("input", split.inputs, to.inputs), ("task", split.targets, to.tasks)):
         if set(tensors) != set(expected):
             raise ProblemError(f"{where}: expected the {part}s {sorted(expected)}, got {sorted(tensors)}")
@@ -48,7 +48,7 @@ def check_split(where: str, split: Split, to: Signature) -> None:
         _check_target(f"{where}, task {name!r}", split.labels(name), name, to)
 
 
-def check_tensors(where: str, split: object) -> None:
+def _check_tensors(where: str, split: object) -> None:
     """Check that a split is one, and holds nothing but tensors.
 
     Raises:

@@ -57,7 +57,7 @@ def _matrix(masks: Mapping[str, Tensor], names: Mapping[str, object], count: int
     return torch.stack([masks.get(name, torch.ones(count, dtype=torch.bool)) for name in names], 1)
 
 
-def is_number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     """Whether something is a real number, of Python or another library; truths are none."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
@@ -69,7 +69,7 @@ def check_share(what: str, share: float, count: int) -> None:
         ProblemError: it cannot.
     """
     most = 1 - 1 / count
-    if not is_number(share) or not 0 <= share <= most + 1e-9:
+    if not _is_number(share) or not 0 <= share <= most + 1e-9:
         raise ProblemError(
             f"drop({what}={share!r:.80}): expected a share from 0 to {most:.3g}, "
             f"so that every example keeps one of {count}"

@@ -64,9 +64,9 @@ def infer(where: str, inputs: Sequence[Seen], targets: Sequence[Seen]) -> Signat
     Raises:
         ProblemError: an array may be several things, or nothing; the message has the lines that settle it.
     """
-    read_inputs = {one.name: input_reading(one) for one in inputs}
+    read_inputs = {one.name: _input_reading(one) for one in inputs}
     sizes = {name: reading.kinds[0][0] for name, reading in read_inputs.items() if reading.kinds}
-    read_targets = {one.name: target_reading(one, sizes) for one in targets}
+    read_targets = {one.name: _target_reading(one, sizes) for one in targets}
     found = [("input", one, read_inputs[one.name]) for one in inputs]
     found += [("task", one, read_targets[one.name]) for one in targets]
     firsts = {(side, one.name): reading.kinds[0][0] for side, one, reading in found if reading.kinds}
@@ -120,7 +120,7 @@ def _call(kind: Input | Task) -> str:
 # ---- inputs
 
 
-def input_reading(one: Seen) -> Reading:
+def _input_reading(one: Seen) -> Reading:
     """Returns what an input may be."""
     shape = one.shape
     if 0 in shape:
@@ -201,7 +201,7 @@ def _images(one: Seen) -> Reading:
 # ---- targets
 
 
-def target_reading(one: Seen, inputs: Mapping[str, Input]) -> Reading:
+def _target_reading(one: Seen, inputs: Mapping[str, Input]) -> Reading:
     """Returns what a target may be beside these inputs."""
     if 0 in one.shape:
         return Reading((), why=f"expected values in every example, got {one.what}")
@@ -234,7 +234,7 @@ def target_reading(one: Seen, inputs: Mapping[str, Input]) -> Reading:
     )
 
 
-def from_zero(values: Sequence[Any]) -> bool:
+def _from_zero(values: Sequence[Any]) -> bool:
     """Whether values are whole numbers from 0 without a gap, two or more."""
     return len(values) > 1 and list(values) == list(range(len(values)))
 
@@ -245,7 +245,7 @@ def _classes(one: Seen) -> bool:
     Counted things are from 0 without a gap, too, but their tails are thin.
     """
     total, count = sum(one.counts), len(one.values)
-    if not from_zero(one.values) or total < 2 * count:
+    if not _from_zero(one.values) or total < 2 * count:
         return False
     even = max(one.counts) <= 10 * min(one.counts)
     return count == 2 or (even and (count <= FEW_CLASSES or total >= FEW_CLASSES * count))
@@ -254,7 +254,7 @@ def _classes(one: Seen) -> bool:
 def _class_kinds(one: Seen) -> list[tuple[Task, str]]:
     """The classifications that whole numbers may be: called by their values, or numbered from 0."""
     values, found = one.values, list[tuple[Task, str]]()
-    if len(values) > 1 and not from_zero(values) and IGNORED not in values:
+    if len(values) > 1 and not _from_zero(values) and IGNORED not in values:
         found.append((Classification(len(values)), f"{len(values)} classes that are called so"))
     if min(values, default=0) >= 0 and one.top <= max(1000, 2 * len(values)):
         count = max(one.top, 2)
@@ -272,7 +272,7 @@ def _whole_numbers(one: Seen) -> Reading:
     order = (*classes, number) if len(one.values) <= FEW_CLASSES else (number, *classes)
     why = f"{one.what} with {values_shown(one.values)} may be classes or numbers"
     low, *rest = one.values
-    if low in (-1, IGNORED) and from_zero(rest):
+    if low in (-1, IGNORED) and _from_zero(rest):
         there = f"{as_array(one.code)} != {low}"
         return Reading(
             order, why=why, code=f"if {low} says that a label is missing: {_split(one, 'label', there)}"
@@ -318,12 +318,12 @@ def _whole_maps(one: Seen, inputs: Mapping[str, Input]) -> Reading:
     if lone and min(values, default=0) >= 0:
         found.append((DenseMap(max(count, 2), height, width), "a class for each point"))
         images = [kind for kind in inputs.values() if isinstance(kind, Image)]
-        if len(one.shape) == 2 and from_zero(values) and any(i.shape[1:] == (height, width) for i in images):
+        if len(one.shape) == 2 and _from_zero(values) and any(i.shape[1:] == (height, width) for i in images):
             return Reading(tuple(found), certain=True)
     outputs = 1 if len(one.shape) == 2 else one.shape[0]
     found.append((DenseMap(outputs, height, width, discrete=False), "numbers for each point"))
     code = ""
-    if lone and not from_zero(values):
+    if lone and not _from_zero(values):
         code = f"to number the classes: np.searchsorted(np.unique({one.code}), {one.code})"
     why = f"{one.what} with {values_shown(one.values)} may be classes or numbers"
     return Reading(tuple(found), why=why, code=code)

@@ -170,7 +170,7 @@ def converted(
         for side, kinds in (("input", signature.inputs), ("task", signature.tasks)):
             for name, one in zip(kinds, found[side], strict=True):
                 notes.append(f"{side} {name!r}: inferred from {one.what}")
-    parts = {part: named(split, signature) for part, split in parts.items()}
+    parts = {part: _named(split, signature) for part, split in parts.items()}
     _check_names(where, parts, {"input": list(signature.inputs), "task": list(signature.tasks)})
     whole: dict[str, dict[str, Converted]] = {"input": {}, "task": {}}
     for name, kind in signature.inputs.items():
@@ -231,7 +231,7 @@ def _check_names(where: str, parts: Mapping[str, Split], names: Mapping[str, lis
                 )
 
 
-def named(split: Split, signature: Signature) -> Split:
+def _named(split: Split, signature: Signature) -> Split:
     """The same examples, lone arrays under the names of the signature."""
 
     def renamed(arrays: Mapping[str, Any], names: Mapping[str, object]) -> dict[str, Any]:
