@@ -150,6 +150,15 @@ def test_a_third_member_is_a_domain_only_where_that_is_said() -> None:
         Problem.from_dataset("p", [(*pair, "north") for pair in PAIRS], domain=True)
 
 
+def test_domains_of_no_examples_are_refused_for_the_examples() -> None:
+    given = Split({"x": TABLE[:0]}, {"y": LABELS[:0]}, domain=LABELS[:0])  # type: ignore[dict-item, arg-type]
+    with pytest.raises(ProblemError, match="expected examples, got none"):
+        Problem.from_tensors("p", given)
+    signature = Signature({"x": Vector(4)}, {"y": Classification(3)})
+    with pytest.raises(ProblemError, match=r"expected examples enough to divide by .*, got 0"):
+        Problem.from_tensors("p", given, signature=signature)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
