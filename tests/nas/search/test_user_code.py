@@ -318,6 +318,7 @@ print(json.dumps(code_of(Space(sequential(layer(Block))), problem)))
 """
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same_code_the_same(tmp_path: Path) -> None:
     file = tmp_path / "stable.py"
     file.write_text(STABLE)

@@ -346,6 +346,7 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_the_reason_the_traceback_and_exit_code_1(tmp_path: Path) -> None:
     ended = command(tmp_path, "search", str(SCRIPT), "--store", "s.db")
     assert ended.returncode == 1
@@ -362,6 +363,7 @@ def test_the_command_ends_with_the_reason_the_traceback_and_exit_code_1(tmp_path
     assert "20 failed, exception: " in again.stdout
 
 
+@pytest.mark.slow
 def test_the_command_says_in_one_line_that_no_network_is_within_a_limit(tmp_path: Path) -> None:
     options = [
         "--space",

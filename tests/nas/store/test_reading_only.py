@@ -111,6 +111,7 @@ def _closed(path: Path) -> Iterator[None]:
     path.chmod(0o644)
 
 
+@pytest.mark.slow
 @needs_root
 def test_a_store_in_a_folder_that_takes_no_files_is_read(
     searched: Path, ask: Callable[[Path], str], tmp_path: Path
@@ -121,6 +122,7 @@ def test_a_store_in_a_folder_that_takes_no_files_is_read(
     assert sorted(path.name for path in searched.parent.iterdir()) == ["nas.db"]
 
 
+@pytest.mark.slow
 @needs_root
 def test_a_store_that_is_being_written_is_read_by_others(searched: Path, ask: Callable[[Path], str]) -> None:
     with Store(searched) as store, _closed(searched):
@@ -131,6 +133,7 @@ def test_a_store_that_is_being_written_is_read_by_others(searched: Path, ask: Ca
         assert len(ask(searched).split()) == 2
 
 
+@pytest.mark.slow
 @needs_root
 def test_what_is_in_a_log_that_cannot_be_read_is_not_left_out(
     searched: Path, ask: Callable[[Path], str], place: Path
@@ -204,6 +207,7 @@ def test_an_older_store_that_cannot_be_written_is_read_as_a_copy(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["nas.db", "other.db"]
 
 
+@pytest.mark.slow
 @needs_root
 def test_an_older_store_is_read_by_who_may_not_write(place: Path, ask: Callable[[Path], str]) -> None:
     (place / "folder").mkdir()
