@@ -177,6 +177,10 @@ def test_a_page_that_is_watched_follows_its_file_and_keeps_what_the_reader_chose
     write_file(path, page_text(found[0], reload_seconds=0.5))
     live = Page(browser, path)
     live.press("#leaderboard th button", "accuracy")
+    # found and focused at once: until then the page may be another one any moment
+    live.wait_for(
+        "const box = document.querySelector('#filter'); box?.focus(); return document.activeElement === box"
+    )
     live.find("#filter").send_keys("relu")
     write_file(path, page_text(found[1], reload_seconds=0.5))
     time.sleep(1.5)
