@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor
@@ -23,6 +24,28 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
     """Batches in an epoch. A last batch of one is left out: batch normalisation cannot learn from it."""
     whole, rest = divmod(examples, batch_size)
     return whole + (rest > 1) if whole else 1
+
+
+def in_order(split: Split, size: int, device: torch.device) -> Iterator[Split]:
+    """Yields the examples of a split in their order, as batches on a device; masks are on the CPU.
+
+    Args:
+        split: the examples, on any device.
+        size: the examples in each batch but the last.
+        device: the device of the batches.
+    """
+    bare = Split(split.inputs, split.targets, domain=split.domain)
+    # Masks on the CPU: what follows from them is known there without waiting.
+    present, labelled = (
+        {name: mask.cpu() for name, mask in masks.items()} for masks in (split.present, split.labelled)
+    )
+    for start in range(0, len(split), size):
+        part = slice(start, start + size)
+        yield replace(
+            bare.take(part).map(lambda tensor: send(tensor, device)),
+            present={name: mask[part] for name, mask in present.items()},
+            labelled={name: mask[part] for name, mask in labelled.items()},
+        )
 
 
 class Feed:

@@ -32,6 +32,7 @@ from search_spaces.blocks.heads.retrieval import TEMPERATURE, contrastive_loss
 from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Retrieval, Task
 from workers.problems.measures import main_metric
 from workers.problems.split import Split
+from workers.training.batches import in_order
 from workers.training.metric_sums import metric_sums_of
 from workers.training.placement import send
 
@@ -144,20 +145,9 @@ def evaluate(
     scores = Evaluation(tasks, device)
     # Large batches fill a GPU; on a CPU activations that stay in the cache are worth more than fewer calls.
     size = 256 if device.type == "cpu" else 2048
-    bare = Split(split.inputs, split.targets, domain=split.domain)
-    # Masks on the CPU: what follows from them is known there without waiting.
-    present, labelled = (
-        {name: mask.cpu() for name, mask in masks.items()} for masks in (split.present, split.labelled)
-    )
     with torch.inference_mode():
-        for start in range(0, len(split), size):
+        for batch in in_order(split, size, device):
             check()
-            part = slice(start, start + size)
-            batch = replace(
-                bare.take(part).map(lambda tensor: send(tensor, device)),
-                present={name: mask[part] for name, mask in present.items()},
-                labelled={name: mask[part] for name, mask in labelled.items()},
-            )
             # A copy: a network may change its input in place, and the split may be shared with others.
             inputs = {name: tensor.clone() for name, tensor in batch.inputs.items()}
             scores.add(forward(replace(batch, inputs=inputs)), batch)
