@@ -59,7 +59,9 @@ class Job:
         number: the name of the job in its events, unique among the jobs in flight.
         architecture: the network, and its recipe if it has one.
         seed: the seed of the initial weights and of everything random in the training.
-        epochs: the epochs to train; None: the recipe's.
+        epochs: the epochs to train in all; None: the recipe's. A job that goes on from a checkpoint has as
+            many as the job before it; or fewer, to finish, or more, if their number makes no difference up to
+            the checkpoint (`workers.recipe.Recipe.stable_epochs`).
         seconds: the time limit of the job; a trial that passes it fails with ``timeout``.
         until: the epoch after which to pause. The learning rate's schedule spans all ``epochs`` all the same.
         checkpoint: a checkpoint of the same trial, to go on from. Where it is lost, the trial begins again:

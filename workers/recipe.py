@@ -35,7 +35,10 @@ class Recipe(BaseModel):
         weight_decay: decoupled with ``adamw``, an L2 term of the gradient otherwise.
         momentum: the momentum of ``sgd``; the others do not use it.
         schedule: the learning rate over all steps: ``cosine`` down to 0, ``onecycle`` (Smith & Topin 2018:
-            up for 30 %, then down to 0), or ``constant``.
+            up for 30 %, then down to 0), ``wsd`` (warm-up, stable, decay: up for 5 % of the steps of
+            ``epochs``, then level, and down to 0 in the last sixth of the epochs that are trained; Hu et al.
+            2024; Hägele et al. 2024) or ``constant``. The last two suit trials that pause (see
+            `stable_epochs`), ``onecycle`` and ``cosine`` those that are trained to their end.
         batch_size: the examples in each step.
         augmentation: how images and series are changed while training: ``off``, ``shift`` (images are moved
             by up to an eighth of the side, series scaled and shifted in their values; Um et al. 2017) or
@@ -75,7 +78,7 @@ class Recipe(BaseModel):
     learning_rate: Positive = _LEARNING_RATES["adamw"]
     weight_decay: NotNegative = 0.01
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    schedule: Literal["cosine", "constant", "onecycle"] = "onecycle"
+    schedule: Literal["cosine", "constant", "onecycle", "wsd"] = "onecycle"
     batch_size: Annotated[int, Field(ge=1)] = 32
     augmentation: Literal["off", "shift", "cutout"] = "off"
     epochs: Annotated[int, Field(ge=1, le=MOST.epochs)] = 12
@@ -108,6 +111,26 @@ class Recipe(BaseModel):
     @staticmethod
     def make(values: Mapping[str, Any]) -> Recipe:
         """Makes the recipe with these fields, the others at their defaults.
+    def stable_epochs(self, epochs: int) -> int:
+        """Returns the first epochs of a training of so many in which its length makes no difference.
+
+        A trial that pauses there may go on to any other end. With ``wsd`` the decay that follows them is a
+        fifth as long as they are, rounded up to whole epochs; `epochs_to_finish` is the other way round.
+        """
+        if self.schedule == "wsd":
+            return epochs * 5 // 6
+        return epochs if self.schedule == "constant" else 0
+
+    def epochs_to_finish(self, stable: int) -> int | None:
+        """Returns the length of the shortest training in which these first epochs are stable.
+
+        A trial that has paused after them and is to finish gets it as its `workers.job.Job.epochs`. None: by
+        this schedule a trial ends as it was planned.
+        """
+        if self.schedule == "wsd":
+            return stable + max(1, -(-stable // 5))
+        return max(1, stable) if self.schedule == "constant" else None
+
 
         Raises:
             RecipeError: there is an unknown field, or a value that is none for it; the message names both.

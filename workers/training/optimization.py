@@ -193,23 +193,39 @@ def _is_fused(optimizer: Literal["adamw", "adam", "sgd"], device: str, dtype: to
     return True
 
 
-def learning_rate(recipe: Recipe, steps: int) -> Callable[[int], float]:
-    """The learning rate of step 0, 1, ... of ``steps``.
+def learning_rate(recipe: Recipe, epochs: int, steps: int) -> Callable[[int], float]:
+    """The learning rate of step 0, 1, ... of a training.
 
     Computed and not kept in a torch scheduler: that costs more per step than a small network's optimizer.
+
+    Args:
+        recipe: the recipe, which has the schedule.
+        epochs: the epochs of the training.
+        steps: the steps of each epoch.
     """
-    peak = recipe.learning_rate
+    peak, last = recipe.learning_rate, steps * epochs
     if recipe.schedule == "constant":
         return lambda step: peak
     if recipe.schedule == "cosine":
-        return lambda step: peak * _cosine(step / steps)
-    rise = max(1.0, 0.3 * steps)
+        return lambda step: peak * _cosine(step / last)
+    if recipe.schedule == "wsd":
+        # The rise is of the recipe, not of this training's length: that may be told as late as the decay.
+        warm_up = max(1.0, 0.05 * steps * recipe.epochs)
+        stable = steps * recipe.stable_epochs(epochs)
+
+        def wsd(step: int) -> float:
+            # "1-sqrt" (Haegele et al. 2024, section 3.1)
+            decay = math.sqrt(max(0, step - stable) / (last - stable))
+            return peak * min(1.0, (step + 1) / warm_up) * (1 - decay)
+
+        return wsd
+    rise = max(1.0, 0.3 * last)
 
     def onecycle(step: int) -> float:
         # from a 25th of the peak up, then down to 0, each along half a cosine (Smith & Topin 2018)
         if step < rise:
             return peak - (peak - peak / 25) * _cosine(step / rise)
-        return peak * _cosine((step - rise) / max(1.0, steps - rise))
+        return peak * _cosine((step - rise) / max(1.0, last - rise))
 
     return onecycle
 

@@ -46,6 +46,7 @@ def train(
     check: Callable[[], None] = lambda: None,
     begin: Callable[[Learning], int] = lambda learning: 0,
     until: int | None = None,
+    epochs: int | None = None,
     group: Group | None = None,
     acceleration: Acceleration = PLAIN,
     ran: Ran | None = None,
@@ -69,7 +70,8 @@ def train(
         begin: the function that is called once with what is kept beside the network, when all is where it
             trains; it may bring both to an earlier training's state. It returns the epochs that they have
             been trained for.
-        until: the epoch to leave off after; the learning rate's schedule spans all of the recipe's.
+        epochs: the epochs of the training, which the learning rate's schedule spans; None: the recipe's.
+        until: the epoch to leave off after; None: the last.
         group: the processes that train it together; None: this one alone. The first one calls ``begin``,
             validates and yields the reports; the others do their share and yield none.
         acceleration: how the training makes use of the device.
@@ -88,8 +90,9 @@ def train(
     group = group or SingleProcess()
     ran = Ran() if ran is None else ran
     ran.device = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    until = until or recipe.epochs
-    steps = _train(network, problem, recipe, seed, device, deadline, begin, until, group, acceleration, ran)
+    epochs = epochs or recipe.epochs
+    training = partial(_Training, network, problem, recipe, epochs, device, group, acceleration, ran)
+    steps = _train(training, seed, deadline, begin, until or epochs, group)
     steps = isolated(_mapped(steps, network), IsolatedRandomState(seed, device))
     return isolated(steps, SideStream(device))
 
@@ -136,19 +139,14 @@ def _mapped(steps: Iterator[Report], network: nn.Module) -> Iterator[Report]:
 
 
 def _train(
-    network: nn.Module,
-    problem: Problem,
-    recipe: Recipe,
+    make: Callable[[], _Training],
     seed: int,
-    device: torch.device,
     deadline: Deadline,
     begin: Callable[[Learning], int],
     until: int,
     group: Group,
-    acceleration: Acceleration,
-    ran: Ran,
 ) -> Iterator[Report]:
-    training = _Training(network, problem, recipe, device, group, acceleration, ran)
+    training = make()
     with group.agreement():
         begun = begin(training.learning) if group.leads else 0
     begun = group.begin(begun, training.learning)
@@ -170,6 +168,7 @@ class _Training:
         problem: the problem, with its data there or not.
         recipe: how to train.
         device: the device.
+        epochs: the epochs of the training.
         group: the processes that train it together.
         acceleration: how the training makes use of the device.
         ran: where it is noted what became of that.
@@ -184,6 +183,7 @@ class _Training:
         problem: Problem,
         recipe: Recipe,
         device: torch.device,
+        epochs: int,
         group: Group,
         acceleration: Acceleration,
         ran: Ran,
@@ -212,7 +212,7 @@ class _Training:
             sampling=recipe.sampling,
             device=device,
         )
-        self._rate = learning_rate(recipe, self._feed.steps * recipe.epochs)
+        self._rate = learning_rate(recipe, epochs, self._feed.steps)
         self._glance = Glance()
         self.learning = Learning({"optimizer": self._optimizer, "feed": self._feed}, self._criterion)
 

@@ -91,8 +91,8 @@ def restore(
         raise DamagedCheckpointError(f"no checkpoint of a trial: {words}") from error
     if not whole:
         raise DamagedCheckpointError("checkpoint: its bytes are not those that were written")
-    if about != _names(job):
-        raise FormatError(f"checkpoint: expected one of {_named(_names(job))}, got one of {_named(about)}")
+    if wrong := _elsewhere(about, job, len(history)):
+        raise FormatError(f"checkpoint: {wrong}")
     if wrong := _impossible(history, _names(job)["epochs"], epoch, tasks):
         raise DamagedCheckpointError(f"checkpoint: {wrong}")
     came, expected = (
@@ -165,6 +165,25 @@ def _names(job: Job) -> dict[str, Any]:
     """What makes two trials the same: they come to the same state in each epoch."""
     epochs = job.epochs or Recipe.of(job.architecture).epochs
     return {"architecture": job.architecture.id, "seed": job.seed, "epochs": epochs}
+
+
+def _elsewhere(about: dict[str, Any], job: Job, epochs: int) -> str | None:
+    """Says why a job is not where a checkpoint was saved when it has trained for so many epochs; None: it is.
+
+    It is there where both are the same trial, or differ in a length that makes no difference up to there.
+    """
+    names = _names(job)
+    planned = about.get("epochs")
+    if about == names:
+        return None
+    wrong = f"expected one of {_named(names)}, got one of {_named(about)}"
+    if type(planned) is not int or about != {**names, "epochs": planned}:
+        return wrong
+    recipe = Recipe.of(job.architecture)
+    same = min(map(recipe.stable_epochs, (planned, names["epochs"])))
+    if epochs <= same:
+        return None
+    return f"{wrong}, after epoch {epochs}; by the schedule {recipe.schedule!r} both are alike up to {same}"
 
 
 def _named(names: dict[str, Any]) -> str:

@@ -122,9 +122,8 @@ def _run(
             be_deterministic()
             ran.deterministic = "yes"
         recipe = Recipe.of(job.architecture)
-        if job.epochs is not None:
-            recipe = recipe.model_copy(update={"epochs": job.epochs})
-        until = min(job.until or recipe.epochs, recipe.epochs)
+        epochs = job.epochs or recipe.epochs
+        until = min(job.until or epochs, epochs)
         random_state = IsolatedRandomState(job.seed, device)
         with random_state:
             network = _build(job, data, counted=group.leads)
@@ -139,6 +138,7 @@ def _run(
         device=device,
         check=deadline.check,
         begin=progress.begin,
+        epochs=epochs,
         until=until,
         group=group,
         acceleration=acceleration,
@@ -150,7 +150,7 @@ def _run(
         weights = HeldWeights(b"")
         end = Finished(job.number, {}, {}, 0.0, weights)
         if group.leads:
-            paused = progress.pause() if progress.epoch < recipe.epochs else None
+            paused = progress.pause() if progress.epoch < epochs else None
             with random_state:
                 # The only place that touches the test split: when training ends or pauses, for reporting
                 # (law 6).

@@ -1,5 +1,7 @@
 """The optimizer and the schedule of a recipe."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -71,11 +73,8 @@ def test_weight_decay_leaves_alone_what_it_is_told_to(name: str) -> None:
 
 
 def test_schedules_begin_and_end_where_they_should() -> None:
-    steps = 100
-    rates = {
-        name: [learning_rate(Recipe(learning_rate=1.0, schedule=name), steps)(step) for step in range(steps)]
-        for name in ("constant", "cosine", "onecycle")
-    }
+    steps = 10
+    rates = {name: rates_of(name, 10, steps) for name in ("constant", "cosine", "onecycle", "wsd")}
     assert set(rates["constant"]) == {1.0}
     assert rates["cosine"][0] == 1.0
     assert rates["cosine"] == sorted(rates["cosine"], reverse=True)
@@ -83,3 +82,23 @@ def test_schedules_begin_and_end_where_they_should() -> None:
     assert rates["onecycle"][0] == pytest.approx(1 / 25)
     assert max(rates["onecycle"]) == rates["onecycle"][30] == pytest.approx(1.0)
     assert rates["onecycle"][-1] < 0.01
+    assert rates["wsd"][:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert set(rates["wsd"][4:81]) == {1.0}  # its decay is a fifth as long as what comes before, in epochs
+    assert rates["wsd"][80:] == pytest.approx([1 - math.sqrt(step / 20) for step in range(20)])
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7, 12, 30])
+def test_stable_epochs_are_those_in_which_the_length_of_a_training_makes_no_difference(epochs: int) -> None:
+    for schedule in ("constant", "cosine", "onecycle", "wsd"):
+        recipe = Recipe(learning_rate=1.0, schedule=schedule)
+        known, longer = rates_of(schedule, epochs, 4), rates_of(schedule, 100, 4)
+        stable = recipe.stable_epochs(epochs)
+        assert known[: 4 * stable] == longer[: 4 * stable]
+        if schedule != "constant":
+            assert known[4 * stable + 1] != longer[4 * stable + 1]
+
+
+def rates_of(schedule: str, epochs: int, steps: int) -> list[float]:
+    """The learning rates of a training of so many epochs, of a recipe that has ten."""
+    rate = learning_rate(Recipe(learning_rate=1.0, schedule=schedule, epochs=10), epochs, steps)
+    return [rate(step) for step in range(epochs * steps)]
