@@ -45,6 +45,8 @@ class Recipe(BaseModel):
             ``cutout`` (a random square or span of a quarter of the side is zeroed; DeVries & Taylor 2017,
             Park et al. 2019).
         epochs: the passes over the training split.
+        ema_decay: the decay of an exponential moving average of the weights, such as 0.999; the average is
+            scored and kept in their place (see `workers.training.averaging`). 0: there is none.
         precision: the arithmetic on a GPU: ``float32``, where torch's own settings say whether convolutions
             (by default) and products of matrices (not) may use TF32; or ``bfloat16`` by autocast over weights
             in float32. A CPU uses float32.
@@ -82,6 +84,7 @@ class Recipe(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] = 32
     augmentation: Literal["off", "shift", "cutout"] = "off"
     epochs: Annotated[int, Field(ge=1, le=MOST.epochs)] = 12
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
     balancing: Literal[LossMethod, GradientMethod] = "equal"
     task_weights: dict[str, Positive] = {}
@@ -108,9 +111,6 @@ class Recipe(BaseModel):
             return {**values, "learning_rate": rate}
         return values
 
-    @staticmethod
-    def make(values: Mapping[str, Any]) -> Recipe:
-        """Makes the recipe with these fields, the others at their defaults.
     def stable_epochs(self, epochs: int) -> int:
         """Returns the first epochs of a training of so many in which its length makes no difference.
 
@@ -131,6 +131,9 @@ class Recipe(BaseModel):
             return stable + max(1, -(-stable // 5))
         return max(1, stable) if self.schedule == "constant" else None
 
+    @staticmethod
+    def make(values: Mapping[str, Any]) -> Recipe:
+        """Makes the recipe with these fields, the others at their defaults.
 
         Raises:
             RecipeError: there is an unknown field, or a value that is none for it; the message names both.

@@ -30,6 +30,7 @@ def recipe(
     alignment: Sequence[str] | None = None,
     alignment_weight: Any = None,
     orthogonality: Any = None,
+    ema_decay: Any = None,
 ) -> Space:
     """How to train: optimiser, learning rate, weight decay, schedule, batch size, augmentation.
 
@@ -43,8 +44,8 @@ def recipe(
         learning_rate: a value or a hole; from 1e-3 to 2e-2 on a logarithmic scale unless given.
         weight_decay: a value or a hole; from 1e-5 to 1e-1 on a logarithmic scale unless given.
         balancing, sampling, alignment: the values to choose from; the recipe's default unless given.
-        modality_dropout, tie, alignment_weight, orthogonality: the values to choose from or a hole; the
-            recipe's default unless given.
+        modality_dropout, tie, alignment_weight, orthogonality, ema_decay: the values to choose from or a
+            hole; the recipe's default unless given.
         task_weights: the weights of the tasks for the balancing ``static``; fixed.
 
     A plain value fixes what it stands for: ``recipe(optimizer="sgd", learning_rate=0.1)``.
@@ -60,6 +61,7 @@ def recipe(
         "alignment": alignment,
         "alignment_weight": alignment_weight,
         "orthogonality": orthogonality,
+        "ema_decay": ema_decay,
     }
     together = {name: one_of(name, options) for name, options in asked.items() if options is not None}
     if task_weights is not None:

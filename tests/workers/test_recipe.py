@@ -1,5 +1,6 @@
 """Recipes: read from architectures, checked with errors that name the field."""
 
+import math
 import random
 
 import pytest
@@ -30,6 +31,7 @@ def test_a_recipe_is_read_from_the_architecture() -> None:
         ({"learning_rate": -1.0}, r"recipe\.learning_rate: .*greater than 0, got -1\.0"),
         ({"learning_rate": float("nan")}, r"recipe\.learning_rate"),
         ({"schedule": "stairs"}, r"recipe\.schedule: .*'cosine'.*got 'stairs'"),
+        ({"ema_decay": 1.0}, r"recipe\.ema_decay: .*less than 1, got 1\.0"),
         ({"batch_size": 0}, r"recipe\.batch_size"),
         ({"balancing": "best"}, r"recipe\.balancing: .*'nash'.*got 'best'"),
         ({"task_weights": {"kind": 0.0}}, r"recipe\.task_weights\.kind: .*greater than 0, got 0\.0"),
@@ -42,6 +44,26 @@ def test_a_recipe_is_read_from_the_architecture() -> None:
 def test_what_is_no_recipe_is_refused_by_field(recipe: dict[str, object], words: str) -> None:
     with pytest.raises(RecipeError, match=words):
         Recipe.make(recipe)
+
+
+def test_any_pause_can_be_finished_by_a_decay_of_a_fifth_of_what_it_has_had() -> None:
+    recipe = Recipe(schedule="wsd")
+    for had in range(1, 300):
+        end = recipe.epochs_to_finish(had)
+        assert end is not None
+        assert end - had == max(1, math.ceil(had / 5))
+        assert recipe.stable_epochs(end) == had
+        assert recipe.stable_epochs(end - 1) < had
+    assert [recipe.stable_epochs(epochs) for epochs in (1, 2, 12, 30)] == [0, 1, 10, 25]
+
+
+def test_the_length_of_a_training_matters_never_or_always_by_the_other_schedules() -> None:
+    lengths = {
+        name: (recipe.stable_epochs(9), recipe.epochs_to_finish(9))
+        for name in ("constant", "cosine", "onecycle")
+        if (recipe := Recipe(schedule=name))
+    }
+    assert lengths == {"constant": (9, 9), "cosine": (0, None), "onecycle": (0, None)}
 
 
 def test_a_recipe_that_is_no_mapping_is_refused() -> None:
@@ -72,8 +94,10 @@ def test_how_tasks_and_modalities_are_learned_together_is_searched_where_it_is_a
         alignment=("none", "infonce"),
         alignment_weight=0.5,
         orthogonality=(0.01, 0.1),
+        ema_decay=0.99,
     )
     more = set(space.holes()) - set(recipe().holes())
     assert more == {"balancing", "modality_dropout", "tie", "alignment", "orthogonality"}
     found = Recipe.make(space.sample(random.Random(0)).value)
     assert (found.task_weights, found.sampling, found.alignment_weight) == ({"kind": 2.0}, "round_robin", 0.5)
+    assert found.ema_decay == 0.99

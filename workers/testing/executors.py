@@ -166,10 +166,15 @@ class ExecutorContract:
         assert len([event for event in events if not isinstance(event, Reported)]) == 16
 
     @pytest.mark.parametrize(
-        "recipe", [{}, {"optimizer": "sgd", "schedule": "cosine"}, {"optimizer": "adam"}]
+        "recipe",
+        [
+            {"schedule": "wsd", "ema_decay": 0.9},
+            {"optimizer": "sgd", "schedule": "cosine"},
+            {"optimizer": "adam"},
+        ],
     )
     def test_a_trial_that_pauses_ends_as_one_that_does_not(
-        self, executor: Executor, recipe: dict[str, str]
+        self, executor: Executor, recipe: dict[str, object]
     ) -> None:
         model = sequential(
             layer(nn.Linear, out_features=8), layer(nn.BatchNorm1d), layer(nn.ReLU), layer(nn.Dropout, p=0.3)
@@ -185,6 +190,18 @@ class ExecutorContract:
             events.remove(pause)
         assert answers(events) == whole
         assert all(event.checkpoint is None for event in events if isinstance(event, Finished))
+
+    def test_a_trial_that_is_told_another_end_while_it_pauses_ends_as_if_told_at_once(
+        self, executor: Executor
+    ) -> None:
+        model = sequential(layer(nn.Linear, out_features=8), layer(nn.BatchNorm1d), layer(nn.Dropout, p=0.3))
+        recipe = {"epochs": 6, "batch_size": 16, "schedule": "wsd", "ema_decay": 0.9}
+        network = Space({"model": model, "recipe": recipe}).architecture({})
+        *before, paused = run(executor, Job(0, network, seed=1, until=2))
+        assert isinstance(paused, Finished)
+        for end in (3, 9):  # finished at once; extended
+            rest = run(executor, Job(0, network, seed=1, epochs=end, checkpoint=paused.checkpoint))
+            assert answers([*before, *rest]) == answers(run(executor, Job(0, network, seed=1, epochs=end)))
 
     def test_a_pause_gives_metrics_weights_and_costs_as_an_end_does(self, executor: Executor) -> None:
         *reports, paused = run(executor, Job(0, architecture(epochs=4), seed=1, until=2))

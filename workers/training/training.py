@@ -19,10 +19,11 @@ from workers.failures import layer_of, message_of, reason_of
 from workers.job import Report, TrialStopped
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
+from workers.training.averaging import AveragedWeights, recalibrate
 from workers.training.batches import Feed
 from workers.training.criterion import Criterion, Forward, Precision, TrainingLoss, adapt
 from workers.training.gradient_balancing import METHODS, GradientBalance
-from workers.training.learning import Learning
+from workers.training.learning import Keeper, Learning
 from workers.training.metrics import evaluate
 from workers.training.modality_dropout import drop_modalities
 from workers.training.optimization import FusedOptimizer, learning_rate
@@ -45,8 +46,8 @@ def train(
     seconds: float | None = None,
     check: Callable[[], None] = lambda: None,
     begin: Callable[[Learning], int] = lambda learning: 0,
-    until: int | None = None,
     epochs: int | None = None,
+    until: int | None = None,
     group: Group | None = None,
     acceleration: Acceleration = PLAIN,
     ran: Ran | None = None,
@@ -167,8 +168,8 @@ class _Training:
         network: the network, which is moved to the device.
         problem: the problem, with its data there or not.
         recipe: how to train.
-        device: the device.
         epochs: the epochs of the training.
+        device: the device.
         group: the processes that train it together.
         acceleration: how the training makes use of the device.
         ran: where it is noted what became of that.
@@ -182,8 +183,8 @@ class _Training:
         network: nn.Module,
         problem: Problem,
         recipe: Recipe,
-        device: torch.device,
         epochs: int,
+        device: torch.device,
         group: Group,
         acceleration: Acceleration,
         ran: Ran,
@@ -214,7 +215,11 @@ class _Training:
         )
         self._rate = learning_rate(recipe, epochs, self._feed.steps)
         self._glance = Glance()
-        self.learning = Learning({"optimizer": self._optimizer, "feed": self._feed}, self._criterion)
+        keepers: dict[str, Keeper] = {"optimizer": self._optimizer, "feed": self._feed}
+        self._average: AveragedWeights | None = None
+        if recipe.ema_decay and any(parameter.requires_grad for parameter in network.parameters()):
+            keepers["average"] = self._average = AveragedWeights(network, recipe.ema_decay)
+        self.learning = Learning(keepers, self._criterion)
 
     def stepper(self, epochs: int) -> Stepper:
         """Returns what makes the steps of so many epochs."""
@@ -234,6 +239,8 @@ class _Training:
     def epoch(self, epoch: int, seed: int, stepper: Stepper, deadline: Deadline) -> Report | None:
         """Trains an epoch; returns its report, in the first process."""
         group, network, balance = self._group, self._network, self._criterion.balance
+        if self._average is not None:
+            self._average.exchange()  # since `_show_averages`; at first both are the same
         group.align(network)
         # Order and augmentation are the same in all processes, dropout and the like are not.
         epoch_seed = _seed_of(seed, epoch)
@@ -251,6 +258,7 @@ class _Training:
             _check_finite("training loss", train_loss, epoch)
             balance.end_epoch(by_task)
             elapsed = time.perf_counter() - started
+            self._show_averages(epoch_seed, deadline)
             if group.leads:
                 metrics = evaluate(
                     self._forward,
@@ -263,6 +271,18 @@ class _Training:
                 _check_finite("validation loss", metrics["loss"], epoch)
         stepper.note()
         return Report(epoch, metrics, train_loss, elapsed, seen / elapsed) if group.leads else None
+
+    def _show_averages(self, seed: int, deadline: Deadline) -> None:
+        """Puts the averages of the weights, if there are any, into the network until it is trained again.
+
+        In all processes: where they share the statistics of a batch, they wait for one another.
+        """
+        if self._average is None:
+            return
+        self._average.exchange()
+        generator = torch.Generator().manual_seed(seed)
+        train, device = self._problem.train, self._device
+        recalibrate(self._network, self._forward, train, generator, check=deadline.check, device=device)
 
     def _steps(self, epoch: int, generator: torch.Generator, stepper: Stepper, deadline: Deadline) -> int:
         """Makes the steps of an epoch; returns the number of examples in them."""
@@ -281,6 +301,8 @@ class _Training:
             batch = drop_modalities(fed, self._signature, recipe.modality_dropout, generator)
             balance.begin_step(batch.targets)
             losses = stepper.step(batch, self._rate(before + step), partial(check, step))
+            if self._average is not None:
+                self._average.update(before + step + 1)
             if recipe.sampling == "uncertainty" and losses.tasks:
                 feed.told(group.mean(torch.stack(list(losses.tasks.values())).detach().sum()))
             seen += len(batch)

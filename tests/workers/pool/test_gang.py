@@ -195,9 +195,8 @@ def test_two_processes_come_to_what_one_comes_to(pool: Pool, problem: Problem, b
 def test_two_processes_come_to_the_same_again_with_dropout_and_batch_normalisation(pool: Pool) -> None:
 
     norm = layer(nn.BatchNorm1d, num_features=6)
-    first, second = (
-        run(pool, Job(0, architecture(norm, layer(nn.Dropout, p=0.4)), 3, epochs=3)) for _ in range(2)
-    )
+    network = architecture(norm, layer(nn.Dropout, p=0.4), ema_decay=0.9)
+    first, second = (run(pool, Job(0, network, 3, epochs=3)) for _ in range(2))
     assert isinstance(first[-1], Finished)
     assert answers(first) == answers(second)
 
@@ -265,7 +264,7 @@ def test_a_trial_can_be_stopped_and_leaves_the_processes_in_place(pool: Pool) ->
 def test_a_trial_paused_by_two_processes_goes_on_in_one_and_the_other_way_round(
     pool: Pool, problem: Problem, together_first: bool
 ) -> None:
-    whole = Job(0, architecture(epochs=4), seed=2)
+    whole = Job(0, architecture(epochs=4, ema_decay=0.9), seed=2)
 
     def train(job: Job, together: bool) -> list[Event]:
         return run(pool, job) if together else list(trial.run(job, problem))
@@ -286,7 +285,7 @@ def test_two_processes_balance_unevenly_spread_labels_as_one_does(
         {"balancing": "uncertainty"},
         {"balancing": "dwa"},
         {"balancing": "random"},
-        {"balancing": "pcgrad"},
+        {"balancing": "pcgrad", "ema_decay": 0.9},
         {"balancing": "upgrad", "batch_size": 16},
         {"sampling": "uncertainty", "batch_size": 8},
     ]

@@ -57,8 +57,8 @@ def rates_of_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a graph the learning rate is a float32: for the same bits, let it be one everywhere."""
     rates = training.learning_rate
 
-    def single(recipe: Recipe, steps: int) -> Callable[[int], float]:
-        rate = rates(recipe, steps)
+    def single(recipe: Recipe, epochs: int, steps: int) -> Callable[[int], float]:
+        rate = rates(recipe, epochs, steps)
         return lambda step: float(torch.tensor(rate(step)))
 
     monkeypatch.setattr(training, "learning_rate", single)
@@ -82,6 +82,7 @@ def _timeless(report: Report) -> Report:
 RECIPES: dict[str, dict[str, Any]] = {
     "rates, dropout, augmentation": {"schedule": "onecycle", "augmentation": "shift"},
     "sgd": {"optimizer": "sgd", "augmentation": "cutout"},
+    "averaged weights": {"schedule": "wsd", "ema_decay": 0.99},
     "adam": {"optimizer": "adam", "schedule": "constant"},
 }
 

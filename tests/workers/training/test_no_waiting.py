@@ -93,6 +93,10 @@ def test_the_plain_networks_of_the_catalog(name: str) -> None:
     check(catalog.load(name), one(INPUTS[name], Classification(4)), augmentation=augmentation)
 
 
+def test_averaged_weights() -> None:
+    check(catalog.cnn(), one(IMAGE, Classification(4)), schedule="wsd", ema_decay=0.9)
+
+
 @pytest.mark.parametrize("name", _slow(TASKS, "tagging"))
 def test_every_kind_of_task(name: str) -> None:
     kind, task = TASKS[name]

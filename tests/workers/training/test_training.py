@@ -40,7 +40,7 @@ def test_digits_reach_98_percent_of_test_accuracy_with_the_default_recipe(seed: 
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
-@pytest.mark.parametrize("schedule", ["cosine", "constant", "onecycle"])
+@pytest.mark.parametrize("schedule", ["cosine", "constant", "onecycle", "wsd"])
 def test_every_optimizer_and_schedule_learns(optimizer: str, schedule: str) -> None:
     problem = points()
     torch.manual_seed(0)  # of the initial weights
