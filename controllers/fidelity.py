@@ -21,7 +21,8 @@ class Fidelity(ABC):
     nothing blocks, whatever is still in training. A trial is named by its number.
 
     A trial's learning rate schedule spans `max_epochs` from its first epoch on: a pause changes nothing of
-    what a trial learns.
+    what a trial learns. By most schedules a network that pauses is far from what it will be; by ``wsd``, and
+    with averaged weights, it is near (``schedule`` and ``ema_decay`` of a `workers.recipe.Recipe`).
 
     Attributes:
         max_epochs: the epochs of a trial that is never stopped; None: those of its recipe.

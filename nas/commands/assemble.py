@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from controllers.fidelity import Fidelity
+from controllers.fidelity import Fidelity, FullBudget
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
 from nas.files import is_file
@@ -56,7 +56,9 @@ def assemble(
     given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
     data = problems.load(problem, **{option: value for option, value in given.items() if value})
     return Search(
-        read_space(space, data.signature, epochs_for(len(data.train))),
+        read_space(
+            space, data.signature, epochs_for(len(data.train)), pauses=_pauses(options.get("fidelity"))
+        ),
         data,
         controller,
         objectives=_objectives(maximize, minimize) or None,
@@ -66,18 +68,23 @@ def assemble(
     )
 
 
+def _pauses(fidelity: Fidelity | None) -> bool:
+    return fidelity is not None and not isinstance(fidelity, FullBudget)
+
+
 def epochs_for(examples: int) -> int:
     """Returns the number of epochs that tell networks apart: fewer, the more training data there are."""
     return min(12, max(3, round(40_000 / examples)))
 
 
-def read_space(name: str | None, signature: Signature, epochs: int = 12) -> Space:
+def read_space(name: str | None, signature: Signature, epochs: int = 12, *, pauses: bool = False) -> Space:
     """Returns a space of the catalog with a space of recipes, or the space in a JSON file.
 
     Args:
         name: the name of the space, or the file; None: the space that fits the signature.
         signature: what networks must serve.
         epochs: the number of epochs of each recipe.
+        pauses: whether trials pause; see `search_spaces.catalog.recipe_for`.
 
     Raises:
         UnknownNameError: the catalog has no such space.
@@ -91,7 +98,7 @@ def read_space(name: str | None, signature: Signature, epochs: int = 12) -> Spac
     name = model_for(signature) if name is None else name
     wants = name in catalog and "signature" in inspect.signature(catalog[name]).parameters
     model = load(name, signature=signature) if wants else load(name)
-    return Space({"model": model, "recipe": recipe_for(signature, epochs)})
+    return Space({"model": model, "recipe": recipe_for(signature, epochs, pauses=pauses)})
 
 
 def read_limit(text: str) -> Limit:

@@ -94,7 +94,8 @@ class Search:
         keep_weights: the number of the best networks whose weights are kept.
         fidelity: how long trials train: ``"asha"`` or ``"hyperband"`` (trials pause, the best go on), or a
             `controllers.fidelity.Fidelity`; left out: each in full. By name, ``epochs`` are those of a trial
-            that is never stopped.
+            that is never stopped. Recipes with ``schedule="wsd"`` and an ``ema_decay`` suit trials that pause
+            (`search_spaces.catalog.recipe_for`).
         trial_memory: the bytes that a worker may hold while it runs a trial; more fails it.
         trial_silence: the seconds that a trial may take without a report (an epoch, at least); more fails it.
         checkpoints: where trials in training are saved, so that one that is interrupted goes on where it was:

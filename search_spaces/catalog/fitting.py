@@ -38,7 +38,7 @@ def model_for(signature: Signature) -> str:
 
 
 @checked(SpaceError)
-def recipe_for(signature: Signature, epochs: int = 12) -> Space:
+def recipe_for(signature: Signature, epochs: int = 12, *, pauses: bool = False) -> Space:
     """The space of recipes for a signature: `recipe`, with what its inputs and tasks have a use for.
 
     The tasks' balancing where there are several, of the methods that take one backward pass; modality dropout
@@ -48,8 +48,12 @@ def recipe_for(signature: Signature, epochs: int = 12) -> Space:
     Args:
         signature: what networks must serve.
         epochs: the number of passes over the training data; fixed.
+        pauses: whether trials are compared on their way, as a fidelity does. They all have the schedule
+            ``wsd`` and averaged weights then, whose scores do not wait for the end of the schedule.
     """
     options: dict[str, Any] = {"epochs": epochs}
+    if pauses:
+        options |= {"schedule": "wsd", "ema_decay": 0.999}
     if len(signature.tasks) > 1 or len(signature.inputs) > 1:
         # Networks of many kinds in few epochs: plain SGD and the ends of the range leave most untrained.
         options |= {"optimizer": "adamw", "learning_rate": real(1e-3, 1e-2, log=True), "batch_size": 32}

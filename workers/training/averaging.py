@@ -54,7 +54,8 @@ class AveragedWeights:
         """Takes in the weights after so many steps of the training."""
         decay = min(self._decay, (1 + steps) / (10 + steps))
         averages = [*self._others.values()][: self._averaged]
-        get_ema_multi_avg_fn(decay)(averages, self._own[: self._averaged], 0)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(averages, self._own[: self._averaged], 0)
 
     @torch.no_grad()
     def exchange(self) -> None:
