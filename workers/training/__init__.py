@@ -4,7 +4,8 @@
 - ``batches``, ``sampling``, ``augmentation``, ``modality_dropout``: what the network is fed
 - ``criterion``, ``balancing``, ``gradient_balancing``, ``alignment``, ``sharing_terms``, ``adversary``,
   ``mean_losses``: the loss of several tasks, and what is added to it
-- ``optimization``, ``learning``: the optimizer's steps, and the state beside the network's
+- ``optimization``, ``averaging``: the optimizer's steps and the learning rate, and averages of the weights
+- ``learning``: the state beside the network's
 - ``steps``, ``graphs``: a step as it is, compiled, or replayed as a CUDA graph
 - ``placement``: where examples lie, and how they get to a card without making it wait
 - ``metrics``, ``metric_sums``, ``entities``: what is measured

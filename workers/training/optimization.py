@@ -214,7 +214,7 @@ def learning_rate(recipe: Recipe, epochs: int, steps: int) -> Callable[[int], fl
         stable = steps * recipe.stable_epochs(epochs)
 
         def wsd(step: int) -> float:
-            # "1-sqrt" (Haegele et al. 2024, section 3.1)
+            # 1-sqrt, the best of the shapes that Hägele et al. 2024 compare
             decay = math.sqrt(max(0, step - stable) / (last - stable))
             return peak * min(1.0, (step + 1) / warm_up) * (1 - decay)
 
