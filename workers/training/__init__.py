@@ -7,6 +7,7 @@
 - ``optimization``, ``averaging``: the optimizer's steps and the learning rate, and averages of the weights
 - ``learning``: the state beside the network's
 - ``steps``, ``graphs``: a step as it is, compiled, or replayed as a CUDA graph
+- ``deadline``: a trial's time and its end
 - ``placement``: where examples lie, and how they get to a card without making it wait
 - ``metrics``, ``metric_sums``, ``entities``: what is measured
 - ``process_group``: one trial in several processes

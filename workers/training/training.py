@@ -22,6 +22,7 @@ from workers.recipe import Recipe
 from workers.training.averaging import AveragedWeights, recalibrate
 from workers.training.batches import Feed
 from workers.training.criterion import Criterion, Forward, Precision, TrainingLoss, adapt
+from workers.training.deadline import Deadline
 from workers.training.gradient_balancing import METHODS, GradientBalance
 from workers.training.learning import Keeper, Learning
 from workers.training.metrics import evaluate
@@ -96,35 +97,6 @@ def train(
     steps = _train(training, seed, deadline, begin, until or epochs, group)
     steps = isolated(_mapped(steps, network), IsolatedRandomState(seed, device))
     return isolated(steps, SideStream(device))
-
-
-class Deadline:
-    """A trial's time and its end, asked between steps.
-
-    Args:
-        seconds: the seconds from now; None: no limit.
-        check: the function that is asked first; it raises to end the trial for a reason of its own.
-    """
-
-    def __init__(self, seconds: float | None, check: Callable[[], None] = lambda: None) -> None:
-        self.seconds, self._check = seconds, check
-        self._limit = math.inf if seconds is None else seconds
-        self._started = time.perf_counter()
-
-    @property
-    def spent(self) -> float:
-        """Seconds so far."""
-        return time.perf_counter() - self._started
-
-    def add(self, seconds: float) -> None:
-        """Counts what was spent before, by an earlier attempt."""
-        self._started -= seconds
-
-    def check(self) -> None:
-        """Raises what the caller's check raises, or a `TrainingFailure` when the time is over."""
-        self._check()
-        if time.perf_counter() - self._started > self._limit:
-            raise TrainingFailure("timeout", f"not finished within its {self.seconds:g} seconds")
 
 
 def _mapped(steps: Iterator[Report], network: nn.Module) -> Iterator[Report]:

@@ -16,8 +16,8 @@ from workers.trial.checkpoint_format import DamagedCheckpointError, Epoch
 if TYPE_CHECKING:
     from torch import nn
 
+    from workers.training.deadline import Deadline
     from workers.training.learning import Learning
-    from workers.training.training import Deadline
     from workers.trial.trial_log import TrialLog
 
 

@@ -14,10 +14,11 @@ from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
 from workers.job import Event, Failed, Finished, HeldWeights, Job, Reported
 from workers.recipe import Recipe
 from workers.training.criterion import adapt
+from workers.training.deadline import Deadline
 from workers.training.metrics import evaluate
 from workers.training.process_group import Group, SingleProcess
 from workers.training.random_state import IsolatedRandomState, isolated
-from workers.training.training import Deadline, precision_of, train
+from workers.training.training import precision_of, train
 from workers.trial import residue as aftermath
 from workers.trial.memory import MemoryLimit, PeakMemory
 from workers.trial.resumption import TrialProgress
