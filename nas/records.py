@@ -71,6 +71,25 @@ class Leg:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What the plan of a search has chosen (see `nas.search.plan`).
+
+    Attributes:
+        part: the part of the plan, in one word.
+        value: what was chosen for it, plain data.
+        reason: the reason, for people.
+        step: the place among the controller's calls at which it was made: what comes after it is by it.
+        at: when that was, in seconds of the search, all its drivers together.
+    """
+
+    part: str
+    value: Any
+    reason: str
+    step: int
+    at: float
+
+
+@dataclass(frozen=True)
 class Start:
     """An older result that a search starts from.
 

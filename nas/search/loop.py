@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from controllers.planner import Planner
 from controllers.warm_start import warm_start
 from nas.description import Description, SearchRecord
 from nas.lease import HEARTBEAT_SECONDS, Driver
-from nas.records import Leg, Start, Trial
+from nas.records import Choice, Leg, Start, Trial
 from nas.results.cards import told
 from nas.results.usage import UsageRecorder
 from nas.search.callbacks import Callbacks
@@ -24,6 +25,8 @@ from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
 from nas.search.outcomes import Outcomes
+from nas.search.plan.finals import Finals
+from nas.search.plan.plan import Plan, Standing
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
 from nas.search.reused_results import ReusedResults
@@ -81,6 +84,8 @@ class Loop:
         self._checkpoints = Checkpoints(description, record.name)
         self._weights = KeptWeights(description, store, record.id)
         self._streak = FailureStreak()
+        self._finals = Finals(description.budget.seconds)
+        self._plan = Plan([self._finals], self.planner)
         self._outcomes = Outcomes(
             self.planner, self.history, self._weights, self._checkpoints, self.callbacks, self._streak
         )
@@ -132,8 +137,11 @@ class Loop:
         Raises:
             SearchError: a trial's decisions now give another network: the space has changed.
         """
-        replay = Replay(self.store, self.record, self.planner, self.history, asked=self._num_given)
+        replay = Replay(
+            self.store, self.record, self.planner, self.history, self._plan, asked=self._num_given
+        )
         state = replay.run(rebuild)
+        self._finals.take()  # its leg is among those that were repeated
         self._outcomes.step = state.step
         self._weights.trials = state.kept
         self._flights.interrupted, self._flights.paused = state.interrupted, state.paused
@@ -149,7 +157,7 @@ class Loop:
     def over(self) -> End | None:
         """Returns why nothing more is to be begun, if so."""
         spent = not self.controller.repeats and self.controller.exhausted
-        return end_of(
+        end = end_of(
             self.description,
             self.history,
             self._streak,
@@ -157,13 +165,18 @@ class Loop:
             rejected=self._launcher.rejected,
             exhausted=spent and not self._flights.interrupted,
         )
+        if end is None and self._finals.begun:
+            return End(self._finals.over or "the best networks are trained to their end", waits=True)
+        return end
 
     def done(self) -> End | None:
         """Returns why there is nothing left to do, not even for trials that have paused, if so."""
         end = self.over()
         if end is None or not end.waits:
             return end
-        return None if self._flights.paused_before or self.planner.next_leg(last=True) else end
+        if self._flights.paused_before or (self._finals.begun and self._finals.over is None):
+            return None
+        return None if self.planner.next_leg(last=True) and not self._finals.begun else end
 
     def run(self, executor: Executor) -> End:
         """Turn until the search ends; returns why it did.
@@ -250,6 +263,8 @@ class Loop:
     def _fill(self, writing: Transaction, slots: int) -> End | None:
         """Begin trials while there is room; returns why there are to be no more, if so."""
         for _ in range(_BATCH):
+            if not self._flights.paused_before:  # what was begun comes first
+                self._choose(writing, slots)
             end = self.over()
             if (end is not None and not end.waits) or len(self._flights.running) >= slots:
                 return end
@@ -264,6 +279,19 @@ class Loop:
                 return end
         return None
 
+    def _choose(self, writing: Transaction, slots: int) -> None:
+        """Let the plan choose what it is time for; it acts with what is recorded in this turn."""
+        elapsed, seconds = self.progress.elapsed, self.description.budget.seconds
+        left = math.inf if seconds is None else seconds - elapsed
+        running, paused = self._flights.running.values(), self._flights.paused
+        standing = Standing(elapsed, left, slots, running, paused, self.history, self.planner)
+        if (drafted := self._plan.draft(standing)) is not None:
+            part, value, reason = drafted
+            choice = Choice(part, value, reason, self._outcomes.next_step(), elapsed)
+            writing.choose(len(self._plan.choices), choice)
+            self._plan.take(choice)
+            self.progress.messages.append(f"{part}: {reason}")
+
     def _go_on(self, writing: Transaction, *, last: bool) -> bool:
         """Let a trial that has paused go on, if one should; returns whether.
 
@@ -271,7 +299,7 @@ class Loop:
             writing: what is recorded in this turn.
             last: whether nothing else is left to do.
         """
-        found = self.planner.next_leg(last=last)
+        found = self._finals.take() if self._finals.begun else self.planner.next_leg(last=last)
         if found is None:
             return False
         number, until = found

@@ -13,6 +13,7 @@ from nas.ranking import Ranked
 from nas.records import TRAINED, Leg, Trial
 from nas.search.flights import Flight, tell
 from nas.search.history import TrialHistory
+from nas.search.plan.plan import Plan
 from nas.store.store import Store
 from search_spaces.architecture import Architecture
 from search_spaces.errors import SearchError
@@ -45,14 +46,22 @@ class Replay:
         record: the record of the search.
         planner: a new planner, which gets the calls.
         history: a new history, which comes to know the trials that are over.
+        plan: a new plan, which gets the choices.
         asked: the number of proposals that the new planner was asked for already: networks that the search
             begins with.
     """
 
     def __init__(
-        self, store: Store, record: SearchRecord, planner: Planner, history: TrialHistory, asked: int
+        self,
+        store: Store,
+        record: SearchRecord,
+        planner: Planner,
+        history: TrialHistory,
+        plan: Plan,
+        asked: int,
     ) -> None:
         self.store, self.record, self.planner, self.history = store, record, planner, history
+        self._plan = plan
         self._asked = asked
         self._state = ReplayedState()
         self._calls: list[tuple[int, Callable[[], object]]] = []
@@ -83,6 +92,8 @@ class Replay:
             if number >= self._asked:
                 self._calls.append((trial.asked_step, partial(self.planner.repeat, proposal)))
             self._restore(Flight(trial, proposal), legs.get(number, []), epochs.get(number))
+        for choice in self.store.choices(search):
+            self._calls.append((choice.step, partial(self._plan.take, choice)))
         self._calls.sort(key=lambda call: call[0])
         for _, call in self._calls:
             call()

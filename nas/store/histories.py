@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nas.records import EpochReport, Leg, Start
+from nas.records import Choice, EpochReport, Leg, Start
 from nas.store.damages import whole_rows
 from nas.store.encoding import numbers
-from nas.store.schema import cards, legs, logs, reports, starts, usage
+from nas.store.schema import cards, choices, legs, logs, reports, starts, usage
 from workers.executor import Card, Usage
 
 _AT_ONCE = 1000
@@ -79,6 +79,16 @@ def read_cards(connection: Connection, search_id: int) -> list[tuple[float, Card
     return [
         (row["at"], Card(row["card"], *(row[name] for name in told)))
         for row in whole_rows(connection, cards, connection.execute(query).mappings())
+    ]
+
+
+def read_choices(connection: Connection, search_id: int) -> list[Choice]:
+    """Returns what the plan of a search has chosen, in that order."""
+    query = sa.select(choices).where(choices.c.search_id == search_id).order_by(choices.c.place)
+    told = "part", "value", "reason", "step", "at"
+    return [
+        Choice(*(row[name] for name in told))
+        for row in whole_rows(connection, choices, connection.execute(query).mappings())
     ]
 
 

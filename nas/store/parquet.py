@@ -35,7 +35,7 @@ LISTED = "store.json"
 
 _SINCE_6 = {"ran", "ran_layout"}
 
-_READ = (5, VERSION)
+_READ = (5, 6, VERSION)
 """The versions of folders that are read: what came since the first of them may be missing from rows."""
 
 

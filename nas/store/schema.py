@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-VERSION = 6
+VERSION = 7
 """Version of the schema: an older store is brought to it when it is opened, see `nas.store.migrations`."""
 
 metadata = MetaData()
@@ -203,6 +203,18 @@ cards = Table(
     Column("busy", Float),  # from 0 to 1; null: not measured
     Column("memory", BigInteger),  # bytes
     Column("memory_total", BigInteger),
+)
+
+choices = Table(
+    "nas_choices",  # what the plan of a search chose, see nas.records.Choice
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # their order, from 0
+    Column("step", Integer, nullable=False),  # steps are those of the trials
+    Column("at", Float, nullable=False),  # seconds of the search, all its drivers together
+    Column("part", String(20), nullable=False),
+    Column("value", TolerantJSON, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 starts = Table(

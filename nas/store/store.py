@@ -14,11 +14,12 @@ from nas.description import SearchRecord
 from nas.environment import DEFAULT_STORE as DEFAULT_STORE
 from nas.lease import Driver
 from nas.ranking import Ranked, Ranking
-from nas.records import MEASURED, TRAINED, EpochReport, Leg, Start, Status, Trial
+from nas.records import MEASURED, TRAINED, Choice, EpochReport, Leg, Start, Status, Trial
 from nas.store.copies import Copied, source_of, take
 from nas.store.database import Database
 from nas.store.histories import (
     read_cards,
+    read_choices,
     read_curves,
     read_last_epochs,
     read_legs,
@@ -365,6 +366,10 @@ class Store:
     def cards(self, search_id: int) -> list[tuple[float, Card]]:
         """Returns what each card did, with the seconds of the search at which that was."""
         return self._read(read_cards, search_id)
+
+    def choices(self, search_id: int) -> list[Choice]:
+        """Returns what the plan of a search has chosen, in that order."""
+        return self._read(read_choices, search_id)
 
     def ran(self, search_id: int) -> list[tuple[dict[str, str], int]]:
         """Returns what ran in the trainings of a search, each with the number of its trials, the most first.

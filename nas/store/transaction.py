@@ -13,10 +13,10 @@ from sqlalchemy.engine import Connection
 
 from controllers.records import Outcome
 from nas.ranking import Ranking
-from nas.records import EpochReport, Leg, Trial
+from nas.records import Choice, EpochReport, Leg, Trial
 from nas.store.encoding import finite, plain, storable
 from nas.store.layouts import Layouts
-from nas.store.schema import cards, legs, logs, reports, searches, trials, usage, weights
+from nas.store.schema import cards, choices, legs, logs, reports, searches, trials, usage, weights
 from search_spaces.errors import SearchError
 from workers.executor import Card, Usage
 
@@ -77,6 +77,7 @@ class Transaction:
         self._logs: dict[int, str] = {}
         self._usage: list[dict[str, Any]] = []
         self._cards: list[dict[str, Any]] = []
+        self._choices: list[dict[str, Any]] = []
         self._new_legs: dict[tuple[int, int], Leg] = {}
         self._ended_legs: dict[tuple[int, int], Leg] = {}
         self._kept: dict[int, bytes] = {}
@@ -91,7 +92,7 @@ class Transaction:
         return bool(
             self._new or self._changed or self._reports or self._kept or self._dropped or self._search
             or self._beat or self._interrupted or self._new_legs or self._ended_legs or self._logs
-            or self._usage or self._cards
+            or self._usage or self._cards or self._choices
         )  # fmt: skip
 
     def add(self, trial: Trial) -> None:
@@ -145,6 +146,10 @@ class Transaction:
         """Records what each card did, as it was at `at` seconds of the search."""
         rows = [{"at": at, **asdict(one)} for one in {card.id: card for card in found}.values()]
         self._cards += [{"card": row.pop("id"), **row, "busy": finite(row["busy"])} for row in rows]
+
+    def choose(self, place: int, choice: Choice) -> None:
+        """Records what the plan of the search has chosen, as the so many-th of its choices, from 0."""
+        self._choices.append({"place": place, **asdict(choice), "reason": storable(choice.reason)})
 
     def keep_weights(self, number: int, data: bytes) -> None:
         """Records the weights of a trial, as safetensors."""
@@ -235,6 +240,8 @@ class Transaction:
             connection.execute(usage.insert(), [here | row for row in self._usage])
         if self._cards:
             connection.execute(cards.insert(), [here | row for row in self._cards])
+        if self._choices:
+            connection.execute(choices.insert(), [here | row for row in self._choices])
         if self._dropped:
             connection.execute(_DELETE_WEIGHTS, [self._at(n) for n in self._dropped])
         for number, data in self._kept.items():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _KINDS = "busy", "overhead", "idle"
 _COLUMNS = 60  # of a curve in text
+_CHOICES = 6  # of the plan, the last ones
 _CARDS = 8  # have a line each, at the most
 
 Lines = list[tuple[str, str]]
@@ -101,6 +102,7 @@ def search_lines(store: Store, name: str | None) -> Lines:
     best = next(iter(store.ranked(record.id, top=1)), None)
     if best is not None and metric in best.metrics:
         lines.append(("best", f"{metric} {best.metrics[metric]:.4f} ({best.architecture_id[:8]})"))
+    lines += [("plan", f"{choice.part}: {choice.reason}") for choice in store.choices(record.id)[-_CHOICES:]]
     trained = sum(counts.get(status, 0) for status in TRAINED)
     if trained and record.elapsed_seconds > 0:
         lines.append(("speed", f"{60 * trained / record.elapsed_seconds:.3g} trials a minute"))

@@ -211,8 +211,9 @@ def test_a_folder_that_version_5_has_written_is_taken_in(store: Store, target: S
 
     fill(store, "first", 1)
     store.export(tmp_path / "folder")
-    # as it was then: without what ran, and without cards
-    (tmp_path / "folder" / "search-1" / "nas_cards.parquet").unlink()
+    # as it was then: without what ran, cards, and choices
+    for table in ("cards", "choices"):
+        (tmp_path / "folder" / "search-1" / f"nas_{table}.parquet").unlink()
     for file in (tmp_path / "folder").rglob("*.parquet"):
         table = pq.read_table(file)
         pq.write_table(
@@ -229,6 +230,7 @@ def test_a_folder_that_version_5_has_written_is_taken_in(store: Store, target: S
     assert target.reruns.of_search(there)[1][0].ran == {}
     assert target.references.of_search(there)[0]["label"].ran == {}
     assert target.cards(there) == []
+    assert target.choices(there) == []
 
 
 def test_a_folder_that_is_no_export_or_not_empty_is_an_error(store: Store, tmp_path: Path) -> None:

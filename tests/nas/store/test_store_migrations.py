@@ -94,6 +94,7 @@ def read(store: Store) -> dict[str, Any]:
             "reports": {t.number: list(map(asdict, store.reports(record.id, t.number))) for t in trials},
             "reruns": {n: list(map(asdict, runs)) for n, runs in store.reruns.of_search(record.id).items()},
             "cards": [[at, asdict(card)] for at, card in store.cards(record.id)],
+            "choices": [asdict(choice) for choice in store.choices(record.id)],
             "starts": [asdict(start) for start in store.starts(record.id)],
             "ranks": [int(number) for number in nas.leaderboard(store, record.name)["number"]],
         }

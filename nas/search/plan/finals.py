@@ -1,0 +1,151 @@
+"""The finals of a search whose trials pause: the last share of its time, for the ends of the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from controllers.planner import Planner
+from controllers.ranking import order
+from nas.search.flights import Flight
+from nas.search.plan.plan import Part, Standing
+
+FINALISTS = 3
+"""The networks that the finals train to their end, where the time allows so many."""
+
+SHARE = 0.4
+"""The share of the budget that the finals may take, unless a single network needs more."""
+
+LOOKS = 100
+"""How often it is looked, in the time of the budget, whether the finals are to begin."""
+
+MARGIN = 1.2
+"""By how much an epoch may take longer than those of the same trial before: neighbours come and go."""
+
+Needed = tuple[Flight, float]
+"""A trial that has paused, and the seconds that it needs to its end."""
+
+
+class Finals(Part):
+    """Ends the search for better networks in time to train the best ones to their end.
+
+    Without it a search whose trials pause could end with none trained in full: its best network would be one
+    that was looked at for a few epochs. The time that a paused trial still needs is told by its own epochs so
+    far. Once no more than that is left for the best of them (`FINALISTS`, fewer where they would take more
+    than `SHARE` of the budget) nothing new begins and nothing is promoted; whenever a worker is free the best
+    trial that can still come to its end goes there.
+
+    Args:
+        seconds: the budget of the search; None: it has no such end, and no finals. What was chosen under a
+            shorter one does not hold any more.
+
+    Attributes:
+        begun: whether the finals have begun.
+        over: why they have ended, in words; None: they have not.
+    """
+
+    name = "finals"
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self.begun = False
+        self.over: str | None = None
+        self._next: tuple[int, int] | None = None
+        self._look = 0.0  # seconds of the search
+
+    def choose(self, standing: Standing) -> tuple[Any, str] | None:
+        end = standing.planner.fidelity.max_epochs
+        if self._seconds is None or end is None or self.over is not None or self._next is not None:
+            return None
+        if not self.begun:
+            if standing.elapsed < self._look:
+                return None
+            self._look = standing.elapsed + self._seconds / LOOKS
+            chosen = self._beginning(standing, _in_order(standing, end))
+        elif len(standing.running) < standing.slots:
+            chosen = _next(standing, _in_order(standing, end), end)
+        else:
+            return None
+        return None if chosen is None else ({**chosen[0], "budget": self._seconds}, chosen[1])
+
+    def act(self, value: Any, planner: Planner) -> None:
+        if value["budget"] != self._seconds:
+            return
+        self.begun = True
+        self.over = value.get("over")
+        if "number" in value:
+            self._next = value["number"], value["until"]
+
+    def take(self) -> tuple[int, int] | None:
+        """Returns the trial that is to go on now and to which epoch, once; None: none is chosen."""
+        found, self._next = self._next, None
+        return found
+
+    def _beginning(self, standing: Standing, found: Sequence[Needed]) -> tuple[dict[str, Any], str] | None:
+        """Returns that the finals begin, and why, if it is time."""
+        assert self._seconds is not None
+        longest = [seconds for _, seconds in found[:FINALISTS]]
+        while len(longest) > 1 and _together(longest, standing.slots) > SHARE * self._seconds:
+            longest.pop()
+        if not longest:
+            return None
+        typical = median(_epoch(flight) for flight, _ in found)
+        rest = max((_leg_left(flight, typical) for flight in standing.running), default=0.0)
+        needed = rest + _together(longest, standing.slots)
+        if standing.left > needed + self._seconds / LOOKS:
+            return None
+        what = "the best network" if len(longest) == 1 else f"the {len(longest)} best networks"
+        reason = f"to train {what} to the end takes some {needed:.3g} s, and {standing.left:.3g} s are left"
+        return {"finalists": len(longest), "seconds": round(needed, 3)}, reason
+
+
+def _next(standing: Standing, found: Sequence[Needed], end: int) -> tuple[dict[str, Any], str] | None:
+    """Returns which trial goes on to its end, or that none can any more, and why; None: for now none."""
+    for flight, seconds in found:
+        if seconds <= standing.left:
+            score = "" if flight.trial.score is None else f", with a score of {flight.trial.score:.4g}"
+            reason = (
+                f"the best after {flight.trial.epochs} of {end} epochs{score}: its end takes some "
+                f"{seconds:.3g} s, and {standing.left:.3g} s are left"
+            )
+            return {"number": flight.number, "until": end}, reason
+    if standing.running:
+        return None
+    words = f"no trial that has paused comes to its end in the {max(standing.left, 0.0):.3g} s that are left"
+    return {"over": words}, words
+
+
+def _together(seconds: Sequence[float], slots: int) -> float:
+    """The seconds that trainings take, begun in their order by so many workers."""
+    free = [0.0] * max(1, slots)
+    for took in seconds:
+        first = min(range(len(free)), key=free.__getitem__)
+        free[first] += took
+    return max(free)
+
+
+def _in_order(standing: Standing, end: int) -> list[Needed]:
+    """The paused trials that keep the limits, the best first, and the seconds that each needs to its end.
+
+    By their last values, after however many epochs: networks mostly learn on, so one that is as good as
+    another after fewer epochs is the better one.
+    """
+    flights = list(standing.paused.values())
+    judged = [standing.history.ranking.judge(flight.trial).outcome for flight in flights]
+    best = [flights[place] for place in order(judged) if judged[place].feasible]
+    return [(flight, MARGIN * _epoch(flight) * (end - (flight.trial.epochs or 0))) for flight in best]
+
+
+def _epoch(flight: Flight) -> float:
+    """The seconds of an epoch of a trial, by those that it has had."""
+    trial = flight.trial
+    return (trial.seconds or 0.0) / max(1, trial.epochs or 0)
+
+
+def _leg_left(flight: Flight, typical: float) -> float:
+    """The seconds of a trial in training before its next pause, by its own epochs, else by typical ones."""
+    if flight.leg is None:
+        return 0.0
+    seconds = _epoch(flight) if flight.trial.seconds else typical
+    return MARGIN * seconds * max(0, flight.leg.until - (flight.trial.epochs or 0))

@@ -1,0 +1,88 @@
+"""The choices of a search: made by its parts, stored before they act, and read where the search goes on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controllers.planner import Planner
+from nas.records import Choice
+from nas.search.flights import Flight
+from nas.search.history import TrialHistory
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a search stands when its plan is asked.
+
+    Attributes:
+        elapsed: the seconds of the search so far.
+        left: the seconds to the end of its budget, infinite where it has no such end.
+        slots: the number of trials that may be in training at once.
+        running: the flights in training.
+        paused: the flights that have paused, by number.
+        history: the trials that are over or have paused.
+        planner: who proposes, and for how long trials train.
+    """
+
+    elapsed: float
+    left: float
+    slots: int
+    running: Collection[Flight]
+    paused: Mapping[int, Flight]
+    history: TrialHistory
+    planner: Planner
+
+
+class Part(ABC):
+    """A part of a plan: it chooses when it is time to, and acts once its choice is stored.
+
+    Only `choose` may look at the clock. What follows from a choice follows from its value alone: a new driver
+    is brought to the same place by the stored ones.
+
+    Attributes:
+        name: the word for the part, under which its choices are stored.
+    """
+
+    name: str
+
+    @abstractmethod
+    def choose(self, standing: Standing) -> tuple[Any, str] | None:
+        """Returns what is chosen now, plain data, and the reason for people; None: nothing is."""
+
+    @abstractmethod
+    def act(self, value: Any, planner: Planner) -> None:
+        """Does what was chosen."""
+
+
+class Plan:
+    """What a search chooses while it runs.
+
+    Args:
+        parts: the parts, in the order in which they are asked.
+        planner: who proposes, and for how long trials train.
+
+    Attributes:
+        choices: all that was chosen so far, in that order.
+    """
+
+    def __init__(self, parts: Sequence[Part], planner: Planner) -> None:
+        self._parts = {part.name: part for part in parts}
+        self._planner = planner
+        self.choices: list[Choice] = []
+
+    def draft(self, standing: Standing) -> tuple[str, Any, str] | None:
+        """Returns the next choice: its part, its value and the reason; None: there is none for now."""
+        for name, part in self._parts.items():
+            chosen = part.choose(standing)
+            if chosen is not None:
+                return name, *chosen
+        return None
+
+    def take(self, choice: Choice) -> None:
+        """Lets a choice act that is stored, or is in the same transaction as all that follows from it."""
+        self.choices.append(choice)
+        if (part := self._parts.get(choice.part)) is not None:
+            part.act(choice.value, self._planner)
