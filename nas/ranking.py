@@ -22,6 +22,19 @@ _JUDGED = (*MEASURED, "repeated", "infeasible")
 """The statuses of trials of which something was measured: all others have failed, or are not over."""
 
 
+WHOLE = 2**31 - 1
+"""The rung of trials that were trained to their end, however many epochs that took."""
+
+
+def rung_of(trial: Trial) -> int:
+    """Returns by what a trial ranks before its score where trials may pause.
+
+    `WHOLE` for one that came to its end, else the epochs that it has had: trials may end after different
+    numbers of epochs, and one that has paused is never ranked above one that has ended.
+    """
+    return WHOLE if trial.status == "complete" else trial.epochs or 0
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """A trial and how it was judged.
@@ -91,9 +104,9 @@ class Ranking:
 
         Several objectives: by non-dominated front, then the lonelier in its front first. Among equals the
         lower validation loss comes first: on a small validation split many networks have one accuracy, and
-        the loss tells them apart. Ties that are left keep their order. Where trials may pause, a feasible
-        trial trained for more epochs comes before any trained for fewer: they earned their epochs by being
-        better, and values after different numbers of epochs do not compare.
+        the loss tells them apart. Ties that are left keep their order. Where trials may pause, those that were
+        trained to their end come first, then those that paused after more epochs: they earned their epochs by
+        being better, and values after different numbers of epochs do not compare.
         """
         judged = sorted(judged, key=lambda one: _tie(one.trial))
         if not self.paused:
@@ -101,8 +114,8 @@ class Ranking:
         rungs: dict[int, list[Ranked]] = {}
         for one in judged:
             if one.outcome.feasible:
-                rungs.setdefault(one.trial.epochs or 0, []).append(one)
-        ranked = [one for epochs in sorted(rungs, reverse=True) for one in _ordered(rungs[epochs])]
+                rungs.setdefault(rung_of(one.trial), []).append(one)
+        ranked = [one for rung in sorted(rungs, reverse=True) for one in _ordered(rungs[rung])]
         return ranked + _ordered([one for one in judged if not one.outcome.feasible])
 
     def keys(
@@ -120,7 +133,7 @@ class Ranking:
         """
         if trial.status not in MEASURED:
             return None, None, None
-        rung, tie = (trial.epochs or 0) if self.paused else 0, _tie(trial)
+        rung, tie = rung_of(trial) if self.paused else 0, _tie(trial)
         if not self.objectives:
             return (None if trial.score is None else 0.0), rung, tie
         found = outcome or self.judge(trial).outcome

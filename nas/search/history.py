@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from nas.description import Description
-from nas.ranking import Ranked
+from nas.ranking import Ranked, rung_of
 from nas.records import MEASURED, Trial
 from nas.search.progress import Progress
 
@@ -28,7 +28,7 @@ class TrialHistory:
         self.known: dict[str, Trial] = {}
         self.nearest: Trial | None = None
         self._least = math.inf  # by how much that breaks them
-        self._best: tuple[int, float] | None = None  # epochs, where trials pause, and score
+        self._best: tuple[int, float] | None = None  # rung, where trials pause, and score
 
     def score(self, trial: Trial) -> float | None:
         """Returns the first objective of a trained network, higher is better; None: it has none."""
@@ -49,7 +49,7 @@ class TrialHistory:
         objective = self.description.objectives[0]
         if trial.score is None or not judged.outcome.feasible:
             return
-        key = (trial.epochs or 0) if self.description.fidelity else 0, trial.score
+        key = rung_of(trial) if self.description.fidelity else 0, trial.score
         if self._best is None or key > self._best:
             self._best = key
             progress.best = (trial.metrics[objective.metric], trial.architecture_id)

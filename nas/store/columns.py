@@ -54,7 +54,7 @@ class MetricColumns:
 
     Attributes:
         numbers: the numbers of the trials.
-        rungs: the epochs by which the trials rank.
+        rungs: the rungs of the trials (see `nas.ranking.rung_of`).
         metrics: the values by name, float64, NaN where a trial has not the metric.
     """
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from nas.files import check_folder
+from nas.ranking import WHOLE
 from nas.store.copies import ROWS, Copied, Row, Source, source_of, take
 from nas.store.database import Database
-from nas.store.schema import VERSION, TolerantJSON, references, searches, weights
+from nas.store.schema import VERSION, TolerantJSON, references, searches, trials, weights
 from nas.store.searches import OF_SEARCH
 from search_spaces.errors import StoreError
 
@@ -116,7 +117,8 @@ class _Folder(Source):
         ]
 
     def rows(self, table: sa.Table, search_id: int) -> Iterator[Sequence[Row]]:
-        yield from _read(table, self._file(table, search_id))
+        for rows in _read(table, self._file(table, search_id)):
+            yield [_as_ranked_now(row) for row in rows] if table is trials and self._version < 7 else rows
 
     def references(self) -> Sequence[Row]:
         return [row for rows in _read(references, self._file(references, None)) for row in rows]
@@ -226,6 +228,12 @@ def _read(table: sa.Table, file: Path) -> Iterator[Sequence[Row]]:
         columns = [column.name for column in table.columns if column.name in opened.schema_arrow.names]
         for batch in opened.iter_batches(1 if table is weights else ROWS, columns=columns):
             yield [_values(table, row) for row in batch.to_pylist()]
+
+
+def _as_ranked_now(row: Row) -> Row:
+    """Returns a row of trials that a version before 7 has written, with the rung that it has today."""
+    ended = row["status"] == "complete" and isinstance(row["rung"], int) and row["rung"] > 0
+    return {**row, "rung": WHOLE} if ended else row
 
 
 def _outline(file: Path) -> tuple[set[str], int]:

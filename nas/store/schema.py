@@ -103,7 +103,7 @@ trials = Table(
     Column("told_step", Integer),
     Column("score", Float),  # first objective, higher is better; null unless measured
     Column("violation", Float),  # by how much it breaks the limits; null: nothing to rank by
-    Column("rung", Integer),  # the epochs by which it ranks: 0 unless the trials of its search may pause
+    Column("rung", Integer),  # see nas.ranking.rung_of; 0 unless the trials of its search may pause
     Column("tie", Float),  # validation loss, lower is better; infinite where there is none
     Column("metrics", Text),  # validation metrics and costs, as the decisions are
     Column("metrics_layout", Integer),

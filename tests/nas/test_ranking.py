@@ -42,11 +42,18 @@ def test_trials_without_a_loss_keep_their_order() -> None:
     assert _numbers(Ranking((maximize("accuracy"),)).rank(trials)) == [0, 1, 2, 3]
 
 
-def test_where_trials_pause_more_epochs_come_before_better_values() -> None:
-    trials = [
-        replace(_trial(n, accuracy=a), epochs=e) for n, (a, e) in enumerate([(0.9, 1), (0.5, 3), (0.8, 1)])
+def test_where_trials_pause_their_ends_come_first_and_then_more_epochs_before_better_values() -> None:
+    stages = [
+        (0.9, 1, "paused"),
+        (0.5, 3, "paused"),
+        (0.8, 1, "paused"),
+        (0.3, 9, "complete"),
+        (0.4, 2, "complete"),
     ]
-    assert _numbers(Ranking((maximize("accuracy"),), paused=True).rank(trials)) == [1, 0, 2]
+    trials = [
+        replace(_trial(n, accuracy=a), epochs=e, status=s) for n, (a, e, s) in enumerate(stages)
+    ]  # fmt: skip
+    assert _numbers(Ranking((maximize("accuracy"),), paused=True).rank(trials)) == [4, 3, 1, 0, 2]
 
 
 @pytest.mark.parametrize(

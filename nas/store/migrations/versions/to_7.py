@@ -1,4 +1,4 @@
-"""Version 7: what the plan of a search has chosen."""
+"""Version 7: what the plan of a search has chosen; and trials that came to their end rank by that."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,3 +21,5 @@ def upgrade() -> None:
         sa.Column("value", sa.JSON, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
     )
+    # nas.ranking.WHOLE, as it was then
+    op.execute("UPDATE nas_trials SET rung = 2147483647 WHERE status = 'complete' AND rung > 0")
