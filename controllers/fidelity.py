@@ -11,7 +11,7 @@ from search_spaces.arguments import checked
 from search_spaces.bounds import MOST, beyond
 from search_spaces.errors import ControllerError
 
-__all__ = ["Fidelity", "FullBudget", "Hyperband", "SuccessiveHalving", "catalog"]
+__all__ = ["Fidelity", "FullBudget", "Hyperband", "Stages", "SuccessiveHalving", "catalog"]
 
 
 class Fidelity(ABC):
@@ -178,7 +178,77 @@ class Hyperband(Fidelity):
         self._brackets[self._bracket_of[number]].resume(number, epochs)
 
 
-catalog: dict[str, type[Fidelity]] = {"full": FullBudget, "asha": SuccessiveHalving, "hyperband": Hyperband}
+class Stages(Fidelity):
+    """The fidelity of a plan (`nas.search.plan`): what it says is chosen after two epochs of the first trial.
+
+    That trial pauses then, and `decide` says how long trials train and where they pause; the first
+    one goes to its end at once, the others as in `SuccessiveHalving`.
+
+    Args:
+        max_epochs: the epochs of a trial that is never stopped; None: they are chosen, too.
+
+    Attributes:
+        candidates: how many trials are expected to begin; None: that is not known.
+    """
+
+    factor = 3
+    """Of so many trials one goes on from a rung."""
+
+    probe = 2
+    """The epochs of the first trial before that: the first one of a process takes longer than all others."""
+
+    @checked(ControllerError)
+    def __init__(self, max_epochs: int | None = None) -> None:
+        if max_epochs is not None:
+            _check_epochs("max_epochs", max_epochs)
+        self.max_epochs = max_epochs
+        self.candidates: int | None = None
+        self.settings = {"max_epochs": max_epochs}
+        self._decided: SuccessiveHalving | None = None
+        self._first: int | None = None  # the trial that waits for the decision, and goes on first
+
+    @property
+    def decided(self) -> bool:
+        """Whether it was chosen how long trials train."""
+        return self._decided is not None
+
+    def decide(self, max_epochs: int, min_epochs: int, candidates: int | None = None) -> None:
+        """Sets how long trials train from now on.
+
+        Args:
+            max_epochs: the epochs of a trial that is never stopped.
+            min_epochs: the epochs before a first pause; `max_epochs`: no trial pauses.
+            candidates: how many trials are expected to begin; None: that is not known.
+        """
+        self._decided = SuccessiveHalving(max_epochs, min_epochs, self.factor)
+        self.max_epochs, self.candidates = max_epochs, candidates
+
+    def begin(self, number: int) -> int | None:
+        return self.probe if self._decided is None else self._decided.begin(number)
+
+    def record(self, number: int, epochs: int, outcome: Outcome) -> None:
+        if self._decided is not None:
+            self._decided.record(number, epochs, outcome)
+        elif outcome.feasible and self._first is None:
+            self._first = number
+
+    def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
+        if self._decided is None:
+            return None
+        if self._first is not None and self._decided.max_epochs > self.probe:
+            return self._first, self._decided.max_epochs
+        return self._decided.next_leg(last=last)
+
+    def resume(self, number: int, epochs: int) -> None:
+        if number == self._first:
+            self._first = None
+        elif self._decided is not None:
+            self._decided.resume(number, epochs)
+
+
+catalog: dict[str, type[Fidelity]] = {
+    "auto": Stages, "full": FullBudget, "asha": SuccessiveHalving, "hyperband": Hyperband
+}  # fmt: skip
 """Every fidelity by the name that the command line and the store know it by."""
 
 

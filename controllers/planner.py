@@ -1,12 +1,30 @@
 """What to train next and for how long: a controller and a fidelity, joined."""
 
 from collections.abc import Mapping
+from typing import Any, final
 
 from controllers.base import Controller
 from controllers.fidelity import Fidelity, FullBudget
-from controllers.records import Proposal, judge
+from controllers.random_search import RandomSearch
+from controllers.records import Outcome, Proposal, judge
 from controllers.replay import ask_again, insert
 from search_spaces import Architecture
+
+
+@final
+class Undecided(RandomSearch):
+    """Stands for a controller that is still to be chosen; see `Planner.go_on_with`.
+
+    Attributes:
+        learnt: what it was told, in that order.
+    """
+
+    def __init__(self, space: Any, objectives: Any, **options: Any) -> None:
+        super().__init__(space, objectives, **options)
+        self.learnt: list[tuple[Proposal, Outcome]] = []
+
+    def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
+        self.learnt.append((proposal, outcome))
 
 
 class Planner:
@@ -24,15 +42,32 @@ class Planner:
     Args:
         controller: the controller, which proposes.
         fidelity: a new fidelity; None: every trial is trained to its end.
+
+    Attributes:
+        ends: the epochs of trials in all, by number, where they are not those of the fidelity: ones that were
+            told to finish.
     """
 
     def __init__(self, controller: Controller, fidelity: Fidelity | None = None) -> None:
         self.controller = controller
         self.fidelity = FullBudget() if fidelity is None else fidelity
+        self.ends: dict[int, int] = {}
+        self._asked: list[Proposal] = []  # as long as the controller is undecided
+
+    def go_on_with(self, controller: Controller) -> None:
+        """Puts a controller in the place of an undecided one, with what is in flight and what was told."""
+        before = self.controller
+        assert isinstance(before, Undecided)
+        in_flight = {proposal.number for proposal in before.in_flight}
+        for proposal in self._asked:
+            (controller.adopt if proposal.number in in_flight else controller.set_aside)(proposal)
+        for proposal, outcome in before.learnt:
+            controller.take(proposal, outcome)
+        self.controller, self._asked = controller, []
 
     def ask(self) -> Proposal:
         """Returns what to try next."""
-        return self.controller.ask()
+        return self._note(self.controller.ask())
 
     def insert(self, architecture: Architecture, origin: str) -> Proposal:
         """Puts a given network in flight as the next proposal, and returns that proposal.
@@ -41,11 +76,12 @@ class Planner:
             architecture: the network to try next.
             origin: the word that says how the network came about.
         """
-        return insert(self.controller, architecture, origin)
+        return self._note(insert(self.controller, architecture, origin))
 
     def repeat(self, recorded: Proposal) -> None:
         """Asks as was asked before; where the answer is another one now, what was recorded counts."""
         ask_again(self.controller, recorded)
+        self._note(recorded)
 
     def begin(self, proposal: Proposal) -> int | None:
         """Begins a training; returns the epoch after which it pauses, or None if it goes to its end."""
@@ -77,3 +113,8 @@ class Planner:
         self.controller.take(proposal, outcome)
         if trained and values is not None and self.fidelity.max_epochs is not None:
             self.fidelity.record(proposal.number, self.fidelity.max_epochs, outcome)
+
+    def _note(self, proposal: Proposal) -> Proposal:
+        if isinstance(self.controller, Undecided):
+            self._asked.append(proposal)
+        return proposal

@@ -14,6 +14,7 @@ from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
+from controllers.planner import Undecided
 from nas.lease import living
 from nas.ranking import Ranking
 from nas.records import Trial
@@ -31,6 +32,12 @@ from search_spaces.signature import Signature
 from search_spaces.space import Space
 
 _logger = logging.getLogger(__name__)
+
+AUTO = "auto"
+"""The name of a controller, and of a fidelity, that the plan of a search chooses (`nas.search.plan`)."""
+
+DEFAULT_TRIALS = 100
+"""The trials of a search that is given no end."""
 
 
 @dataclass(frozen=True)
@@ -372,8 +379,10 @@ def fidelity_json(fidelity: Fidelity | None) -> dict[str, Any] | None:
 
 
 def controller_name(controller: Controller) -> str:
-    """Returns the name of a controller's class in the catalog, else its full name."""
+    """Returns the name of a controller's class in the catalog, else its full name; `AUTO` for none yet."""
     kind = type(controller)
+    if kind is Undecided:
+        return AUTO
     return controllers.name_of(kind) or f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -104,9 +104,9 @@ class Ranking:
 
         Several objectives: by non-dominated front, then the lonelier in its front first. Among equals the
         lower validation loss comes first: on a small validation split many networks have one accuracy, and
-        the loss tells them apart. Ties that are left keep their order. Where trials may pause, those that were
-        trained to their end come first, then those that paused after more epochs: they earned their epochs by
-        being better, and values after different numbers of epochs do not compare.
+        the loss tells them apart. Ties that are left keep their order. Where trials may pause, those that
+        were trained to their end come first, then those that paused after more epochs: they earned their
+        epochs by being better, and values after different numbers of epochs do not compare.
         """
         judged = sorted(judged, key=lambda one: _tie(one.trial))
         if not self.paused:

@@ -6,7 +6,7 @@ import copy
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from nas.description import (
+    AUTO,
     COSTS,
+    DEFAULT_TRIALS,
     PEAK_MEMORY,
     Budget,
     Description,
@@ -47,9 +49,6 @@ _NO_PASSWORD = (
     "the store keeps it, and with it the password: leave that out, and set what fsspec reads on every "
     "machine, such as FSSPEC_FTP_PASSWORD, AWS_SECRET_ACCESS_KEY or a file in ~/.config/fsspec"
 )
-
-DEFAULT_TRIALS = 100
-"""The trials of a search that is given no end."""
 
 
 def space_of(space: object) -> Space:
@@ -149,6 +148,21 @@ def name_of(name: object) -> str | None:
             f"got {name!r:.80}"
         )
     return name
+
+
+def planned(options: SearchOptions, controller: object, problem: Problem | Table) -> SearchOptions:
+    """Returns the options of a search with what is left to its plan where its controller is (`AUTO`).
+
+    It begins with the plain network; and where it has a time, trials pause as the plan chooses, unless that
+    cannot be: results or weights of whole trainings are to be taken over, or nobody knows of epochs.
+    """
+    if controller != AUTO:
+        return options
+    whole = options.reuse_results or options.inherit_weights
+    known = not isinstance(problem, Table) and executor_of(options.executor).trains
+    pauses = options.seconds is not None and not whole and (known or options.epochs is not None)
+    fidelity = AUTO if options.fidelity is None and pauses else options.fidelity
+    return replace(options, first=options.first or ({},), fidelity=fidelity)
 
 
 def fidelity_of(fidelity: Fidelity | str | None, epochs: int | None) -> Fidelity | None:
@@ -309,7 +323,8 @@ def arguments_of(record: SearchRecord, modules: Iterable[Callable[..., Any]] | N
             )
 
     check("problem", found.problem, problems.catalog)
-    check("controller", found.controller, catalog)
+    if found.controller != AUTO:
+        check("controller", found.controller, catalog)
     if found.more_settings:
         raise SearchError(
             f"search {record.name!r}: settings of its controller were not kept "
@@ -328,7 +343,7 @@ def arguments_of(record: SearchRecord, modules: Iterable[Callable[..., Any]] | N
     made = {
         "space": found.load_space(modules),
         "problem": problems.load(found.problem, **found.options),
-        "controller": controller,
+        "controller": AUTO if found.controller == AUTO else controller,
         "name": record.name,
         "fidelity": fidelity,
     }

@@ -11,6 +11,9 @@ from nas.description import Description, training_seed
 from nas.records import TRAINED, Leg, Status, Trial
 from workers.job import Checkpoint, Job
 
+VALIDATED = 1.15
+"""How many times as long as its training an epoch takes with its validation."""
+
 
 @dataclass(frozen=True)
 class TrialEnd:
@@ -52,11 +55,13 @@ class Flight:
         trial: the trial as the store has it.
         proposal: the proposal of the controller that it tries.
         leg: the leg that is being trained; None where trials do not pause, and before the first leg.
+        pace: the seconds of the training of its fastest epoch so far; None: no epoch was reported here.
     """
 
     trial: Trial
     proposal: Proposal
     leg: Leg | None = None
+    pace: float | None = None
 
     @staticmethod
     def of(proposal: Proposal, step: int) -> Flight:
@@ -87,9 +92,20 @@ class Flight:
         """Returns what was known of the trial before its training and is not among its metrics, by name."""
         return {name: value for name, value in self.trial.metrics.items() if name not in metrics}
 
+    @property
+    def epoch_seconds(self) -> float | None:
+        """The seconds that one more epoch takes, validation included; None: nobody has seen one.
+
+        The first epoch of a process takes longer than all others: the fastest is what counts.
+        """
+        if self.pace is not None:
+            return VALIDATED * self.pace
+        trial = self.trial
+        return trial.seconds / trial.epochs if trial.seconds and trial.epochs else None
+
     def with_trial(self, trial: Trial) -> Flight:
         """Returns the same flight with the trial as it is now."""
-        return Flight(trial, self.proposal, self.leg)
+        return replace(self, trial=trial)
 
 
 class Flights:

@@ -91,7 +91,8 @@ class Launcher:
         self, flight: Flight, checkpoint: Checkpoint | None = None, initial: bytes | None = None
     ) -> None:
         self.flights.run(flight)
-        epochs, folder = self.planner.fidelity.max_epochs, self.checkpoints.folder(flight.trial)
+        epochs = self.planner.ends.get(flight.number) or self.planner.fidelity.max_epochs
+        folder = self.checkpoints.folder(flight.trial)
         job = job_for(self.description, flight, epochs, folder, checkpoint, initial)
         self.jobs.append(replace(job, round_trip=not self._loads))
 

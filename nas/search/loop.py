@@ -26,7 +26,9 @@ from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
 from nas.search.outcomes import Outcomes
 from nas.search.plan.finals import Finals
+from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import Plan, Standing
+from nas.search.plan.proposer import Proposer
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
 from nas.search.reused_results import ReusedResults
@@ -85,7 +87,8 @@ class Loop:
         self._weights = KeptWeights(description, store, record.id)
         self._streak = FailureStreak()
         self._finals = Finals(description.budget.seconds)
-        self._plan = Plan([self._finals], self.planner)
+        self._proposer = Proposer(description.budget)
+        self._plan = Plan([Lengths(description.budget.epochs), self._proposer, self._finals], self.planner)
         self._outcomes = Outcomes(
             self.planner, self.history, self._weights, self._checkpoints, self.callbacks, self._streak
         )
@@ -96,6 +99,7 @@ class Loop:
         self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
         self._usage = UsageRecorder()
+        self._trains = False  # whether the executor does
 
     @property
     def controller(self) -> Controller:
@@ -119,6 +123,7 @@ class Loop:
         tried first.
         """
         given = len(self._given)
+        self._proposer.starts = starts
         for comparable in (True, False):
             results = [(start.decisions, start.metrics) for start in starts if start.comparable is comparable]
             if results:
@@ -188,6 +193,7 @@ class Loop:
             UnmetLimitsError: no network was found that respects the limits.
         """
         self.progress.clock = Clock(self.progress.elapsed, executor.clock)
+        self._trains = executor.trains
         events: list[Event] = []
         while True:
             end = self._turn(events, executor)
@@ -197,7 +203,7 @@ class Loop:
             if end is not None and not (end.waits and self._flights.running):
                 return end
             # with room left for another proposal, results can wait: see the class
-            room = end is None and len(self._flights.running) < self._slots(executor)
+            room = end is None and self._has_room(self._slots(executor))
             events = [] if room else executor.events(timeout=self._patience())
 
     def leave(self, status: str, reason: str) -> None:
@@ -266,7 +272,7 @@ class Loop:
             if not self._flights.paused_before:  # what was begun comes first
                 self._choose(writing, slots)
             end = self.over()
-            if (end is not None and not end.waits) or len(self._flights.running) >= slots:
+            if (end is not None and not end.waits) or not self._has_room(slots):
                 return end
             again = self._flights.interrupted if end is None else self._flights.paused_before
             if again:
@@ -279,12 +285,16 @@ class Loop:
                 return end
         return None
 
+    def _has_room(self, slots: int) -> bool:
+        """Whether one more trial may be in training: before the plan has chosen what it needs to, one is."""
+        return len(self._flights.running) < (1 if self._plan.waits else slots)
+
     def _choose(self, writing: Transaction, slots: int) -> None:
         """Let the plan choose what it is time for; it acts with what is recorded in this turn."""
         elapsed, seconds = self.progress.elapsed, self.description.budget.seconds
         left = math.inf if seconds is None else seconds - elapsed
         running, paused = self._flights.running.values(), self._flights.paused
-        standing = Standing(elapsed, left, slots, running, paused, self.history, self.planner)
+        standing = Standing(elapsed, left, slots, running, paused, self.history, self.planner, self._trains)
         if (drafted := self._plan.draft(standing)) is not None:
             part, value, reason = drafted
             choice = Choice(part, value, reason, self._outcomes.next_step(), elapsed)

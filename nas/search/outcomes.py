@@ -165,7 +165,8 @@ class Outcomes:
         trial = replace(flight.trial, epochs=report.epoch)
         writing.report(trial.number, report)
         self.callbacks.note(lambda callback: callback.on_report(trial, report))
-        return flight.with_trial(trial)
+        pace = report.seconds if flight.pace is None else min(flight.pace, report.seconds)
+        return replace(flight, trial=trial, pace=pace)
 
     def _end(self, flight: Flight, end: TrialEnd, writing: Transaction) -> tuple[Flight, Ranked]:
         """Record how a flight ended or paused, and tell the controller.
@@ -187,7 +188,7 @@ class Outcomes:
             metrics = None if trial.status == "failed" else trial.metrics
             leg = replace(leg, told_step=trial.told_step, metrics=metrics)
             writing.end_leg(leg)
-        ended = Flight(trial, flight.proposal, leg)
+        ended = replace(flight, trial=trial, leg=leg)
         tell(self.planner, ended)
         self.callbacks.note(lambda callback: callback.on_trial_end(trial))
         return ended, judged

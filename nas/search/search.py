@@ -13,6 +13,8 @@ from controllers import catalog
 from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.objectives import Limit, Objective
+from controllers.planner import Undecided
+from nas.description import AUTO
 from nas.lease import Driver, new_driver, release
 from nas.records import Trial
 from nas.results import html
@@ -28,6 +30,7 @@ from nas.search.arguments import (
     limits_of,
     name_of,
     objectives_of,
+    planned,
     problem_of,
     space_of,
 )
@@ -194,6 +197,7 @@ class Search:
         self._sources = sources_of(options.start_from)
         self._objectives = objectives_of(options.objectives, controller, self.problem)
         self._limits = limits_of(options.limits, controller)
+        options = planned(options, controller, self.problem)
         self._fidelity = fidelity_of(options.fidelity, options.epochs)
         self._controller = controller
         self.controller = self._new_controller()
@@ -380,9 +384,11 @@ class Search:
         given = self._controller
         if isinstance(given, Controller):
             return copy.deepcopy(check_controller(given, self.space, self._objectives, self._limits))
-        if isinstance(given, str):
+        if given == AUTO:
+            given = Undecided
+        elif isinstance(given, str):
             if given not in catalog:
-                raise UnknownNameError("controller", given, catalog)
+                raise UnknownNameError("controller", given, [AUTO, *catalog])
             given = catalog[given]
         made = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
         return check_controller(made, self.space, self._objectives, self._limits)

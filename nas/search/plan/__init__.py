@@ -1,5 +1,7 @@
 """The plan of a search: what it chooses by its budget while it runs, each choice with its reason.
 
 - ``plan``: the choices of a search: made one after another, stored before they act, read again on a resume.
+- ``lengths``: how long trials train, and where they pause.
+- ``proposer``: which controller proposes.
 - ``finals``: the last share of the time, in which the best networks are trained to their end.
 """

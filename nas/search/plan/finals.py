@@ -10,6 +10,7 @@ from controllers.planner import Planner
 from controllers.ranking import order
 from nas.search.flights import Flight
 from nas.search.plan.plan import Part, Standing
+from workers.recipe import Recipe
 
 FINALISTS = 3
 """The networks that the finals train to their end, where the time allows so many."""
@@ -23,8 +24,8 @@ LOOKS = 100
 MARGIN = 1.2
 """By how much an epoch may take longer than those of the same trial before: neighbours come and go."""
 
-Needed = tuple[Flight, float]
-"""A trial that has paused, and the seconds that it needs to its end."""
+Needed = tuple[Flight, int, float]
+"""A trial that has paused, the epochs at which it can end, and the seconds that it needs until then."""
 
 
 class Finals(Part):
@@ -55,16 +56,16 @@ class Finals(Part):
         self._look = 0.0  # seconds of the search
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
-        end = standing.planner.fidelity.max_epochs
-        if self._seconds is None or end is None or self.over is not None or self._next is not None:
+        pauses = standing.planner.fidelity.max_epochs is not None
+        if self._seconds is None or not pauses or self.over is not None or self._next is not None:
             return None
         if not self.begun:
             if standing.elapsed < self._look:
                 return None
             self._look = standing.elapsed + self._seconds / LOOKS
-            chosen = self._beginning(standing, _in_order(standing, end))
+            chosen = self._beginning(standing, _in_order(standing))
         elif len(standing.running) < standing.slots:
-            chosen = _next(standing, _in_order(standing, end), end)
+            chosen = _next(standing, _in_order(standing))
         else:
             return None
         return None if chosen is None else ({**chosen[0], "budget": self._seconds}, chosen[1])
@@ -76,6 +77,7 @@ class Finals(Part):
         self.over = value.get("over")
         if "number" in value:
             self._next = value["number"], value["until"]
+            planner.ends[value["number"]] = value["until"]
 
     def take(self) -> tuple[int, int] | None:
         """Returns the trial that is to go on now and to which epoch, once; None: none is chosen."""
@@ -85,12 +87,12 @@ class Finals(Part):
     def _beginning(self, standing: Standing, found: Sequence[Needed]) -> tuple[dict[str, Any], str] | None:
         """Returns that the finals begin, and why, if it is time."""
         assert self._seconds is not None
-        longest = [seconds for _, seconds in found[:FINALISTS]]
+        longest = [seconds for *_, seconds in found[:FINALISTS]]
         while len(longest) > 1 and _together(longest, standing.slots) > SHARE * self._seconds:
             longest.pop()
         if not longest:
             return None
-        typical = median(_epoch(flight) for flight, _ in found)
+        typical = median(_epoch(flight) for flight, *_ in found)
         rest = max((_leg_left(flight, typical) for flight in standing.running), default=0.0)
         needed = rest + _together(longest, standing.slots)
         if standing.left > needed + self._seconds / LOOKS:
@@ -100,13 +102,13 @@ class Finals(Part):
         return {"finalists": len(longest), "seconds": round(needed, 3)}, reason
 
 
-def _next(standing: Standing, found: Sequence[Needed], end: int) -> tuple[dict[str, Any], str] | None:
+def _next(standing: Standing, found: Sequence[Needed]) -> tuple[dict[str, Any], str] | None:
     """Returns which trial goes on to its end, or that none can any more, and why; None: for now none."""
-    for flight, seconds in found:
+    for flight, end, seconds in found:
         if seconds <= standing.left:
             score = "" if flight.trial.score is None else f", with a score of {flight.trial.score:.4g}"
             reason = (
-                f"the best after {flight.trial.epochs} of {end} epochs{score}: its end takes some "
+                f"the best after {flight.trial.epochs} epochs{score}: to end it after {end} takes some "
                 f"{seconds:.3g} s, and {standing.left:.3g} s are left"
             )
             return {"number": flight.number, "until": end}, reason
@@ -125,8 +127,8 @@ def _together(seconds: Sequence[float], slots: int) -> float:
     return max(free)
 
 
-def _in_order(standing: Standing, end: int) -> list[Needed]:
-    """The paused trials that keep the limits, the best first, and the seconds that each needs to its end.
+def _in_order(standing: Standing) -> list[Needed]:
+    """The paused trials that keep the limits, the best first, and what each needs to its end.
 
     By their last values, after however many epochs: networks mostly learn on, so one that is as good as
     another after fewer epochs is the better one.
@@ -134,18 +136,29 @@ def _in_order(standing: Standing, end: int) -> list[Needed]:
     flights = list(standing.paused.values())
     judged = [standing.history.ranking.judge(flight.trial).outcome for flight in flights]
     best = [flights[place] for place in order(judged) if judged[place].feasible]
-    return [(flight, MARGIN * _epoch(flight) * (end - (flight.trial.epochs or 0))) for flight in best]
+    ends = [_end(flight, standing) for flight in best]
+    return [
+        (flight, end, MARGIN * _epoch(flight) * (end - (flight.trial.epochs or 0)))
+        for flight, end in zip(best, ends, strict=True)
+    ]
+
+
+def _end(flight: Flight, standing: Standing) -> int:
+    """The epochs after which a trial can end: as planned, or sooner where its schedule lets it."""
+    planned = standing.planner.fidelity.max_epochs
+    assert planned is not None
+    if not standing.trains:
+        return planned
+    sooner = Recipe.of(flight.proposal.architecture).epochs_to_finish(flight.trial.epochs or 0)
+    return planned if sooner is None else min(planned, sooner)
 
 
 def _epoch(flight: Flight) -> float:
-    """The seconds of an epoch of a trial, by those that it has had."""
-    trial = flight.trial
-    return (trial.seconds or 0.0) / max(1, trial.epochs or 0)
+    return flight.epoch_seconds or 0.0
 
 
 def _leg_left(flight: Flight, typical: float) -> float:
     """The seconds of a trial in training before its next pause, by its own epochs, else by typical ones."""
     if flight.leg is None:
         return 0.0
-    seconds = _epoch(flight) if flight.trial.seconds else typical
-    return MARGIN * seconds * max(0, flight.leg.until - (flight.trial.epochs or 0))
+    return MARGIN * (_epoch(flight) or typical) * max(0, flight.leg.until - (flight.trial.epochs or 0))

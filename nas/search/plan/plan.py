@@ -25,6 +25,7 @@ class Standing:
         paused: the flights that have paused, by number.
         history: the trials that are over or have paused.
         planner: who proposes, and for how long trials train.
+        trains: whether trials are trained by their recipes (`workers.executor.Executor.trains`).
     """
 
     elapsed: float
@@ -34,6 +35,7 @@ class Standing:
     paused: Mapping[int, Flight]
     history: TrialHistory
     planner: Planner
+    trains: bool
 
 
 class Part(ABC):
@@ -51,6 +53,10 @@ class Part(ABC):
     @abstractmethod
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
         """Returns what is chosen now, plain data, and the reason for people; None: nothing is."""
+
+    def waits(self, planner: Planner) -> bool:
+        """Whether no more than one trial may be begun before it has chosen."""
+        return False
 
     @abstractmethod
     def act(self, value: Any, planner: Planner) -> None:
@@ -80,6 +86,11 @@ class Plan:
             if chosen is not None:
                 return name, *chosen
         return None
+
+    @property
+    def waits(self) -> bool:
+        """Whether no more than one trial may be begun for now."""
+        return any(part.waits(self._planner) for part in self._parts.values())
 
     def take(self, choice: Choice) -> None:
         """Lets a choice act that is stored, or is in the same transaction as all that follows from it."""

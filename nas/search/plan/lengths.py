@@ -1,0 +1,96 @@
+"""How long trials train under a plan: chosen once the first network has shown what an epoch takes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from controllers.fidelity import Stages, rungs_of
+from controllers.planner import Planner
+from nas.search.flights import Flight
+from nas.search.plan.plan import Part, Standing
+from workers.recipe import Recipe
+
+FOR_FINALS = 0.3
+"""The share of the time that is kept for the ends of the best networks."""
+
+DEARER = 1.5
+"""How many times as long as the plain network a candidate is taken to train, before any has been seen."""
+
+ENOUGH = 60
+"""Networks that are trained in full; where the time allows so many, no trial has to pause."""
+
+LONGEST = 4
+"""How many times the epochs of its recipe a trial may be given where there is much time."""
+
+
+class Lengths(Part):
+    """Chooses how long trials train, from the time that is left, the workers, and what an epoch took.
+
+    The more networks the time allows, the longer each may train; where it allows few in full, most are looked
+    at for a third or a ninth of their epochs first.
+
+    Args:
+        epochs: the epochs of a trial as named by hand; None: they are chosen.
+    """
+
+    name = "epochs"
+
+    def __init__(self, epochs: int | None) -> None:
+        self._epochs = epochs
+
+    def waits(self, planner: Planner) -> bool:
+        return isinstance(planner.fidelity, Stages) and not planner.fidelity.decided
+
+    def choose(self, standing: Standing) -> tuple[Any, str] | None:
+        fidelity = standing.planner.fidelity
+        if not isinstance(fidelity, Stages) or fidelity.decided:
+            return None
+        flight = next(iter(standing.paused.values()), None)
+        return None if flight is None else lengths(flight, self._epochs, standing)
+
+    def act(self, value: Any, planner: Planner) -> None:
+        if isinstance(planner.fidelity, Stages):
+            planner.fidelity.decide(value["epochs"], value["first_pause"], value["candidates"])
+
+
+def lengths(flight: Flight, by_hand: int | None, standing: Standing) -> tuple[dict[str, Any], str]:
+    """Returns how long trials train and where they first pause, and why.
+
+    Args:
+        flight: the first trial that has paused.
+        by_hand: the epochs of a trial as named by hand; None: they are chosen.
+        standing: how the search stands.
+    """
+    recipe = Recipe.of(flight.proposal.architecture)
+    own = by_hand or recipe.epochs
+    epoch = max(flight.epoch_seconds or 0.0, 1e-6)
+    affordable = standing.left * standing.slots / epoch  # epochs of the first network
+    told = f"an epoch of trial {flight.number} takes {epoch:.3g} s, and {standing.left:.3g} s are left"
+    free = by_hand is None and recipe.stable_epochs(own) > 0
+    if affordable < standing.slots * (own - (flight.trial.epochs or 0)):
+        epochs = max(2, math.floor(affordable)) if free else own
+        less = (
+            f"{epochs} epochs in place of {own}" if free else f"one of {own} epochs may not come to its end"
+        )
+        value = {"epochs": epochs, "first_pause": epochs, "candidates": 0}
+        return value, f"{told}: there is time for the first network only, {less}"
+    rounds = (1 - FOR_FINALS) * affordable / (DEARER * own)  # networks in full
+    epochs = own
+    if free and rounds > ENOUGH:
+        epochs = min(LONGEST * own, round(own * math.sqrt(rounds / ENOUGH)))
+        rounds *= own / epochs
+    if rounds >= ENOUGH:
+        value = {"epochs": epochs, "first_pause": epochs, "candidates": round(rounds)}
+        return value, f"{told}: time for some {rounds:.0f} networks of {epochs} epochs"
+    first = max(
+        1, round(epochs / Stages.factor**2 if rounds < ENOUGH / Stages.factor else epochs / Stages.factor)
+    )
+    rungs = rungs_of(epochs, first, Stages.factor)
+    candidates = round(rounds * epochs / (first * len(rungs)))
+    value = {"epochs": epochs, "first_pause": first, "candidates": candidates}
+    where = ", ".join(map(str, rungs[:-1])) or "none"
+    return value, (
+        f"{told}: time for some {rounds:.0f} networks of {epochs} epochs, or for a look at {candidates}, "
+        f"with pauses after {where}"
+    )
