@@ -7,50 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from planned import Killed, Mortal, curves
 
 from nas.search.search import Search
 from nas.store.store import Store
-from search_spaces import Classification, Signature, Space, Vector, integer
-from search_spaces.architecture import Architecture
-from workers.job import Event
-from workers.tabular import Answer, Simulated, Table
+from workers.tabular import Simulated
+
+CURVES = curves()
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-class Mortal(Simulated):
-    """Simulated workers whose driver is killed after so many looks for events."""
-
-    def __init__(self, workers: int, looks: int) -> None:
-        super().__init__(workers)
-        self.looks = looks
-
-    def events(self, timeout: float | None = None) -> list[Event]:
-        self.looks -= 1
-        if self.looks < 0:
-            raise Killed
-        return super().events(timeout)
-
-
-def _learns(architecture: Architecture) -> Answer:
-    """A power law; an epoch takes from one to three seconds."""
-    a, b = architecture.value["a"], architecture.value["b"]
-    end, speed, seconds = a / 100, 0.2 + b / 50, 1.0 + b / 25
-    curve = tuple(({"accuracy": end * (1 - (t + 1) ** -speed)}, seconds * t) for t in range(1, 28))
-    return Answer(curve[-1][0], curve[-1][1], {"accuracy": curve[-1][0]["accuracy"]}, epochs=curve)
-
-
-@pytest.fixture(scope="module")
-def curves() -> Table:
-    space = Space({"a": integer(0, 99), "b": integer(0, 49)})
-    return Table("curves", space, Signature({"row": Vector(1)}, {"kind": Classification(2)}), _learns)
-
-
-def make(table: Table, tmp_path: Path, executor: Simulated, **options: Any) -> Search:
+def make(tmp_path: Path, executor: Simulated, **options: Any) -> Search:
     chosen: dict[str, Any] = {"store": tmp_path / "store.db", "epochs": 27, "name": "mine"} | options
-    return Search(table.space, table, "random", executor=executor, **chosen)
+    return Search(CURVES.space, CURVES, "random", executor=executor, **chosen)
 
 
 def choices(search: Search) -> list[Any]:
@@ -63,10 +31,10 @@ def choices(search: Search) -> list[Any]:
     [("asha", 1, 300), ("asha", 4, 200), ("hyperband", 1, 300), ("hyperband", 4, 200)],
 )
 def test_a_search_with_pauses_ends_in_time_with_its_best_network_trained_to_its_end(
-    curves: Table, tmp_path: Path, fidelity: str, workers: int, seconds: int
+    tmp_path: Path, fidelity: str, workers: int, seconds: int
 ) -> None:
     executor = Simulated(workers)
-    search = make(curves, tmp_path, executor, fidelity=fidelity, seconds=seconds)
+    search = make(tmp_path, executor, fidelity=fidelity, seconds=seconds)
     board = search.run()
     best = board.iloc[0]
     assert (best.status, best.epochs) == ("complete", 27)
@@ -78,9 +46,9 @@ def test_a_search_with_pauses_ends_in_time_with_its_best_network_trained_to_its_
         assert ends.accuracy.max() >= paused.accuracy.max()
 
 
-def test_the_time_that_is_left_goes_to_the_ends_of_more_of_them(curves: Table, tmp_path: Path) -> None:
+def test_the_time_that_is_left_goes_to_the_ends_of_more_of_them(tmp_path: Path) -> None:
     executor = Simulated(2)
-    search = make(curves, tmp_path, executor, fidelity="asha", seconds=400)
+    search = make(tmp_path, executor, fidelity="asha", seconds=400)
     search.run()
     begun, *ends = choices(search)
     assert begun["finalists"] == 3
@@ -89,16 +57,16 @@ def test_the_time_that_is_left_goes_to_the_ends_of_more_of_them(curves: Table, t
     assert search.reason.startswith("no trial that has paused comes to its end")
 
 
-def test_without_pauses_or_without_a_time_nothing_is_chosen(curves: Table, tmp_path: Path) -> None:
+def test_without_pauses_or_without_a_time_nothing_is_chosen(tmp_path: Path) -> None:
     for name, options in {"whole": {"seconds": 200}, "counted": {"fidelity": "asha", "trials": 20}}.items():
-        search = make(curves, tmp_path, Simulated(1), name=name, **options)
+        search = make(tmp_path, Simulated(1), name=name, **options)
         search.run()
         assert choices(search) == []
 
 
-def test_killed_at_any_moment_and_resumed_its_finals_go_on(curves: Table, tmp_path: Path) -> None:
+def test_killed_at_any_moment_and_resumed_its_finals_go_on(tmp_path: Path) -> None:
     rng, kills = random.Random(3), 0
-    search = make(curves, tmp_path, Simulated(2), fidelity="asha", seconds=300)
+    search = make(tmp_path, Simulated(2), fidelity="asha", seconds=300)
     while True:
         search.executor = Mortal(2, rng.randrange(40, 90))
         try:
@@ -114,8 +82,8 @@ def test_killed_at_any_moment_and_resumed_its_finals_go_on(curves: Table, tmp_pa
     assert len(numbers) == len(set(numbers)), "a choice is made once"
 
 
-def test_more_time_takes_a_search_out_of_its_finals(curves: Table, tmp_path: Path) -> None:
-    search = make(curves, tmp_path, Simulated(2), fidelity="asha", seconds=200)
+def test_more_time_takes_a_search_out_of_its_finals(tmp_path: Path) -> None:
+    search = make(tmp_path, Simulated(2), fidelity="asha", seconds=200)
     first = search.run()
     search.executor = Simulated(2)
     board = search.extend(seconds=400).run(resume=True)

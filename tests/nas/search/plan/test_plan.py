@@ -1,0 +1,123 @@
+"""The plan of a search without a controller: what it chooses by the budget, and that it is chosen once."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from planned import Killed, Mortal, curves
+from stored import trials
+
+from nas.records import Choice
+from nas.search.search import Search
+from nas.store.store import Store
+from search_spaces.catalog import mlp
+from workers.problems import load
+from workers.tabular import Simulated
+
+CURVES = curves()
+
+
+def make(tmp_path: Path, executor: Simulated, controller: str = "auto", **options: Any) -> Search:
+    chosen: dict[str, Any] = {"store": tmp_path / "store.db", "name": "mine"} | options
+    return Search(CURVES.space, CURVES, controller, executor=executor, **chosen)
+
+
+def choices(search: Search) -> list[Choice]:
+    with Store(search.store) as store:  # type: ignore[arg-type]
+        return store.choices(store.search(search.name).id)
+
+
+def test_a_number_of_trials_says_who_proposes_and_the_plain_network_is_first(tmp_path: Path) -> None:
+    for count, name in ((4, "evolution"), (30, "predictor")):
+        search = make(tmp_path, Simulated(2), trials=count, name=f"{count}")
+        board = search.run()
+        assert [(one.part, one.value["name"]) for one in choices(search)] == [("controller", name)]
+        assert trials(search)[0].origin == "plain"
+        assert len(board) == count
+        assert set(board.status) == {"complete"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "first", "parts"),
+    [
+        (30, 27, ["epochs", "controller"]),  # an epoch of the plain network takes two seconds
+        (600, 3, ["epochs", "controller", "finals"]),
+        pytest.param(4500, 27, ["epochs", "controller"], marks=pytest.mark.slow),
+    ],
+)
+def test_a_time_says_how_long_trials_train(
+    tmp_path: Path, seconds: int, first: int, parts: list[str]
+) -> None:
+    executor = Simulated(2)
+    search = make(tmp_path, executor, seconds=seconds, epochs=27)
+    search.run()
+    made = choices(search)
+    assert [one.part for one in made][: len(parts)] == parts
+    assert (made[0].value["epochs"], made[0].value["first_pause"]) == (27, first)
+    # nothing but the plain network had begun before
+    before = [trial for trial in trials(search) if trial.asked_step < made[0].step]
+    assert [trial.origin for trial in before] == ["plain"]
+
+
+def test_it_ends_in_time_with_a_network_trained_to_its_end_that_is_no_worse_than_plain(
+    tmp_path: Path,
+) -> None:
+    executor = Simulated(3)
+    search = make(tmp_path, executor, seconds=600, epochs=27)
+    board = search.run()
+    assert executor.clock() <= 600
+    plain = board.set_index("number").loc[0]
+    best = board.iloc[0]
+    assert (plain.status, best.status, best.epochs) == ("complete", "complete", 27)
+    assert best.accuracy >= plain.accuracy
+
+
+def test_killed_at_any_moment_what_was_chosen_is_read_and_not_chosen_again(tmp_path: Path) -> None:
+    rng, kills = random.Random(5), 0
+    search = make(tmp_path, Simulated(2), seconds=400, epochs=27)
+    before: list[Choice] = []
+    while True:
+        search.executor = Mortal(2, rng.randrange(1, 80))
+        try:
+            board = search.run(resume=kills > 0)
+            break
+        except Killed:
+            kills += 1
+            now = choices(search)
+            assert now[: len(before)] == before
+            before = now
+    assert kills >= 3
+    assert (board.iloc[0].status, board.iloc[0].epochs) == ("complete", 27)
+    assert [one.part for one in choices(search)].count("epochs") == 1
+    assert [one.part for one in choices(search)].count("controller") == 1
+
+
+def test_resumed_by_its_name_a_search_goes_on_by_its_plan(tmp_path: Path) -> None:
+    search = Search(
+        mlp(),
+        load("digits"),
+        executor="inline",
+        store=tmp_path / "store.db",
+        controller="auto",
+        trials=2,
+        epochs=1,
+    )
+    search.run()
+    again = Search.from_store(tmp_path / "store.db", executor="inline").extend(trials=1)
+    assert again.description.controller == "auto"
+    assert len(again.run(resume=True)) == 3
+    assert [one.part for one in choices(search)] == ["controller"]
+
+
+def test_what_is_named_by_hand_stands(tmp_path: Path) -> None:
+    search = make(tmp_path, Simulated(2), "random", seconds=300, epochs=27, fidelity="auto")
+    search.run()
+    assert "controller" not in [one.part for one in choices(search)]
+    assert search.description.controller == "random"
+    whole = make(tmp_path, Simulated(2), seconds=300, epochs=27, fidelity="full", name="whole")
+    board = whole.run()
+    assert [one.part for one in choices(whole)] == ["controller"]
+    assert "paused" not in set(board.status)
