@@ -102,6 +102,11 @@ class Executor(ABC):
     def slots(self) -> int:
         """How many jobs are worth having in flight, so that no worker waits."""
 
+    @property
+    def parallelism(self) -> int:
+        """How many jobs run at once; `slots` are more where some wait at their worker."""
+        return self.slots
+
     def open(self, problem: Problem | Table) -> None:
         """Makes ready to run jobs on this problem.
 

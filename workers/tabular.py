@@ -52,6 +52,10 @@ class Simulated(Executor):
     def slots(self) -> int:
         return self.workers + self.queued
 
+    @property
+    def parallelism(self) -> int:
+        return self.workers
+
     def clock(self) -> float:
         return self._now
 

@@ -99,7 +99,6 @@ class Loop:
         self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
         self._usage = UsageRecorder()
-        self._trains = False  # whether the executor does
 
     @property
     def controller(self) -> Controller:
@@ -193,7 +192,6 @@ class Loop:
             UnmetLimitsError: no network was found that respects the limits.
         """
         self.progress.clock = Clock(self.progress.elapsed, executor.clock)
-        self._trains = executor.trains
         events: list[Event] = []
         while True:
             end = self._turn(events, executor)
@@ -203,7 +201,7 @@ class Loop:
             if end is not None and not (end.waits and self._flights.running):
                 return end
             # with room left for another proposal, results can wait: see the class
-            room = end is None and self._has_room(self._slots(executor))
+            room = end is None and self._has_room(executor)
             events = [] if room else executor.events(timeout=self._patience())
 
     def leave(self, status: str, reason: str) -> None:
@@ -224,8 +222,8 @@ class Loop:
         with self.store.writing(self.record.id, self.driver) as writing:
             for event in events:
                 if self._take(event, writing):
-                    self._fill(writing, self._slots(executor))
-            end = self._fill(writing, self._slots(executor))
+                    self._fill(writing, executor)
+            end = self._fill(writing, executor)
             if end is not None and not end.waits:
                 writing.interrupt()
                 self._flights.running.clear()
@@ -248,9 +246,6 @@ class Loop:
             self.progress.messages.append(f"cards: {told(cards)}")
         self.progress.cards = cards or self.progress.cards
 
-    def _slots(self, executor: Executor) -> int:
-        return max(1, executor.slots)
-
     def _patience(self) -> float:
         budget = self.description.budget.seconds
         return _WAIT if budget is None else min(_WAIT, max(0.01, budget - self.progress.elapsed))
@@ -266,13 +261,13 @@ class Loop:
 
     # -- asking --------------------------------------------------------------------------------------------
 
-    def _fill(self, writing: Transaction, slots: int) -> End | None:
+    def _fill(self, writing: Transaction, executor: Executor) -> End | None:
         """Begin trials while there is room; returns why there are to be no more, if so."""
         for _ in range(_BATCH):
             if not self._flights.paused_before:  # what was begun comes first
-                self._choose(writing, slots)
+                self._choose(writing, executor)
             end = self.over()
-            if (end is not None and not end.waits) or not self._has_room(slots):
+            if (end is not None and not end.waits) or not self._has_room(executor):
                 return end
             again = self._flights.interrupted if end is None else self._flights.paused_before
             if again:
@@ -285,16 +280,17 @@ class Loop:
                 return end
         return None
 
-    def _has_room(self, slots: int) -> bool:
+    def _has_room(self, executor: Executor) -> bool:
         """Whether one more trial may be in training: before the plan has chosen what it needs to, one is."""
-        return len(self._flights.running) < (1 if self._plan.waits else slots)
+        return len(self._flights.running) < (1 if self._plan.waits else max(1, executor.slots))
 
-    def _choose(self, writing: Transaction, slots: int) -> None:
+    def _choose(self, writing: Transaction, executor: Executor) -> None:
         """Let the plan choose what it is time for; it acts with what is recorded in this turn."""
         elapsed, seconds = self.progress.elapsed, self.description.budget.seconds
         left = math.inf if seconds is None else seconds - elapsed
         running, paused = self._flights.running.values(), self._flights.paused
-        standing = Standing(elapsed, left, slots, running, paused, self.history, self.planner, self._trains)
+        parallelism, trains = max(1, executor.parallelism), executor.trains
+        standing = Standing(elapsed, left, parallelism, running, paused, self.history, self.planner, trains)
         if (drafted := self._plan.draft(standing)) is not None:
             part, value, reason = drafted
             choice = Choice(part, value, reason, self._outcomes.next_step(), elapsed)

@@ -124,7 +124,11 @@ class Pool(Executor):
 
     @property
     def slots(self) -> int:
-        return QUEUED * (self._asked or 1 if self._members is None else self._members.expected)
+        return QUEUED * self.parallelism
+
+    @property
+    def parallelism(self) -> int:
+        return self._asked or 1 if self._members is None else self._members.expected
 
     @property
     def lost_workers(self) -> int:

@@ -126,7 +126,11 @@ class Tune(Executor):
     @property
     def slots(self) -> int:
         # what has paused waits for others to come as far: they need room
-        return 2 * (self._asked or 1) if self._feed is None else 2 * self._feed.limit + self._feed.paused
+        return 2 * self.parallelism + (0 if self._feed is None else self._feed.paused)
+
+    @property
+    def parallelism(self) -> int:
+        return self._asked or 1 if self._feed is None else self._feed.limit
 
     def _open(self, problem: Problem | Table) -> None:
         cores = None if self._asked is None else self._asked * self._resources.cpus

@@ -64,7 +64,7 @@ class Finals(Part):
                 return None
             self._look = standing.elapsed + self._seconds / LOOKS
             chosen = self._beginning(standing, _in_order(standing))
-        elif len(standing.running) < standing.slots:
+        elif len(standing.running) < standing.workers:
             chosen = _next(standing, _in_order(standing))
         else:
             return None
@@ -88,13 +88,13 @@ class Finals(Part):
         """Returns that the finals begin, and why, if it is time."""
         assert self._seconds is not None
         longest = [seconds for *_, seconds in found[:FINALISTS]]
-        while len(longest) > 1 and _together(longest, standing.slots) > SHARE * self._seconds:
+        while len(longest) > 1 and _together(longest, standing.workers) > SHARE * self._seconds:
             longest.pop()
         if not longest:
             return None
         typical = median(_epoch(flight) for flight, *_ in found)
         rest = max((_leg_left(flight, typical) for flight in standing.running), default=0.0)
-        needed = rest + _together(longest, standing.slots)
+        needed = rest + _together(longest, standing.workers)
         if standing.left > needed + self._seconds / LOOKS:
             return None
         what = "the best network" if len(longest) == 1 else f"the {len(longest)} best networks"

@@ -20,7 +20,7 @@ class Standing:
     Attributes:
         elapsed: the seconds of the search so far.
         left: the seconds to the end of its budget, infinite where it has no such end.
-        slots: the number of trials that may be in training at once.
+        workers: the number of trials that are in training at once.
         running: the flights in training.
         paused: the flights that have paused, by number.
         history: the trials that are over or have paused.
@@ -30,7 +30,7 @@ class Standing:
 
     elapsed: float
     left: float
-    slots: int
+    workers: int
     running: Collection[Flight]
     paused: Mapping[int, Flight]
     history: TrialHistory
