@@ -17,6 +17,7 @@ from nas.commands.export import export
 from nas.commands.jobs import logs, stop
 from nas.commands.leaderboard import leaderboard
 from nas.commands.list import list_
+from nas.commands.plan import plan
 from nas.commands.report import report
 from nas.commands.resume import extend, resume
 from nas.commands.retrain import retrain
@@ -41,6 +42,7 @@ app = typer.Typer(
 
 for command, example in (
     (search, "search --problem omniglot --limit 'num_params<=100000' --trials 50"),
+    (plan, "plan digits --seconds 3600 --workers 4"),
     (resume, "resume digits-evolution-1"),
     (extend, "extend digits-evolution-1 --trials +50"),
     (leaderboard, "leaderboard --top 5 --format markdown"),

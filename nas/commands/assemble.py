@@ -11,9 +11,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from controllers.fidelity import Fidelity, FullBudget
+from controllers.fidelity import Fidelity, FullBudget, Stages
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
+from nas.description import AUTO
 from nas.files import is_file
 from nas.search.arguments import name_of
 from nas.search.search import Search
@@ -42,7 +43,7 @@ def assemble(
 
     Args:
         problem, space, controller: names of the catalogs; ``space`` may be a JSON file too, and None is what
-            fits the problem.
+            fits the problem; ``controller`` may be ``auto``: with a time, trials pause as the plan chooses.
         maximize, minimize: metrics; none of either: the problem's own objective.
         limits: texts such as ``num_params<=100000``.
         folder: the folder of the problem's files.
@@ -53,6 +54,9 @@ def assemble(
     Raises:
         NasError: a name that does not exist, or text that cannot be read.
     """
+    if controller == AUTO and options.get("fidelity") is None and options.get("seconds") is not None:
+        whole = options.get("reuse_results") or options.get("inherit_weights")
+        options["fidelity"] = None if whole else Stages(options.get("epochs"))
     given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
     data = problems.load(problem, **{option: value for option, value in given.items() if value})
     return Search(

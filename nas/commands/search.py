@@ -131,7 +131,9 @@ def search(
         str | None,
         typer.Option(help="nas list spaces, or a JSON file; default: what fits."),
     ] = None,
-    controller: Annotated[str | None, typer.Option(help="Who proposes: see nas list controllers.")] = None,
+    controller: Annotated[
+        str | None, typer.Option(help="Who proposes: auto (by the budget), or see nas list controllers.")
+    ] = None,
     maximize: Annotated[list[str] | None, typer.Option(help="A metric to maximize; may be repeated.")] = None,
     minimize: Annotated[list[str] | None, typer.Option(help="A metric to minimize; may be repeated.")] = None,
     limit: Annotated[list[str] | None, typer.Option(help="'num_params<=100000'; may be repeated.")] = None,

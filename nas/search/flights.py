@@ -103,6 +103,11 @@ class Flight:
         trial = self.trial
         return trial.seconds / trial.epochs if trial.seconds and trial.epochs else None
 
+    def after(self, epoch: int, seconds: float) -> Flight:
+        """Returns the same flight after one more epoch, whose training took so many seconds."""
+        pace = seconds if self.pace is None else min(self.pace, seconds)
+        return replace(self, trial=replace(self.trial, epochs=epoch), pace=pace)
+
     def with_trial(self, trial: Trial) -> Flight:
         """Returns the same flight with the trial as it is now."""
         return replace(self, trial=trial)

@@ -162,11 +162,10 @@ class Outcomes:
             self.history.progress.messages.append(f"trains on {', '.join(where)}")
 
     def _report(self, flight: Flight, report: EpochReport, writing: Transaction) -> Flight:
-        trial = replace(flight.trial, epochs=report.epoch)
-        writing.report(trial.number, report)
-        self.callbacks.note(lambda callback: callback.on_report(trial, report))
-        pace = report.seconds if flight.pace is None else min(flight.pace, report.seconds)
-        return replace(flight, trial=trial, pace=pace)
+        flight = flight.after(report.epoch, report.seconds)
+        writing.report(flight.number, report)
+        self.callbacks.note(lambda callback: callback.on_report(flight.trial, report))
+        return flight
 
     def _end(self, flight: Flight, end: TrialEnd, writing: Transaction) -> tuple[Flight, Ranked]:
         """Record how a flight ended or paused, and tell the controller.

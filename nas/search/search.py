@@ -13,10 +13,10 @@ from controllers import catalog
 from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.objectives import Limit, Objective
-from controllers.planner import Undecided
+from controllers.planner import Planner, Undecided
 from nas.description import AUTO
 from nas.lease import Driver, new_driver, release
-from nas.records import Trial
+from nas.records import Choice, Trial
 from nas.results import html
 from nas.results.leaderboard import entries, leaderboard
 from nas.results.text import cell
@@ -39,6 +39,7 @@ from nas.search.end import End, extended
 from nas.search.loop import Loop
 from nas.search.notices import tell_vain, tell_warnings
 from nas.search.options import SearchOptions
+from nas.search.plan.preview import preview
 from nas.search.sources import Source, sources_of, starts_of
 from nas.search.space_check import check_space
 from nas.search.store_record import claimed_record, find_record, new_record
@@ -331,6 +332,21 @@ class Search:
                     callbacks.tell(lambda callback: callback.on_search_end(*ended))
             tell_vain(store, record)
             return leaderboard(store, record.name)
+
+    def plan(self) -> list[Choice]:
+        """Returns what the plan of this search would choose now, with its reasons; nothing is kept.
+
+        Where it has a time and its trials may pause as the plan chooses, the plain network is trained for two
+        epochs to see how long one takes. What was named by hand is not among the choices.
+
+        Raises:
+            SearchError: the plain network cannot be trained, or the time is too short for an epoch of it.
+            ExecutorError: nothing can be trained at all.
+        """
+        planner = Planner(self._new_controller(), copy.deepcopy(self._fidelity))
+        with executor_of(self.executor) as executor:
+            executor.open(self.problem)
+            return preview(self.description, planner, executor)
 
     def _drive(self, loop: Loop, resume: bool) -> End:
         """Search; returns why it ended."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from controllers.planner import Planner
 from controllers.ranking import order
+from nas.results.text import duration
 from nas.search.flights import Flight
 from nas.search.plan.plan import Part, Standing
 from workers.recipe import Recipe
@@ -98,7 +99,9 @@ class Finals(Part):
         if standing.left > needed + self._seconds / LOOKS:
             return None
         what = "the best network" if len(longest) == 1 else f"the {len(longest)} best networks"
-        reason = f"to train {what} to the end takes some {needed:.3g} s, and {standing.left:.3g} s are left"
+        reason = (
+            f"to train {what} to the end takes some {duration(needed)}, {duration(standing.left)} are left"
+        )
         return {"finalists": len(longest), "seconds": round(needed, 3)}, reason
 
 
@@ -109,12 +112,14 @@ def _next(standing: Standing, found: Sequence[Needed]) -> tuple[dict[str, Any], 
             score = "" if flight.trial.score is None else f", with a score of {flight.trial.score:.4g}"
             reason = (
                 f"the best after {flight.trial.epochs} epochs{score}: to end it after {end} takes some "
-                f"{seconds:.3g} s, and {standing.left:.3g} s are left"
+                f"{duration(seconds)}, {duration(standing.left)} are left"
             )
             return {"number": flight.number, "until": end}, reason
     if standing.running:
         return None
-    words = f"no trial that has paused comes to its end in the {max(standing.left, 0.0):.3g} s that are left"
+    words = (
+        f"no trial that has paused comes to its end in the {duration(max(standing.left, 0.0))} that are left"
+    )
     return {"over": words}, words
 
 

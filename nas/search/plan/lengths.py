@@ -7,6 +7,7 @@ from typing import Any
 
 from controllers.fidelity import Stages, rungs_of
 from controllers.planner import Planner
+from nas.results.text import duration
 from nas.search.flights import Flight
 from nas.search.plan.plan import Part, Standing
 from workers.recipe import Recipe
@@ -66,7 +67,7 @@ def lengths(flight: Flight, by_hand: int | None, standing: Standing) -> tuple[di
     own = by_hand or recipe.epochs
     epoch = max(flight.epoch_seconds or 0.0, 1e-6)
     affordable = standing.left * standing.workers / epoch  # epochs of the first network
-    told = f"an epoch of trial {flight.number} takes {epoch:.3g} s, and {standing.left:.3g} s are left"
+    told = f"an epoch of the first network takes {epoch:.3g} s, {duration(standing.left)} are left"
     free = by_hand is None and recipe.stable_epochs(own) > 0
     if affordable < standing.workers * (own - (flight.trial.epochs or 0)):
         epochs = max(2, math.floor(affordable)) if free else own

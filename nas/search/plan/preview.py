@@ -1,0 +1,70 @@
+"""What the plan of a search would choose, told before the search is run."""
+
+from __future__ import annotations
+
+import math
+
+from controllers.planner import Planner
+from nas.description import Description
+from nas.records import Choice, Leg
+from nas.search.flights import Flight, job_for
+from nas.search.history import TrialHistory
+from nas.search.plan.lengths import Lengths
+from nas.search.plan.plan import Plan, Standing
+from nas.search.plan.proposer import Proposer
+from nas.search.progress import Progress
+from search_spaces.errors import SearchError
+from workers.executor import Executor
+from workers.job import Failed, Finished, Reported
+
+
+def preview(description: Description, planner: Planner, executor: Executor) -> list[Choice]:
+    """Returns what a plan would choose, after two epochs of the plain network where a time is to be planned.
+
+    Args:
+        description: the description of the search.
+        planner: its controller and its fidelity, both new.
+        executor: where networks would be trained; it is open.
+
+    Raises:
+        SearchError: the plain network cannot be trained.
+    """
+    budget = description.budget
+    progress = Progress("", budget, description.objectives[0].metric)
+    history = TrialHistory(description, progress)
+    plan = Plan([Lengths(budget.epochs), Proposer(budget)], planner)
+    paused = {}
+    if plan.waits:
+        flight = _probe(description, planner, executor)
+        paused = {flight.number: flight}
+        if budget.seconds is not None and (epoch := flight.epoch_seconds or 0.0) > budget.seconds:
+            raise SearchError(
+                f"seconds: {budget.seconds:g} are too few: one epoch of the plain network takes {epoch:.3g} "
+                f"(give {math.ceil(2 * epoch)} or more)"
+            )
+    left = math.inf if budget.seconds is None else budget.seconds
+    standing = Standing(
+        0.0, left, max(1, executor.parallelism), (), paused, history, planner, executor.trains
+    )
+    while (drafted := plan.draft(standing)) is not None:
+        part, value, reason = drafted
+        plan.take(Choice(part, value, reason, 0, 0.0))
+    return plan.choices
+
+
+def _probe(description: Description, planner: Planner, executor: Executor) -> Flight:
+    """Returns the flight of the plain network after its first epochs."""
+    flight = Flight.of(planner.insert(planner.controller.space.plain(), "plain"), 0)
+    until = planner.begin(flight.proposal)
+    assert until is not None
+    flight = Flight(flight.trial, flight.proposal, Leg(0, until, 0))
+    executor.start(job_for(description, flight, planner.fidelity.max_epochs, None))
+    while events := executor.events():
+        for event in events:
+            if isinstance(event, Reported):
+                flight = flight.after(event.report.epoch, event.report.seconds)
+            elif isinstance(event, Failed):
+                raise SearchError(f"the plain network cannot be trained ({event.reason}): {event.message}")
+            elif isinstance(event, Finished):
+                return flight
+    raise SearchError("the plain network cannot be trained: the executor said nothing of it")
