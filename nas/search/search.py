@@ -73,7 +73,9 @@ class Search:
         problem: what they must learn: a `workers.problems.Problem`, or the name of one of the catalog; for
             `workers.tabular.Simulated`, a `workers.tabular.Table`.
         controller: who proposes: a name of the catalog, a class (or any callable that takes
-            ``(space, objectives, limits=, seed=)``), or a controller made for the same space.
+            ``(space, objectives, limits=, seed=)``), or a controller made for the same space. ``"auto"``: the
+            plan of the search chooses one by the budget, and with ``seconds`` how long trials train, too
+            (see `nas.search.plan`); the plain network is tried first.
         objectives: what to improve, the most important first; left out: the controller's if it was made
             already, else the problem's own.
         limits: bounds on metrics; left out: the controller's. Those on costs (``num_params``, ``num_macs``,
@@ -96,7 +98,8 @@ class Search:
         trial_seconds: the time for one trial; a longer one fails.
         epochs: the epochs of every trial, in place of its recipe's.
         keep_weights: the number of the best networks whose weights are kept.
-        fidelity: how long trials train: ``"asha"`` or ``"hyperband"`` (trials pause, the best go on), or a
+        fidelity: how long trials train: ``"asha"`` or ``"hyperband"`` (trials pause, the best go on),
+            ``"auto"`` (the plan of the search chooses that), ``"full"``, or a
             `controllers.fidelity.Fidelity`; left out: each in full. By name, ``epochs`` are those of a trial
             that is never stopped. Recipes with ``schedule="wsd"`` and an ``ema_decay`` suit trials that pause
             (`search_spaces.catalog.recipe_for`).

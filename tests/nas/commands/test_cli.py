@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 COMMANDS = [
     "search", "resume", "extend", "leaderboard", "show", "export", "list", "submit", "status", "logs", "stop",
-    "compare", "retrain", "ensemble",
+    "compare", "retrain", "ensemble", "plan",
 ]  # fmt: skip
 
 
@@ -195,6 +195,23 @@ def test_a_search_of_some_inputs_and_tasks_of_a_problem_is_gone_on_with_as_such(
     assert len(board) == 2
     assert "accuracy" in board
     assert not [column for column in board if "character" in column]
+
+
+def test_what_a_budget_would_buy_is_told_and_a_search_with_it_is_planned(run: Run) -> None:
+    data = ("digits", "--space", "mlp", "--executor", "inline")
+    code, out, _ = run("plan", *data, "--seconds", "100000", "--epochs", "2")
+    assert code == 0
+    epochs, controller = out.splitlines()
+    assert "networks of 2 epochs" in epochs
+    assert controller.split()[:2] == ["controller", "one"]
+    code, _, err = run("plan", *data, "--seconds", "0.0001")
+    assert code == 2
+    assert err.startswith("error: seconds: 0.0001 are too few: one epoch of the plain network takes")
+    options = ("--controller", "auto", "--trials", "2", "--epochs", "1")
+    code, out, _ = run("search", "--problem", *data, *options)
+    assert code == 0
+    _, out, _ = run("status")
+    assert re.search(r"plan +controller: some 2 networks are too few", out)
 
 
 def test_trials_pause_and_go_on_when_the_search_does(run: Run) -> None:
