@@ -12,7 +12,7 @@ from search_spaces import Architecture
 
 
 @final
-class Undecided(RandomSearch):
+class UndecidedController(RandomSearch):
     """Stands for a controller that is still to be chosen; see `Planner.go_on_with`.
 
     Attributes:
@@ -57,7 +57,7 @@ class Planner:
     def go_on_with(self, controller: Controller) -> None:
         """Puts a controller in the place of an undecided one, with what is in flight and what was told."""
         before = self.controller
-        assert isinstance(before, Undecided)
+        assert isinstance(before, UndecidedController)
         in_flight = {proposal.number for proposal in before.in_flight}
         for proposal in self._asked:
             (controller.adopt if proposal.number in in_flight else controller.set_aside)(proposal)
@@ -115,6 +115,6 @@ class Planner:
             self.fidelity.record(proposal.number, self.fidelity.max_epochs, outcome)
 
     def _note(self, proposal: Proposal) -> Proposal:
-        if isinstance(self.controller, Undecided):
+        if isinstance(self.controller, UndecidedController):
             self._asked.append(proposal)
         return proposal

@@ -14,7 +14,7 @@ from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
-from controllers.planner import Undecided
+from controllers.planner import UndecidedController
 from nas.lease import living
 from nas.ranking import Ranking
 from nas.records import Trial
@@ -381,7 +381,7 @@ def fidelity_json(fidelity: Fidelity | None) -> dict[str, Any] | None:
 def controller_name(controller: Controller) -> str:
     """Returns the name of a controller's class in the catalog, else its full name; `AUTO` for none yet."""
     kind = type(controller)
-    if kind is Undecided:
+    if kind is UndecidedController:
         return AUTO
     return controllers.name_of(kind) or f"{kind.__module__}.{kind.__qualname__}"
 

@@ -71,7 +71,7 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Choice:
+class PlanChoice:
     """What the plan of a search has chosen (see `nas.search.plan`).
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nas.records import Choice, EpochReport, Leg, Reference, Rerun, Start, Trial
+from nas.records import EpochReport, Leg, PlanChoice, Reference, Rerun, Start, Trial
 from nas.store.schema import metadata
 from nas.store.store import Store
 from workers.executor import Card, Usage
@@ -42,7 +42,7 @@ def fill(store: Store, name: str, seed: int = 0) -> int:
             writing.log(number, f"{name} {number}")
         writing.keep_weights(4, bytes([seed]) * 100_000)
         writing.usage(1.5, [Usage("worker", "node", 1.0, 0.5, 0.25)])
-        writing.choose(0, Choice("finals", {"number": 3, "until": 9}, "a reason", 12, 1.25))
+        writing.choose(0, PlanChoice("finals", {"number": 3, "until": 9}, "a reason", 12, 1.25))
         writing.cards(1.5, [Card("GPU-1", "a card", "node", 2, 8, 0.5, 2**40, 2**41)])
     own, shared = _reference(seed), _reference(99)
     store.references.keep(own)

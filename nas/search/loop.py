@@ -14,7 +14,7 @@ from controllers.planner import Planner
 from controllers.warm_start import warm_start
 from nas.description import Description, SearchRecord
 from nas.lease import HEARTBEAT_SECONDS, Driver
-from nas.records import Choice, Leg, Start, Trial
+from nas.records import Leg, PlanChoice, Start, Trial
 from nas.results.cards import told
 from nas.results.usage import UsageRecorder
 from nas.search.callbacks import Callbacks
@@ -25,10 +25,10 @@ from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
 from nas.search.outcomes import Outcomes
+from nas.search.plan.controller import ControllerPart
 from nas.search.plan.finals import Finals
 from nas.search.plan.lengths import Lengths
-from nas.search.plan.plan import Plan, Standing
-from nas.search.plan.proposer import Proposer
+from nas.search.plan.plan import SearchPlan, Standing
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
 from nas.search.reused_results import ReusedResults
@@ -87,8 +87,10 @@ class Loop:
         self._weights = KeptWeights(description, store, record.id)
         self._streak = FailureStreak()
         self._finals = Finals(description.budget.seconds)
-        self._proposer = Proposer(description.budget)
-        self._plan = Plan([Lengths(description.budget.epochs), self._proposer, self._finals], self.planner)
+        self._of_controller = ControllerPart(description.budget)
+        self._plan = SearchPlan(
+            [Lengths(description.budget.epochs), self._of_controller, self._finals], self.planner
+        )
         self._outcomes = Outcomes(
             self.planner, self.history, self._weights, self._checkpoints, self.callbacks, self._streak
         )
@@ -122,7 +124,7 @@ class Loop:
         tried first.
         """
         given = len(self._given)
-        self._proposer.starts = starts
+        self._of_controller.starts = starts
         for comparable in (True, False):
             results = [(start.decisions, start.metrics) for start in starts if start.comparable is comparable]
             if results:
@@ -293,7 +295,7 @@ class Loop:
         standing = Standing(elapsed, left, parallelism, running, paused, self.history, self.planner, trains)
         if (drafted := self._plan.draft(standing)) is not None:
             part, value, reason = drafted
-            choice = Choice(part, value, reason, self._outcomes.next_step(), elapsed)
+            choice = PlanChoice(part, value, reason, self._outcomes.next_step(), elapsed)
             writing.choose(len(self._plan.choices), choice)
             self._plan.take(choice)
             self.progress.messages.append(f"{part}: {reason}")

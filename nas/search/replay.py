@@ -13,7 +13,7 @@ from nas.ranking import Ranked
 from nas.records import TRAINED, Leg, Trial
 from nas.search.flights import Flight, tell
 from nas.search.history import TrialHistory
-from nas.search.plan.plan import Plan
+from nas.search.plan.plan import SearchPlan
 from nas.store.store import Store
 from search_spaces.architecture import Architecture
 from search_spaces.errors import SearchError
@@ -57,7 +57,7 @@ class Replay:
         record: SearchRecord,
         planner: Planner,
         history: TrialHistory,
-        plan: Plan,
+        plan: SearchPlan,
         asked: int,
     ) -> None:
         self.store, self.record, self.planner, self.history = store, record, planner, history

@@ -13,10 +13,10 @@ from controllers import catalog
 from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.objectives import Limit, Objective
-from controllers.planner import Planner, Undecided
+from controllers.planner import Planner, UndecidedController
 from nas.description import AUTO
 from nas.lease import Driver, new_driver, release
-from nas.records import Choice, Trial
+from nas.records import PlanChoice, Trial
 from nas.results import html
 from nas.results.leaderboard import entries, leaderboard
 from nas.results.text import cell
@@ -336,7 +336,7 @@ class Search:
             tell_vain(store, record)
             return leaderboard(store, record.name)
 
-    def plan(self) -> list[Choice]:
+    def plan(self) -> list[PlanChoice]:
         """Returns what the plan of this search would choose now, with its reasons; nothing is kept.
 
         Where it has a time and its trials may pause as the plan chooses, the plain network is trained for two
@@ -404,7 +404,7 @@ class Search:
         if isinstance(given, Controller):
             return copy.deepcopy(check_controller(given, self.space, self._objectives, self._limits))
         if given == AUTO:
-            given = Undecided
+            given = UndecidedController
         elif isinstance(given, str):
             if given not in catalog:
                 raise UnknownNameError("controller", given, [AUTO, *catalog])

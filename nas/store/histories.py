@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nas.records import Choice, EpochReport, Leg, Start
+from nas.records import EpochReport, Leg, PlanChoice, Start
 from nas.store.damages import whole_rows
 from nas.store.encoding import numbers
 from nas.store.schema import cards, choices, legs, logs, reports, starts, usage
@@ -82,12 +82,12 @@ def read_cards(connection: Connection, search_id: int) -> list[tuple[float, Card
     ]
 
 
-def read_choices(connection: Connection, search_id: int) -> list[Choice]:
+def read_choices(connection: Connection, search_id: int) -> list[PlanChoice]:
     """Returns what the plan of a search has chosen, in that order."""
     query = sa.select(choices).where(choices.c.search_id == search_id).order_by(choices.c.place)
     told = "part", "value", "reason", "step", "at"
     return [
-        Choice(*(row[name] for name in told))
+        PlanChoice(*(row[name] for name in told))
         for row in whole_rows(connection, choices, connection.execute(query).mappings())
     ]
 

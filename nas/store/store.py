@@ -14,7 +14,7 @@ from nas.description import SearchRecord
 from nas.environment import DEFAULT_STORE as DEFAULT_STORE
 from nas.lease import Driver
 from nas.ranking import Ranked, Ranking
-from nas.records import MEASURED, TRAINED, Choice, EpochReport, Leg, Start, Status, Trial
+from nas.records import MEASURED, TRAINED, EpochReport, Leg, PlanChoice, Start, Status, Trial
 from nas.store.copies import Copied, source_of, take
 from nas.store.database import Database
 from nas.store.histories import (
@@ -367,7 +367,7 @@ class Store:
         """Returns what each card did, with the seconds of the search at which that was."""
         return self._read(read_cards, search_id)
 
-    def choices(self, search_id: int) -> list[Choice]:
+    def choices(self, search_id: int) -> list[PlanChoice]:
         """Returns what the plan of a search has chosen, in that order."""
         return self._read(read_choices, search_id)
 

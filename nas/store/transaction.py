@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from controllers.records import Outcome
 from nas.ranking import Ranking
-from nas.records import Choice, EpochReport, Leg, Trial
+from nas.records import EpochReport, Leg, PlanChoice, Trial
 from nas.store.encoding import finite, plain, storable
 from nas.store.layouts import Layouts
 from nas.store.schema import cards, choices, legs, logs, reports, searches, trials, usage, weights
@@ -147,7 +147,7 @@ class Transaction:
         rows = [{"at": at, **asdict(one)} for one in {card.id: card for card in found}.values()]
         self._cards += [{"card": row.pop("id"), **row, "busy": finite(row["busy"])} for row in rows]
 
-    def choose(self, place: int, choice: Choice) -> None:
+    def choose(self, place: int, choice: PlanChoice) -> None:
         """Records what the plan of the search has chosen, as the so many-th of its choices, from 0."""
         self._choices.append({"place": place, **asdict(choice), "reason": storable(choice.reason)})
 

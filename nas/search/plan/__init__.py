@@ -2,7 +2,7 @@
 
 - ``plan``: the choices of a search: made one after another, stored before they act, read again on a resume.
 - ``lengths``: how long trials train, and where they pause.
-- ``proposer``: which controller proposes.
+- ``controller``: which controller proposes.
 - ``preview``: what it would choose, told before the search is run.
 - ``finals``: the last share of the time, in which the best networks are trained to their end.
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controllers.planner import Planner
-from nas.records import Choice
+from nas.records import PlanChoice
 from nas.search.flights import Flight
 from nas.search.history import TrialHistory
 
@@ -63,7 +63,7 @@ class Part(ABC):
         """Does what was chosen."""
 
 
-class Plan:
+class SearchPlan:
     """What a search chooses while it runs.
 
     Args:
@@ -77,7 +77,7 @@ class Plan:
     def __init__(self, parts: Sequence[Part], planner: Planner) -> None:
         self._parts = {part.name: part for part in parts}
         self._planner = planner
-        self.choices: list[Choice] = []
+        self.choices: list[PlanChoice] = []
 
     def draft(self, standing: Standing) -> tuple[str, Any, str] | None:
         """Returns the next choice: its part, its value and the reason; None: there is none for now."""
@@ -92,7 +92,7 @@ class Plan:
         """Whether no more than one trial may be begun for now."""
         return any(part.waits(self._planner) for part in self._parts.values())
 
-    def take(self, choice: Choice) -> None:
+    def take(self, choice: PlanChoice) -> None:
         """Lets a choice act that is stored, or is in the same transaction as all that follows from it."""
         self.choices.append(choice)
         if (part := self._parts.get(choice.part)) is not None:

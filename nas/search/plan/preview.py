@@ -6,19 +6,19 @@ import math
 
 from controllers.planner import Planner
 from nas.description import Description
-from nas.records import Choice, Leg
+from nas.records import Leg, PlanChoice
 from nas.search.flights import Flight, job_for
 from nas.search.history import TrialHistory
+from nas.search.plan.controller import ControllerPart
 from nas.search.plan.lengths import Lengths
-from nas.search.plan.plan import Plan, Standing
-from nas.search.plan.proposer import Proposer
+from nas.search.plan.plan import SearchPlan, Standing
 from nas.search.progress import Progress
 from search_spaces.errors import SearchError
 from workers.executor import Executor
 from workers.job import Failed, Finished, Reported
 
 
-def preview(description: Description, planner: Planner, executor: Executor) -> list[Choice]:
+def preview(description: Description, planner: Planner, executor: Executor) -> list[PlanChoice]:
     """Returns what a plan would choose, after two epochs of the plain network where a time is to be planned.
 
     Args:
@@ -32,7 +32,7 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
     budget = description.budget
     progress = Progress("", budget, description.objectives[0].metric)
     history = TrialHistory(description, progress)
-    plan = Plan([Lengths(budget.epochs), Proposer(budget)], planner)
+    plan = SearchPlan([Lengths(budget.epochs), ControllerPart(budget)], planner)
     paused = {}
     if plan.waits:
         flight = _probe(description, planner, executor)
@@ -48,7 +48,7 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
     )
     while (drafted := plan.draft(standing)) is not None:
         part, value, reason = drafted
-        plan.take(Choice(part, value, reason, 0, 0.0))
+        plan.take(PlanChoice(part, value, reason, 0, 0.0))
     return plan.choices
 
 

@@ -10,7 +10,7 @@ import pytest
 from planned import Killed, Mortal, curves
 from stored import trials
 
-from nas.records import Choice
+from nas.records import PlanChoice
 from nas.search.search import Search
 from nas.store.store import Store
 from search_spaces.catalog import mlp
@@ -25,7 +25,7 @@ def make(tmp_path: Path, executor: Simulated, controller: str = "auto", **option
     return Search(CURVES.space, CURVES, controller, executor=executor, **chosen)
 
 
-def choices(search: Search) -> list[Choice]:
+def choices(search: Search) -> list[PlanChoice]:
     with Store(search.store) as store:  # type: ignore[arg-type]
         return store.choices(store.search(search.name).id)
 
@@ -78,7 +78,7 @@ def test_it_ends_in_time_with_a_network_trained_to_its_end_that_is_no_worse_than
 def test_killed_at_any_moment_what_was_chosen_is_read_and_not_chosen_again(tmp_path: Path) -> None:
     rng, kills = random.Random(5), 0
     search = make(tmp_path, Simulated(2), seconds=400, epochs=27)
-    before: list[Choice] = []
+    before: list[PlanChoice] = []
     while True:
         search.executor = Mortal(2, rng.randrange(1, 80))
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from controllers import catalog
 from controllers.fidelity import Stages
-from controllers.planner import Planner, Undecided
+from controllers.planner import Planner, UndecidedController
 from controllers.warm_start import warm_start
 from nas.description import DEFAULT_TRIALS, Budget
 from nas.records import Start
@@ -17,7 +17,7 @@ FEW = 10
 """So many networks are too few to learn from: what is drawn near the plain one is as good as any rule."""
 
 
-class Proposer(Part):
+class ControllerPart(Part):
     """Chooses the controller of a search that names none.
 
     Args:
@@ -35,17 +35,17 @@ class Proposer(Part):
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
         planner = standing.planner
-        if not isinstance(planner.controller, Undecided) or self.waits(planner):
+        if not isinstance(planner.controller, UndecidedController) or self.waits(planner):
             return None
         return proposer(self._networks(planner), len(planner.controller.objectives))
 
     def waits(self, planner: Planner) -> bool:
         undecided = isinstance(planner.fidelity, Stages) and not planner.fidelity.decided
-        return undecided and isinstance(planner.controller, Undecided)
+        return undecided and isinstance(planner.controller, UndecidedController)
 
     def act(self, value: Any, planner: Planner) -> None:
         before = planner.controller
-        if not isinstance(before, Undecided):
+        if not isinstance(before, UndecidedController):
             return
         made = catalog[value["name"]](
             before.space, before.objectives, limits=before.limits, seed=before.seed, **value["settings"]
