@@ -1,7 +1,8 @@
 """Connecting to Ray: to the cluster that is there, or to one of our own on this machine."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,13 @@ from search_spaces.errors import ExecutorError
 
 _LEAST_SHARE = 1e-4
 """The smallest share of a GPU that Ray counts."""
+
+_LOCAL = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray would report usage over the network
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # and rename the GPUs of workers that ask for none
+    "RAY_worker_niceness": "0",  # and run workers at niceness 15: beside other work they would starve
+}
+"""Variables that a Ray of our own starts with, in place of Ray's defaults."""
 
 QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
 
@@ -46,10 +54,11 @@ def connect(address: str | None, cpus: int | None) -> bool:
 
 
 def start_local(cpus: int) -> None:
-    """Starts a Ray of this many CPUs here and connects to it; its ports answer this machine only."""
-    # Ray's own defaults report usage over the network and rename GPUs of workers that ask for none.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    """Starts a Ray of this many CPUs here and connects to it.
+
+    Its ports answer this machine only; its workers run at the priority of this process, unless the
+    environment variable ``RAY_worker_niceness`` says by how much lower.
+    """
     from ray._private import ray_constants
 
     # Whoever reaches Ray's ports can run code. On macOS and Windows Ray listens on the loopback interface;
@@ -57,11 +66,24 @@ def start_local(cpus: int) -> None:
     listens_outside = getattr(ray_constants, "ENABLE_RAY_CLUSTER", None)
     ray_constants.ENABLE_RAY_CLUSTER = False
     try:
-        ray.init(
-            address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", **QUIET
-        )
+        with environment(_LOCAL):
+            ray.init(
+                address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", **QUIET
+            )
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = listens_outside
+
+
+@contextmanager
+def environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables while Ray reads them; what the user has set stays as it is."""
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
-import os
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +128,9 @@ class Quiet:
         loud: whether the user wants to hear of it all the same.
         logs: whether it writes the logs that it writes by default.
         pending: how many trials may wait for their worker to start.
+
+    Attributes:
+        variables: the environment variables that Tune is to find while it begins.
     """
 
     def __init__(self, *, loud: bool, logs: bool, pending: int) -> None:
@@ -139,24 +140,13 @@ class Quiet:
         actor_manager.random = random.Random()
         self._logger = logging.getLogger("ray.tune")
         self._level = self._logger.level
-        self._wanted = {"TUNE_MAX_PENDING_TRIALS_PG": str(pending)}
+        self.variables = {"TUNE_MAX_PENDING_TRIALS_PG": str(pending)}
         if not logs:
-            self._wanted["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+            self.variables["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
         if not loud:
-            self._wanted["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"
-            self._wanted["RAY_AIR_NEW_OUTPUT"] = "0"  # the new one prints at verbosity 0, too
+            self.variables["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"
+            self.variables["RAY_AIR_NEW_OUTPUT"] = "0"  # the new one prints at verbosity 0, too
             self._logger.setLevel(logging.CRITICAL)
-
-    @contextmanager
-    def environment(self) -> Iterator[None]:
-        """While Tune begins it reads these variables; what the user has set stays."""
-        added = {name: value for name, value in self._wanted.items() if name not in os.environ}
-        os.environ.update(added)
-        try:
-            yield
-        finally:
-            for name in added:
-                os.environ.pop(name, None)
 
     def end(self) -> None:
         """Lets Tune speak again."""

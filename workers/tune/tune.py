@@ -167,7 +167,7 @@ class Tune(Executor):
             feed.ready.set()
 
         self._thread = threading.Thread(target=fit, name="ray tune", daemon=True)
-        with self._quiet.environment():
+        with cluster.environment(self._quiet.variables):
             self._thread.start()
             feed.ready.wait()
         self._receive(0)  # an error, if that was all

@@ -130,7 +130,7 @@ def test_a_pool_larger_than_the_cluster_says_what_there_is(ray_cluster: None, pr
 
 SCRIPT = """
 import os, subprocess, time
-import torch
+import ray, torch
 from torch import nn
 from search_spaces import Space, layer
 from workers import Job, Pool, Problem
@@ -144,9 +144,12 @@ if __name__ == "__main__":
     architecture = Space({"model": layer(Mine)}).architecture({})
     with Pool(workers=1) as pool:
         pool.open(problem)
+        assert "RAY_worker_niceness" not in os.environ
         pool.start(Job(0, architecture, seed=0, epochs=2))
         while events := pool.events():
             print(*(type(event).__name__ for event in events))
+        there = ray.remote(num_cpus=0)(lambda: os.nice(0))
+        print("niceness:", os.nice(0), ray.get(there.remote()))
     for _ in range(100):
         found = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True)
         children = found.stdout.split()
@@ -157,24 +160,34 @@ if __name__ == "__main__":
 """
 
 
-def test_modules_and_data_of_a_script_train_on_a_ray_of_its_own_that_ends_with_the_pool(
-    tmp_path: Path,
-) -> None:
-    script = tmp_path / "script.py"
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The lines of a script that trains on a Ray of its own, at the defaults of Ray and ours."""
+    folder = tmp_path_factory.mktemp("script")
+    script = folder / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
-    root = str(Path(__file__).parents[3])
-    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"} | {
-        "PYTHONPATH": root
-    }
+    set_by_tests = ("RAY_ADDRESS", "RAY_worker_niceness")
+    environment = {key: value for key, value in os.environ.items() if key not in set_by_tests}
     done = subprocess.run(
         [sys.executable, str(script)],
-        cwd=tmp_path,
-        env=environment,
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("left over:")[0].split() == ["Reported", "Reported", "Finished"], done.stderr
-    assert "left over: []" in done.stdout
+    return done.stdout.splitlines()
+
+
+def test_modules_and_data_of_a_script_train_on_a_ray_of_its_own_that_ends_with_the_pool(
+    printed: list[str],
+) -> None:
+    assert " ".join(printed[:-2]).split() == ["Reported", "Reported", "Finished"]
+    assert printed[-1] == "left over: []"
+
+
+def test_workers_of_a_ray_of_our_own_run_at_the_priority_of_the_driver(printed: list[str]) -> None:
+    _, driver, worker = printed[-2].split()
+    assert worker == driver
