@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-Status = Literal["running", "complete", "paused", "failed", "infeasible", "repeated", "interrupted"]
+Status = Literal["running", "complete", "paused", "failed", "infeasible", "repeated", "interrupted", "queued"]
 """The status of a trial.
 
 ``running``: a worker has it. ``complete``: trained and measured. ``paused``: the same, after some of its
 epochs; it may go on (see `controllers.fidelity`). ``failed``: it failed, see its reason.
 ``infeasible``: it broke a limit before any training. ``repeated``: answered from the record of its twin.
-``interrupted``: its search was stopped; it is trained again when the search goes on.
+``interrupted``: its search was stopped while it was in training; it is trained again when the search goes on.
+``queued``: its search was stopped before a worker had begun it; it is trained when the search goes on.
 """
 
 TRAINED: tuple[Status, ...] = ("complete", "paused", "failed")

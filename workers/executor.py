@@ -185,6 +185,13 @@ class Executor(ABC):
         """How the time of each worker was spent so far; empty where time is not measured."""
         return []
 
+    def begun(self) -> frozenset[int]:
+        """The numbers of the jobs in flight that a worker has begun: those that are queued are left out.
+
+        Where an executor cannot tell, all of them.
+        """
+        return frozenset(self._numbers or ()) - self._queued()
+
     def cards(self) -> list[Card]:
         """What each card did lately on which trials run; none where they train on CPUs."""
         return []
@@ -223,6 +230,10 @@ class Executor(ABC):
     @abstractmethod
     def _close(self) -> None:
         """As `close`; also called where `_open` has raised, and again on what is closed."""
+
+    def _queued(self) -> frozenset[int]:
+        """The numbers of the jobs in flight that no worker has begun, as far as that is known."""
+        return frozenset()
 
 
 _WAIT = 0.5  # seconds for which Ctrl-C may have to wait

@@ -127,6 +127,9 @@ class Inline(Executor):
         elif self._running is not None and self._running[0].number == number:
             self._end_early(number, "stopped on request")
 
+    def _queued(self) -> frozenset[int]:
+        return frozenset(job.number for job in self._waiting)
+
     def _end_early(self, number: int, why: str) -> None:
         """Ends the job that runs."""
         self._running = None

@@ -93,6 +93,9 @@ class Simulated(Executor):
             seconds = self._now - self._running[number]
             self._push(self._now, Failed(number, "stopped", "stopped on request", "", False, seconds))
 
+    def _queued(self) -> frozenset[int]:
+        return frozenset(job.number for job in self._waiting)
+
     def _close(self) -> None:
         self._table = None
         self._waiting.clear()

@@ -27,6 +27,7 @@ _STATES: dict[Status, str] = {
     "infeasible": "FAIL",
     "running": "RUNNING",
     "interrupted": "RUNNING",
+    "queued": "RUNNING",
 }
 
 

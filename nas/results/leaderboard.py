@@ -29,8 +29,8 @@ from search_spaces.errors import SearchError, UnknownNameError
 if TYPE_CHECKING:
     import pandas as pd
 
-UNRANKED: tuple[Status, ...] = ("failed", "running", "interrupted")
-"""The statuses on a leaderboard that have no rank: networks that failed, or are being trained."""
+UNRANKED: tuple[Status, ...] = ("failed", "running", "interrupted", "queued")
+"""The statuses on a leaderboard that have no rank: networks that failed, or whose training is not over."""
 
 Searches = str | int | Sequence[str | int] | None
 """A search by its name or number, several of them, or None: the latest."""

@@ -119,7 +119,8 @@ class Flights:
     Attributes:
         running: the flights in training, by number.
         paused: the flights that have paused, by number.
-        interrupted: the flights of earlier drivers that are to be begun again, in their order.
+        interrupted: the flights of earlier drivers that are to be begun again, or were queued, in their
+            order.
     """
 
     def __init__(self) -> None:

@@ -101,6 +101,7 @@ class Loop:
         self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
         self._usage = UsageRecorder()
+        self._begun: frozenset[int] = frozenset()  # what the executor had in training in the end
 
     @property
     def controller(self) -> Controller:
@@ -194,6 +195,12 @@ class Loop:
             UnmetLimitsError: no network was found that respects the limits.
         """
         self.progress.clock = Clock(self.progress.elapsed, executor.clock)
+        try:
+            return self._turn_to_the_end(executor)
+        finally:
+            self._begun = executor.begun()
+
+    def _turn_to_the_end(self, executor: Executor) -> End:
         events: list[Event] = []
         while True:
             end = self._turn(events, executor)
@@ -216,7 +223,7 @@ class Loop:
         """
         self._checkpoints.close()
         with self.store.writing(self.record.id, self.driver) as writing:
-            writing.interrupt()
+            writing.interrupt(self._begun)
             said, took = storable(reason), self.progress.elapsed
             writing.search(status=status, reason=said, driver=None, elapsed_seconds=took)
 
@@ -227,7 +234,7 @@ class Loop:
                     self._fill(writing, executor)
             end = self._fill(writing, executor)
             if end is not None and not end.waits:
-                writing.interrupt()
+                writing.interrupt(executor.begun())
                 self._flights.running.clear()
                 self._launcher.jobs.clear()
             now = executor.clock()

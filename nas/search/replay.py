@@ -26,7 +26,8 @@ class ReplayedState:
     Attributes:
         step: the number of calls of the controller so far.
         numbers: the numbers of the trials that were asked for.
-        interrupted: the flights that were cut off, in the order in which they were begun.
+        interrupted: the flights that were cut off, queued ones included, in the order in which they were
+            begun.
         paused: the flights that have paused, by number.
         kept: the trials whose weights are kept, by number, and how they are judged.
     """
@@ -128,8 +129,10 @@ class Replay:
         cut = legs[-1] if legs and legs[-1].told_step is None else None
         if cut is not None or trial.told_step is None:
             # what was reported stays: the same epochs are not reported again
-            interrupted = replace(trial, status="interrupted", epochs=epochs)
-            self._state.interrupted.append(Flight(interrupted, proposal, cut))
+            left = replace(trial, epochs=epochs)
+            if trial.status != "queued":
+                left = replace(left, status="interrupted")
+            self._state.interrupted.append(Flight(left, proposal, cut))
             return
         if not legs:
             self._call_tell(trial.told_step, flight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -85,13 +85,13 @@ class Transaction:
         self._search: dict[str, Any] = {}
         self._beat: dict[str, float] | None = None
         self._name = uuid.uuid4().hex
-        self._interrupted = False
+        self._begun: Collection[int] | None = None  # of an interruption
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
         return bool(
             self._new or self._changed or self._reports or self._kept or self._dropped or self._search
-            or self._beat or self._interrupted or self._new_legs or self._ended_legs or self._logs
+            or self._beat or self._begun is not None or self._new_legs or self._ended_legs or self._logs
             or self._usage or self._cards or self._choices
         )  # fmt: skip
 
@@ -175,9 +175,13 @@ class Transaction:
         """Records columns of the search itself."""
         self._search |= values
 
-    def interrupt(self) -> None:
-        """Records that every trial of the search that is running is so no more."""
-        self._interrupted = True
+    def interrupt(self, begun: Collection[int]) -> None:
+        """Records that every trial of the search that is running is so no more.
+
+        Args:
+            begun: the numbers of those that were in training: they are interrupted, the others queued.
+        """
+        self._begun = begun
 
     def write(self, connection: Connection, again: bool) -> None:
         """Writes all of it, once.
@@ -216,9 +220,10 @@ class Transaction:
             connection.execute(trials.insert(), rows)
         if changes:
             connection.execute(_UPDATE_TRIALS, changes)
-        if self._interrupted:
+        if self._begun is not None:
             running = sa.and_(trials.c.search_id == self.search_id, trials.c.status == "running")
-            connection.execute(trials.update().where(running).values(status="interrupted"))
+            left = sa.case((trials.c.number.in_(self._begun), "interrupted"), else_="queued")
+            connection.execute(trials.update().where(running).values(status=left))
         if self._new_legs:
             connection.execute(legs.insert(), [here | _leg(leg) for leg in self._new_legs.values()])
         if self._ended_legs:

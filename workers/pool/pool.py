@@ -179,6 +179,9 @@ class Pool(Executor):
     def _stop(self, number: int) -> None:
         self._traffic.stop(number)
 
+    def _queued(self) -> frozenset[int]:
+        return self._traffic.queued
+
     def usage(self) -> list[Usage]:
         return [] if self._members is None else [member.usage() for member in self._members.ready]
 

@@ -87,6 +87,11 @@ class Traffic:
         else:
             self._withdraw(run, stop=True)
 
+    @property
+    def queued(self) -> frozenset[int]:
+        """The numbers of the jobs in flight that no worker has begun."""
+        return frozenset(number for number, run in self._runs.items() if run.queued)
+
     def events(self, end: float) -> list[Event]:
         """Returns what has happened; waits for something, until a moment at most (monotonic seconds)."""
         members = self._members

@@ -43,6 +43,11 @@ class RemoteRun:
         """How often it was begun, the latest time included."""
         return 1 + self.lost + self.alone
 
+    @property
+    def queued(self) -> bool:
+        """Whether no worker has begun it yet."""
+        return self.began is None and self.attempts == 1 and not self.epochs
+
     def overdue(self, grace: float) -> tuple[float, str]:
         """When it loses its process, and for which reason."""
         job, began, heard = self.job, self.began, self.heard

@@ -262,7 +262,8 @@ class ExecutorContract:
         jobs = [Job(number, architecture(epochs=100_000), 0) for number in range(8)]
         for job in jobs:
             executor.start(job)
-        executor.events(timeout=60)
+        first = executor.events(timeout=60)
+        assert {event.number for event in first} <= executor.begun() <= set(range(8))
         for job in reversed(jobs):
             executor.stop(job.number)
         events = drain(executor)

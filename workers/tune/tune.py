@@ -210,6 +210,9 @@ class Tune(Executor):
         if self._fed().withdraw(run):
             self._end(run, run.failed("stopped", "stopped on request"))
 
+    def _queued(self) -> frozenset[int]:
+        return frozenset(number for number, run in self._runs.items() if run.queued)
+
     def _close(self) -> None:
         feed, self._feed = self._feed, None
         thread, self._thread = self._thread, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from controllers import RegularizedEvolution, at_most, maximize
 from controllers.fidelity import Hyperband, SuccessiveHalving
 from nas import Search, leaderboard
 from nas.description import training_seed
+from nas.search.callbacks import OnTurn
+from nas.search.progress import Progress
 from nas.store.store import Store
 from search_spaces import Classification, Signature, Space, Vector, integer
 from search_spaces.architecture import Architecture
@@ -52,6 +55,12 @@ def _learns(architecture: Architecture) -> Answer | None:
     end, speed = a / 100, 0.2 + b / 50
     curve = tuple(({"accuracy": end * (1 - (t + 1) ** -speed)}, float(t)) for t in range(1, 10))
     return Answer(curve[-1][0], 9.0, {"accuracy": curve[-1][0]["accuracy"]}, epochs=curve)
+
+
+def press_ctrl_c(progress: Progress) -> None:
+    """Ends a search in which three trials, or more, are over."""
+    if progress.trials >= 3:
+        raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -105,6 +114,24 @@ def test_seconds_are_those_of_the_workers_clock(tmp_path: Path) -> None:
     assert 12_000 <= executor.clock() < 13_000
     with Store(tmp_path / "store.db") as store:
         assert store.search().elapsed_seconds == pytest.approx(executor.clock(), abs=60)
+
+
+@pytest.mark.parametrize("ending", [{"seconds": 15}, {"callbacks": [OnTurn(press_ctrl_c)]}])
+def test_what_was_only_queued_when_a_search_ends_is_not_interrupted(
+    curves: Table, tmp_path: Path, ending: dict[str, Any]
+) -> None:
+    search = make(curves, tmp_path, Simulated(2, queued=2), trials=60, seed=0, **ending)
+    with suppress(KeyboardInterrupt):
+        search.run()
+    statuses = [trial.status for trial in trials(search)]
+    assert statuses[-4:] == ["interrupted"] * 2 + ["queued"] * 2
+    assert statuses.count("interrupted") == 2
+    whole = make(curves, tmp_path, Simulated(2, queued=2), trials=60, seed=0, name="whole")
+    whole.run()
+    again = make(curves, tmp_path, Simulated(2, queued=2), trials=60, seed=0, name=search.name)
+    again.run(resume=True)
+    assert {trial.status for trial in trials(again)} == {"complete", "failed"}
+    assert [dict(t.decisions) for t in trials(again)][:4] == [dict(t.decisions) for t in trials(whole)][:4]
 
 
 def test_costs_that_a_table_knows_are_limited_without_a_network(tmp_path: Path) -> None:

@@ -118,7 +118,9 @@ def test_a_job_queued_behind_a_long_one_goes_to_the_worker_that_is_idle(pool: Po
     deadline = time.monotonic() + 60
     while len(finished) < 5 and time.monotonic() < deadline:
         finished |= {event.number for event in pool.events(timeout=5) if isinstance(event, Finished)}
+        assert len(pool.begun()) <= 2  # one at each worker, the others queued
     assert finished == {1, 2, 3, 4, 5}
+    assert pool.begun() == {0}
     pool.stop(0)
     drain(pool)
 
