@@ -7,6 +7,10 @@
 2. Sixty-four workers play trials of 0.5 to 1.5 seconds from a table: they sleep, so that a machine of any
    size does as a cluster of that many. The search around them is the same.
 
+How long a search waits for its workers is shown beside it: the start of a Ray of our own (`Ray`), and from
+`Search.run` to the end of the first epoch, on a Ray that runs already (`workers`: processes that import
+torch and train a network of nothing).
+
 Counted is what the pool itself measures (`Executor.usage`), from the moment at which all workers can train:
 `busy` is the time in trials, `overhead` the time with a job in hand but not at it, `idle` the time without a
 job.
@@ -25,7 +29,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import ray
 
 from benchmarks.common import at_least, finish, show
-from nas import Search
+from nas import Callback, Search
+from nas.records import EpochReport, Trial
 from nas.search.callbacks import OnTurn
 from nas.search.progress import Progress
 from search_spaces import Architecture, Classification, Signature, Space, Vector, integer, real
@@ -42,8 +47,20 @@ class Over(BaseException):  # what a callback ends a search with is no Exception
     """Enough was seen."""
 
 
-def measure(space: Space, problem: object, workers: int, seconds: float) -> tuple[dict[str, float], int]:
-    """The shares of busy, idle and overhead in percent, and the number of trials."""
+class FirstEpoch(Callback):
+    """Notes when the first epoch of a search has ended."""
+
+    def __init__(self) -> None:
+        self.began, self.seconds = time.monotonic(), 0.0
+
+    def on_report(self, trial: Trial, report: EpochReport) -> None:
+        self.seconds = self.seconds or time.monotonic() - self.began
+
+
+def measure(
+    space: Space, problem: object, workers: int, seconds: float
+) -> tuple[dict[str, float], int, float]:
+    """The shares of busy, idle and overhead in percent, the trials, and the seconds to the first epoch."""
     pool = Pool(workers=workers)
     seen: list[tuple[float, list[Usage], int]] = []
 
@@ -56,14 +73,16 @@ def measure(space: Space, problem: object, workers: int, seconds: float) -> tupl
 
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Over):
         store = Path(folder) / "nas.db"
-        callbacks = [OnTurn(look)]
+        first = FirstEpoch()
+        callbacks = [OnTurn(look), first]
         Search(space, problem, "random", trials=10**6, executor=pool, store=store, callbacks=callbacks).run()
-    (_, before, first), (_, after, last) = seen
+    (_, before, ended_before), (_, after, ended_after) = seen
+    ended = ended_after - ended_before
     spent = {
         kind: sum(getattr(one, kind) for one in after) - sum(getattr(one, kind) for one in before)
         for kind in ("busy", "idle", "overhead")
     }
-    return {kind: 100 * value / sum(spent.values()) for kind, value in spent.items()}, last - first
+    return {kind: 100 * value / sum(spent.values()) for kind, value in spent.items()}, ended, first.seconds
 
 
 def answer(architecture: Architecture) -> Answer:
@@ -88,7 +107,9 @@ def main() -> None:
     options = parser.parse_args()
     seconds = 2.0 if options.quick else options.seconds
     many = 4 if options.quick else SLEEPERS
+    began = time.monotonic()
     cluster.start_local(cpus=max(2, many))
+    waited = {"Ray": time.monotonic() - began}
     recipe = {"epochs": options.epochs, "batch_size": 64}
     real_space = Space({"model": load("mlp"), "recipe": recipe})
     rows, figures = [], {}
@@ -96,14 +117,21 @@ def main() -> None:
         ("2 workers, real trials", 2, real_space, "digits"),
         (f"{many} workers that sleep", many, sleepers().space, sleepers()),
     ):
-        shares, trials = measure(space, problem, workers, seconds)
+        shares, trials, first = measure(space, problem, workers, seconds)
         mean = workers * seconds / max(1, trials)
         figures[name] = {**shares, "trials": trials}
+        waited.setdefault("workers", first)
         cells = [f"{shares[kind]:.1f} %" for kind in ("busy", "overhead", "idle")]
         rows.append([name, *cells, f"{trials:,}", f"{mean:.2f}"])
     ray.shutdown()
     show("Workers' time", ["search", "busy", "overhead", "idle", "trials", "seconds a trial"], rows)
+    show(
+        "Before the first epoch",
+        ["what", "seconds"],
+        [[what, f"{took:.1f}"] for what, took in waited.items()],
+    )
     real_share, sleep_share = (found["busy"] for found in figures.values())
+    figures["seconds before the first epoch"] = waited
     finish(
         "utilisation",
         figures,
