@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -26,16 +27,7 @@ class EntityCounts:
     """
 
     def __init__(self, labels: Sequence[str], device: torch.device) -> None:
-        from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
-
-        # The last label stands for the ends of sequences.
-        parts = [_parts(label) for label in (*labels, OUTSIDE)]
-        self._begins, self._ends = (
-            torch.tensor([[rule(a[0], b[0], a[1], b[1]) for b in parts] for a in parts], device=device)
-            for rule in (start_of_chunk, end_of_chunk)
-        )
-        numbers = {name: number for number, name in enumerate(dict.fromkeys(name for _, name in parts))}
-        self._types = torch.tensor([numbers[name] for _, name in parts], device=device)
+        self._begins, self._ends, self._types = (rule.to(device) for rule in _rules(tuple(labels)))
         self._counts = torch.zeros(3, dtype=torch.int64, device=device)
 
     def add(self, answer: Tensor, target: Tensor) -> None:
@@ -64,6 +56,24 @@ class EntityCounts:
         # An entity that ends before a position has begun before it.
         starts = torch.nn.functional.pad(begun[:, :-1], (1, 0))
         return self._ends[before, here], starts, self._types[before]
+
+
+@cache
+def _rules(labels: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Whether an entity begins, and ends, between each label and each; and the type of each label.
+
+    Asked of seqeval once for all evaluations: it answers a pair of labels at a time.
+    """
+    from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
+
+    # The last label stands for the ends of sequences.
+    parts = [_parts(label) for label in (*labels, OUTSIDE)]
+    begins, ends = (
+        torch.tensor([[rule(a[0], b[0], a[1], b[1]) for b in parts] for a in parts])
+        for rule in (start_of_chunk, end_of_chunk)
+    )
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(name for _, name in parts))}
+    return begins, ends, torch.tensor([numbers[name] for _, name in parts])
 
 
 def _parts(label: str) -> tuple[str, str]:

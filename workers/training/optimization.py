@@ -4,7 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +15,24 @@ from torch.optim.sgd import sgd
 from workers.recipe import Recipe
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
+
+
+class _Group(NamedTuple):
+    """Parameters that move together.
+
+    Attributes:
+        indices: their places among all of the optimizer.
+        parameters: the parameters.
+        columns: what the optimizer keeps of them, a list for each kind of it.
+        decay: their weight decay.
+        fused: whether the kernel takes their type.
+    """
+
+    indices: list[int]
+    parameters: list[Tensor]
+    columns: list[list[Tensor]]
+    decay: float
+    fused: bool
 
 
 class FusedOptimizer:
@@ -38,7 +56,7 @@ class FusedOptimizer:
         self._decayed = len(decayed)
         self._recipe = recipe
         # Of each group the kernel takes one type; nearly always there is one group.
-        self._groups: list[tuple[list[int], float, bool]] = []
+        self._groups: list[_Group] = []
         self._moved: list[int] = []
         # For each parameter the running averages of its gradients, and its number of steps so far.
         averages = 1 if recipe.optimizer == "sgd" else 2
@@ -71,15 +89,13 @@ class FusedOptimizer:
         moved = [index for index, gradient in enumerate(gradients) if gradient is not None]
         if moved != self._moved:
             self._moved, self._groups = moved, self._grouped(moved)
-        for indices, decay, fused in self._groups:
-            parameters = [self.parameters[index] for index in indices]
-            columns = [list(column) for column in zip(*(self._state[i] for i in indices), strict=True)]
-            present = [gradient for index in indices if (gradient := gradients[index]) is not None]
-            move = self._fused if fused else self._plain
-            move(parameters, present, columns, learning_rate, decay)
+        for group in self._groups:
+            present = [gradient for index in group.indices if (gradient := gradients[index]) is not None]
+            move = self._fused if group.fused else self._plain
+            move(group.parameters, present, group.columns, learning_rate, group.decay)
 
-    def _grouped(self, moved: list[int]) -> list[tuple[list[int], float, bool]]:
-        """Returns the places of what moves by weight decay and type, and whether the kernel takes it."""
+    def _grouped(self, moved: list[int]) -> list[_Group]:
+        """Returns what moves by weight decay and type."""
         held = bisect_left(moved, self._decayed)
         found = []
         for indices, decay in ((moved[:held], self._recipe.weight_decay), (moved[held:], 0.0)):
@@ -88,7 +104,10 @@ class FusedOptimizer:
                 by_type.setdefault(self.parameters[index].dtype, []).append(index)
             for dtype, same in by_type.items():
                 kind = self.parameters[same[0]].device.type
-                found.append((same, decay, _is_fused(self._recipe.optimizer, kind, dtype)))
+                parameters = [self.parameters[index] for index in same]
+                columns = [list(column) for column in zip(*(self._state[i] for i in same), strict=True)]
+                fused = _is_fused(self._recipe.optimizer, kind, dtype)
+                found.append(_Group(same, parameters, columns, decay, fused))
         return found
 
     def _plain(
