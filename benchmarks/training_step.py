@@ -1,24 +1,37 @@
-"""Samples per second of our training step beside a plain `DataLoader` loop on the same network.
+"""Our training step beside a plain `DataLoader` loop on the same network, and how much of it is arithmetic.
 
 Both train the same architectures with the same recipe on the same number of threads, in alternation within
-one run, so that what else the machine does falls on both; the figure is the median of the ratios. The plain
-loop is what a tutorial shows: `TensorDataset`, `DataLoader(shuffle=True)`, `AdamW`, `loss.item()` per step.
+one run, so that what else the machine does falls on both; the figure is the median of the ratios of samples
+per second. The plain loop is what a tutorial shows: `TensorDataset`, `DataLoader(shuffle=True)`, `AdamW`,
+`loss.item()` per step.
+
+The second figure is the share of an epoch, validation included, that is spent within torch's operators
+(`aten::...`, forward and backward, and the optimizer's kernel) by torch's profiler, whose own time counts
+against it: plain networks of embedded problems with the recipe that they get, recurrent layers and attention
+among them. A GRU is not: torch unrolls it on a CPU into thousands of operators, over which the profiler takes
+longer than they.
 
 Run: `python -m benchmarks.training_step [--quick]`
 """
 
 import argparse
+import dataclasses
 import statistics
 import time
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.common import Target, at_least, finish, show
-from search_spaces import Classification, Image, Signature, Space, layer, sequential
+from search_spaces import Architecture, Classification, Image, Signature, Space, layer, sequential
+from search_spaces.catalog import load, model_for, recipe_for
+from workers.problems.omniglot import omniglot
 from workers.problems.problem import Problem
+from workers.problems.snips import snips
 from workers.recipe import Recipe
 from workers.training.training import train
 
@@ -112,6 +125,53 @@ def compare(
     )
 
 
+def plain_networks(examples: int) -> Iterator[tuple[str, Problem, Architecture]]:
+    """Plain networks of embedded problems, with so many examples of each, by name."""
+    for name, problem, options in (
+        ("omniglot, image", omniglot(["image"], ["alphabet"]), {}),
+        ("omniglot, image and pen", omniglot(), {}),
+        ("omniglot, pen", omniglot(["pen"], ["alphabet"]), {}),
+        ("omniglot, pen, LSTM", omniglot(["pen"], ["alphabet"]), {"kinds": ["lstm"]}),
+        ("snips, LSTM", snips(), {}),
+        ("snips, attention", snips(["intent"]), {"kinds": ["transformer"]}),
+    ):
+        signature = problem.signature
+        kind = model_for(signature)
+        if kind in ("multimodal", "multitask"):
+            options = {"signature": signature, **options}
+        space = Space({"model": load(kind, **options), "recipe": recipe_for(signature)})
+        fewer = dataclasses.replace(
+            problem,
+            train=problem.train.take(slice(examples)),
+            validation=problem.validation.take(slice(examples // 4)),
+            copy=False,
+        )
+        yield name, fewer, space.plain()
+
+
+def within_operators(problem: Problem, architecture: Architecture, epochs: int) -> tuple[float, float]:
+    """The share of an epoch within torch's operators, and the CPU time of a step in milliseconds: medians."""
+    recipe = Recipe.of(architecture)
+    network = architecture.build(problem.signature)
+    reports = train(network, problem, recipe.model_copy(update={"epochs": 1 + 2 * epochs}), seed=0)
+    next(reports)
+    steps = len(problem.train) / recipe.batch_size
+    taken, shares = [], []
+    for _ in range(epochs):
+        began = time.process_time()
+        next(reports)
+        taken.append(1000 * (time.process_time() - began) / steps)
+        with profile(activities=[ProfilerActivity.CPU]) as profiled:
+            began = time.perf_counter()
+            next(reports)
+            whole = time.perf_counter() - began
+        inside = sum(
+            one.self_cpu_time_total for one in profiled.key_averages() if one.key.startswith("aten::")
+        )
+        shares.append(inside / 1e6 / whole)
+    return statistics.median(shares), statistics.median(taken)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -133,6 +193,13 @@ def main() -> None:
             rows.append([label, f"{fast:,.0f}", f"{slow:,.0f}", f"{ratio:.2f}"])
             targets.append(at_least(f"ours / plain, {label}", round(ratio, 3), bound))
     show(f"Samples per second, {options.threads} thread(s)", ["network", "ours", "plain", "ratio"], rows)
+    rows = []
+    for name, problem, architecture in plain_networks(128 if options.quick else 1280):
+        share, milliseconds = within_operators(problem, architecture, epochs=1 if options.quick else 5)
+        figures[name] = {"within operators": round(share, 3), "milliseconds": round(milliseconds, 2)}
+        rows.append([name, f"{milliseconds:.2f}", f"{100 * share:.1f} %"])
+        targets.append(at_least(f"within torch's operators, {name}", round(100 * share, 1), 85, "%"))
+    show("A step", ["network", "CPU time, ms", "within torch's operators"], rows)
     finish("training_step", figures, targets)
 
 
