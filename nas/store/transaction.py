@@ -179,7 +179,8 @@ class Transaction:
         """Records that every trial of the search that is running is so no more.
 
         Args:
-            begun: the numbers of those that were in training: they are interrupted, the others queued.
+            begun: the numbers of those that were in training. They are interrupted, and so are those
+                that were trained in part before; the others are queued.
         """
         self._begun = begun
 
@@ -222,7 +223,9 @@ class Transaction:
             connection.execute(_UPDATE_TRIALS, changes)
         if self._begun is not None:
             running = sa.and_(trials.c.search_id == self.search_id, trials.c.status == "running")
-            left = sa.case((trials.c.number.in_(self._begun), "interrupted"), else_="queued")
+            # what was trained in part before, too, though it was queued now
+            begun = trials.c.number.in_(self._begun) | trials.c.epochs.is_not(None)
+            left = sa.case((begun, "interrupted"), else_="queued")
             connection.execute(trials.update().where(running).values(status=left))
         if self._new_legs:
             connection.execute(legs.insert(), [here | _leg(leg) for leg in self._new_legs.values()])

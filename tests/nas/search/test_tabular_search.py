@@ -134,6 +134,17 @@ def test_what_was_only_queued_when_a_search_ends_is_not_interrupted(
     assert [dict(t.decisions) for t in trials(again)][:4] == [dict(t.decisions) for t in trials(whole)][:4]
 
 
+def test_what_was_trained_in_part_stays_interrupted_when_it_is_only_queued(
+    curves: Table, tmp_path: Path
+) -> None:
+    first = make(curves, tmp_path, Simulated(4), seconds=5, seed=0)
+    first.run()
+    assert [trial.status for trial in trials(first)] == ["interrupted"] * 4
+    again = make(curves, tmp_path, Simulated(1, queued=3), seconds=5, seed=0, name=first.name)
+    again.extend(seconds=2).run(resume=True)
+    assert [trial.status for trial in trials(again)] == ["interrupted"] * 4
+
+
 def test_costs_that_a_table_knows_are_limited_without_a_network(tmp_path: Path) -> None:
     board = make(nb201(), tmp_path, trials=30, limits=[at_most("num_params", 500_000)]).run()
     assert set(board.status) == {"complete"}
