@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from controllers import catalog as controllers
@@ -15,6 +15,7 @@ from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from controllers.planner import UndecidedController
+from nas import identity
 from nas.lease import living
 from nas.ranking import Ranking
 from nas.records import Trial
@@ -69,10 +70,11 @@ class Description:
         warnings: sentences about the data by which results may mislead; see `nas.search.notices`.
         older_data: the fingerprint of the version before, by which it is compared with what older versions
             kept; empty where they kept this.
-        code: the hashes of the user's own code that its networks and its problem are made with, by its names;
-            see `nas.search.user_code`. None: an older version did not keep it.
-        mixed_code: whether it went on with other code than it began with: then nobody knows which of its
-            results are of which.
+        code: the hashes of the user's own code that it runs, by its names: what its networks and its problem
+            are made with, its controller and its fidelity; see `nas.search.user_code`. None: an older version
+            did not keep it.
+        mixed_code: whether it went on with other code of its networks or its problem than it began with: then
+            nobody knows which of its results are of which.
     """
 
     space: str | None
@@ -172,21 +174,8 @@ class Description:
         return None
 
     def code_difference(self, later: Description) -> str | None:
-        """Says what code ``later`` has that this search had not when it began; None where it is the same.
-
-        Where an older version did not keep the code, it is taken to be the same, with a warning.
-        """
-        if self.code is None or later.code is None:
-            _warn_of_code(self, later)
-            return None
-        names = sorted(self.code.keys() | later.code.keys())
-        changed = [name for name in names if self.code.get(name) != later.code.get(name)]
-        if not changed:
-            return None
-        # what is there in both is what somebody has edited; the rest follows from that
-        first = next((name for name in changed if name in self.code and name in later.code), changed[0])
-        others = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-        return f"the code of {first}{others} is not what it was"
+        """Says what code ``later`` has that this search had not when it began; None where it is the same."""
+        return identity.code_difference(self.code, later.code)
 
     def going_on_from(self, earlier: Description) -> Description:
         """Returns this description as the store is to have it where this search goes on with ``earlier``.
@@ -195,13 +184,12 @@ class Description:
         with what the first results were made.
         """
         known: dict[str, Any] = {}
-        if _version(earlier.data) != _version(self.data):
+        if identity.version_of(earlier.data) != identity.version_of(self.data):
             known |= {"data": earlier.data, "older_data": earlier.older_data}
         if earlier.code is None:
             known["code"] = None
-        return replace(
-            self, mixed_code=earlier.mixed_code or earlier.code_difference(self) is not None, **known
-        )
+        same = earlier.code is None or identity.of_training(earlier.code) == identity.of_training(self.code)
+        return replace(self, mixed_code=earlier.mixed_code or not same, **known)
 
     def same_training(self, other: Description) -> bool:
         """Whether the same network trains in the same way in both searches, so that its result can be reused.
@@ -237,7 +225,10 @@ class Description:
 
         Its readers see the epochs and the seeds, and may rank networks that were trained in different ways.
         """
-        return self._agrees(other, _OF_A_PROBLEM)
+        tables = any(identity.PROBLEM in (one.code or {}) for one in (self, other))
+        return self._agrees(other, _OF_A_PROBLEM) and (
+            not tables or identity.same_code(self.code, other.code)
+        )
 
     def has_data(self, data: str, older_data: str) -> bool:
         """Whether these are the fingerprints of the data of this search, by the newest version that it knows.
@@ -246,15 +237,7 @@ class Description:
             data: the fingerprint of some data.
             older_data: their fingerprint by the version before.
         """
-        if _version(self.data) == _version(data):
-            return self.data == data
-        same = bool({self.data, self.older_data} & {data, older_data} - {""})
-        if same:
-            _warn_once(
-                "an older version kept a fingerprint of 64 rows of each tensor only: whether all other data "
-                "are the same as then is not known"
-            )
-        return same
+        return identity.same_data(self.data, self.older_data, data, older_data)
 
     def _agrees(self, other: Description, what: Iterable[str]) -> bool:
         return all(
@@ -266,12 +249,9 @@ class Description:
 
     def _same_code(self, other: Description) -> bool:
         """Whether what both use is the same: the hash of each name says which others its code uses."""
-        if (self.mixed_code and self.code != {}) or (other.mixed_code and other.code != {}):
+        if any(one.mixed_code and identity.of_training(one.code) != {} for one in (self, other)):
             return False
-        if self.code is None or other.code is None:
-            _warn_of_code(self, other)
-            return True
-        return all(self.code[name] == other.code[name] for name in self.code.keys() & other.code.keys())
+        return identity.same_code(self.code, other.code)
 
     def load_space(self, modules: Iterable[Callable[..., Any]] | None = None) -> Space:
         """Returns the space, from its JSON.
@@ -283,25 +263,6 @@ class Description:
         if self.space is None:
             raise StoreError("the space of this search was not kept (it holds objects that are no data)")
         return Space.from_json(self.space, modules)
-
-
-def _version(data: str) -> str:
-    """The version of a fingerprint; that of the first ones is not written."""
-    return data.partition(":")[0] if ":" in data else "1"
-
-
-def _warn_of_code(*several: Description) -> None:
-    """Warn of searches of which one has code of the user's own, and another may have had any."""
-    if any(one.code for one in several):
-        _warn_once(
-            "an older version did not keep the code of modules of your own: whether it is the same as then "
-            "is not known"
-        )
-
-
-@cache
-def _warn_once(text: str) -> None:
-    _logger.warning("%s", text)
 
 
 def _as_it_is(value: Any) -> Any:

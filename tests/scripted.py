@@ -30,7 +30,7 @@ class Scripted(Executor):
         order: which of the jobs in flight end first: the first begun, the last begun, or any.
         at_once: events of so many jobs at a time, at the most.
         before: called with the number of jobs ended so far, before events are handed out.
-        ran: what is said to have run in a job.
+        ran: what is said to have run in a job, or in each.
         costs: what networks are said to cost, beside `NUM_PARAMS`.
         cards: what each card is said to have done.
     """
@@ -43,12 +43,12 @@ class Scripted(Executor):
         order: Literal["first", "last", "any"] = "first",
         at_once: int = 1,
         before: Callable[[int], None] = lambda ended: None,
-        ran: Callable[[Job], dict[str, str]] = lambda job: {},
+        ran: Callable[[Job], dict[str, str]] | dict[str, str] | None = None,
         costs: dict[str, float] | None = None,
         cards: Callable[[], list[Card]] = list,
     ) -> None:
         self.outcome, self.order, self.at_once, self.before = outcome, order, at_once, before
-        self._slots, self._ran, self._costs, self._cards = slots, ran, costs or {}, cards
+        self._slots, self._ran, self._costs, self._cards = slots, ran or {}, costs or {}, cards
         self.started: list[Job] = []
         self.most_in_flight = 0
         self.is_open = False
@@ -90,7 +90,8 @@ class Scripted(Executor):
         report = Report(1, dict(came), 0.5, 0.25, 100.0)
         weights = HeldWeights(job.architecture.id.encode())
         costs = {"num_params": NUM_PARAMS, **self._costs}
-        ended = Finished(job.number, dict(came), dict(came), 0.5, weights, costs, ran=self._ran(job))
+        ran = self._ran(job) if callable(self._ran) else self._ran
+        ended = Finished(job.number, dict(came), dict(came), 0.5, weights, costs, ran=ran)
         return [Reported(job.number, report), ended]
 
     def _stop(self, number: int) -> None:

@@ -9,7 +9,8 @@ What a user meets, and what it is made of:
 - `space_check`: whether all that a space says is heard by a search.
 - `fingerprint`: what tells the data of one problem from another.
 - `user_code`: what tells the code of a search's own modules from what it was: each name and what it uses.
-- `code_owner`, `code_syntax`, `code_instructions`: whose code is, and what its source and instructions name.
+- `code_owner`, `code_syntax`, `code_instructions`, `code_values`: whose code is, what its source and its
+  instructions name, and what stands for its values.
 - `store_record`: the record of a search in its store: a new one, or the one to go on with.
 - `notices`: what a person should know of a search, said once.
 - `callbacks`, `progress`: who hears of a search while it runs, and how far it is.

@@ -265,6 +265,7 @@ def description_of(
     problem: Problem | Table,
     controller: Controller,
     fidelity: Fidelity | None,
+    given: str | Controller | Callable[..., Controller],
 ) -> Description:
     """Returns the description of a search: its options of the same names as they are, but for a few.
 
@@ -274,10 +275,11 @@ def description_of(
         problem: the problem of the search.
         controller: the controller of the search, new.
         fidelity: the fidelity of the search, new; None: each trial is trained in full.
+        given: what the controller was made by, or that itself.
     """
-    given = {one.name: getattr(options, one.name) for one in fields(options)}
+    values = {one.name: getattr(options, one.name) for one in fields(options)}
     if options.trials is None and options.seconds is None and options.target is None:
-        given["trials"] = DEFAULT_TRIALS
+        values["trials"] = DEFAULT_TRIALS
     settings, more_settings = settings_of(controller)
     refuse_passwords("problem: its option", problem.options.values(), _NO_PASSWORD)
     made = {
@@ -290,16 +292,28 @@ def description_of(
         "more_settings": more_settings,
         "data": fingerprint(problem),
         "older_data": older_fingerprint(problem),
-        "code": code_of(space, problem),
+        "code": code_of(space, problem, executor_of(options.executor), _planner(controller, fidelity, given)),
         "metrics": tuple(problem.metrics),
-        "budget": Budget(**{one.name: given[one.name] for one in fields(Budget)}),
+        "budget": Budget(**{one.name: values[one.name] for one in fields(Budget)}),
         "fidelity": fidelity_json(fidelity),
         "checkpoints": uri_of(options.checkpoints),
         "first": first_of(options.first, space),
         "warnings": warnings_of(problem),
     }
-    as_given = {one.name: given[one.name] for one in fields(Description) if one.name in given}
+    as_given = {one.name: values[one.name] for one in fields(Description) if one.name in values}
     return Description(**as_given | made)
+
+
+def _planner(
+    controller: Controller, fidelity: Fidelity | None, given: str | Controller | Callable[..., Controller]
+) -> dict[str, Any]:
+    """What decides which networks are tried and for how long: what may be code of the user's own."""
+    # one of the catalog is what its name and its settings say, whatever has made it
+    whole = isinstance(given, Controller) or catalog.name_of(type(controller)) is not None
+    return {
+        "the controller": (type(controller), controller.settings, None if whole else given),
+        "the fidelity": (type(fidelity), None if fidelity is None else fidelity.settings),
+    }
 
 
 def arguments_of(record: SearchRecord, modules: Iterable[Callable[..., Any]] | None = None) -> dict[str, Any]:

@@ -11,6 +11,12 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+_CHANGING = (
+    *("add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"),
+    *("reverse", "setdefault", "sort", "update"),
+)
+"""The names of the methods by which containers are changed."""
+
 _trees: dict[str, tuple[list[str], ast.Module | None]] = {}
 """The syntax trees of files, each with the lines that it was made of."""
 
@@ -162,9 +168,29 @@ def names_outside_functions(node: ast.AST) -> set[tuple[str, ...]]:
 
 
 @lru_cache(maxsize=256)
-def rebound(tree: ast.Module) -> frozenset[str]:
-    """Returns the names of a module that its functions give other values."""
-    return frozenset(name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names)
+def changed_by_functions(tree: ast.Module) -> frozenset[str]:
+    """Returns the names of a module whose values its functions change: given anew, or changed in place."""
+    functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    inside = (node for one in ast.walk(tree) if isinstance(one, functions) for node in ast.walk(one))
+    return frozenset(name for node in inside for name in _changed_by(node))
+
+
+def _changed_by(node: ast.AST) -> Iterator[str]:
+    """The names whose values a node changes."""
+    if isinstance(node, ast.Global):
+        yield from node.names
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
+        yield from _owner(node.func.value)
+    if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+        yield from _owner(node.value)
+
+
+def _owner(node: ast.AST) -> Iterator[str]:
+    """The name that the value belongs to which a node takes a part of."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    if isinstance(node, ast.Name):
+        yield node.id
 
 
 def imported_from(statement: ast.ImportFrom, around: Mapping[str, Any]) -> str:

@@ -206,7 +206,9 @@ class Search:
         self._controller = controller
         self.controller = self._new_controller()
         options = replace(options, objectives=self._objectives, limits=self._limits)
-        self.description = description_of(options, self.space, self.problem, self.controller, self._fidelity)
+        self.description = description_of(
+            options, self.space, self.problem, self.controller, self._fidelity, controller
+        )
         check_metrics(self.description, self.problem)
 
     @staticmethod
@@ -291,9 +293,9 @@ class Search:
 
         Args:
             resume: whether to go on with the search of this name in the store, where the last driver left it.
-            accept_code: whether it goes on, too, if code of your own (modules and functions that its space
-                names, and what they use) is not what it was when the search began. No other search takes its
-                results over then.
+            accept_code: whether it goes on, too, if code of your own is not what it was when the search began
+                (see `nas.search.user_code`). Where it was that of networks or of the problem, no other search
+                takes its results over then.
 
         Raises:
             StoreError: the name is taken (without ``resume``), or the store cannot be used.

@@ -59,7 +59,7 @@ def claimed_record(
     changed = record.description.code_difference(description)
     if changed is not None and not accept_code:
         raise SearchError(
-            f"search {record.name!r} cannot go on: {changed}: results with other code do not compare; "
+            f"search {record.name!r} cannot go on: {changed}; "
             "go on all the same with run(resume=True, accept_code=True), or --accept-code"
         )
     store.claim(record.id, driver, description.going_on_from(record.description).to_dict())

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-import nas.description
+import nas.identity
 
 
 @pytest.fixture
 def first_warnings(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """The warnings that this process has not given yet."""
-    nas.description._warn_once.cache_clear()
+    nas.identity.warn_once.cache_clear()
     caplog.set_level(logging.ERROR, logger="nas.search.notices")  # of data so few that they are odd
-    with caplog.at_level(logging.WARNING, logger="nas.description"):
+    with caplog.at_level(logging.WARNING, logger="nas.identity"):
         yield caplog
-    nas.description._warn_once.cache_clear()
+    nas.identity.warn_once.cache_clear()

@@ -24,6 +24,7 @@ from nas.store.store import Store
 from search_spaces import Classification, Signature, Space, Vector, choice, integer, layer, sequential
 from search_spaces.errors import SearchError
 from workers.problems import Problem, Split, fashion_mnist, load
+from workers.tabular import Simulated
 
 SIGNATURE = Signature({"a": Vector(5)}, {"label": Classification(3)})
 COUNT = 3000
@@ -264,10 +265,12 @@ def test_a_store_of_an_older_version_is_compared_by_its_fingerprint_with_a_warni
     tmp_path: Path, first_warnings: pytest.LogCaptureFixture
 ) -> None:
     def search(name: str, problem: Problem, **options: Any) -> Search:
-        return Search(
-            {"a": integer(0, 9)}, problem, "random", store=tmp_path / "s.db", executor=Scripted(), name=name,
+        made = Search(
+            {"a": integer(0, 9)}, problem, "random", store=tmp_path / "s.db", executor=Simulated(), name=name,
             epochs=1, trials=6, **options,
         )  # fmt: skip
+        made.executor = Scripted()
+        return made
 
     old = search("old", of())
     as_older(old)

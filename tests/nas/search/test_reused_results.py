@@ -227,7 +227,7 @@ H100 = CPU | {"device": "NVIDIA H100", "graphs": "yes"}
 
 def on(ran: dict[str, str], **options: Any) -> Scripted:
     """An executor that says that this ran."""
-    return Scripted(ran=lambda job: ran, **options)
+    return Scripted(ran=ran, **options)
 
 
 @pytest.mark.parametrize(

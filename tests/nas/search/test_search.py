@@ -223,7 +223,7 @@ def test_all_that_a_search_was_told_is_told_again_by_its_store(make: Any, tmp_pa
     options |= {"checkpoints": tmp_path / "checkpoints", "checkpoint_seconds": 7.0, "inherit_weights": True}
     first = make(of="digits", name="mine", limits=[nas.at_most("num_params", 10**9)], **options)
     first.run()
-    assert Search.from_store(first.store, "mine").description == first.description
+    assert Search.from_store(first.store, "mine", executor=Scripted()).description == first.description
 
 
 def test_a_search_with_parts_of_ones_own_asks_for_the_file_that_describes_it(make: Any) -> None:

@@ -28,7 +28,7 @@ from nas.store.store import Store
 from search_spaces import Space, choice, integer, layer, sequential
 from search_spaces.errors import SearchError
 from workers.problems import Problem
-from workers.tabular import Answer, Table
+from workers.tabular import Answer, Simulated, Table
 
 BLOCK = """
 import functools, math, os
@@ -534,7 +534,7 @@ def test_a_search_of_an_older_version_goes_on_with_a_warning(
 def test_where_nobody_has_code_of_his_own_there_is_nothing_to_warn_of(
     make: Any, first_warnings: pytest.LogCaptureFixture
 ) -> None:
-    described: Description = make().description
+    described: Description = make(executor=Simulated()).description
     older = replace(described, code=None)
     assert described.code == {}
     assert described.same_training(older)
