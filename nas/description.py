@@ -199,7 +199,7 @@ class Description:
         weights their results depend on their parents: a search that inherits weights reuses no results at all
         (see `nas.search.Search`).
         """
-        return self._agrees(other, _OF_A_TRAINING) and self._same_code(other)
+        return self._agrees(other, _OF_A_TRAINING) and self.same_code(other)
 
     def comparable(self, other: Description) -> bool:
         """Whether values that both searches measured may be learnt from together, as a warm start does.
@@ -213,7 +213,7 @@ class Description:
         if PEAK_MEMORY in other.ranked_by:
             return False
         same = self._agrees(other, _OF_A_VALUE) and self.budget.epochs == other.budget.epochs
-        return same and self._same_code(other)
+        return same and self.same_code(other)
 
     @property
     def ranked_by(self) -> frozenset[str]:
@@ -247,7 +247,7 @@ class Description:
             for name in what
         )
 
-    def _same_code(self, other: Description) -> bool:
+    def same_code(self, other: Description) -> bool:
         """Whether what both use is the same: the hash of each name says which others its code uses."""
         if any(one.mixed_code and identity.of_training(one.code) != {} for one in (self, other)):
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 PLANNER = "planner: "
@@ -77,12 +77,31 @@ def code_difference(earlier: Mapping[str, str] | None, later: Mapping[str, str] 
         return None
     # what decides results goes first; then what both have: somebody has edited it, and the rest follows
     changed.sort(key=lambda name: (name.startswith(PLANNER), name not in both, name))
-    others = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
     then = "results with other code do not compare"
     if changed[0].startswith(PLANNER):
         then = "it would not try the networks that it tried"
-    name = changed[0].removeprefix(PLANNER).removeprefix(EXECUTOR)
-    return f"the code of {name}{others} is not what it was: {then}"
+    names = [name.removeprefix(PLANNER).removeprefix(EXECUTOR) for name in changed]
+    return f"the code of {several(names)} is not what it was: {then}"
+
+
+def changed_code(earlier: Mapping[str, str] | None, now: Mapping[str, str]) -> list[str]:
+    """Returns the names of the code of now that was another one, or of somebody else; those of both first.
+
+    Args:
+        earlier: the hashes of code by its names; None: they were not kept, and all is taken to be the same,
+            with a warning.
+        now: those of some code of now, of a part of it perhaps.
+    """
+    if earlier is None:
+        _warn_of_code(now)
+        return []
+    changed = [name for name in now if earlier.get(name) != now[name]]
+    return sorted(changed, key=lambda name: (name not in earlier, name))
+
+
+def several(names: Sequence[str]) -> str:
+    """Returns the first of some names, and how many more there are."""
+    return f"{names[0]} (and {len(names) - 1} more)" if len(names) > 1 else names[0]
 
 
 def same_code(code: Mapping[str, str] | None, other: Mapping[str, str] | None) -> bool:

@@ -148,6 +148,10 @@ class Reference:
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
+OTHER_CODE = "code"
+"""The name under which a training says, beside what ran, whose code was another one than in its search."""
+
+
 @dataclass(frozen=True)
 class Rerun:
     """A training of a trial's network again, with a seed of its own (see `nas.reuse.retrain`).
@@ -161,7 +165,8 @@ class Rerun:
         metrics: the validation metrics and costs by name; trained on all data, only the costs.
         test_metrics: the test metrics by name.
         seconds: the seconds that the training took.
-        ran: what ran (`workers.acceleration.Ran`); empty where that is unknown.
+        ran: what ran (`workers.acceleration.Ran`); empty where that is unknown. Under `OTHER_CODE` the names
+            of the code of the user's own that was not that of the search.
     """
 
     number: int

@@ -44,8 +44,8 @@ class Table:
         name: the name of the problem.
         space: the architectures that it knows.
         signature: what they serve.
-        answer: the function that looks an architecture up; it returns None where training fails. What it looks
-            them up in is known to a search by all its bytes where it has it from around it or from its module.
+        answer: the function that looks an architecture up; it returns None where training fails. Data that it
+            has from around it or from its module are known to a search by all their bytes.
         metrics: the names of the validation metrics.
         objective: what a search optimises unless told otherwise.
         options: how it was loaded.

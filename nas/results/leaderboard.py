@@ -76,8 +76,8 @@ def leaderboard(
         it keeps the limits; missing where that is unknown), ``epochs, seconds, number, origin, parents,
         reason, message``; last what ran (`workers.acceleration.Ran`), missing where that is unknown:
         ``device, precision, compiled, graphs, deterministic``. With ``over_seeds`` ``n`` in place of
-        ``status``, ``searches`` (names) in place of ``search, number, reason`` and ``message``, and no scores
-        over tasks.
+        ``status``, ``searches`` (names) in place of ``search, number, reason`` and ``message``, no scores
+        over tasks, and ``code`` where networks were trained again with other code of your own: whose.
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or problem.

@@ -9,7 +9,7 @@ from typing import Any
 from controllers.ranking import first_front
 from nas.description import Description
 from nas.ranking import Ranked, Ranking
-from nas.records import MEASURED, Trial
+from nas.records import MEASURED, OTHER_CODE, Trial
 from nas.results.scores import SCORES
 from nas.results.seeds import TrainedNetwork
 from workers.acceleration import RAN
@@ -26,6 +26,7 @@ class RowLayout:
         test_std: the names of the test metrics that have deviations over seeds.
         scored: whether there are scores over tasks.
         several: whether the rows are those of several searches.
+        other_code: whether some networks were trained again with other code of the user's own.
         front: the trials (by `id`) that no other is better than in all objectives; None: there is one
             objective.
     """
@@ -36,6 +37,7 @@ class RowLayout:
     test_std: Sequence[str] = ()
     scored: bool = False
     several: bool = False
+    other_code: bool = False
     front: frozenset[int] | None = None
 
     @staticmethod
@@ -64,6 +66,7 @@ class RowLayout:
             test_std=_names(network.test_std for network in over_seeds),
             scored=len(description.signature.tasks) > 1,
             several=several,
+            other_code=any(OTHER_CODE in network.trial.ran for network in over_seeds),
             front=_front(ranked) if len(wanted) > 1 else None,
         )
 
@@ -123,7 +126,7 @@ def network_entry(place: int, network: TrainedNetwork, ranked: Ranked, layout: R
         "searches": list(network.searches),
         "origin": trial.origin,
         "parents": list(trial.parents),
-        **{name: trial.ran.get(name) for name in RAN},
+        **{name: trial.ran.get(name) for name in (*RAN, *([OTHER_CODE] if layout.other_code else []))},
     }
 
 

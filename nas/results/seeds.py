@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nas.description import COSTS, SearchRecord, training_seed
-from nas.records import MEASURED, Rerun, Trial
+from nas.description import COSTS, Description, SearchRecord, training_seed
+from nas.records import MEASURED, OTHER_CODE, Rerun, Trial
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class TrainedNetwork:
     searches: tuple[str, ...]
 
 
+_Key = tuple[str, int | None, int, str | None]
+"""What trainings of one mean have in common: id, epochs, the code of their search, what was other code."""
+
+
 @dataclass
 class _Training:
     metrics: Mapping[str, float]
@@ -44,17 +48,20 @@ def trained_networks(
 ) -> list[TrainedNetwork]:
     """Returns the networks of some searches, each with all of its trainings; a training counts once.
 
-    Trainings of other numbers of epochs are networks of their own. Those on all data are left out: they have
-    nothing to be compared by.
+    Trainings of other numbers of epochs, or with other code of the user's own, are networks of their own.
+    Those on all data are left out: they have nothing to be compared by.
 
     Args:
         searches: the searches, of the same data, each with its trials and their reruns by number.
     """
-    firsts: dict[tuple[str, int | None], Trial] = {}
-    trainings: dict[tuple[str, int | None], dict[int, _Training]] = {}
-    names: dict[tuple[str, int | None], dict[str, None]] = {}
+    firsts: dict[_Key, Trial] = {}
+    trainings: dict[_Key, dict[int, _Training]] = {}
+    names: dict[_Key, dict[str, None]] = {}
+    alike: list[Description] = []  # one for each code of the user's own
     for record, trials, reruns in searches:
         seed = record.description.seed
+        place = next((n for n, one in enumerate(alike) if one.same_code(record.description)), len(alike))
+        alike += [record.description] if place == len(alike) else []
         for trial in trials:
             if trial.status not in MEASURED:
                 continue
@@ -67,7 +74,7 @@ def trained_networks(
                 if run.failure is None and not run.all_data
             ]
             for epochs, of_training, training in found:
-                key = id, epochs
+                key = id, epochs, place, training.ran.get(OTHER_CODE)
                 firsts.setdefault(key, replace(trial, epochs=epochs))
                 names.setdefault(key, {})[record.name] = None
                 trainings.setdefault(key, {}).setdefault(of_training, training)

@@ -12,6 +12,7 @@ from nas.results.scores import compared_metrics, delta_m_pct, gains_pct, referen
 from nas.results.text import ran_text
 from nas.reuse.rebuild import problem_of, rebuilt, space_of
 from nas.reuse.single_task import runs_of, train
+from nas.search.user_code import code_of_networks
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.errors import NasError, SearchError, StoreError
 from workers.acceleration import Ran
@@ -98,11 +99,12 @@ def comparisons(
     ranked = store.ranked(record.id, max(top, _LINKED))
     if not ranked:
         raise StoreError(f"search {record.name!r} has no trained network yet")
-    space = space_of(description, space)
+    space = space_of(record, space)
+    code = code_of_networks(space)
     runs = {}
     for place, trial in enumerate(ranked):
         try:
-            runs[trial.number] = runs_of(description, trial, rebuilt(space, trial))
+            runs[trial.number] = runs_of(description, trial, rebuilt(space, trial), code)
         except NasError:
             if place < top:
                 raise

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nas.reuse.found import Found
 from nas.reuse.load import found_of, kept_trials
-from nas.reuse.rebuild import problem_of, rebuilt, space_of
+from nas.reuse.rebuild import other_code, problem_of, rebuilt, space_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.errors import SearchError, StoreError
 from search_spaces.signature import DenseMap, Generation, Regression, Retrieval, Signature, Task
@@ -184,9 +184,10 @@ def ensemble(
                 f"search {record.name!r}: no weights were kept; a search keeps those of its best networks "
                 "(keep_weights=)"
             )
-        space = space_of(description, space)
+        space = space_of(record, space)
+        changed = other_code(record, space)
         found = [
-            found_of(record, trial, rebuilt(space, trial), opened.weights(record.id, trial.number))
+            found_of(record, trial, rebuilt(space, trial), opened.weights(record.id, trial.number), changed)
             for trial in trials
         ]
     data = problem_of(description, record.name, problem)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nas.description import SearchRecord
 from nas.files import is_folder
+from nas.identity import changed_code, several, warn_once
 from nas.records import Trial
 from nas.reuse.export.folder import ARCHITECTURE_FILE, read
 from nas.reuse.found import Found
+from nas.reuse.rebuild import UNFIT, other_code, space_of
+from nas.search.user_code import code_of_networks
 from nas.store.store import DEFAULT_STORE, Store
 from search_spaces.architecture import Architecture
 from search_spaces.errors import StoreError
@@ -34,6 +37,8 @@ def load(
         search: the name or number of the search; left out: the latest that has this id.
         modules: your own classes that the architecture uses.
 
+    A warning says once where code of your own is not what it was when the weights were trained.
+
     Example:
         >>> network = nas.load("best").build()
         >>> network = nas.load("sqlite:///nas.db", "3fa9").build()
@@ -49,11 +54,20 @@ def load(
         if is_folder(folder):
             if id is not None:
                 raise StoreError(f"{folder} is an exported network: expected no id beside it, got {id!r}")
-            return Found(**read(folder, modules))
+            return _from_folder(folder, modules)
     if isinstance(source, Store):
         return _from_store(source, id, search, modules)
     with Store(source) as store:
         return _from_store(store, id, search, modules)
+
+
+def _from_folder(folder: Path, modules: Iterable[Callable[..., Any]] | None) -> Found:
+    found = Found(**read(folder, modules))
+    kept = found.provenance.get("code")
+    changed = changed_code(kept if isinstance(kept, dict) else None, code_of_networks(found.architecture))
+    if changed:
+        warn_once(f"{folder}: the code of {several(changed)} is not what it was: {UNFIT}")
+    return found
 
 
 def _from_store(
@@ -64,11 +78,19 @@ def _from_store(
         trial = best_of(store, record)
     else:
         record, trial = store.find_trial(id, search)
-    architecture = record.description.load_space(modules).architecture(trial.decisions)
-    return found_of(record, trial, architecture, store.weights(record.id, trial.number))
+    space = space_of(record, modules=modules)
+    architecture = space.architecture(trial.decisions)
+    weights = store.weights(record.id, trial.number)
+    return found_of(record, trial, architecture, weights, other_code(record, space))
 
 
-def found_of(record: SearchRecord, trial: Trial, architecture: Architecture, weights: bytes | None) -> Found:
+def found_of(
+    record: SearchRecord,
+    trial: Trial,
+    architecture: Architecture,
+    weights: bytes | None,
+    changed: Sequence[str] = (),
+) -> Found:
     """Returns a network of a search.
 
     Args:
@@ -76,8 +98,11 @@ def found_of(record: SearchRecord, trial: Trial, architecture: Architecture, wei
         trial: the trial of the network.
         architecture: the architecture of that trial.
         weights: its weights as safetensors; None where they were not kept.
+        changed: the names of the code that is not what it was when the weights were trained.
     """
     description = record.description
+    code = {} if description.code is None else code_of_networks(architecture)
+    code |= {name: (description.code or {}).get(name, "") for name in changed if name in code}
     return Found(
         architecture,
         description.signature,
@@ -99,6 +124,7 @@ def found_of(record: SearchRecord, trial: Trial, architecture: Architecture, wei
             "origin": trial.origin,
             "parents": list(trial.parents),
             "ran": dict(trial.ran),
+            **({"code": code} if code else {}),
         },
     )
 

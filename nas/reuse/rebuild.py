@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from nas.description import Description
+from nas.description import Description, SearchRecord
+from nas.identity import changed_code, several, warn_once
 from nas.records import Trial
 from nas.search.fingerprint import fingerprint, older_fingerprint
+from nas.search.user_code import code_of_networks
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError
 from search_spaces.space import Space
 from workers.problems import Problem, catalog, load
 
+UNFIT = "its weights may not fit or mean something else, and what is trained now does not compare"
+"""What it means for a network that code of the user's own is not what it was."""
 
-def space_of(description: Description, space: Any) -> Space:
+
+def space_of(
+    record: SearchRecord, space: Any = None, modules: Iterable[Callable[..., Any]] | None = None
+) -> Space:
     """Returns the space of a search: the one that was passed, or else it is read from its description.
 
+    A warning says once where code of the user's own is not that with which the search has trained.
+
     Args:
-        description: the description of the search.
+        record: the record of the search.
         space: the space that was passed, or what `Space` takes; None: the search's.
+        modules: the user's own classes that it uses, where it is read.
 
     Raises:
         StoreError: the space must be passed: it was not kept.
         FormatError: the space must be passed: it holds modules that are not known here.
     """
-    space = description.load_space() if space is None else space
-    return space if isinstance(space, Space) else Space(space)
+    if space is None:
+        space = record.description.load_space(modules)
+    found = space if isinstance(space, Space) else Space(space)
+    if changed := other_code(record, found):
+        warn_once(f"search {record.name!r}: the code of {several(changed)} is not what it was: {UNFIT}")
+    elif record.description.mixed_code:
+        warn_once(f"search {record.name!r}: it has gone on with other code than it began with: {UNFIT}")
+    return found
+
+
+def other_code(record: SearchRecord, space: Space) -> list[str]:
+    """Returns the names of the code of the user's own that is not what a search has trained with.
+
+    Args:
+        record: the record of the search.
+        space: its space, of which the code is that of now.
+    """
+    return changed_code(record.description.code, code_of_networks(space))
 
 
 def rebuilt(space: Space, trial: Trial) -> Architecture:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from controllers.objectives import Objective
 from nas.description import COSTS, Description, SearchRecord, training_seed
-from nas.records import Rerun, Trial
+from nas.identity import several
+from nas.records import OTHER_CODE, Rerun, Trial
 from nas.reuse.found import Found
 from nas.reuse.load import found_of
-from nas.reuse.rebuild import problem_of, rebuilt, space_of
+from nas.reuse.rebuild import other_code, problem_of, rebuilt, space_of
 from nas.reuse.single_task import epochs_of
 from nas.search.arguments import executor_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
@@ -43,7 +44,7 @@ class RetrainingRun:
             split, or none but the costs where that was trained on too.
         seconds: the seconds that it took.
         failure: why it failed, in words; None: it did not.
-        ran: what ran (`workers.acceleration.Ran`); empty where that is unknown.
+        ran: what ran, and whose code was another one than in the search; see `nas.records.Rerun`.
     """
 
     id: str
@@ -124,7 +125,8 @@ def retrain(
 
     A network is chosen among many, so that its metrics in the search flatter it; those of new seeds do not.
     The store keeps each run beside its trial as soon as it has ended (`nas.leaderboard` with ``over_seeds``).
-    The limits of the search on a trial's memory and silence hold, that on its time does not.
+    The limits of the search on a trial's memory and silence hold, that on its time does not. Where modules of
+    your own are not what they were in the search, a warning says so, and each run.
 
     Args:
         store: the store that keeps the search.
@@ -153,7 +155,8 @@ def retrain(
     with open_store(store) as opened:
         record, trials = _chosen(opened, id, search, top or 1)
         description = record.description
-        space = space_of(description, space)
+        space = space_of(record, space)
+        changed = other_code(record, space)
         found = [found_of(record, trial, rebuilt(space, trial), None) for trial in trials]
     data = problem_of(description, record.name, problem)
     spans = [
@@ -165,7 +168,8 @@ def retrain(
         for place, (one, span) in enumerate(zip(found, spans, strict=True))
         for run in range(seeds)
     ]
-    gathered = [_Gathered(one, description.objectives[0], all_data) for one in found]
+    code = {OTHER_CODE: several(changed)} if changed else {}
+    gathered = [_Gathered(one, description.objectives[0], all_data, code) for one in found]
     with open_store(store) as opened, executor_of(executor) as running:
         running.open(_with_validation(data) if all_data else data)
         for event in run_jobs(running, work):
@@ -216,10 +220,11 @@ class _Gathered:
         found: the network.
         objective: the objective that the best run is chosen by.
         all_data: whether the validation split is trained on.
+        code: what to say beside what ran, where the code is another one than that of the search.
     """
 
-    def __init__(self, found: Found, objective: Objective, all_data: bool) -> None:
-        self._found, self._objective, self._all_data = found, objective, all_data
+    def __init__(self, found: Found, objective: Objective, all_data: bool, code: Mapping[str, str]) -> None:
+        self._found, self._objective, self._all_data, self._code = found, objective, all_data, code
         self._runs: dict[int, RetrainingRun] = {}
         self._best: tuple[tuple[float, int], RetrainingRun, bytes] | None = None
 
@@ -228,11 +233,12 @@ class _Gathered:
         id = self._found.architecture.id
         if isinstance(event, Failed):
             why = f"{event.reason}: {event.message}"
-            self._runs[job.number] = run = RetrainingRun(id, job.seed, {}, {}, event.seconds, why)
+            self._runs[job.number] = run = RetrainingRun(id, job.seed, {}, {}, event.seconds, why, self._code)
             return run
         known = {} if self._all_data else event.metrics
+        ran = {**event.ran, **self._code}
         run = RetrainingRun(
-            id, job.seed, {**known, **event.costs}, event.test_metrics, event.seconds, ran=event.ran
+            id, job.seed, {**known, **event.costs}, event.test_metrics, event.seconds, ran=ran
         )
         self._runs[job.number] = run
         score = -math.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,11 +38,20 @@ class SingleTaskRun:
     architecture: Architecture
 
 
-def runs_of(description: Description, trial: Trial, architecture: Architecture) -> dict[str, SingleTaskRun]:
+def runs_of(
+    description: Description, trial: Trial, architecture: Architecture, code: Mapping[str, str]
+) -> dict[str, SingleTaskRun]:
     """Returns the single-task run for each task that a trial of a search is compared with.
 
     The same backbone and the same budget: the trial's decisions, built for the one task (what is shared falls
     away), trained by the same recipe for the same epochs. Many networks of several tasks have the same one.
+
+    Args:
+        description: the description of the search.
+        trial: the trial of the network.
+        architecture: its architecture.
+        code: the hashes of the code of the user's own that its space is made with, now: a run with other code
+            is another one.
 
     Raises:
         BuildError: the architecture makes no network for one of the tasks.
@@ -56,9 +65,9 @@ def runs_of(description: Description, trial: Trial, architecture: Architecture) 
     for task in description.signature.tasks:
         signature = description.signature.only(tasks=[task])
         id = architecture.id_for(signature)
-        data = json.dumps([description.data, description.options, signature.to_dict()], sort_keys=True)
+        data = [description.data, description.options, signature.to_dict(), *([dict(code)] if code else [])]
         reference = Reference(
-            data=hashlib.sha256(data.encode()).hexdigest()[:16],
+            data=hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16],
             task=task,
             architecture_id=id,
             epochs=epochs,

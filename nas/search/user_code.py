@@ -45,6 +45,7 @@ from workers import problems
 from workers.tabular import Table
 
 if TYPE_CHECKING:
+    from search_spaces.architecture import Architecture
     from search_spaces.space import Space
     from workers.executor import Executor
     from workers.problems import Problem
@@ -100,6 +101,13 @@ def code_of(
         new = {name: hashes for name, hashes in reader.found.items() if not hashes <= found.get(name, set())}
         found |= {f"{before}{name}": found.get(f"{before}{name}", set()) | new[name] for name in new}
     return {name: _hash(*sorted(hashes)) for name, hashes in sorted(found.items())}
+
+
+def code_of_networks(networks: Space | Architecture) -> dict[str, str]:
+    """Returns the part of `code_of` that is of the networks of a space, or of one network."""
+    reader = _Reader()
+    reader.token(networks.value)
+    return {name: _hash(*sorted(hashes)) for name, hashes in sorted(reader.found.items())}
 
 
 class _Reader:

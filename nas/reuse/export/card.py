@@ -125,7 +125,7 @@ def _recipe(found: Exportable) -> Iterable[tuple[str, ...]]:
 
 
 def _provenance(came: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
-    told = {"problem", "problem_options", "objectives", "limits", "epochs", "seconds", "retrained"}
+    told = {"code", "problem", "problem_options", "objectives", "limits", "epochs", "seconds", "retrained"}
     for name, value in came.items():
         if name not in told and value not in (None, [], {}):
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -117,7 +117,7 @@ def test_balancing_does_not_count_for_one_task_but_the_rest_of_the_recipe_does(p
         search = Search(space_of(problem, sharing=["hard"], **recipe), problem, "random", executor="inline")
         architecture = first_of(search.space)
         trial = Trial(0, architecture.id, architecture.decisions, "complete", epochs=2)
-        return {run.reference.key for run in runs_of(search.description, trial, architecture).values()}
+        return {run.reference.key for run in runs_of(search.description, trial, architecture, {}).values()}
 
     plain = references()
     assert len(plain) == 2
@@ -243,7 +243,7 @@ def test_of_a_trial_that_has_paused_the_reference_pauses_there_too(
         record = store.search()
         paused = next(trial for trial in store.trials(record.id) if trial.status == "paused")
         description = record.description
-    runs = runs_of(description, paused, search.space.architecture(paused.decisions))
+    runs = runs_of(description, paused, search.space.architecture(paused.decisions), {})
     assert {(run.reference.epochs, run.reference.until) for run in runs.values()} == {(4, paused.epochs)}
     assert paused.epochs == 1
     frame, _ = compare(search, top=6)
