@@ -140,6 +140,23 @@ class Tagging(Task):
     def outputs(self) -> int:
         return self.tags
 
+    def predicted(self, answers: Tensor) -> list[list[str | int]]:
+        """Returns what a model's answers say: the label of the likeliest tag of each position.
+
+        Args:
+            answers: logits or probabilities ``(N, L, tags)``.
+
+        Returns:
+            The labels of each example; the numbers of its tags where they have no labels.
+
+        Raises:
+            SpaceError: they are not of this shape.
+        """
+        if answers.ndim != 3 or answers.shape[2] != self.tags:
+            raise SpaceError(f"expected answers (N, L, {self.tags}), got {tuple(answers.shape)}")
+        numbers: list[list[int]] = answers.argmax(2).tolist()
+        return [[self.labels[number] if self.labels else number for number in row] for row in numbers]
+
     @property
     def needs(self) -> tuple[str, ...]:
         return () if self.input is None else (self.input,)

@@ -4,6 +4,7 @@
 - ``load.py``: networks from a store, or from the folder of an export.
 - ``export/``: the folders that networks are exported to, and their formats.
 - ``rebuild.py``, ``weights.py``: problems, architectures and networks, made again from what is recorded.
+- ``predict.py``: what networks answer, in the words of the data.
 - ``retrain.py``: networks trained again with new seeds.
 - ``ensemble.py``: networks that answer together.
 - ``compare.py``, ``single_task.py``: networks of several tasks beside networks for each task alone.

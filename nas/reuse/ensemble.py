@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nas.reuse.found import Found
 from nas.reuse.load import found_of, kept_trials
+from nas.reuse.predict import predictions
 from nas.reuse.rebuild import other_code, problem_of, rebuilt, space_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.errors import SearchError, StoreError
@@ -118,6 +119,21 @@ class Ensemble:
         """Returns their answer together, without gradients; see `AveragedNetworks`."""
         with torch.inference_mode():
             return self.network(inputs)
+
+    def predict(
+        self,
+        inputs: Any,
+        *,
+        tasks: Sequence[str] | None = None,
+        batch_size: int = _BATCH,
+        device: torch.device | str | None = None,
+    ) -> Any:
+        """Returns their answer together in the words of the data; see `nas.reuse.found.Found.predict`.
+
+        The networks stay on the ``device``; None: where they are.
+        """
+        asked: dict[str, Any] = {"tasks": tasks, "batch_size": batch_size, "device": device}
+        return predictions(self.network, self.network.signature, inputs, **asked)
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns the rows to show: the ensemble, then each member with its share and its own metrics."""

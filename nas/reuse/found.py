@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from search_spaces.errors import BuildError
 from search_spaces.signature import Signature
 
 if TYPE_CHECKING:
+    import torch
+
     from search_spaces.building.network import Network
     from search_spaces.building.transfer import FeatureExtractor
     from search_spaces.nodes import Layer
@@ -60,6 +62,54 @@ class Found:
             FormatError: they are not the weights of this network.
         """
         return network_with_weights(self.architecture, self.signature, self.weights)
+
+    def predict(
+        self,
+        inputs: Any,
+        *,
+        tasks: Sequence[str] | None = None,
+        batch_size: int = 256,
+        device: torch.device | str | None = None,
+    ) -> Any:
+        """Returns what the network answers, in the words of the data that it was trained on.
+
+        Inputs are converted as those of a `Problem` are under the same signature: whole numbers to real ones,
+        bytes of images divided by 255, channels last to channels first (docs/data.md). The network is built
+        for each call: for many small ones keep that of `build`.
+
+        Args:
+            inputs: a tensor, an array or a list with an example in each row; of several inputs a mapping by
+                name. One that no task needs may be left out: it is missing from all examples. A
+                `workers.problems.Split`, such as ``problem.test``, says with its masks who lacks what.
+            tasks: the names of the tasks to answer; None: all.
+            batch_size: the number of examples that are answered at once.
+            device: where the network computes; None: on the CPU.
+
+        Returns:
+            A NumPy array; where the network serves several tasks a dict of them by task. For
+
+            - a classification the labels of the classes, or their numbers where they have none, ``(N,)``;
+            - a regression float32 ``(N, outputs)``, ``(N,)`` where there is one;
+            - tagging the labels of the tags, or their numbers, ``(N, L)``; ``""`` or -100 where padded;
+            - a dense map the classes, int64 ``(N, height, width)``, or reals ``(N, outputs, height, width)``;
+            - a generation the tokens, int64 ``(N, length)``, 0 after their end;
+            - a retrieval the place of the nearest item of the gallery among these examples, int64 ``(N,)``.
+
+        Raises:
+            StoreError: the weights were not kept.
+            FormatError: they are not the weights of this network.
+            ProblemError: inputs that do not fit the signature, or that a task needs and that are missing; or
+                an answer that is no number.
+            UnknownNameError: a task that there is not.
+
+        Example:
+            >>> nas.load("best").predict(images)
+            array(['cat', 'dog', 'cat'], dtype='<U3')
+        """
+        from nas.reuse.predict import predictions
+
+        asked: dict[str, Any] = {"tasks": tasks, "batch_size": batch_size, "device": device}
+        return predictions(self.build(), self.signature, inputs, **asked)
 
     def features(self, pooled: bool = True) -> FeatureExtractor:
         """Builds the network without its heads, frozen: from inputs to what the head of each task receives.

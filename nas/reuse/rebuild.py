@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.description import Description, SearchRecord
 from nas.identity import changed_code, several, warn_once
@@ -13,7 +13,10 @@ from nas.search.user_code import code_of_networks
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError
 from search_spaces.space import Space
-from workers.problems import Problem, catalog, load
+from workers import problems
+
+if TYPE_CHECKING:
+    from workers.problems import Problem
 
 UNFIT = "its weights may not fit or mean something else, and what is trained now does not compare"
 """What it means for a network that code of the user's own is not what it was."""
@@ -85,14 +88,14 @@ def problem_of(description: Description, search: str, problem: Problem | None) -
         SearchError: the problem must be passed, or it is not that of the search.
     """
     if problem is None:
-        if description.problem not in catalog:
+        if description.problem not in problems.catalog:
             raise SearchError(
                 f"search {search!r}: its problem {description.problem!r} is your own: "
                 "pass it on (problem=), or the file that describes the search (--file my_search.py); "
                 "or it is of a package that is not installed here"
             )
-        problem = load(description.problem, **description.options)
-    if not isinstance(problem, Problem):
+        problem = problems.load(description.problem, **description.options)
+    if not isinstance(problem, problems.Problem):
         raise SearchError(f"problem: expected a Problem, got {problem!r:.80}")
     same = description.has_data(fingerprint(problem), older_fingerprint(problem))
     if problem.signature != description.signature or not same:

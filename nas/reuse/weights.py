@@ -30,7 +30,7 @@ def network_with_weights(architecture: Architecture, signature: Signature, weigh
     if weights is None:
         raise StoreError(
             f"the weights of {architecture.id} were not kept: "
-            "a search keeps those of its best networks only (keep_weights=)"
+            "a search keeps those of its best networks only (keep_weights=); nas.retrain trains it again"
         )
     network = architecture.build(signature)
     try:

@@ -72,6 +72,10 @@ def test_predictions_are_given_back_by_the_names_of_their_classes() -> None:
     assert Classification(3).predicted(answers) == [2, 0]
     with pytest.raises(SpaceError, match=r"expected answers \(N, 2\), got \(2, 3\)"):
         Classification(2).predicted(answers)
+    assert Tagging(3, ("a", "b", "c")).predicted(answers[None]) == [["c", "a"]]
+    assert Tagging(3).predicted(answers[None]) == [[2, 0]]
+    with pytest.raises(SpaceError, match=r"expected answers \(N, L, 3\), got \(2, 3\)"):
+        Tagging(3).predicted(answers)
 
 
 def test_tasks_say_how_many_numbers_a_head_gives() -> None:

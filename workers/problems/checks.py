@@ -42,7 +42,7 @@ def check_split(where: str, split: Split, to: Signature) -> None:
         raise ProblemError(f"{where}: expected at least one example, got none")
     check_masks(where, split)
     for name, kind in to.inputs.items():
-        _check_input(f"{where}, input {name!r}", split.inputs[name], kind)
+        check_input(f"{where}, input {name!r}", split.inputs[name], kind)
     check_missing(where, split, to)
     for name in to.tasks:
         _check_target(f"{where}, task {name!r}", split.labels(name), name, to)
@@ -98,7 +98,15 @@ def check_lengths(where: str, split: Split) -> None:
         raise ProblemError(f"{where}: expected as many targets as inputs, got lengths {lengths}")
 
 
-def _check_input(where: str, tensor: Tensor, kind: Input) -> None:
+def check_input(where: str, tensor: Tensor, kind: Input) -> None:
+    """Check that a tensor is an input of a kind: its shape, its dtype, its numbers.
+
+    Args:
+        where: the input in words, for the message ("problem 'mine', train, input 'x'").
+
+    Raises:
+        ProblemError: says what was expected and what came.
+    """
     if isinstance(kind, Tokens):
         _check_form(where, tensor, kind.shape, torch.int64)
         _check_range(where, tensor, kind.vocabulary, "a token number")

@@ -170,7 +170,7 @@ def _pixels(
         if set(held.values()) != {"bytes"}:
             raise ProblemError(f"{where}: expected pixels of one range in every part, got {by_part(held)}")
         top = max((int(tensor.max()) for tensor in tensors.values() if tensor.numel()), default=255)
-        if top <= 1:
+        if top == 1:  # bytes that are all 0 are 0 either way
             raise ProblemError(
                 f"{where}: expected pixels from 0 to 255, which become [0, 1], got bytes up to {top}; "
                 f"if these are pixels already: 1.0 * {code}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -67,6 +67,23 @@ def check_missing(where: str, split: Split, to: Signature) -> None:
             if task in split.labelled:
                 wrong = wrong & split.labelled[task]
             _refuse(f"{where}, task {task!r}: expected no label where input {name!r} is missing", wrong)
+
+
+def check_answerable(where: str, split: Split, to: Signature, tasks: Iterable[str]) -> None:
+    """Check that examples have the inputs that tasks need, and at least one each.
+
+    Raises:
+        ProblemError: names the task and the input that is missing, from all or from some.
+    """
+    for task in tasks:
+        for name in needed(to, task):
+            if name not in split.inputs:
+                raise ProblemError(f"{where}: task {task!r} needs the input {name!r}, which is not given")
+            if name in split.present:
+                _refuse(f"{where}, task {task!r}: expected input {name!r}", ~split.present[name])
+    if set(split.present) == set(split.inputs):
+        bare = ~torch.stack([*split.present.values()]).any(0)
+        _refuse(f"{where}: expected at least one modality in each example", bare)
 
 
 def check_train(where: str, train: Split) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from search_spaces.errors import ProblemError
+from search_spaces.errors import ProblemError, nearest
 from search_spaces.signature import Signature
-from workers.problems.arrays import array_of, code_of, form, kind_of_numbers, way_out
-from workers.problems.checks import check_lengths
+from workers.problems.arrays import array_of, code_of, form, kind_of_numbers, shape_of_many, way_out
+from workers.problems.checks import check_input, check_lengths
 from workers.problems.conversion import Converted, convert_input, convert_target
 from workers.problems.kinds import infer
-from workers.problems.missing import blanked, check_masks
+from workers.problems.missing import blanked, check_answerable, check_masks
 from workers.problems.seen import UNNAMED, place, seen
 from workers.problems.split import Split
 from workers.problems.splitting import stratified_parts
@@ -111,6 +111,49 @@ def _numbers(where: str, value: Any) -> Tensor:
     if not isinstance(array, Tensor):
         raise ProblemError(f"{where}: expected whole numbers, got {form(array)}")
     return array.long() if kind_of_numbers(array) in ("bytes", "whole") else array
+
+
+def unlabelled(where: str, given: Any, signature: Signature, tasks: Iterable[str]) -> Split:
+    """Returns examples that have inputs alone, in the form of their kinds: what networks are asked with.
+
+    Args:
+        where: who asks, in words, for messages.
+        given: the inputs by name, but for some that no task needs; the only one; or a split, of which only
+            inputs and their masks are read.
+        signature: what the inputs are.
+        tasks: the tasks that are asked for.
+
+    Raises:
+        ProblemError: they do not fit the signature, or a task needs one that is missing.
+    """
+    inputs, masks = (given.inputs, given.present) if isinstance(given, Split) else (given, {})
+    named = _by_name(where, inputs, "input", signature)
+    arrays = _arrays(where, named, "input", inputs)
+    for name in arrays:
+        if name not in signature.inputs:
+            hint = nearest(name, signature.inputs)
+            raise ProblemError(f"{where}: expected the inputs {sorted(signature.inputs)}, got {name!r}{hint}")
+    split = Split(arrays, {}, _arrays(where, masks, "present"))
+    if not arrays or not len(split):
+        raise ProblemError(f"{where}: expected at least one example, got none")
+    check_lengths(where, split)
+    check_masks(where, split)
+    split = blanked(split)
+    tensors = {}
+    for name, array in split.inputs.items():
+        here, kind = f"{where}, input {name!r}", signature.inputs[name]
+        code = code_of(named[name], _code("input", UNNAMED if named is not inputs else name))
+        if tuple(array.shape) == kind.shape and len(kind.shape) > 0 and kind.shape[0] != 1:
+            raise ProblemError(
+                f"{here}: expected shape {shape_of_many(kind.shape)}, got {tuple(array.shape)}; "
+                f"one example is written {code}[None]"
+            )
+        columns = {"these examples": (array, split.present.get(name))}
+        (tensors[name],) = convert_input(here, columns, kind, code).tensors.values()
+        check_input(here, tensors[name], kind)
+    split = dataclasses.replace(split, inputs=tensors)
+    check_answerable(where, split, signature, tasks)
+    return split
 
 
 def share_of(where: str, given: Any) -> float | None:

@@ -6,6 +6,7 @@ import json
 import platform
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from nas.escaping import fenced, for_markdown
 from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.graphs import is_lone, output_names
 from nas.version import __version__
+from search_spaces.signature import Classification, Input, Tagging, Task
 from workers.problems import catalog
 from workers.recipe import Recipe
 
@@ -70,7 +72,15 @@ def _data(found: Exportable) -> list[str]:
     about = [f"**{for_markdown(came.get('problem', '?'))}**: {for_markdown(_origin(came))}."]
     rows = [("input", name, _kind(kind)) for name, kind in found.signature.inputs.items()]
     rows += [("task", name, _kind(kind)) for name, kind in found.signature.tasks.items()]
-    return [*about, _table(("", "name", "kind"), rows)]
+    return [*about, _table(("", "name", "kind"), rows), *_labels(found)]
+
+
+def _labels(found: Exportable) -> Iterable[str]:
+    """Yields what the numbers of classes and tags stand for, of each task where they have names."""
+    for name, kind in found.signature.tasks.items():
+        if isinstance(kind, Classification | Tagging) and kind.labels:
+            named = ", ".join(f"{number}: {for_markdown(one)}" for number, one in enumerate(kind.labels))
+            yield f"What the numbers in the answers to **{for_markdown(name)}** stand for: {named}."
 
 
 def _origin(came: Mapping[str, Any]) -> str:
@@ -83,7 +93,9 @@ def _origin(came: Mapping[str, Any]) -> str:
     return f"{said}" + (f" (loaded with {given})" if given else "")
 
 
-def _kind(kind: object) -> str:
+def _kind(kind: Input | Task) -> str:
+    if isinstance(kind, Classification | Tagging):
+        kind = replace(kind, labels=())  # they are listed below
     return f"{kind!r:.200}"
 
 
@@ -169,7 +181,9 @@ def _use(found: Exportable, format: str, several: bool) -> str:
     else:
         lines = (
             "import nas\n\n"
-            'network = nas.load("this folder").build()  # a torch.nn.Module, in evaluation mode\n'
+            'found = nas.load("this folder")\n'
+            f"found.predict({given})  # NumPy arrays, in the words of the data\n"
+            "network = found.build()  # a torch.nn.Module, in evaluation mode\n"
             f"{answer} = network({given})"
         )
     return fenced(lines, "python") + note

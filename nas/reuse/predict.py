@@ -1,0 +1,122 @@
+"""What networks answer, in the words of who asks: the names of classes and tags, numbers as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from search_spaces.arguments import Count, checked
+from search_spaces.blocks.heads.generation import written
+from search_spaces.errors import ProblemError, UnknownNameError
+from search_spaces.inputs import Tokens
+from search_spaces.signature import Signature
+from search_spaces.tasks import (
+    IGNORED,
+    Classification,
+    DenseMap,
+    Generation,
+    Regression,
+    Retrieval,
+    Tagging,
+    Task,
+)
+from workers.problems.problem import Problem
+from workers.problems.reading import unlabelled
+
+if TYPE_CHECKING:
+    from workers.problems.split import Split
+
+_QUERIES = 1024
+"""Compared with the whole gallery at once."""
+
+
+@checked(ProblemError, elsewhere=("network", "signature", "inputs", "tasks", "device"))
+def predictions(
+    network: nn.Module,
+    signature: Signature,
+    inputs: Any,
+    *,
+    tasks: Sequence[str] | None = None,
+    batch_size: Count = 256,
+    device: torch.device | str | None = None,
+) -> Any:
+    """Returns what a network answers to inputs; see `nas.reuse.found.Found.predict`.
+
+    Args:
+        network: the network; it is brought into evaluation mode.
+        signature: what it serves.
+        inputs, tasks, batch_size, device: what is asked, and how.
+    """
+    if isinstance(inputs, Problem):
+        raise ProblemError("predict: expected inputs, or a part of a problem; write problem.test")
+    if isinstance(tasks, str):
+        raise ProblemError(f"predict, tasks: expected a list of names, such as [{tasks!r}], got {tasks!r}")
+    wanted = list(signature.tasks) if tasks is None else list(tasks)
+    for task in wanted:
+        if task not in signature.tasks:
+            raise UnknownNameError("task", task, signature.tasks)
+    split = unlabelled("predict", inputs, signature, wanted)
+    if device is not None:
+        network.to(device)
+    answers = _answers(network.eval(), split, wanted, batch_size)
+    found = {task: _in_words(task, answers[task], split, signature) for task in wanted}
+    return found[wanted[0]] if len(signature.tasks) == 1 else found
+
+
+def _answers(network: nn.Module, split: Split, tasks: Sequence[str], batch_size: int) -> dict[str, Tensor]:
+    """Returns the raw answers to a split on the CPU, by task."""
+    device = next((one.device for one in network.parameters()), torch.device("cpu"))
+    pieces: dict[str, list[Tensor]] = {task: [] for task in tasks}
+    with torch.inference_mode():
+        for start in range(0, len(split), batch_size):
+            batch = split.take(slice(start, start + batch_size)).to(device)
+            answered = network(batch.inputs, batch.present)
+            for task in tasks:
+                pieces[task].append(answered[task].float().cpu())
+    return {task: torch.cat(parts) for task, parts in pieces.items()}
+
+
+def _in_words(task: str, answers: Tensor, split: Split, signature: Signature) -> NDArray[Any]:
+    """Returns the answers to one task as `Found.predict` gives them back."""
+    kind = signature.tasks[task]
+    lost = ~answers.isfinite().flatten(1).all(1)
+    if bool(lost.any()):
+        raise ProblemError(
+            f"predict, task {task!r}: the network answers NaN or infinity to {int(lost.sum())} of "
+            f"{len(lost)} examples (the first is number {int(lost.nonzero()[0])}): are its inputs as they "
+            "were in training?"
+        )
+    if isinstance(kind, Classification):
+        return _named(kind.predicted(answers))
+    if isinstance(kind, Tagging):
+        tagged = signature.tagged_input(task)
+        found = _named(kind.predicted(answers))
+        if isinstance(signature.inputs[tagged], Tokens):
+            found[(split.inputs[tagged] == 0).numpy()] = "" if kind.labels else IGNORED
+        return found
+    return _numbers(kind, answers).numpy()
+
+
+def _named(labels: list[Any]) -> NDArray[Any]:
+    """Names or numbers as an array; both together stay what they are."""
+    flat = [one for row in labels for one in row] if isinstance(labels[0], list) else labels
+    if len({isinstance(one, str) for one in flat}) > 1:
+        return np.array(labels, dtype=object)
+    return np.array(labels)
+
+
+def _numbers(kind: Task, answers: Tensor) -> Tensor:
+    if isinstance(kind, Regression):
+        return answers[:, 0] if kind.outputs == 1 else answers
+    if isinstance(kind, Generation):
+        texts = answers.argmax(2)
+        return texts.masked_fill(~written(texts), 0)
+    if isinstance(kind, Retrieval):
+        query, gallery = answers.unbind(1)
+        return torch.cat([(part @ gallery.T).argmax(1) for part in torch.split(query, _QUERIES)])
+    return answers.argmax(1) if isinstance(kind, DenseMap) and kind.discrete else answers
