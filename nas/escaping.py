@@ -1,4 +1,4 @@
-"""Text that was not written here, as each target may have it: what it says is seen, and does nothing.
+"""Text that was not written here, as each target may have it: it does nothing, and shows no password.
 
 One function for each target: `for_terminal` (`one_line` for what has no lines), `for_csv`, `for_markdown`
 (`fenced` for lines of code), `for_html`, `for_json` (JSON in a page) and `for_path`.
@@ -13,6 +13,8 @@ import unicodedata
 from typing import Any
 from urllib.parse import quote
 
+from nas.passwords import without_passwords
+
 _JOINERS = "\u200c\u200d"
 """Marks that some scripts cannot be written without."""
 
@@ -24,12 +26,12 @@ _ESCAPE = re.compile(r"\\(u[0-9a-f]{4}|.)")
 
 
 def for_terminal(text: object) -> str:
-    """Returns text with its lines and tabs, in which nothing steers a terminal or hides.
+    """Returns text with its lines and tabs, in which nothing steers a terminal or hides, and no password is.
 
     Control characters (those that begin an escape sequence, and carriage returns), marks that turn the
     direction of writing, others that have no width, and halves of characters are shown by their numbers.
     """
-    given = str(text).replace("\r\n", "\n")
+    given = without_passwords(text).replace("\r\n", "\n")
     if given.isascii() and given.replace("\n", "").replace("\t", "").isprintable():
         return given
     return "".join(one if one in "\n\t" or not _hidden(one) else _visible(one) for one in given)

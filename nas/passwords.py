@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from search_spaces.errors import SearchError
@@ -18,7 +19,7 @@ _SECRET_KEY = re.compile(
     r"|(api|access|account|private|secret)[-_]?key|(^|[-_.])(token|pass|sig))$",
     re.IGNORECASE,
 )
-_SETTING = re.compile(r"(?P<key>[\w%.\-]+)=(?=\S)")
+_SETTING = re.compile(r"(?P<key>[\w%.\-]+)=(?=\S)(?!Signature\()")  # which is the argument of a problem
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][\w+.\-]*:/+)(?P<rest>.*)", re.DOTALL)
 _IN_TEXT = re.compile(r"(?:[^\s'\"()<>\[\]{}:/,]+:/+|[^\s'\"]+=)\S*[^\s:;,.()\[\]{}'\"]")
 _FROM_ENVIRONMENT = re.compile(r"\$\{\w+\}(:\$\{\w+\})?")
@@ -55,7 +56,18 @@ def without_passwords(text: object, *urls: object) -> str:
     for url in urls:
         for secret in passwords_of(url):
             shown = shown.replace(secret, MASK).replace(repr(secret)[1:-1], MASK)
+    if "=" not in shown and ":/" not in shown:
+        return shown  # as almost every cell of a table
     return _IN_TEXT.sub(lambda match: without_password(match[0]), shown)
+
+
+def masked(data: Any) -> Any:
+    """Returns plain data as they may be shown: with ``***`` in place of every password in their texts."""
+    if isinstance(data, str):
+        return without_passwords(data)
+    if isinstance(data, Mapping):
+        return {name: masked(value) for name, value in data.items()}
+    return [masked(one) for one in data] if isinstance(data, list | tuple) else data
 
 
 def passwords_of(url: object) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from nas.escaping import for_terminal, one_line
-from nas.passwords import without_passwords
 
 
 def say(text: object, *, err: bool = False) -> None:
@@ -18,9 +17,9 @@ def say(text: object, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     if stream is not None:
         # not by typer, which takes ASCII for a mistake and writes UTF-8
-        print(one_line(without_passwords(text)), file=stream, flush=True)
+        print(one_line(text), file=stream, flush=True)
 
 
 def say_lines(text: str, *, end: str = "\n") -> None:
     """Prints text that has lines of its own, such as a drawing, a traceback or a log."""
-    print(for_terminal(without_passwords(text)), end=end, flush=True)
+    print(for_terminal(text), end=end, flush=True)

@@ -11,6 +11,7 @@ from string import Template
 from typing import Any
 
 from nas.escaping import for_html, for_json
+from nas.passwords import masked
 
 SCRIPTS = ("base.js", "trials.js", "chart.js", "table.js", "plots.js", "page.js")
 """In the order in which they need each other."""
@@ -30,7 +31,9 @@ def page(content: Mapping[str, Any], *, reload_seconds: float | None = None) -> 
     assets = files("nas.reports") / "assets"
     style = (assets / "page.css").read_text("utf-8")
     script = "\n".join((assets / name).read_text("utf-8") for name in SCRIPTS)
-    data = json.dumps({**content, "reload_seconds": reload_seconds}, allow_nan=False, separators=(",", ":"))
+    data = json.dumps(
+        {**masked(content), "reload_seconds": reload_seconds}, allow_nan=False, separators=(",", ":")
+    )
     return Template((assets / "page.html").read_text("utf-8")).substitute(
         title=for_html(f"{content['search']['name']} - nasforge"),
         policy=f"default-src 'none'; img-src data:; style-src {_source(style)}; script-src {_source(script)}",

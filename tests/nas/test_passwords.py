@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.commands.output.tables import print_rows
 from nas.commands.saying import say, say_lines
 from nas.passwords import has_password, passwords_of, refuse_passwords, without_password, without_passwords
+from nas.reports.page import page
 from search_spaces.errors import SearchError
 
 SECRET = st.text(
@@ -70,7 +73,7 @@ def test_no_part_of_a_setting_is_shown(form: str, secret: str) -> None:
         "it @ git+https://example.org:8443/it.git@v1.0", "git+https://${NAME}:${TOKEN}@example.org/it.git",
         "https://${TOKEN}@example.org/simple", "num_params<=100000",
         "--limit=loss<=1", "tensorboard:runs", "timm==1.0",
-        "../data/me@home", "http://head:8265",
+        "../data/me@home", "http://head:8265", "signature=Signature({'x': Vector(2)}, {'y': Regression()})",
     ],
 )  # fmt: skip
 def test_what_has_no_password_stays_and_is_taken(text: str) -> None:
@@ -103,3 +106,22 @@ def test_what_commands_print_has_no_password(capsys: pytest.CaptureFixture[str])
     say(line)
     say_lines(f"Traceback:\n  {line}")
     assert capsys.readouterr().out.count("postgresql://me:***@db/nas") == 2
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "json", "csv"])
+def test_what_a_store_says_in_a_cell_has_no_password(capsys: pytest.CaptureFixture[str], format: str) -> None:
+    said = "lost postgresql://me:geheim@db/nas, then token=geheim"
+    row = {"id": "ab", "message": said, "parents": [said], "decisions": {"a": said}, "score": 0.5}
+    print_rows([row], format, f"trials of {said}", ["id", "message"], [["ab", said]], prose=True)
+    shown = capsys.readouterr().out
+    assert "geheim" not in shown
+    assert "me:***@db/nas" in shown.replace("\\*", "*")
+    if format == "json":
+        assert json.loads(shown)[0]["score"] == 0.5
+
+
+def test_a_report_has_no_password() -> None:
+    said = {"search": {"name": "a"}, "trials": [["postgresql://me:geheim@db/nas", 1.5, None]]}
+    shown = page(said)
+    assert "geheim" not in shown
+    assert "me:***@db/nas" in shown

@@ -81,7 +81,7 @@ def watching(beginning: str = "") -> Iterator[Watcher]:
         with out.status("starting the workers ...") as status:
 
             def show(text: str) -> None:
-                out.print(for_terminal(without_passwords(text)), markup=False, highlight=False)
+                out.print(for_terminal(text), markup=False, highlight=False)
 
             def update(progress: Progress) -> None:
                 for message in progress.messages:

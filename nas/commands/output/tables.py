@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.escaping import for_csv, for_markdown, for_terminal, one_line
+from nas.passwords import masked
 
 
 def console() -> Console:
@@ -40,7 +41,8 @@ def print_rows(
         prose: whether the last column of a table is text that may take several lines.
     """
     if format == "json":
-        text = json.dumps([{k: _json(v) for k, v in row.items()} for row in rows], indent=1, allow_nan=False)
+        finite = [{k: _json(v) for k, v in masked(row).items()} for row in rows]
+        text = json.dumps(finite, indent=1, allow_nan=False)
         print(text.replace("\x7f", "\\u007f"))  # the one control character that JSON leaves as it is
     elif format == "csv":
         names = list(rows[0]) if rows else heads
