@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
 from nas.description import AUTO
 from nas.files import is_file
-from nas.search.arguments import name_of
+from nas.search.arguments import name_of, uri_of
 from nas.search.search import Search
 from search_spaces.catalog import catalog, load, model_for, recipe_for
 from search_spaces.errors import FormatError, NasError, SearchError, UnknownNameError
@@ -148,6 +149,7 @@ def from_file(
     trials: int | None,
     seconds: float | None,
     target: float | None,
+    checkpoints: str | None = None,
 ) -> Search:
     """Returns the search that a Python file describes as ``search = Search(...)``.
 
@@ -155,6 +157,7 @@ def from_file(
         file: the Python file; it is run.
         store, executor, name: what takes the place of the file's; None: the file's own.
         trials, seconds, target: another end in place of the file's; all None: the file's own.
+        checkpoints: another place for the trials in training; None: the file's own.
 
     Raises:
         SearchError: there is no such file, it fails, or it describes no search.
@@ -167,6 +170,8 @@ def from_file(
     search.executor = search.executor if executor is None else executor
     search.name = search.name if name is None else name_of(name)
     search.description = search.description.with_end(trials, seconds, target)
+    if checkpoints is not None:
+        search.description = replace(search.description, checkpoints=uri_of(checkpoints))
     return search
 
 

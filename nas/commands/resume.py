@@ -27,9 +27,12 @@ from search_spaces.errors import SearchError
 _WHERE = tuple(signature(executor_options).parameters)
 """The options that say where a search runs."""
 
+_ALSO = ("track", "accept_code", "checkpoints")
+"""Other options that a job is given."""
+
 
 @with_options_of(executor_options)
-@search_options(END)
+@search_options((*END, "checkpoints"))
 def resume(
     search: Annotated[str | None, typer.Argument(help="A search, or the file that describes it.")] = None,
     name: Annotated[str | None, typer.Option(help="Of the search, when a file describes it.")] = None,
@@ -79,7 +82,7 @@ def _go_on(
         check_acceleration(options)
         _send(
             verb, search,
-            end | {one: options[one] for one in (*_WHERE, "track", "accept_code") if one != "address"},
+            end | {one: options[one] for one in (*_WHERE, *_ALSO) if one != "address"},
             address, name=name, store=store, working_dir=options["working_dir"],
             requirements=options["requirements"], package=options["with_package"],
         )  # fmt: skip
@@ -91,7 +94,7 @@ def _go_on(
     from nas.search.search import Search
 
     trackers = trackers_of(options["track"])
-    other = end if verb == "resume" else dict.fromkeys(end)
+    other = (end if verb == "resume" else dict.fromkeys(end)) | {"checkpoints": options["checkpoints"]}
     file = Path(search) if search is not None and search.endswith(".py") else None
     if file is not None:
         found = from_file(file, store=store, executor=where, name=name, **other)

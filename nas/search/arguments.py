@@ -45,9 +45,14 @@ if TYPE_CHECKING:
     from workers.problems import Problem
 
 _NOT_NEGATIVE = COSTS | {PEAK_MEMORY}
-_NO_PASSWORD = (
-    "the store keeps it, and with it the password: leave that out, and set what fsspec reads on every "
-    "machine, such as FSSPEC_FTP_PASSWORD, AWS_SECRET_ACCESS_KEY or a file in ~/.config/fsspec"
+_ON_MACHINES = (
+    "set what fsspec reads on every machine, such as FSSPEC_FTP_PASSWORD, AWS_SECRET_ACCESS_KEY or a file in "
+    "~/.config/fsspec"
+)
+_NO_PASSWORD = f"the store keeps it, and with it the password: leave that out, and {_ON_MACHINES}"
+_OLD_PASSWORD = (
+    "an older version kept the password with it: go on with --checkpoints (checkpoints=), the same place "
+    f"without the password, and {_ON_MACHINES}"
 )
 
 
@@ -316,17 +321,25 @@ def _planner(
     }
 
 
-def arguments_of(record: SearchRecord, modules: Iterable[Callable[..., Any]] | None = None) -> dict[str, Any]:
+def arguments_of(
+    record: SearchRecord,
+    modules: Iterable[Callable[..., Any]] | None = None,
+    checkpoints: str | Path | None = None,
+) -> dict[str, Any]:
     """Returns the arguments of `nas.search.Search` that describe a search again: all but where it runs.
 
     Args:
         record: the record of the search.
         modules: classes of your own that its space uses.
+        checkpoints: where trials in training are saved from now on; None: where they were.
 
     Raises:
-        SearchError: its problem, controller or fidelity is not of the catalog.
+        SearchError: its problem, controller or fidelity is not of the catalog, or an older version kept a
+            password in its checkpoints.
     """
     found = record.description
+    if checkpoints is None and found.checkpoints is not None:
+        refuse_passwords(f"search {record.name!r}: checkpoints", [found.checkpoints], _OLD_PASSWORD)
 
     def check(kind: str, came: str, known: Any) -> None:
         if came not in known:
@@ -361,4 +374,5 @@ def arguments_of(record: SearchRecord, modules: Iterable[Callable[..., Any]] | N
         "name": record.name,
         "fidelity": fidelity,
     }
+    kept["checkpoints"] = found.checkpoints if checkpoints is None else checkpoints
     return kept | vars(found.budget) | made

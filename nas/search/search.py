@@ -212,7 +212,7 @@ class Search:
         check_metrics(self.description, self.problem)
 
     @staticmethod
-    @checked(SearchError, elsewhere=("executor", "modules", "trials", "seconds", "target", "callbacks"))
+    @checked(SearchError, only=("store", "name"))
     def from_store(
         store: str | Path | Store = DEFAULT_STORE,
         name: str | int | None = None,
@@ -222,6 +222,7 @@ class Search:
         trials: int | None = None,
         seconds: float | None = None,
         target: float | None = None,
+        checkpoints: str | Path | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> Search:
         """Returns the search that a store describes, ready to `run` with ``resume=True``.
@@ -232,14 +233,16 @@ class Search:
             executor: where networks are trained; see `Search`.
             modules: classes of your own that its space uses.
             trials, seconds, target: another end in place of its own, counted from its beginning.
+            checkpoints: another place for the trials in training; those that were saved are looked for there.
             callbacks: who hears of the search while it runs; see `Search`.
 
         Raises:
-            SearchError: its problem or controller is not of the catalog: run your script again instead.
+            SearchError: its problem or controller is not of the catalog: run your script again instead; or
+                its checkpoints have a password, which an older version has kept.
         """
         with open_store(store) as opened:
             record = opened.search(name)
-        arguments = arguments_of(record, modules)
+        arguments = arguments_of(record, modules, checkpoints)
         given = SearchOptions(
             **{name: value for name, value in arguments.items() if name not in _PARTS},
             executor=executor,

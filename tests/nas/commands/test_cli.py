@@ -177,8 +177,10 @@ def test_a_search_is_run_and_gone_on_with_from_the_command_line(run: Run) -> Non
     )
     hint = "nas extend digits-random-1 --store 'sqlite:///some where.db' --trials +50"
     assert hint in out
-    code, out, err = run("resume", "digits-random-1", "--trials", 3, *options)
+    code, out, err = run("resume", "digits-random-1", "--trials", 3, "--checkpoints", "elsewhere", *options)
     assert (code, err) == (0, "")
+    with Store("sqlite:///some where.db") as store:
+        assert store.search().description.checkpoints == str(Path("elsewhere").resolve())
     board = nas.leaderboard("sqlite:///some where.db")
     assert len(board) == 3
     assert (board["num_params"] <= 5e4).all()

@@ -226,6 +226,26 @@ def test_all_that_a_search_was_told_is_told_again_by_its_store(make: Any, tmp_pa
     assert Search.from_store(first.store, "mine", executor=Scripted()).description == first.description
 
 
+def test_a_search_whose_checkpoints_have_a_password_goes_on_without_it(make: Any, tmp_path: Path) -> None:
+    first = make(of="digits", name="mine", checkpoints=tmp_path / "first")
+    # as an older version would have kept it
+    first.description = replace(first.description, checkpoints="memory://me:geheim@box/place")
+    first.run()
+    with pytest.raises(
+        SearchError, match=r"memory://me:\*\*\*@box/place.*go on with --checkpoints"
+    ) as refused:
+        Search.from_store(first.store, "mine", trials=4, executor=Scripted())
+    assert "geheim" not in str(refused.value)
+    with pytest.raises(SearchError, match="leave that out"):
+        Search.from_store(first.store, "mine", checkpoints="memory://me:geheim@box/place")
+    moved = {"checkpoints": "memory://box/place", "executor": Scripted()}
+    assert len(Search.from_store(first.store, "mine", trials=4, **moved).run(resume=True)) == 4
+    with Store(first.store) as store:
+        assert store.search("mine").description.checkpoints == "memory://box/place"
+    again = Search.from_store(first.store, "mine", trials=5, executor=Scripted())
+    assert again.description.checkpoints == "memory://box/place"
+
+
 def test_a_search_with_parts_of_ones_own_asks_for_the_file_that_describes_it(make: Any) -> None:
     class Mine(RandomSearch):
         pass
