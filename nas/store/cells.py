@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from operator import itemgetter
 from typing import Any, get_args
 
 import sqlalchemy as sa
 
 from nas.records import Status
+from nas.store.encoding import numbers
 from nas.store.schema import (
     TolerantJSON,
     layouts,
@@ -24,7 +27,7 @@ from nas.store.schema import (
 )
 from search_spaces.errors import StoreError
 
-_decode = json.JSONDecoder().decode
+_decoder = json.JSONDecoder()
 
 Names = tuple[str, ...]
 """The names of the values in a list, see `nas.store.layouts`."""
@@ -47,14 +50,23 @@ def check_row(table: sa.Table, row: Mapping[Any, Any]) -> None:
     Raises:
         StoreError: one is not; it names the table, the row and the column.
     """
-    for name, types, check, expected in _checks(table):
-        value = row[name]
+    fast = _fast_checks(table)
+    values = fast.cells(row)
+    kinds = tuple(map(type, values))
+    if kinds in fast.kinds:
+        for holds, value in zip(fast.checks, fast.checked(row), strict=True):
+            if value is not None and not holds(value):
+                break
+        else:
+            return
+    for (name, types, check, expected), value in zip(_checks(table), values, strict=True):
         if type(value) not in types or (check is not None and value is not None and not check(value)):
             raise cell_error(table, row, name, expected, value)
+    fast.kinds.add(kinds)
 
 
 def check_packed(row: Mapping[Any, Any], names: Mapping[int | None, Names]) -> dict[str, Any]:
-    """Returns the lists of values of a trial with their names, by column.
+    """Returns the lists of values of a trial with their names, by column; numbers that `plain` wrote as such.
 
     Args:
         row: the row of the trial.
@@ -71,15 +83,30 @@ def check_packed(row: Mapping[Any, Any], names: Mapping[int | None, Names]) -> d
             continue
         if id not in names:
             raise cell_error(trials, row, layout, f"a layout of the search (in {layouts.name})", id)
+        if name == "ran" and isinstance(text, str) and (known := _ran(text, names[id])) is not None:
+            found[name] = dict(known)
+            continue
         values = () if text is None else parsed(text)
         if not isinstance(values, list | tuple) or len(values) != len(names[id]):
             raise cell_error(trials, row, name, f"a JSON list of {len(names[id])} values", text)
         found[name] = dict(zip(names[id], values, strict=True))
-        if name == "decisions" or (set(map(type, values)) <= _PLAIN_NUMBERS and name != "ran"):
+        if name == "decisions" or (_PLAIN_NUMBERS.issuperset(map(type, values)) and name != "ran"):
             continue
         if not (_texts if name == "ran" else _numbers)(found[name]):
             raise cell_error(trials, row, name, "texts" if name == "ran" else "numbers", text)
+        if name != "ran":
+            found[name] = numbers(found[name])
     return found
+
+
+@lru_cache(maxsize=256)
+def _ran(text: str, names: Names) -> dict[str, str] | None:
+    """What ran in a training, which few trainings of a search differ in; None where it is damaged."""
+    values = parsed(text)
+    if not isinstance(values, list) or len(values) != len(names):
+        return None
+    found = dict(zip(names, values, strict=True))
+    return found if _texts(found) else None
 
 
 def cell_error(
@@ -94,8 +121,14 @@ def cell_error(
 
 def parsed(text: object) -> Any:
     """Returns what a JSON text says; None where it is none."""
+    if not isinstance(text, str):
+        return None
     try:
-        return _decode(text) if isinstance(text, str) else None
+        if text[:1] in "[{":  # without a look for blanks around it
+            value, end = _decoder.raw_decode(text)
+            if end == len(text):
+                return value
+        return _decoder.decode(text)
     except (ValueError, RecursionError):
         return None
 
@@ -125,7 +158,7 @@ def _dict(value: object) -> bool:
 
 
 def _one_of(*values: str) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: value in values, f"one of {', '.join(values)}"
+    return frozenset(values).__contains__, f"one of {', '.join(values)}"
 
 
 _METRICS = (_numbers, "numbers by name")
@@ -180,8 +213,41 @@ def _checks(table: sa.Table) -> list[tuple[str, frozenset[type], Callable[[Any],
     return found
 
 
-def _fits(value: int) -> bool:
-    return -(2**31) <= value < 2**31
+@dataclass(frozen=True)
+class _FastChecks:
+    """What most rows are checked by, in few calls.
+
+    Attributes:
+        cells: takes all cells of a row, in the order of the columns.
+        kinds: the types of the cells of rows that were whole.
+        checks: what is checked of values, beyond their types.
+        checked: takes the cells of which that is.
+    """
+
+    cells: Callable[[Mapping[Any, Any]], tuple[Any, ...]]
+    kinds: set[tuple[type, ...]]
+    checks: tuple[Callable[[Any], bool], ...]
+    checked: Callable[[Mapping[Any, Any]], tuple[Any, ...]]
+
+
+@cache
+def _fast_checks(table: sa.Table) -> _FastChecks:
+    some = [(name, check) for name, _, check, _ in _checks(table) if check is not None]
+    return _FastChecks(
+        _cells([name for name, _, _, _ in _checks(table)]),
+        set(),
+        tuple(check for _, check in some),
+        _cells([name for name, _ in some]),
+    )
+
+
+def _cells(names: Sequence[str]) -> Callable[[Mapping[Any, Any]], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple(row[name] for name in names)
+
+
+_fits = range(-(2**31), 2**31).__contains__
 
 
 def _not_nan(value: float) -> bool:

@@ -12,7 +12,6 @@ from nas.ranking import Ranked, Ranking, first_fronts
 from nas.records import MEASURED, Status, Trial
 from nas.store.cells import Names, cell_error, check_packed, check_row, parsed
 from nas.store.damages import damages_of
-from nas.store.encoding import numbers
 from nas.store.layouts import read_layouts
 from nas.store.schema import trials, weights
 from search_spaces.errors import StoreError
@@ -46,9 +45,9 @@ def read_trials(
     query = sa.select(trials).where(here, *where).order_by(*order)
     layouts = read_layouts(connection, search_id)
     found: list[Trial] = []
-    damaged = False
+    damaged, names = False, tuple(trials.columns.keys())
     for values in connection.execute(query.limit(limit)):
-        row = dict(zip(trials.columns.keys(), values, strict=True))  # a dict is twice as fast as a mapping
+        row = dict(zip(names, values, strict=True))  # a dict is twice as fast as a mapping
         try:
             found.append(_trial(row, layouts))
         except StoreError as damage:
@@ -188,7 +187,7 @@ def _trial(row: Mapping[Any, Any], layouts: Mapping[int | None, Names]) -> Trial
         **{name: row[name] for name in _PLAIN},
         parents=tuple((row["parents"] or "").split()),
         decisions=packed["decisions"],
-        metrics=numbers(packed["metrics"]),
-        test_metrics=numbers(packed["test_metrics"]),
+        metrics=packed["metrics"],
+        test_metrics=packed["test_metrics"],
         ran=packed["ran"],
     )
