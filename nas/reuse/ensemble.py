@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nas.reuse.found import Found
 from nas.reuse.load import found_of, kept_trials
-from nas.reuse.predict import predictions
+from nas.reuse.predict import answers_to, predictions
 from nas.reuse.rebuild import other_code, problem_of, rebuilt, space_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.errors import SearchError, StoreError
@@ -256,10 +256,5 @@ def _selected(found: Sequence[Found], data: Problem, metric: str, rounds: int) -
 
 def _answers(network: nn.Module, split: Split, tasks: Mapping[str, Task]) -> dict[str, Tensor]:
     """Returns what a network answers to a split, in the form in which that is averaged."""
-    pieces: dict[str, list[Tensor]] = {name: [] for name in tasks}
-    with torch.inference_mode():
-        for start in range(0, len(split), _BATCH):
-            batch = split.take(slice(start, start + _BATCH))
-            for name, answer in network(batch.inputs, batch.present).items():
-                pieces[name].append(plain(tasks[name], answer))
-    return {name: torch.cat(parts) for name, parts in pieces.items()}
+    raw = answers_to(split, network, tasks, _BATCH)
+    return {name: plain(tasks[name], answer) for name, answer in raw.items()}

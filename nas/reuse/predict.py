@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from search_spaces.tasks import (
 )
 from workers.problems.problem import Problem
 from workers.problems.reading import unlabelled
+from workers.training.batches import in_order
 
 if TYPE_CHECKING:
     from workers.problems.split import Split
@@ -63,21 +64,27 @@ def predictions(
     split = unlabelled("predict", inputs, signature, wanted)
     if device is not None:
         network.to(device)
-    answers = _answers(network.eval(), split, wanted, batch_size)
+    answers = answers_to(split, network.eval(), wanted, batch_size)
     found = {task: _in_words(task, answers[task], split, signature) for task in wanted}
     return found[wanted[0]] if len(signature.tasks) == 1 else found
 
 
-def _answers(network: nn.Module, split: Split, tasks: Sequence[str], batch_size: int) -> dict[str, Tensor]:
-    """Returns the raw answers to a split on the CPU, by task."""
+def answers_to(split: Split, network: nn.Module, tasks: Iterable[str], batch_size: int) -> dict[str, Tensor]:
+    """Returns what a network answers to the examples of a split, in float32 on the CPU, by task.
+
+    Args:
+        split: the examples.
+        network: the network, in evaluation mode.
+        tasks: the tasks that are wanted.
+        batch_size: the number of examples that are answered at once.
+    """
     device = next((one.device for one in network.parameters()), torch.device("cpu"))
     pieces: dict[str, list[Tensor]] = {task: [] for task in tasks}
     with torch.inference_mode():
-        for start in range(0, len(split), batch_size):
-            batch = split.take(slice(start, start + batch_size)).to(device)
+        for batch in in_order(split, batch_size, device):
             answered = network(batch.inputs, batch.present)
-            for task in tasks:
-                pieces[task].append(answered[task].float().cpu())
+            for task, found in pieces.items():
+                found.append(answered[task].float().cpu())
     return {task: torch.cat(parts) for task, parts in pieces.items()}
 
 
