@@ -15,6 +15,7 @@ import pandas
 import pytest
 from scripted import Scripted
 
+import nas
 from nas import Search
 from nas.identity import EXECUTOR, PLANNER, PROBLEM
 from nas.search.user_code import code_of
@@ -210,6 +211,24 @@ def test_the_answers_of_a_table_count_wherever_they_lie(mine: Any) -> None:
             before = table(how(value))
             assert table(how(value.copy())) == before
             assert all(table(how(other)) != before for other in changes)
+
+
+def test_results_of_other_tables_are_on_no_leaderboard_together(tmp_path: Any, problem: Any) -> None:
+    space = Space({"a": integer(0, 9)})
+
+    def search(name: str, answers: dict[int, float]) -> Search:
+        def answer(architecture: Any) -> Answer:
+            return Answer({"accuracy": answers[architecture.decisions["a"]]}, 1.0)
+
+        known = Table("mine", space, problem.signature, answer)
+        options: dict[str, Any] = {"executor": Simulated(), "store": tmp_path / "s.db", "trials": 2}
+        return Search(space, known, "random", name=name, **options)
+
+    for name, last in (("one", 0.9), ("same", 0.9), ("other", 0.95)):
+        search(name, {number: number / 10 for number in range(9)} | {9: last}).run()
+    assert len(nas.leaderboard(tmp_path / "s.db", ["one", "same"])) == 4
+    with pytest.raises(SearchError, match="'one' and 'other' do not compare"):
+        nas.leaderboard(tmp_path / "s.db", ["one", "other"])
 
 
 def test_the_answers_of_a_table_count_that_its_module_has_read(mine: Any) -> None:
