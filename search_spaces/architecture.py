@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from search_spaces.building.network import Network
     from search_spaces.building.plan import Plan
     from search_spaces.building.resolved import ResolvedModel
+    from search_spaces.building.work import Work
 
 
 class Architecture:
@@ -117,6 +118,16 @@ class Architecture:
         cost = self._plan(signature, counted=True).cost
         assert cost is not None
         return cost
+
+    def work(self, signature: Signature) -> Work:
+        """Counts what its operators do in a forward pass, on which its speed depends; `cost` takes no more.
+
+        Raises:
+            BuildError: the network does not fit the signature.
+        """
+        work = self._plan(signature, counted=True).work
+        assert work is not None
+        return work
 
     def _plan(self, signature: Signature, counted: bool = False) -> Plan:
         """What a dry run finds for a signature: one run serves whatever is asked, once it has counted."""

@@ -13,10 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from search_spaces.building.counters import counted_as
+
 _KEPT = 7
 """Numbers that a recurrent layer keeps for each position and hidden feature.
 
 An LSTM's are four gates, the cell, its tanh and the answer; a GRU, as torch computes it, keeps as many.
+"""
+
+_OPERATORS = {1: 2, 2: 0}
+"""The operators that count for a step of a layer with one state (GRU) or two (LSTM).
+
+Of a GRU torch makes a dozen small ones on a CPU, which take as long as two; an LSTM is one, all steps in all.
 """
 
 
@@ -52,11 +60,14 @@ class _Recurrent(torch.autograd.Function):
     """One direction of one recurrent layer, over ``(L, N, F)``."""
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, to_gates: Tensor, again: Tensor, *biases: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, states: int, input: Tensor, to_gates: Tensor, again: Tensor, *biases: Tensor
+    ) -> Tensor:
         length, batch, hidden = *input.shape[:2], again.shape[1]
         answer = input.new_empty(length, batch, hidden)
         F.linear(input, to_gates)
-        F.linear(answer, again)
+        with counted_as(1 + length * _OPERATORS[states]):
+            F.linear(answer, again)
         ctx.save_for_backward(input, input.new_empty(length, batch, _KEPT * hidden))
         return answer
 
@@ -104,7 +115,7 @@ def _recurrent(states: int, args: tuple[Any, ...]) -> Any:
         for j in range(i, i + directions * each, each):
             if weights[j].shape[1] != signal.shape[-1]:
                 return None
-            answers.append(_Recurrent.apply(signal, *weights[j : j + each]))  # type: ignore[no-untyped-call]
+            answers.append(_Recurrent.apply(states, signal, *weights[j : j + each]))  # type: ignore[no-untyped-call]
         ends += [answer[-1] for answer in answers]
         signal = answers[0] if directions == 1 else torch.cat(answers, -1)
     last = torch.stack(ends)

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from search_spaces.blocks.graph import Graph
+from search_spaces.building.counters import counted_as
 from search_spaces.building.head_layers import head_layers
 from search_spaces.building.network import Chain
 from search_spaces.building.plan import Plan
@@ -45,7 +46,8 @@ def construct(node: Layer, path: str, arguments: dict[str, Any], context: str) -
         BuildError: it makes none; ``context`` says what was known at that place.
     """
     try:
-        module = node.factory(**arguments)
+        with counted_as(0):
+            module = node.factory(**arguments)
     except NasError:
         raise
     except Exception as error:

@@ -21,6 +21,7 @@ from search_spaces.building.modules import chain, construct, heads, is_graph, wi
 from search_spaces.building.network import Network, answer_of
 from search_spaces.building.plan import Plan, Resolved
 from search_spaces.building.sizes import resolved_arguments, shape_of
+from search_spaces.building.work import Work
 from search_spaces.errors import BuildError, NasError
 from search_spaces.model import Model, graph_of
 from search_spaces.nodes import Composite, Layer, Sequential
@@ -39,7 +40,7 @@ def outline(model: Model, signature: Signature, *, counted: bool = False) -> Pla
     Args:
         model: what the network is built from.
         signature: what the network serves.
-        counted: whether the cost is counted, too.
+        counted: whether the cost and the work are counted, too.
 
     Raises:
         BuildError: it does not fit the signature.
@@ -91,10 +92,15 @@ def _outline(
         network = _run(model, plan, signature, device)
     if counted:
         held = counters.held_bytes(network.parameters())
-        plan.cost = Cost(
-            num_params=sum(p.numel() for p in network.parameters() if p.requires_grad),
-            num_macs=counters.num_macs() // BATCH,
-            activation_bytes=held // BATCH,
+        num_params = sum(p.numel() for p in network.parameters() if p.requires_grad)
+        macs, batched = counters.num_macs() // BATCH, counters.num_batched_macs() // BATCH
+        plan.cost = Cost(num_params, macs, activation_bytes=held // BATCH)
+        plan.work = Work(
+            num_operators=counters.num_operators(),
+            num_written=counters.num_written() // BATCH,
+            num_macs=macs - batched,
+            num_batched_macs=batched,
+            num_params=num_params,
         )
     return plan
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search_spaces.building.cost import Cost
+from search_spaces.building.work import Work
 from search_spaces.nodes import Layer, Sequential
 
 
@@ -30,6 +31,7 @@ class Plan:
         shapes: the shapes of the inputs and calls of a graph.
         head_params: the number of parameters of each task's head.
         cost: what the network costs; None where nobody asked.
+        work: what its operators do; None where nobody asked.
         copies: how many copies were made of layers to be made later.
     """
 
@@ -39,4 +41,5 @@ class Plan:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     head_params: dict[str, int] = field(default_factory=dict)
     cost: Cost | None = None
+    work: Work | None = None
     copies: int = 0
