@@ -2,8 +2,9 @@
 
 How data pass: an `Executor` is opened on a `Problem` (a signature with data) and given a `Job` (an
 architecture with its `Recipe`, and a seed). A worker builds the network, trains it, and sends a `Report`
-after each epoch. The executor hands everything back as events: `Reported` for each report, then one
-`Finished` with metrics and weights, or one `Failed` with a reason.
+after each epoch. The executor hands everything back as events: `Reported` for each report (and `Paced` before
+the first one, where epochs are long), then one `Finished` with metrics and weights, or one `Failed` with a
+reason.
 
     >>> import torch
     >>> from search_spaces import Space, layer, sequential
@@ -28,6 +29,7 @@ The rooms, from the roof down; each imports only those below it:
 - ``pool``, ``tune``, ``inline``: executors, over Ray actors, over Ray Tune, and in this process
 - ``remote``: what the executors on Ray share
 - ``trial``: one trial, from its job to its last event
+- ``speed``: how long a trial takes, before it begins
 - ``training``: the training of one network, with a report per epoch
 - ``tabular``: an executor in simulated time, which answers from tables
 - ``executor``: `Executor`, the base class of all of them, with its laws
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from workers.acceleration import Acceleration
     from workers.executor import Executor
     from workers.inline import Inline
-    from workers.job import Checkpoint, Event, Failed, Finished, Job, Report, Reported, Weights
+    from workers.job import Checkpoint, Event, Failed, Finished, Job, Paced, Report, Reported, Weights
     from workers.pool.pool import Pool
     from workers.problems.problem import Problem
     from workers.problems.split import Split
@@ -69,6 +71,7 @@ _HOMES = {
     "Finished": "workers.job",
     "Inline": "workers.inline",
     "Job": "workers.job",
+    "Paced": "workers.job",
     "Pool": "workers.pool.pool",
     "Problem": "workers.problems.problem",
     "Recipe": "workers.recipe",
@@ -89,6 +92,7 @@ __all__ = [
     "Finished",
     "Inline",
     "Job",
+    "Paced",
     "Pool",
     "Problem",
     "Recipe",

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from search_spaces.errors import ExecutorError
-from workers.job import Event, Failed, Finished, Job, Reported
+from workers.job import Event, Failed, Finished, Job, Last
 
 if TYPE_CHECKING:
     from workers.problems.problem import Problem
@@ -73,6 +73,7 @@ class Executor(ABC):
     Laws, held by ``workers.testing.ExecutorContract`` over every executor of ``workers.executors.catalog``:
 
     - a job gets its reports, epochs ascending and each once, then exactly one `Finished` or `Failed`;
+    - one whose epochs are long gets its pace before its first report, where the executor has a way for it;
     - the same job has the same metrics, whatever ran before it or runs beside it;
     - a job that fails, in whatever way, leaves the executor fit for the next;
     - the caller's own random states and thread settings are as they were;
@@ -158,7 +159,7 @@ class Executor(ABC):
         """
         numbers = self._opened()
         events = self._events(timeout) if numbers else []
-        ended = {event.number for event in events if not isinstance(event, Reported)}
+        ended = {event.number for event in events if isinstance(event, Last)}
         numbers -= ended
         self._stopping -= ended
         return events
@@ -259,6 +260,6 @@ def run_jobs(executor: Executor, jobs: Iterable[Job]) -> Iterator[Finished | Fai
             executor.start(waiting.popleft())
             flying += 1
         for event in executor.events(timeout=_WAIT):
-            if not isinstance(event, Reported):
+            if isinstance(event, Last):
                 flying -= 1
                 yield event

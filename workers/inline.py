@@ -11,7 +11,7 @@ from search_spaces.arguments import Count, NotNegative, checked
 from search_spaces.errors import ExecutorError
 from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Executor
-from workers.job import Event, Failed, Job, Reported
+from workers.job import Event, Failed, Job, Last
 from workers.remote.card_memory import hold_to
 from workers.table import Table, perform
 
@@ -93,7 +93,7 @@ class Inline(Executor):
             self._running = job, self._run(job)
             self._started = time.perf_counter()
         event = self._step(*self._running)
-        if not isinstance(event, Reported):
+        if isinstance(event, Last):
             self._running = None
         return [event]
 

@@ -130,6 +130,29 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast a network trains, by its first steps.
+
+    Attributes:
+        seconds: the seconds that an epoch's training takes at this pace, without validation, as in `Report`.
+    """
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Paced:
+    """A running job whose epochs are long has made its first steps.
+
+    It comes before the job's first report of this attempt, if at all: an epoch of two seconds or less is
+    reported soon enough, and an executor that has no way for it may leave it out.
+    """
+
+    number: int
+    pace: Pace
+
+
+@dataclass(frozen=True)
 class Reported:
     """An epoch of a running job has ended."""
 
@@ -197,7 +220,10 @@ class Failed:
     fit: bool = True
 
 
-Event = Reported | Finished | Failed
+Last = Finished | Failed
+"""The last event of a job."""
+
+Event = Paced | Reported | Last
 
 
 class TrialStopped(Exception):  # noqa: N818 - no error: somebody asked for it

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from search_spaces.arguments import Count, Whole, checked
 from search_spaces.errors import ExecutorError
 from workers.executor import Executor
-from workers.job import Event, Failed, Job, Reported
+from workers.job import Event, Failed, Job, Last
 from workers.table import Answer, Table, foresee
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Simulated(Executor):
                 continue  # it was stopped
             self._now = when
             found.append(event)
-            if not isinstance(event, Reported):
+            if isinstance(event, Last):
                 self.busy_seconds += when - self._running.pop(event.number)
         self._begin()
         return found

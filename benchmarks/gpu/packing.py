@@ -32,7 +32,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.catalog import cnn
 from search_spaces.space import Space
 from workers.acceleration import Acceleration
-from workers.job import Event, Failed, Finished, Job, Reported, TrialStopped
+from workers.job import Event, Failed, Finished, Job, Paced, Reported, TrialStopped
 from workers.trial import trial
 
 PACKED = (1, 2, 4, 8, 16)
@@ -71,6 +71,8 @@ class Count:
         """Counts an event."""
         if isinstance(event, Reported):
             self._epochs[event.number] = event.report.epoch
+            return
+        if isinstance(event, Paced):
             return
         epochs = self._epochs.pop(event.number, 0)
         if isinstance(event, Finished):

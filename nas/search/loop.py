@@ -38,7 +38,7 @@ from nas.store.transaction import Transaction
 from search_spaces.architecture import Architecture
 from search_spaces.errors import UnmetLimitsError
 from workers.executor import Executor
-from workers.job import Event, Failed, Reported
+from workers.job import Event, Failed, Paced, Reported
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
 _BATCH = 64  # asks in one transaction at the most
@@ -348,6 +348,8 @@ class Loop:
         """Take an event in; returns whether a job has ended with it."""
         if event.number not in self._flights.running:
             return False  # of a job that was given up
+        if isinstance(event, Paced):
+            return False
         if isinstance(event, Reported):
             flight = self._flights.running[event.number]
             self._flights.running[event.number] = self._outcomes.epoch(event, flight, writing)

@@ -17,6 +17,7 @@ class TestExecutors(ExecutorContract):
     @classmethod
     def make_executor(cls, request: pytest.FixtureRequest) -> Callable[[], Executor]:
         kind = catalog.find(request.param)
+        cls.tells_pace = request.param != "tune"
         if request.param != "inline":
             request.getfixturevalue("ray_cluster")
         takes = inspect.signature(kind).parameters

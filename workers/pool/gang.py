@@ -13,7 +13,7 @@ import ray
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from workers.job import Event, Failed, Finished, Reported
+from workers.job import Event, Failed, Finished, Last
 from workers.pool.cards import Spot
 from workers.pool.worker import Setup, Worker
 from workers.remote import cluster
@@ -80,11 +80,11 @@ class GangWorker(Worker):
         for event in super()._run(partial(run, group=group), order):
             if isinstance(event, Failed) and not group.clean:
                 event = dataclasses.replace(event, fit=False)
-            if isinstance(event, Reported) or not group.leads:
-                yield event
-            else:
+            if isinstance(event, Last) and group.leads:
                 ends.put((0, event))
                 watch.join()
+            else:
+                yield event
 
     def _watch(self, ticket: int, ends: queue.SimpleQueue[tuple[int, End]]) -> None:
         self._news.put(self._pack(ticket, common_end(ends, self._group.size)))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ray.util import metrics
 
 from workers.executor import Usage
-from workers.job import Event, Failed, Reported
+from workers.job import Event, Failed, Last, Reported
 
 _SECONDS = 5.0
 """Between updates: Ray exports them no oftener."""
@@ -39,7 +39,7 @@ class PoolMetrics:
         for event in events:
             if isinstance(event, Reported):
                 self._new_epochs += 1
-            else:
+            elif isinstance(event, Last):
                 self._outcomes[event.reason if isinstance(event, Failed) else "finished"] += 1
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from search_spaces.errors import BuildError
-from workers.job import Checkpoint, Event, Failed, Finished, Job, Reported
+from workers.job import Checkpoint, Event, Failed, Finished, Job, Paced, Reported
 from workers.pool.cards import CardSample
 from workers.pool.member import Member, PoolCard
 from workers.pool.members import Members
@@ -271,6 +271,9 @@ class Traffic:
             if member.card is not None:
                 self._lose_card(member.card)
             self._replace(member, event.message)
+            return
+        if isinstance(event, Paced):
+            self._out.append(event)
             return
         if isinstance(event, Reported):
             if event.report.epoch > run.epochs:

@@ -18,8 +18,8 @@ from search_spaces import Architecture, Space, layer, sequential
 from search_spaces.errors import ExecutorError
 from workers.executor import Executor
 from workers.inline import Inline
-from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Reported, Weights
-from workers.testing.jobs import Picky, answers, architecture, drain, faulty, points, run
+from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Paced, Reported, Weights
+from workers.testing.jobs import Faulty, Picky, answers, architecture, drain, faulty, points, run
 from workers.training.criterion import adapt
 from workers.training.metrics import evaluate
 from workers.trial import trial
@@ -58,6 +58,7 @@ class ExecutorContract:
 
     Attributes:
         grace: the seconds that the executor gives a trial to end by itself.
+        tells_pace: whether the executor has a way for the pace of trials whose epochs are long.
         finish_epochs: the executors whose `Executor.events` finish an epoch that has begun, whatever their
             time limit, because they train in the caller's process.
 
@@ -70,6 +71,7 @@ class ExecutorContract:
     """
 
     grace: float = 1.5
+    tells_pace: bool = True
     finish_epochs: tuple[type[Executor], ...] = (Inline,)
 
     @pytest.fixture(scope="class")
@@ -257,6 +259,25 @@ class ExecutorContract:
         *_, failed = drain(executor)
         assert isinstance(failed, Failed)
         assert (failed.reason, failed.infrastructure) == ("stopped", False)
+
+    @pytest.mark.slow
+    def test_a_job_whose_epochs_are_long_tells_its_pace_early_enough_to_be_stopped(
+        self, executor: Executor
+    ) -> None:
+        slow = layer(Faulty, fault="slow step")
+        executor.start(Job(0, architecture(slow, batch_size=2), seed=0))
+        if not self.tells_pace:
+            events = drain(executor)
+            assert not any(isinstance(event, Paced) for event in events)
+            return
+        (paced,) = executor.events(timeout=60)
+        assert isinstance(paced, Paced)
+        assert paced.number == 0
+        assert paced.pace.seconds >= 36 * 0.07
+        executor.stop(0)
+        (failed,) = drain(executor)
+        assert isinstance(failed, Failed)
+        assert failed.reason == "stopped"
 
     def test_a_queued_job_is_stopped_before_it_begins(self, executor: Executor) -> None:
         jobs = [Job(number, architecture(epochs=100_000), 0) for number in range(8)]

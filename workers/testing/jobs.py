@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from search_spaces import Architecture, Classification, Signature, Space, Vector, layer, sequential
 from workers.executor import Executor
-from workers.job import Event, Finished, Job, Reported
+from workers.job import Event, Finished, Job, Paced, Reported
 from workers.problems.problem import Problem
 
 
@@ -20,9 +20,9 @@ class Faulty(nn.Module):
 
     Args:
         fault: what goes wrong: ``exception``, ``exit``, ``nan``, ``cuda memory``, ``python memory``, ``host
-            memory``, ``slow``, ``hang``, ``killed once``, ``killed``, ``cuda memory once``, ``card gone
-            once`` or ``device assert``; ``own process`` writes the number of its process into the marker; all
-            else does nothing.
+            memory``, ``slow``, ``slow step``, ``hang``, ``killed once``, ``killed``, ``cuda memory once``,
+            ``card gone once`` or ``device assert``; ``own process`` writes the number of its process into the
+            marker; all else does nothing.
         marker: a path, for ``own process`` and what goes wrong once.
     """
 
@@ -48,6 +48,8 @@ class Faulty(nn.Module):
                 return x + torch.empty(2**50, dtype=torch.uint8).sum()
             case "slow":
                 time.sleep(0.2)
+            case "slow step":
+                time.sleep(0.07)
             case "hang":
                 time.sleep(600)
             case "own process":
@@ -79,12 +81,14 @@ class Picky(nn.Module):
         return x
 
 
-def architecture(*layers: object, epochs: int = 2, dropout: float = 0.3) -> Architecture:
+def architecture(
+    *layers: object, epochs: int = 2, dropout: float = 0.3, batch_size: int = 16
+) -> Architecture:
     """A small network with dropout for `points`, whose last layers are these, and its recipe."""
     model = sequential(
         layer(nn.Linear, out_features=8), layer(nn.ReLU), layer(nn.Dropout, p=dropout), *layers
     )
-    return Space({"model": model, "recipe": {"epochs": epochs, "batch_size": 16}}).architecture({})
+    return Space({"model": model, "recipe": {"epochs": epochs, "batch_size": batch_size}}).architecture({})
 
 
 def faulty(fault: str, marker: object = "") -> Architecture:
@@ -121,6 +125,8 @@ def answers(events: list[Event]) -> dict[int, list[object]]:
     """What each job's events say of its network, by number, without what depends on the clock."""
     said: dict[int, list[object]] = {}
     for event in events:
+        if isinstance(event, Paced):
+            continue
         if isinstance(event, Reported):
             told: object = (event.report.epoch, event.report.metrics, event.report.train_loss)
         elif isinstance(event, Finished):

@@ -36,6 +36,12 @@ from workers.training.batches import in_order
 from workers.training.metric_sums import metric_sums_of
 from workers.training.placement import send
 
+EVALUATED = {"cpu": 256, "cuda": 2048}
+"""Examples in a batch of an evaluation.
+
+Large ones fill a GPU; on a CPU activations that stay in the cache are worth more than fewer calls.
+"""
+
 
 def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
     """The training loss of one task's answers: a scalar, the mean over what the batch counts.
@@ -143,8 +149,7 @@ def evaluate(
     network.eval()
     device = split.device if device is None else device
     scores = Evaluation(tasks, device)
-    # Large batches fill a GPU; on a CPU activations that stay in the cache are worth more than fewer calls.
-    size = 256 if device.type == "cpu" else 2048
+    size = EVALUATED.get(device.type, EVALUATED["cuda"])
     with torch.inference_mode():
         for batch in in_order(split, size, device):
             check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,33 @@ class Glance:
         self._there.copy_(value, non_blocking=True)
         self._arrival = torch.cuda.current_stream(value.device).record_event()
         return came
+
+
+class Stopwatch:
+    """Times what a device does between two moments in its queue, without waiting for it.
+
+    Args:
+        device: the device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._marks: list[Any] = []
+
+    def mark(self) -> None:
+        """Notes the moment when the device has done all that it was told so far."""
+        mark: Any = time.perf_counter()
+        if self._device.type == "cuda":
+            mark = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            mark.record(torch.cuda.current_stream(self._device))
+        self._marks.append(mark)
+
+    def seconds(self) -> float | None:
+        """Returns the seconds between the two moments; None: the device has not come so far yet."""
+        first, second = self._marks
+        if self._device.type != "cuda":
+            return float(second - first)
+        return float(first.elapsed_time(second)) / 1000 if second.query() else None
 
 
 class Lane:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from workers.training import graphs
 from workers.training.criterion import Losses, TrainingLoss
 from workers.training.mean_losses import MeanLosses
 from workers.training.optimization import FusedOptimizer
+from workers.training.placement import Stopwatch
 
 if TYPE_CHECKING:
     from search_spaces.tasks import Task
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 WORTH_COMPILING = 600.0
 """Seconds that a training must have ahead of it, by its first steps, for ``compile="auto"`` to compile."""
-_TIMED = range(5, 25)
-"""The steps by which that is foretold."""
+TIMED = range(5, 25)
+"""The steps of a training by which its pace is known."""
 
 
 class Stepper:
@@ -45,6 +45,7 @@ class Stepper:
 
     Attributes:
         means: the mean losses of the epoch.
+        pace: the seconds of a step, by `TIMED`; None: those are not over yet.
     """
 
     def __init__(
@@ -69,7 +70,8 @@ class Stepper:
         self._compiled: Callable[[Split], Losses] | None = None
         self._compile_later = False
         self._prepare_compiling(acceleration)
-        self._done, self._timed = 0, 0.0
+        self.pace: float | None = None
+        self._done, self._stopwatch = 0, Stopwatch(device)
 
     def begin_epoch(self) -> None:
         """Begins an epoch: its mean losses are those of no step yet."""
@@ -86,8 +88,9 @@ class Stepper:
             check: the function that is called when the loss is known and all processes can agree on an end;
                 it raises to end the training.
         """
-        if self._compile_later:
-            self._foretell()
+        self._time()
+        if self._compile_later and self.pace is not None:
+            self._foretell(self.pace)
         if self._graphs is None:
             losses = self._eager(batch, rate, check)
         else:
@@ -111,6 +114,15 @@ class Stepper:
         if self._graphs is not None:
             self._graphs = None
             self._optimizer.zero_grad()
+
+    def _time(self) -> None:
+        """Times the steps that tell the pace."""
+        if self.pace is None and self._done >= TIMED.start:
+            if self._done in (TIMED.start, TIMED.stop):
+                self._stopwatch.mark()
+            if self._done >= TIMED.stop and (seconds := self._stopwatch.seconds()) is not None:
+                self.pace = seconds / len(TIMED)
+        self._done += 1
 
     # ---- a step as it is
 
@@ -180,21 +192,16 @@ class Stepper:
         else:
             self._compile()
 
-    def _foretell(self) -> None:
+    def _foretell(self, pace: float) -> None:
         """Compiles where the steps so far say that the training is long enough."""
-        if self._done == _TIMED.start:
-            self._timed = time.perf_counter()
-        elif self._done == _TIMED.stop:
-            self._compile_later = False
-            # On a card steps are issued ahead, but no further than its queue is long.
-            seconds = (time.perf_counter() - self._timed) / len(_TIMED) * (self._steps - self._done)
-            if seconds > WORTH_COMPILING:
-                self._compile()
-                if self._graphs is not None:
-                    self._graphs.forget()
-            else:
-                self._ran.compiled = f"no: some {seconds:.0f} s of training do not win back what it takes"
-        self._done += 1
+        self._compile_later = False
+        seconds = pace * (self._steps - self._done)
+        if seconds > WORTH_COMPILING:
+            self._compile()
+            if self._graphs is not None:
+                self._graphs.forget()
+        else:
+            self._ran.compiled = f"no: some {seconds:.0f} s of training do not win back what it takes"
 
     def _compile(self) -> None:
         compiled = torch.compile(self._loss_of, dynamic=False, options={"fallback_random": True})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext, suppress
-from functools import partial
+from functools import partial, wraps
+from typing import ParamSpec
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from search_spaces.errors import TrainingFailure
 from search_spaces.signature import Image
 from workers.acceleration import PLAIN, Acceleration, Ran
 from workers.failures import layer_of, message_of, reason_of
-from workers.job import Report, TrialStopped
+from workers.job import Pace, Report, TrialStopped
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
 from workers.training.averaging import AveragedWeights, recalibrate
@@ -36,8 +37,13 @@ from workers.training.steps import Stepper
 CHECK_STEPS = 50
 """How often the loss is looked at within an epoch: reading it back makes a GPU wait."""
 
+LONG = 2.0
+"""Seconds: of epochs that are longer the pace is told."""
 
-def train(
+P = ParamSpec("P")
+
+
+def progress(
     network: nn.Module,
     problem: Problem,
     recipe: Recipe,
@@ -52,7 +58,7 @@ def train(
     group: Group | None = None,
     acceleration: Acceleration = PLAIN,
     ran: Ran | None = None,
-) -> Iterator[Report]:
+) -> Iterator[Pace | Report]:
     """Trains a network, epoch by epoch; the caller may leave off after any report.
 
     The same network, problem, recipe and seed lead to the same reports. What is random in an epoch depends on
@@ -80,7 +86,8 @@ def train(
         ran: where it is noted what became of that; None: nobody wants to know.
 
     Yields:
-        A report after each epoch, with the metrics on the validation split.
+        A report after each epoch, with the metrics on the validation split; before the first one the pace,
+        where its steps say that an epoch takes more than `LONG` seconds.
 
     Raises:
         TrainingFailure: the network raised an error (``exception``, ``out_of_memory``; the cause is
@@ -99,7 +106,20 @@ def train(
     return isolated(steps, SideStream(device))
 
 
-def _mapped(steps: Iterator[Report], network: nn.Module) -> Iterator[Report]:
+def _reports(progress: Callable[P, Iterator[Pace | Report]]) -> Callable[P, Iterator[Report]]:
+    """The same training, which tells no pace."""
+
+    @wraps(progress)
+    def train(*arguments: P.args, **options: P.kwargs) -> Iterator[Report]:
+        return (said for said in progress(*arguments, **options) if isinstance(said, Report))
+
+    return train
+
+
+train = _reports(progress)
+
+
+def _mapped(steps: Iterator[Pace | Report], network: nn.Module) -> Iterator[Pace | Report]:
     """``steps``, with what the network raises as a `TrainingFailure`, which names the layer that did."""
     try:
         yield from steps
@@ -118,7 +138,7 @@ def _train(
     begin: Callable[[Learning], int],
     until: int,
     group: Group,
-) -> Iterator[Report]:
+) -> Iterator[Pace | Report]:
     training = make()
     with group.agreement():
         begun = begin(training.learning) if group.leads else 0
@@ -126,9 +146,7 @@ def _train(
     stepper = training.stepper(until - begun)
     try:
         for epoch in range(begun + 1, until + 1):
-            report = training.epoch(epoch, seed, stepper, deadline)
-            if report is not None:
-                yield report
+            yield from training.epoch(epoch, seed, stepper, deadline)
     finally:
         stepper.end()
 
@@ -187,6 +205,7 @@ class _Training:
         )
         self._rate = learning_rate(recipe, epochs, self._feed.steps)
         self._glance = Glance()
+        self._untold = group.leads
         keepers: dict[str, Keeper] = {"optimizer": self._optimizer, "feed": self._feed}
         self._average: AveragedWeights | None = None
         if recipe.ema_decay and any(parameter.requires_grad for parameter in network.parameters()):
@@ -208,8 +227,8 @@ class _Training:
             self._device,
         )
 
-    def epoch(self, epoch: int, seed: int, stepper: Stepper, deadline: Deadline) -> Report | None:
-        """Trains an epoch; returns its report, in the first process."""
+    def epoch(self, epoch: int, seed: int, stepper: Stepper, deadline: Deadline) -> Iterator[Pace | Report]:
+        """Trains an epoch; yields the pace of a first long one, then the report, in the first process."""
         group, network, balance = self._group, self._network, self._criterion.balance
         if self._average is not None:
             self._average.exchange()  # since `_show_averages`; at first both are the same
@@ -223,13 +242,13 @@ class _Training:
             self._gradients.begin_epoch(epoch_seed)
         network.train()
         started = time.perf_counter()
-        seen = self._steps(epoch, generator, stepper, deadline)
+        seen, away = yield from self._steps(epoch, generator, stepper, deadline)
         by_task = stepper.means.read(group.mean)
         train_loss = sum(by_task.values())
         with group.agreement():
             _check_finite("training loss", train_loss, epoch)
             balance.end_epoch(by_task)
-            elapsed = time.perf_counter() - started
+            elapsed = time.perf_counter() - started - away
             self._show_averages(epoch_seed, deadline)
             if group.leads:
                 metrics = evaluate(
@@ -242,7 +261,8 @@ class _Training:
                 )
                 _check_finite("validation loss", metrics["loss"], epoch)
         stepper.note()
-        return Report(epoch, metrics, train_loss, elapsed, seen / elapsed) if group.leads else None
+        if group.leads:
+            yield Report(epoch, metrics, train_loss, elapsed, seen / elapsed)
 
     def _show_averages(self, seed: int, deadline: Deadline) -> None:
         """Puts the averages of the weights, if there are any, into the network until it is trained again.
@@ -256,8 +276,10 @@ class _Training:
         train, device = self._problem.train, self._device
         recalibrate(self._network, self._forward, train, generator, check=deadline.check, device=device)
 
-    def _steps(self, epoch: int, generator: torch.Generator, stepper: Stepper, deadline: Deadline) -> int:
-        """Makes the steps of an epoch; returns the number of examples in them."""
+    def _steps(
+        self, epoch: int, generator: torch.Generator, stepper: Stepper, deadline: Deadline
+    ) -> Generator[Pace, None, tuple[int, float]]:
+        """Makes the steps of an epoch; returns the examples in them, and the seconds that the caller took."""
         recipe, feed, group, balance = self._recipe, self._feed, self._group, self._criterion.balance
 
         def check(step: int) -> None:
@@ -268,7 +290,7 @@ class _Training:
             deadline.check()
 
         stepper.begin_epoch()
-        seen, before = 0, (epoch - 1) * feed.steps
+        seen, away, before = 0, 0.0, (epoch - 1) * feed.steps
         for step, fed in enumerate(feed.epoch(epoch, generator)):
             batch = drop_modalities(fed, self._signature, recipe.modality_dropout, generator)
             balance.begin_step(batch.targets)
@@ -278,7 +300,14 @@ class _Training:
             if recipe.sampling == "uncertainty" and losses.tasks:
                 feed.told(group.mean(torch.stack(list(losses.tasks.values())).detach().sum()))
             seen += len(batch)
-        return seen
+            if self._untold and stepper.pace is not None:
+                self._untold = False
+                if stepper.pace * feed.steps > LONG:
+                    left = time.perf_counter()
+                    yield Pace(stepper.pace * feed.steps)
+                    away = time.perf_counter() - left
+        self._untold = False  # from now on there are reports
+        return seen, away
 
 
 def _seed_of(seed: int, epoch: int) -> int:

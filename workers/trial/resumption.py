@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces.errors import ExecutorError, FormatError
 from search_spaces.tasks import Task
-from workers.job import Checkpoint, HeldWeights, Job, Report
+from workers.job import Checkpoint, HeldWeights, Job, Pace, Report
 from workers.trial import checkpoint_format
 from workers.trial.checkpoint_folder import CheckpointFolder, SavedWeights
 from workers.trial.checkpoint_format import DamagedCheckpointError, Epoch
@@ -109,13 +109,18 @@ class TrialProgress:
         except FormatError as error:
             raise DamagedCheckpointError(str(error)) from error
 
-    def reports(self, trained: Iterator[Report], enough: Callable[[], bool]) -> Iterator[Report]:
-        """Yields all reports of the job: those of an earlier attempt, and those of what is trained now.
+    def reports(
+        self, trained: Iterator[Pace | Report], enough: Callable[[], bool]
+    ) -> Iterator[Pace | Report]:
+        """Yields all reports of the job: those of an earlier attempt, and what comes of what is trained now.
 
         They end when ``enough``, asked after each epoch trained now, says so.
         """
         for report in trained:  # its first step is `begin`
             yield from self._again()
+            if isinstance(report, Pace):
+                yield report
+                continue
             self._history.append(Epoch(report, self._before + self._deadline.spent))
             yield report
             if enough():

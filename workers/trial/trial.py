@@ -11,14 +11,14 @@ import torch
 from search_spaces.errors import BuildError, FormatError
 from workers.acceleration import PLAIN, Acceleration, Ran
 from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
-from workers.job import Event, Failed, Finished, HeldWeights, Job, Reported
+from workers.job import Event, Failed, Finished, HeldWeights, Job, Last, Pace, Paced, Reported
 from workers.recipe import Recipe
 from workers.training.criterion import adapt
 from workers.training.deadline import Deadline
 from workers.training.metrics import evaluate
 from workers.training.process_group import Group, SingleProcess
 from workers.training.random_state import IsolatedRandomState, isolated
-from workers.training.training import precision_of, train
+from workers.training.training import precision_of, progress
 from workers.trial import residue as aftermath
 from workers.trial.memory import MemoryLimit, PeakMemory
 from workers.trial.resumption import TrialProgress
@@ -60,9 +60,10 @@ def run(
         acceleration: how the training makes use of the device.
 
     Yields:
-        `Reported` for each epoch of the job, those of an earlier attempt included, then one `Finished` or
-        `Failed`. In a group the first process yields them. The others yield the last alone: a `Finished`
-        without metrics, or a `Failed` that is ``stopped`` where it failed in another one.
+        `Reported` for each epoch of the job, those of an earlier attempt included, and `Paced` before the
+        first one that is trained now, where it is long; then one `Finished` or `Failed`. In a group the first
+        process yields them. The others yield the last alone: a `Finished` without metrics, or a `Failed` that
+        is ``stopped`` where it failed in another one.
     """
     device = torch.device(device)
     aftermath.begin(device)
@@ -82,10 +83,10 @@ def run(
     )
     try:
         for event in isolated(isolated(steps, modes), log):
-            if isinstance(event, Reported):
-                yield event
-            else:
+            if isinstance(event, Last):
                 end = event
+            else:
+                yield event
     except (Exception, SystemExit) as error:
         # SystemExit too: a candidate may not end the worker.
         usable = not breaks_the_gpu(error)
@@ -130,28 +131,28 @@ def _run(
             network = _build(job, data, counted=group.leads)
             kept = Kept(network)
     inherited = {} if job.initial is None else _inherit(network, job.initial, log)
-    progress = TrialProgress(job, network, until, deadline, log, data.signature.tasks)
-    trained = train(
+    state = TrialProgress(job, network, until, deadline, log, data.signature.tasks)
+    trained = progress(
         network,
         data,
         recipe,
         seed=job.seed,
         device=device,
         check=deadline.check,
-        begin=progress.begin,
+        begin=state.begin,
         epochs=epochs,
         until=until,
         group=group,
         acceleration=acceleration,
         ran=ran,
     )
-    for report in progress.reports(trained, enough):
-        yield Reported(job.number, report)
+    for said in state.reports(trained, enough):
+        yield Paced(job.number, said) if isinstance(said, Pace) else Reported(job.number, said)
     with group.agreement():
         weights = HeldWeights(b"")
         end = Finished(job.number, {}, {}, 0.0, weights)
         if group.leads:
-            paused = progress.pause() if progress.epoch < epochs else None
+            paused = state.pause() if state.epoch < epochs else None
             with random_state:
                 # The only place that touches the test split: when training ends or pauses, for reporting
                 # (law 6).
@@ -165,7 +166,7 @@ def _run(
                 )
                 kept.check(network)
                 weights = HeldWeights(to_safetensors(network))
-            end = Finished(job.number, progress.metrics, test_metrics, 0.0, weights, checkpoint=paused)
+            end = Finished(job.number, state.metrics, test_metrics, 0.0, weights, checkpoint=paused)
         limit.check(now=True)
         measured = {"peak_memory_bytes": float(peak.bytes())} if group.leads else {}
         if group.leads and job.round_trip:  # measured before: a second network is no part of the training

@@ -14,7 +14,18 @@ from ray.tune.result import RESULT_DUPLICATE
 
 from search_spaces.errors import ExecutorError, FormatError
 from workers.acceleration import Acceleration
-from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported, TrialStopped
+from workers.job import (
+    Checkpoint,
+    Failed,
+    Finished,
+    HeldWeights,
+    Job,
+    Last,
+    Paced,
+    Report,
+    Reported,
+    TrialStopped,
+)
 from workers.remote.messages import Order
 from workers.remote.runners import Packed, Runner, runner
 
@@ -35,7 +46,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]  # Ray has no annotations
 
     _run: Runner | None = None
     _job: Job | None
-    _running: Iterator[Event] | None
+    _running: Iterator[Reported | Last] | None
     _last: Finished | Failed | None
     pause: Finished | None
 
@@ -107,7 +118,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]  # Ray has no annotations
         """The last event; of a trial that goes on, its pause now. None where there is no trial."""
         self._enough = True
         for event in self._events():
-            if not isinstance(event, Reported):
+            if isinstance(event, Last):
                 self._last = event
         if self._last is None:
             return None
@@ -126,7 +137,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]  # Ray has no annotations
         self._job = dataclasses.replace(self._job, checkpoint=checkpoint)
         self._running, self._last, self._enough, self._spent = None, None, False, spent
 
-    def _events(self) -> Iterator[Event]:
+    def _events(self) -> Iterator[Reported | Last]:
         if self._last is not None or self._job is None:
             return iter(())
         if self._running is None:
@@ -134,7 +145,9 @@ class TuneTrial(Trainable):  # type: ignore[misc]  # Ray has no annotations
             job = self._job
             if job.seconds is not None:
                 job = dataclasses.replace(job, seconds=max(1e-3, job.seconds - self._spent))
-            self._running = self._run(job, self._check, lambda: self._enough)
+            events = self._run(job, self._check, lambda: self._enough)
+            # Tune takes every step's result for an epoch: the pace has no way there
+            self._running = (event for event in events if not isinstance(event, Paced))
         return self._running
 
     def _check(self) -> None:
