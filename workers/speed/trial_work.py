@@ -34,7 +34,7 @@ FORWARD = 0.34
 """The share of a forward pass in the time of a step."""
 
 _AROUND_STEP, _AROUND_EVALUATION = 2, 10
-"""Operators around those of the network: in a step (feed, loss, optimizer), and with each batch evaluated."""
+"""Operators around those of the network: in a step for each task, and with each batch evaluated."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class TrialWorks:
         except NasError:  # a network that cannot be built takes no time
             return None
         steps = sum(steps_per_epoch(count, recipe.batch_size) for count in self._domains)
-        epoch = self._passes(work, _AROUND_STEP, steps, self._examples["train"]) * self._backward(recipe)
+        around = _AROUND_STEP * len(self._signature.tasks)
+        epoch = self._passes(work, around, steps, self._examples["train"]) * self._backward(recipe)
         epoch[AMOUNTS.index("parameters")] = work.num_params * steps
         validation, test = (self._forward(work, self._examples[part]) for part in ("validation", "test"))
         test[AMOUNTS.index("trials")] = 1
