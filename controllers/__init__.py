@@ -31,7 +31,8 @@ The rooms from the roof down; each imports only those below it:
 - `fidelity`: full training, successive halving and Hyperband. `population`: what evolutions share.
 - `rungs`: one rung of successive halving. `replay`: restoring a controller from its record.
 - `base`: the contract, `Controller`.
-- `novelty`: the guard against repeats. `ranking`: the order of outcomes, fronts, hypervolume.
+- `novelty`: the guard against repeats. `prior`: what is expected of decisions before there are results.
+- `ranking`: the order of outcomes, fronts, hypervolume.
 - `records`: drafts, proposals, outcomes. `moves`: mutation and crossover.
 - `objectives`: objectives and limits.
 
@@ -47,6 +48,7 @@ from controllers.nsga2 import NSGA2
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
 from controllers.optuna_controller import OptunaController
 from controllers.predictor.predictor import PredictorEvolution
+from controllers.prior import Prior
 from controllers.random_search import RandomSearch
 from controllers.records import Draft, Outcome, Proposal
 from controllers.reinforce.reinforce import Reinforce
@@ -84,6 +86,7 @@ __all__ = [
     "OptunaController",
     "Outcome",
     "PredictorEvolution",
+    "Prior",
     "Proposal",
     "RandomSearch",
     "RegularizedEvolution",

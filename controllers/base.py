@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar, final
 from controllers.moves import Moves
 from controllers.novelty import NoveltyGuard
 from controllers.objectives import Limit, Objective
+from controllers.prior import Prior, Trust, prior_of
 from controllers.records import Draft, Outcome, Proposal, judge
 from search_spaces import Space
 from search_spaces.arguments import Seed, checked, plain, unbound
@@ -37,10 +38,10 @@ class Controller(ABC):
       reachable, unless `repeats=True` (some published protocols do repeat).
     - *Flat.* The time of `ask` and `tell` does not grow with the number of results.
 
-    Subclasses implement `_propose` and `_learn`, draw only from `self.rng` or a generator seeded from
-    `self.seed`, and keep `_propose` free of effects other than drawing: it is called again after a repeat.
-    Stored searches hold the settings of a controller by the names of its constructor's parameters, and what
-    was not given is the default: neither may change.
+    Subclasses implement `_propose` and `_learn`, take from `_draw` the networks that no result speaks for,
+    draw only from `self.rng` or a generator seeded from `self.seed`, and keep `_propose` free of effects
+    other than drawing: it is called again after a repeat. Stored searches hold the settings of a controller
+    by the names of its constructor's parameters, and what was not given is the default: neither may change.
 
     Args:
         space: a `Space`, or anything that `Space()` takes.
@@ -48,6 +49,9 @@ class Controller(ABC):
         limits: the bounds that a trial must respect to be feasible.
         seed: the only source of randomness.
         repeats: whether proposals may repeat networks that have been told or are in flight.
+
+    Attributes:
+        prior: what is expected of the decisions before there are results; None: nothing. See `use_prior`.
 
     Raises:
         ControllerError: the objectives or limits are not what they should be.
@@ -92,12 +96,33 @@ class Controller(ABC):
         self.seed = seed
         self.repeats = repeats
         self.rng = random.Random(seed)
+        self.prior: Prior | None = None
+        self._trust = Trust()
         self.moves = Moves(self.space)
         # a generator of its own, so that stepping aside from repeats does not touch the algorithm's draws
         self._guard = NoveltyGuard(self.space, self.moves, random.Random(f"novelty {seed}"))
         self._in_flight: dict[int, Proposal] = {}
         self._num_asked = 0
         self._num_told = 0
+
+    @final
+    def use_prior(self, given: object) -> None:
+        """Lets the controller begin near what is expected to be good, and not anywhere.
+
+        What it would draw at random is drawn from the prior, as long as that turns out better, and nearer to
+        a random draw with each result; all else it does as ever.
+
+        Args:
+            given: a `Prior` of the same space, or what `controllers.prior.prior_of` makes one of.
+
+        Raises:
+            ControllerError: it is no prior of this space, or the controller has been asked already.
+        """
+        if self._num_asked:
+            raise ControllerError(
+                f"use_prior: expected a new controller, got one that was asked {self._num_asked} times"
+            )
+        self.prior = prior_of(given, self.space)
 
     @final
     def ask(self) -> Proposal:
@@ -146,6 +171,7 @@ class Controller(ABC):
             del self._in_flight[proposal.number]
         self._guard.note(proposal.architecture.id)
         self._num_told += 1
+        self._trust.learn(proposal.origin, outcome)
         self._learn(proposal, outcome)
 
     @final
@@ -212,6 +238,18 @@ class Controller(ABC):
     @abstractmethod
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         """Learns from a result."""
+
+    @final
+    def _draw(self) -> Draft:
+        """Returns a network that no result speaks for yet: drawn from the prior, else at random."""
+        if self.prior is None or self.rng.random() >= self._trust.share:
+            return Draft(self.space.sample(self.rng), origin="random")
+        return Draft(self.prior.sample(self.space, self.rng, self._evidence), origin="prior")
+
+    @property
+    def _evidence(self) -> int:
+        """The number of results told or to come."""
+        return self._num_told + len(self._in_flight)
 
     def _avoid(self, repeat: Draft) -> Draft:
         """Returns a draft of an untried network near what is wanted; the repeat if there is none."""

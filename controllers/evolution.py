@@ -65,7 +65,7 @@ class RegularizedEvolution(Controller):
 
     def _propose(self) -> Draft:
         if is_starting(self, len(self._alive), self.founders):
-            return Draft(self.space.sample(self.rng), origin="random")  # Alg. 1: initialize population
+            return self._draw()  # Alg. 1: initialize population
         first = self._parent()
         if self.crossover > 0.0 and self.rng.random() < self.crossover:
             second = self._parent()

@@ -124,7 +124,7 @@ class LocalSearch(Controller):
         """Returns what a climb would try next; None if it has to wait or is at its top."""
         if self._starting(climb):
             if climb.near is None:
-                return Draft(self.space.sample(self.rng), origin="random")
+                return self._draw()
             return Draft(_perturbed(self.space, climb.near, self.rng), (climb.near.id,), "perturbation")
         while climb.moves:
             path, value = climb.moves.pop()

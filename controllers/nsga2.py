@@ -71,7 +71,7 @@ class NSGA2(Controller):
 
     def _propose(self) -> Draft:
         if is_starting(self, len(self._alive), self.founders):
-            return Draft(self.space.sample(self.rng), origin="random")
+            return self._draw()
         if not self._selected:
             self._select()
         first = self._parent()

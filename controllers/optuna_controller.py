@@ -17,6 +17,7 @@ from search_spaces.ranges import Integer
 
 SAMPLERS = ("tpe", "gp", "cmaes", "nsga2", "nsga3", "qmc", "random")
 _ONE_OBJECTIVE = ("cmaes",)
+_FIRST = 10  # proposals drawn where there is a prior: as many as the results that TPE and GP wait for
 
 
 class OptunaController(Controller):
@@ -27,8 +28,9 @@ class OptunaController(Controller):
     for results from elsewhere, that architecture is added to its study; what it wanted is told as failed.
     Failures are told as failed. Limits reach the samplers that know constraints ("tpe", "gp", "nsga2",
     "nsga3") as such. The others, and samplers given as objects, are told the worst scores seen for the
-    infeasible. CMA-ES learns only from what it proposed itself, and decides choices at random. The time of
-    an ask grows with the number of results for most samplers.
+    infeasible. CMA-ES learns only from what it proposed itself, and decides choices at random. With a prior,
+    the first ten proposals are drawn in the sampler's place. The time of an ask grows with the number of
+    results for most samplers.
 
     Args:
         space: a `Space`, or anything that `Space()` takes.
@@ -84,6 +86,10 @@ class OptunaController(Controller):
             self._fail(self._draft[0])  # the same ask again: that one was a repeat
             self._draft = None
         self._settle()
+        if self.prior is not None and self._evidence < _FIRST:
+            draft = self._draw()
+            self._draft = (self._add(draft.architecture), draft.architecture, self.num_asked)
+            return draft
         with quiet():
             trial = self._study.ask()
             architecture = self.space.fill(lambda path, hole: _suggest(trial, path, hole))

@@ -11,7 +11,7 @@ class RandomSearch(Controller):
     """
 
     def _propose(self) -> Draft:
-        return Draft(self.space.sample(self.rng), origin="random")
+        return self._draw()
 
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         pass

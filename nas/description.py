@@ -15,6 +15,7 @@ from controllers.fidelity import Fidelity
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from controllers.planner import UndecidedController
+from controllers.prior import Prior
 from nas import identity
 from nas.lease import living
 from nas.ranking import Ranking
@@ -67,6 +68,7 @@ class Description:
         reuse_results: whether results that other searches of the store have are taken over.
         inherit_weights: whether children begin from their parents' weights.
         first: the decisions of the networks that are tried before the controller is asked.
+        prior: what is expected of decisions before there are results; None: nothing.
         warnings: sentences about the data by which results may mislead; see `nas.search.notices`.
         older_data: the fingerprint of the version before, by which it is compared with what older versions
             kept; empty where they kept this.
@@ -97,6 +99,7 @@ class Description:
     reuse_results: bool = False
     inherit_weights: bool = False
     first: tuple[Mapping[str, Any], ...] = ()
+    prior: Prior | None = None
     warnings: tuple[str, ...] = ()
     older_data: str = ""
     code: Mapping[str, str] | None = None
@@ -188,6 +191,8 @@ class Description:
             known |= {"data": earlier.data, "older_data": earlier.older_data}
         if earlier.code is None:
             known["code"] = None
+        if earlier.prior is not None:  # the search that it is of may have better networks by now
+            known["prior"] = earlier.prior
         same = earlier.code is None or identity.of_training(earlier.code) == identity.of_training(self.code)
         return replace(self, mixed_code=earlier.mixed_code or not same, **known)
 
@@ -240,12 +245,15 @@ class Description:
         return identity.same_data(self.data, self.older_data, data, older_data)
 
     def _agrees(self, other: Description, what: Iterable[str]) -> bool:
-        return all(
-            self.has_data(other.data, other.older_data)
-            if name == "data"
-            else getattr(self, name) == getattr(other, name)
-            for name in what
-        )
+        def agree(name: str) -> bool:
+            mine, its = getattr(self, name), getattr(other, name)
+            if name == "data":
+                return self.has_data(other.data, other.older_data)
+            if name == "prior" and mine is not None and its is not None and mine.search is not None:
+                return bool(mine.search == its.search)
+            return bool(mine == its)
+
+        return all(map(agree, what))
 
     def same_code(self, other: Description) -> bool:
         """Whether what both use is the same: the hash of each name says which others its code uses."""
@@ -277,6 +285,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "budget": lambda values: Budget(**values),
     "metrics": tuple,
     "first": tuple,
+    "prior": lambda values: None if values is None else Prior(**values),
     "warnings": tuple,
 }  # how those fields of a description are read that JSON does not hold as they are
 
@@ -295,6 +304,7 @@ _OF_A_SEARCH = (
     "fidelity",
     "inherit_weights",
     "first",
+    "prior",
 )
 _OF_A_TRAINING = ("data", "signature", "metrics", "seed", "inherit_weights")
 _OF_A_VALUE = ("problem", "data", "fidelity", "inherit_weights")

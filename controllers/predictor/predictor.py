@@ -69,7 +69,7 @@ class PredictorEvolution(Controller):
 
     def _propose(self) -> Draft:
         if self._starting():
-            return Draft(self.space.sample(self.rng), origin="random")
+            return self._draw()
         flying = [proposal.architecture for proposal in self.in_flight[-IN_FLIGHT:]]
         genomes = self._evolver.candidates(flying, self.rng.getrandbits(64))
         for genome in genomes[:LOOKED_AT]:

@@ -14,6 +14,8 @@ from search_spaces.holes import Hole, Value
 PolicyKind = Literal["lstm", "independent"]
 UpdateKind = Literal["reinforce", "ppo"]
 
+FIRST = 20  # proposals drawn where there is a prior, before the policy's own
+
 
 class Reinforce(Controller):
     """Policy gradient, after R. J. Williams, "Simple Statistical Gradient-Following Algorithms for
@@ -23,7 +25,8 @@ class Reinforce(Controller):
     `policy="lstm"` decides one hole after another and sees what it decided before; it takes any space.
     `policy="independent"` has one distribution per hole. Choices are categorical; `real` holes and integers
     with more than 32 values have a normal distribution cut to the range. Both start uniform (nearly so for
-    the continuous). Results that were not asked for are learnt from by the likelihood of their decisions.
+    the continuous). Results that were not asked for are learnt from by the likelihood of their decisions; so
+    are those of the first 20 proposals where there is a prior: they are drawn in the policy's place.
 
     The published setting on NAS-Bench-201 is `policy="independent", learning_rate=0.01, batch=1,
     advantage="raw", baseline=0.9, entropy=0.0, repeats=True`.
@@ -112,6 +115,8 @@ class Reinforce(Controller):
         )
 
     def _propose(self) -> Draft:
+        if self.prior is not None and self._evidence < FIRST:
+            return self._draw()
         rollout = self._learner.rollout()
         paths = self._table.paths
 

@@ -7,6 +7,7 @@ name in `nas.description.Description` or its `Budget`. All else follows.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from nas.environment import DEFAULT_STORE
 from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, check_fields
 from search_spaces.bounds import Epochs
-from search_spaces.errors import SearchError
+from search_spaces.errors import FormatError, SearchError
 
 if TYPE_CHECKING:
     from controllers.fidelity import Fidelity
     from controllers.objectives import Limit, Objective
     from nas.search.callbacks import Callback
+    from nas.search.priors import Given
     from nas.search.sources import Source
     from nas.store.store import Store
     from search_spaces.architecture import Architecture
@@ -66,7 +68,18 @@ def _bytes(gigabytes: float) -> int:
     return int(gigabytes * 1e9)
 
 
-MADE = ("objectives", "limits", "start_from", "first", "callbacks", "name", "fidelity")
+def _prior(text: str) -> Given | None:
+    """Returns the prior that ``none``, ``plain``, a path of a JSON file or the name of a search says."""
+    if not text.endswith(".json"):
+        return None if text == "none" else text
+    try:
+        given: Given = json.loads(Path(text).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FormatError(f"prior {text}: {error}") from error
+    return given
+
+
+MADE = ("objectives", "limits", "start_from", "first", "prior", "callbacks", "name", "fidelity")
 """The options that are made into what they stand for, and looked at there (see `nas.search.arguments`)."""
 
 
@@ -144,6 +157,14 @@ class SearchOptions:
     )
     first: Sequence[Architecture | Mapping[str, Any]] = field(
         default=(), metadata=no_flag("--without-plain leaves out the plain network, all that is named there")
+    )
+    prior: Given | None = field(
+        default=None,
+        metadata=flag(
+            str,
+            "Begin near good networks: plain, an older search, a JSON file of decisions, or none (default).",
+            read=_prior,
+        ),
     )
     callbacks: Sequence[Callback] = field(
         default=(), metadata=no_flag("--track makes some") | not_kept("they are objects of the driver")

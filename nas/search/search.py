@@ -40,6 +40,7 @@ from nas.search.loop import Loop
 from nas.search.notices import tell_vain, tell_warnings
 from nas.search.options import SearchOptions
 from nas.search.plan.preview import preview
+from nas.search.priors import Given, prior_from, words_of
 from nas.search.sources import Source, sources_of, starts_of
 from nas.search.space_check import check_space
 from nas.search.store_record import claimed_record, find_record, new_record
@@ -114,6 +115,12 @@ class Search:
         first: networks to try before the controller is asked, in this order: each an `Architecture` or its
             decisions (path -> value); those that are left out are the plain ones (`Space.plain`), so that
             ``first=[{}]`` begins with the plain network of the space.
+        prior: near what the controller's first proposals lie, in place of anywhere: ``"plain"``, the plain
+            network; an architecture or a list of good ones; decisions (path -> a value, or the weights of
+            several: ``{"model.width": 64, "model.op": {"conv": 3, "pool": 1}}``), of which those that are
+            left out are plain; or an older search, whose best networks they are then: its name in the same
+            store, or a pair ``(store, search)``. It fades with the number of results, see
+            `controllers.prior.Prior`. None: the first proposals are anywhere, equally likely.
         callbacks: who hears of the search while it runs: each a `nas.search.callbacks.Callback`.
         reuse_results: whether to take results over that other searches of the store have: of the same network
             and recipe on the same data, with the same epochs and seed (see `nas.search.reused_results`). They
@@ -172,6 +179,7 @@ class Search:
         checkpoint_seconds: NotNegative = 60.0,
         start_from: Source | list[Source] | None = None,
         first: Sequence[Architecture | Mapping[str, Any]] = (),
+        prior: Given | None = None,
         callbacks: Sequence[Callback] = (),
         reuse_results: bool = False,
         inherit_weights: bool = False,
@@ -204,8 +212,9 @@ class Search:
         options = planned(options, controller, self.problem)
         self._fidelity = fidelity_of(options.fidelity, options.epochs)
         self._controller = controller
+        self._prior = prior_from(options.prior, space, controller, self.store)
         self.controller = self._new_controller()
-        options = replace(options, objectives=self._objectives, limits=self._limits)
+        options = replace(options, objectives=self._objectives, limits=self._limits, prior=self._prior)
         self.description = description_of(
             options, self.space, self.problem, self.controller, self._fidelity, controller
         )
@@ -312,6 +321,8 @@ class Search:
         with open_store(self.store, create=True) as store, _driving() as driver:
             if resume:
                 record = claimed_record(store, self.name, self.description, driver, accept_code)
+                self._prior = record.description.prior  # the search that it is of may have gone on
+                self._with_prior(self.controller)
             else:
                 starts = starts_of(store, self._sources, self.description)
                 record = new_record(store, self.name, self.description, driver, starts)
@@ -323,6 +334,7 @@ class Search:
             try:
                 if not resume:
                     tell_warnings(self.description)
+                    loop.progress.messages += [words_of(self._prior)] if self._prior else []
                 callbacks.tell(lambda callback: callback.on_search_begin(record, self.description))
                 end = self._drive(loop, resume)
                 self.reason = end.words
@@ -407,7 +419,8 @@ class Search:
         """Returns a controller as it was given: a run may have to begin again from nothing."""
         given = self._controller
         if isinstance(given, Controller):
-            return copy.deepcopy(check_controller(given, self.space, self._objectives, self._limits))
+            made = copy.deepcopy(check_controller(given, self.space, self._objectives, self._limits))
+            return self._with_prior(made)
         if given == AUTO:
             given = UndecidedController
         elif isinstance(given, str):
@@ -415,7 +428,12 @@ class Search:
                 raise UnknownNameError("controller", given, [AUTO, *catalog])
             given = catalog[given]
         made = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
-        return check_controller(made, self.space, self._objectives, self._limits)
+        return self._with_prior(check_controller(made, self.space, self._objectives, self._limits))
+
+    def _with_prior(self, controller: Controller) -> Controller:
+        if self._prior is not None:
+            controller.use_prior(self._prior)
+        return controller
 
 
 @contextmanager

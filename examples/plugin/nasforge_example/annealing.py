@@ -40,7 +40,7 @@ class Annealing(Controller):
 
     def _propose(self) -> Draft:
         if self._here is None:
-            return Draft(self.space.sample(self.rng), origin="random")
+            return self._draw()
         parent = self._here[0]
         return Draft(self.moves.mutate(parent, self.rng), (parent.id,), "mutation")
 
