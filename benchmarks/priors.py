@@ -6,7 +6,8 @@ the plain network's (CPU time of this thread). `tables`: evaluations that a cont
 others measured, to a score that without a prior it has after 100: with priors around networks of the worst
 tenth, of the middle and of the best tenth, another network for each seed.
 
-Run: `python -m benchmarks.priors [--quick] [--only draws tables] [--seeds N] [--controllers NAME ...]`
+Run: `python -m benchmarks.priors [--quick] [--only draws tables] [--problems NAME ...] [--seeds N]
+[--controllers NAME ...]`
 """
 
 import argparse
@@ -81,6 +82,7 @@ def draws(name: str, count: int) -> list[list[object]]:
                 sum(ratio),
             ]
             rows.append([f"{name}, {metric}: {kind}", *(f"{value:.3f}" for value in summary)])
+            print("  ", *rows[-1], f"(plain: {seconds:.1f} s)", flush=True)
     return rows
 
 
@@ -138,13 +140,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two draws, two seeds; within a minute")
     parser.add_argument("--only", nargs="*", choices=("draws", "tables"), default=["draws", "tables"])
+    parser.add_argument("--problems", nargs="*", choices=EPOCHS, default=list(EPOCHS))
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--controllers", nargs="*", choices=catalog, default=CONTROLLERS)
     options = parser.parse_args()
     figures: dict[str, Any] = {}
     targets: list[Target] = []
     if "draws" in options.only:
-        rows = [row for name in EPOCHS for row in draws(name, 2 if options.quick else DRAWS)]
+        rows = [row for name in options.problems for row in draws(name, 2 if options.quick else DRAWS)]
         heads = ["problem", "median", "best", "time, median", "time, longest", "time, all"]
         show("Validation scores, and CPU time over the plain network's", heads, rows)
         figures["draws"] = rows

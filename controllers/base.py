@@ -32,6 +32,7 @@ class Controller(ABC):
     - *Restored by replay.* Repeating the recorded calls on a new controller restores it (`replay`).
     - *Never blocks.* Any number of asks may be in flight; results may come in any order, or never.
     - *Open.* It learns from results that it never asked for: a `Proposal` built by anyone can be told.
+    - *Begins where it is told to.* With a prior its first proposals are near what that expects (`use_prior`).
     - *Failures are data.* None, or a NaN or infinite objective, is a failed trial; a trial may be told with
       nothing but the costs that break a limit.
     - *Nothing twice.* A proposal never has the id of a network told or in flight while an untried one is

@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cache
 from statistics import fmean
@@ -22,6 +22,7 @@ from controllers.random_search import RandomSearch
 from controllers.records import Proposal
 from controllers.replay import replay
 from controllers.testing.driving import CONDITIONAL, FLAT, SPACES, drive, ids, limited, score, scores_of
+from controllers.testing.priors import PriorContract
 from controllers.testing.writings import unlikeliness
 from search_spaces import Architecture, Space, choice, integer, real, repeat
 from search_spaces.errors import ControllerError
@@ -39,7 +40,7 @@ print(*ids(controller, 5), sep="\\n")
 """
 
 
-class ControllerContract(ABC):
+class ControllerContract(PriorContract):
     """The laws of `Controller` as tests that pytest collects from a subclass whose name begins with ``Test``.
 
     A subclass stands at the top of its module, for one test looks it up there in other processes.

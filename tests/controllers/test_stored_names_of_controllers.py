@@ -32,7 +32,7 @@ FIDELITIES = {
     "hyperband": {"max_epochs": 27, "min_epochs": None, "factor": 3},
 }
 ORIGINS = {
-    "random", "mutation", "crossover", "neighbour", "perturbation", "policy", "model", "sampler",
+    "random", "prior", "mutation", "crossover", "neighbour", "perturbation", "policy", "model", "sampler",
     "walk", "enumeration",
 }  # fmt: skip
 
@@ -69,6 +69,7 @@ def test_objectives_and_limits_are_stored_by_the_names_of_their_fields() -> None
 def test_the_origin_of_a_trial_is_one_of_the_words_that_are_stored(name: str) -> None:
     space = Space({"a": choice(1, 2, 3), "b": choice(x=real(0.0, 1.0), y=choice(1, 2), z=None)})
     controller = catalog[name](space, maximize("accuracy"), seed=1)
+    controller.use_prior("plain")
     rng = random.Random(1)
     for _ in range(60):
         proposal = controller.ask()

@@ -25,7 +25,7 @@ class Mine(Controller):
 
     def _propose(self):
         if self.best is None:
-            return Draft(self.space.sample(self.rng))
+            return self._draw()
         return Draft(self.moves.mutate(self.best[1], self.rng), origin="mutation")
 
     def _learn(self, proposal, outcome):
