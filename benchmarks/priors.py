@@ -6,15 +6,15 @@ the plain network's (CPU time of this thread). `tables`: evaluations that a cont
 others measured, to a score that without a prior it has after 100: with priors around networks of the worst
 tenth, of the middle and of the best tenth, another network for each seed.
 
-Run: `python -m benchmarks.priors [--quick] [--only draws tables] [--problems NAME ...] [--seeds N]
-[--controllers NAME ...]`
+Run: `python -m benchmarks.priors [--quick] [--only draws tables] [--problems NAME ...] [--tables NAME ...]
+[--seeds N] [--controllers NAME ...]`
 """
 
 import argparse
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.common import Target, at_most, finish, show
@@ -30,6 +30,7 @@ from workers.job import Failed, Finished, Job
 from workers.tabular import Table
 
 EPOCHS = {"digits": 3, "omniglot": 2}
+TABLES: dict[str, Callable[[], Table]] = {"nb201": lambda: nb201("200"), "macro": macro}
 DRAWS = 10
 EVALUATIONS = 100
 """Those after which a controller without a prior has the score that is to be reached."""
@@ -141,6 +142,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two draws, two seeds; within a minute")
     parser.add_argument("--only", nargs="*", choices=("draws", "tables"), default=["draws", "tables"])
     parser.add_argument("--problems", nargs="*", choices=EPOCHS, default=list(EPOCHS))
+    parser.add_argument("--tables", nargs="*", choices=TABLES, default=list(TABLES))
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--controllers", nargs="*", choices=catalog, default=CONTROLLERS)
     options = parser.parse_args()
@@ -153,9 +155,10 @@ def main() -> None:
         figures["draws"] = rows
     if "tables" in options.only:
         rows, costs = [], []
-        for table in (nb201("200"), macro()):
+        for table in (TABLES[name]() for name in options.tables):
             for name in options.controllers:
-                more, cost = table_rows(table, name, 2 if options.quick else options.seeds, MOST)
+                less = (2, 20) if options.quick else (options.seeds, MOST)
+                more, cost = table_rows(table, name, *less)
                 rows += more
                 costs.append(cost)
                 print(f"  {table.name}, {name}: {cost:+.1f} %", flush=True)

@@ -48,7 +48,7 @@ class Prior:
     Attributes:
         centers: decisions (path -> value) of networks, of which each draw takes one, all equally likely. What
             one leaves out is plain; none at all: the plain network is the only one.
-        weights: by path, pairs of a value and its weight, from which a decision is drawn in place of the
+        weights: pairs of a value and its weight by path, from which a decision is drawn in place of the
             centers' value.
         search: the name of the search whose best networks the centers are; None: they are of no search.
     """

@@ -1,4 +1,4 @@
-"""Priors over decisions: what is drawn from them, how they fade, how far they are trusted, what is refused."""
+"""Priors over decisions: what is drawn from them, how they fade, how far they are trusted; what is none."""
 
 import json
 import random
