@@ -116,8 +116,8 @@ class Search:
             decisions (path -> value); those that are left out are the plain ones (`Space.plain`), so that
             ``first=[{}]`` begins with the plain network of the space.
         prior: what is expected to be good, near which the controller's first proposals lie: ``"plain"``, the
-            plain network; an architecture or a list of good ones; decisions (path -> a value, or the weights of
-            several: ``{"model.width": 64, "model.op": {"conv": 3, "pool": 1}}``), of which those that are
+            plain network; an architecture or a list of good ones; decisions (path -> a value, or the weights
+            of several: ``{"model.width": 64, "model.op": {"conv": 3, "pool": 1}}``), of which those that are
             left out are plain; or an older search, whose best networks they are then: its name in the same
             store, or a pair ``(store, search)``. It fades with the number of results, see
             `controllers.prior.Prior`. None: the first proposals are anywhere, equally likely.
