@@ -69,9 +69,9 @@ def _bytes(gigabytes: float) -> int:
 
 
 def _prior(text: str) -> Given | None:
-    """Returns the prior that ``none``, ``plain``, a path of a JSON file or the name of a search says."""
+    """Returns the prior that a path of a JSON file says; other texts say it themselves."""
     if not text.endswith(".json"):
-        return None if text == "none" else text
+        return text
     try:
         given: Given = json.loads(Path(text).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -162,7 +162,7 @@ class SearchOptions:
         default=None,
         metadata=flag(
             str,
-            "Begin near good networks: plain, an older search, a JSON file of decisions, or none (default).",
+            "Begin near good networks: plain, none, an older search, or a JSON file of decisions.",
             read=_prior,
         ),
     )

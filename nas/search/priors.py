@@ -18,7 +18,8 @@ Given = (
 )
 """What a person may give for a prior: see `nas.search.search.Search`."""
 
-PLAIN = "plain"
+PLAIN, NONE = "plain", "none"
+"""The words for the plain network of a space, and for no prior."""
 
 _BEST = 5
 """The number of the best networks of an older search that the prior is around."""
@@ -41,10 +42,10 @@ def prior_from(
         UnknownNameError, StoreError: there is no such search or store.
     """
     if isinstance(controller, Controller) and controller.prior is not None:
-        if given is not None:
+        if given is not None:  # NONE, too: it has one
             raise SearchError("prior: the controller was given one already: say one")
         return controller.prior
-    if given is None:
+    if given is None or given == NONE:
         return None
     if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str):
         with Store(given[0]) as other:
@@ -54,7 +55,7 @@ def prior_from(
     try:
         with open_store(store) as opened:
             if isinstance(given, str) and given not in (names := [one.name for one in opened.searches()]):
-                raise UnknownNameError("prior", given, (PLAIN, *names))
+                raise UnknownNameError("prior", given, (PLAIN, NONE, *names))
             return _of_search(opened, given, space)
     except StoreError as error:
         raise StoreError(f"prior {given!r}: expected {PLAIN!r} or a search of the store: {error}") from error

@@ -40,7 +40,7 @@ from nas.search.loop import Loop
 from nas.search.notices import tell_vain, tell_warnings
 from nas.search.options import SearchOptions
 from nas.search.plan.preview import preview
-from nas.search.priors import Given, prior_from, words_of
+from nas.search.priors import PLAIN, Given, prior_from, words_of
 from nas.search.sources import Source, sources_of, starts_of
 from nas.search.space_check import check_space
 from nas.search.store_record import claimed_record, find_record, new_record
@@ -120,7 +120,8 @@ class Search:
             of several: ``{"model.width": 64, "model.op": {"conv": 3, "pool": 1}}``), of which those that are
             left out are plain; or an older search, whose best networks they are then: its name in the same
             store, or a pair ``(store, search)``. It fades with the number of results, see
-            `controllers.prior.Prior`. None: the first proposals are anywhere, equally likely.
+            `controllers.prior.Prior`. ``"none"``: nothing, they are anywhere, equally likely. None: that,
+            too, but for the controller ``"auto"``, which begins near the plain network.
         callbacks: who hears of the search while it runs: each a `nas.search.callbacks.Callback`.
         reuse_results: whether to take results over that other searches of the store have: of the same network
             and recipe on the same data, with the same epochs and seed (see `nas.search.reused_results`). They
@@ -188,6 +189,8 @@ class Search:
         space, problem = space_of(space), problem_of(problem)
         if executor_of(options.executor).trains:  # an unknown name is said now
             check_space(space, problem)
+        if controller == AUTO and options.prior is None:  # one that is in a store and has none stays so
+            options = replace(options, prior=PLAIN)
         self._make(space, problem, controller, options)
 
     def _make(

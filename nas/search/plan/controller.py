@@ -50,6 +50,8 @@ class ControllerPart(Part):
         made = catalog[value["name"]](
             before.space, before.objectives, limits=before.limits, seed=before.seed, **value["settings"]
         )
+        if before.prior is not None:
+            made.use_prior(before.prior)
         results = [(start.decisions, start.metrics) for start in self.starts if start.comparable]
         warm_start(made, results)
         planner.go_on_with(made)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted import Scripted
 from stored import trials
 
 from controllers import Prior, RandomSearch, maximize
+from controllers.prior import prior_of
 from nas import Callback, Search
 from nas.commands.options import given_options
 from nas.search.progress import Progress
@@ -100,6 +102,20 @@ def test_a_controller_that_was_made_with_a_prior_keeps_it(make: Any, space: Spac
         make(controller, objectives=maximize("accuracy"), prior="plain")
 
 
+def test_a_plan_begins_near_the_plain_network_unless_told_otherwise_or_stored_without(
+    make: Any, space: Space
+) -> None:
+    assert make("auto").description.prior == prior_of("plain", space)
+    assert make("random").description.prior is None
+    options: dict[str, Any] = {"store": make().store, "executor": Scripted()}
+    Search(space, "digits", "auto", prior="none", trials=1, name="without", **options).run()
+    assert Search.from_store(make().store, "without").description.prior is None
+    planned = make("auto", trials=12)
+    planned.run()
+    assert planned.controller.prior == planned.description.prior
+    assert {"plain", "prior"} <= {origin for origin, _ in proposed(planned)}
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
@@ -132,7 +148,7 @@ def test_the_command_line_takes_a_word_a_search_or_a_file(tmp_path: Path) -> Non
     file = tmp_path / "prior.json"
     file.write_text(json.dumps({"op": {"x": 2}}))
     read = [given_options({"prior": text})["prior"] for text in ("plain", "none", "old", str(file))]
-    assert read == ["plain", None, "old", {"op": {"x": 2}}]
+    assert read == ["plain", "none", "old", {"op": {"x": 2}}]
     file.write_text("{")
     with pytest.raises(FormatError, match=r"^prior .*prior\.json: "):
         given_options({"prior": str(file)})
