@@ -29,7 +29,7 @@ from workers.inline import Inline
 from workers.job import Failed, Finished, Job
 from workers.tabular import Table
 
-EPOCHS = {"digits": 3, "omniglot": 2}
+EPOCHS = {"digits": 3, "omniglot": 1}
 TABLES: dict[str, Callable[[], Table]] = {"nb201": lambda: nb201("200"), "macro": macro}
 DRAWS = 10
 EVALUATIONS = 100
