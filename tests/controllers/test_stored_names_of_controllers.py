@@ -28,6 +28,7 @@ SETTINGS = {
 }  # fmt: skip
 FIDELITIES = {
     "full": {"max_epochs": None},
+    "auto": {"max_epochs": None},
     "asha": {"max_epochs": 27, "min_epochs": None, "factor": 3},
     "hyperband": {"max_epochs": 27, "min_epochs": None, "factor": 3},
 }
