@@ -77,6 +77,9 @@ class Description:
             did not keep it.
         mixed_code: whether it went on with other code of its networks or its problem than it began with: then
             nobody knows which of its results are of which.
+        standardise: whether its networks standardise inputs and targets where their recipes say so
+            (`workers.recipe.Recipe.standardise`). False where there are no numbers to be standardised, and in
+            a search that an older version began: it goes on as it began.
     """
 
     space: str | None
@@ -104,6 +107,7 @@ class Description:
     older_data: str = ""
     code: Mapping[str, str] | None = None
     mixed_code: bool = False
+    standardise: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""
@@ -184,9 +188,9 @@ class Description:
         """Returns this description as the store is to have it where this search goes on with ``earlier``.
 
         What an older version kept of its data and its code stays what is known of them: no later driver knows
-        with what the first results were made.
+        with what the first results were made. Its networks train as they did.
         """
-        known: dict[str, Any] = {}
+        known: dict[str, Any] = {"standardise": earlier.standardise}
         if identity.version_of(earlier.data) != identity.version_of(self.data):
             known |= {"data": earlier.data, "older_data": earlier.older_data}
         if earlier.code is None:
@@ -306,8 +310,8 @@ _OF_A_SEARCH = (
     "first",
     "prior",
 )
-_OF_A_TRAINING = ("data", "signature", "metrics", "seed", "inherit_weights")
-_OF_A_VALUE = ("problem", "data", "fidelity", "inherit_weights")
+_OF_A_TRAINING = ("data", "signature", "metrics", "seed", "inherit_weights", "standardise")
+_OF_A_VALUE = ("problem", "data", "fidelity", "inherit_weights", "standardise")
 _OF_A_PROBLEM = ("problem", "data", "signature")
 
 

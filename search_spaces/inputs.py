@@ -38,6 +38,12 @@ class Input:
         """The shape of one example, without the batch axis."""
         raise NotImplementedError
 
+    @property
+    def scale_shape(self) -> tuple[int, ...] | None:
+        """The shape of the means and scales that standardise it, one for each channel or feature, to be
+        broadcast against examples; None: it is not of real numbers."""
+        return None
+
     def example(self, batch: int, device: str = "cpu") -> torch.Tensor:
         """Returns a batch of zeros of this kind: float, ``(batch, *shape)``."""
         import torch
@@ -62,6 +68,10 @@ class Image(Input):
     def shape(self) -> tuple[int, ...]:
         return (self.channels, self.height, self.width)
 
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
+        return (self.channels, 1, 1)
+
 
 @dataclass(frozen=True)
 class Sequence(Input):
@@ -73,6 +83,10 @@ class Sequence(Input):
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.length, self.features)
+
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
+        return (self.features,)
 
 
 @dataclass(frozen=True)
@@ -100,4 +114,8 @@ class Vector(Input):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        return (self.features,)
+
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
         return (self.features,)

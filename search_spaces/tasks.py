@@ -35,6 +35,17 @@ class Task:
         """The names of the inputs that this task speaks of: a signature must have them."""
         return ()
 
+    @property
+    def scale_shape(self) -> tuple[int, ...] | None:
+        """The shape of the means and scales that standardise its targets, one for each output, to be
+        broadcast against answers; None: they are not real numbers."""
+        return None
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its targets and answers are real numbers."""
+        return self.scale_shape is not None
+
 
 @dataclass(frozen=True)
 class Classification(Task):
@@ -110,6 +121,10 @@ class Regression(Task):
     """``outputs`` real numbers: targets float ``(N, outputs)``, a model answers the same."""
 
     outputs: int = 1
+
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
+        return (self.outputs,)
 
 
 @dataclass(frozen=True)
@@ -226,3 +241,7 @@ class DenseMap(Task):
         super().__post_init__()
         if not isinstance(self.discrete, bool):
             raise SpaceError(f"DenseMap(discrete=...): expected True or False, got {self.discrete!r}")
+
+    @property
+    def scale_shape(self) -> tuple[int, ...] | None:
+        return None if self.discrete else (self.outputs, 1, 1)

@@ -76,6 +76,8 @@ class Job:
         silence: the seconds without a report after which the trial fails with ``silent``.
         initial: the weights (safetensors) of another network to begin from, where names and shapes match.
             The metrics depend on them, too; `Finished.costs` has ``inherited_tensors``, how many it got.
+        standardise: whether the network standardises inputs and targets where its recipe says so; False: not
+            at all, as when searches of older versions began.
         round_trip: whether a network that was built anew with the trained weights must answer as the trained
             one does; else the trial fails with ``build``.
     """
@@ -92,6 +94,7 @@ class Job:
     memory: int | None = None
     silence: float | None = None
     initial: bytes | None = None
+    standardise: bool = True
     round_trip: bool = False
 
     def __post_init__(self) -> None:

@@ -44,6 +44,10 @@ class Recipe(BaseModel):
             by up to an eighth of the side, series scaled and shifted in their values; Um et al. 2017) or
             ``cutout`` (a random square or span of a quarter of the side is zeroed; DeVries & Taylor 2017,
             Park et al. 2019).
+        standardise: whether the network standardises its inputs that are numbers, and the targets of
+            regressions and maps of numbers, by means and standard deviations of the training split: so data
+            come, and answers are, in units of any size (LeCun et al. 1998, section 4.3). Not for models that
+            take numbers for something else, such as indices.
         epochs: the passes over the training split.
         ema_decay: the decay of an exponential moving average of the weights, such as 0.999; the average is
             scored and kept in their place (see `workers.training.averaging`). 0: there is none.
@@ -83,6 +87,7 @@ class Recipe(BaseModel):
     schedule: Literal["cosine", "constant", "onecycle", "wsd"] = "onecycle"
     batch_size: Annotated[int, Field(ge=1)] = 32
     augmentation: Literal["off", "shift", "cutout"] = "off"
+    standardise: bool = True
     epochs: Annotated[int, Field(ge=1, le=MOST.epochs)] = 12
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ from search_spaces.errors import SearchError, UnknownNameError
 if TYPE_CHECKING:
     import pandas as pd
 
+_logger = logging.getLogger(__name__)
+
 UNRANKED: tuple[Status, ...] = ("failed", "running", "interrupted", "queued")
 """The statuses on a leaderboard that have no rank: networks that failed, or whose training is not over."""
 
@@ -51,7 +54,8 @@ def leaderboard(
     Ranked by the search's objectives on the validation split and by its limits; the test split plays no part.
     Several objectives: by non-dominated front, then by crowding distance. Where trials pause (a fidelity),
     those trained for more epochs come first. Trials that failed or are not over come last and have no rank.
-    Several searches, of the same data, are ranked together, by the objectives and limits of the first one.
+    Several searches, of the same data, are ranked together, by the objectives and limits of the first one; a
+    warning says so where the networks of some standardise inputs and targets and those of others do not.
 
     Args:
         store: the store that holds them.
@@ -110,6 +114,7 @@ def entries(
             return entries(opened, search, over_seeds=over_seeds, **options)
     filters = filters_of(where)
     records = searches_of(store, search, problem)
+    _warn_of_units(records)
     if over_seeds:
         return _over_seeds(store, records, top, filters)
     others = (*UNRANKED, "infeasible") if infeasible else UNRANKED
@@ -126,6 +131,17 @@ def entries(
         ranked = [*ranked, *rest][:most]
     rows = rows_of(store, ranked, records)
     return kept(rows, [one.trial.decisions for _, one in ranked], filters)[:top] if filters else rows
+
+
+def _warn_of_units(records: Sequence[SearchRecord]) -> None:
+    """Warn of searches whose networks are trained in other units, so that losses do not compare."""
+    older = [record.name for record in records if not record.description.standardise]
+    if 0 < len(older) < len(records):
+        _logger.warning(
+            "an older version began %s: there networks standardise neither inputs nor targets, in the other "
+            "searches they do; their losses do not compare",
+            ", ".join(older),
+        )
 
 
 def rows_of(

@@ -31,7 +31,7 @@ class TrainedNetwork:
     searches: tuple[str, ...]
 
 
-_Key = tuple[str, int | None, int, str | None]
+_Key = tuple[str, int | None, int, str | None, bool]
 """What trainings of one mean have in common: id, epochs, the code of their search, what was other code."""
 
 
@@ -48,8 +48,9 @@ def trained_networks(
 ) -> list[TrainedNetwork]:
     """Returns the networks of some searches, each with all of its trainings; a training counts once.
 
-    Trainings of other numbers of epochs, or with other code of the user's own, are networks of their own.
-    Those on all data are left out: they have nothing to be compared by.
+    Trainings of other numbers of epochs, or with other code of the user's own, are networks of their own; and
+    so are those of a search that an older version began, whose networks standardise nothing. Those on all
+    data are left out: they have nothing to be compared by.
 
     Args:
         searches: the searches, of the same data, each with its trials and their reruns by number.
@@ -74,7 +75,7 @@ def trained_networks(
                 if run.failure is None and not run.all_data
             ]
             for epochs, of_training, training in found:
-                key = id, epochs, place, training.ran.get(OTHER_CODE)
+                key = id, epochs, place, training.ran.get(OTHER_CODE), record.description.standardise
                 firsts.setdefault(key, replace(trial, epochs=epochs))
                 names.setdefault(key, {})[record.name] = None
                 trainings.setdefault(key, {}).setdefault(of_training, training)

@@ -125,6 +125,7 @@ def comparisons(
             list(missing.values()),
             problem_of(description, record.name, problem),
             budget=description.budget,
+            standardise=description.standardise,
             executor=executor,
             store=store.references,
             listener=listener or (lambda reference: None),

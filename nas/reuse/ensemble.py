@@ -20,9 +20,10 @@ from nas.reuse.predict import answers_to, predictions
 from nas.reuse.rebuild import other_code, problem_of, rebuilt, space_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.errors import SearchError, StoreError
-from search_spaces.signature import DenseMap, Generation, Regression, Retrieval, Signature, Task
+from search_spaces.signature import DenseMap, Generation, Retrieval, Signature, Task
 from workers.problems.measures import direction
 from workers.training.metrics import Evaluation, evaluate
+from workers.training.standardisation import target_scales
 
 if TYPE_CHECKING:
     from workers.problems import Problem
@@ -68,7 +69,7 @@ class AveragedNetworks(nn.Module):
 
 def plain(task: Task, answer: Tensor) -> Tensor:
     """Returns an answer in the form in which it is averaged: probabilities, or numbers as they are."""
-    if _is_number(task) or isinstance(task, Retrieval):
+    if task.numeric or isinstance(task, Retrieval):
         return answer
     return answer.softmax(1 if isinstance(task, DenseMap) else -1)
 
@@ -87,11 +88,7 @@ def averaged(task: Task, answers: Sequence[Tensor], counts: Sequence[int]) -> Te
     whole = torch.zeros_like(answers[0])
     for answer, weight in weighed:
         whole += answer * weight
-    return whole if _is_number(task) else whole.clamp(min=torch.finfo(whole.dtype).tiny).log()
-
-
-def _is_number(task: Task) -> bool:
-    return isinstance(task, Regression) or (isinstance(task, DenseMap) and not task.discrete)
+    return whole if task.numeric else whole.clamp(min=torch.finfo(whole.dtype).tiny).log()
 
 
 @dataclass(frozen=True)
@@ -220,10 +217,11 @@ def _selected(found: Sequence[Found], data: Problem, metric: str, rounds: int) -
     tasks, validation = data.signature.tasks, data.validation
     networks = [one.build() for one in found]
     answers = [_answers(network, validation, tasks) for network in networks]
+    scales = target_scales(networks[0])  # of all: they were trained on the same data
 
     def score(counts: Sequence[int]) -> tuple[float, float]:
         """Returns the metric, then the loss for what is equal on a small split; more is better."""
-        scores = Evaluation(tasks, validation.device)
+        scores = Evaluation(tasks, validation.device, scales)
         scores.add(
             {name: averaged(task, [one[name] for one in answers], counts) for name, task in tasks.items()},
             validation,
@@ -248,7 +246,7 @@ def _selected(found: Sequence[Found], data: Problem, metric: str, rounds: int) -
     members, shares = [found[place] for place in places], [best[1][place] for place in places]
     network = AveragedNetworks([networks[place] for place in places], shares, data.signature).eval()
     metrics, test_metrics = (
-        evaluate(lambda batch: network(batch.inputs, batch.present), network, split, tasks)
+        evaluate(lambda batch: network(batch.inputs, batch.present), network, split, tasks, scales=scales)
         for split in (validation, data.test)
     )
     return Ensemble(tuple(members), tuple(shares), metric, metrics, test_metrics, found[begun], network)

@@ -168,9 +168,9 @@ class Found:
             left = [task for task in own.tasks if signature.inputs.keys() >= set(needed(own, task))]
             if not left:
                 raise BuildError("expected inputs that one of the network's own tasks can do with, got none")
-            weights = network.state_dict()
+            trained = network
             network = self.architecture.build(own.only(signature.inputs, left)).eval()
-            take_over(network, weights)
+            take_over(network, trained)
         return with_heads(network, signature, like=like, heads=heads)
 
     def export(self, folder: str | Path, format: str = "safetensors") -> Path:

@@ -124,6 +124,7 @@ def found_of(
             "origin": trial.origin,
             "parents": list(trial.parents),
             "ran": dict(trial.ran),
+            "standardise": description.standardise,
             **({"code": code} if code else {}),
         },
     )

@@ -204,6 +204,7 @@ def _job(description: Description, architecture: Architecture, number: int, run:
         epochs=epochs,
         memory=description.budget.trial_memory,
         silence=description.budget.trial_silence,
+        standardise=description.standardise,
     )
 
 

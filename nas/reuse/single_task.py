@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.description import Budget, Description, training_seed
 from nas.records import Reference, Trial
@@ -65,7 +65,14 @@ def runs_of(
     for task in description.signature.tasks:
         signature = description.signature.only(tasks=[task])
         id = architecture.id_for(signature)
-        data = [description.data, description.options, signature.to_dict(), *([dict(code)] if code else [])]
+        data: list[Any] = [
+            description.data,
+            description.options,
+            signature.to_dict(),
+            *([dict(code)] if code else []),
+        ]
+        if description.standardise:  # those of older versions are known by the rest alone
+            data.append("standardise")
         reference = Reference(
             data=hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16],
             task=task,
@@ -91,6 +98,7 @@ def train(
     problem: Problem,
     *,
     budget: Budget,
+    standardise: bool,
     executor: str | Executor,
     store: ReferenceStore,
     listener: Callable[[Reference], None],
@@ -101,6 +109,7 @@ def train(
         runs: the runs to be trained.
         problem: the problem of the search; the executor gets what is left of it for each task.
         budget: the budget of the search: its limits on a trial hold for a reference too.
+        standardise: whether the networks of the search standardise their inputs and targets.
         executor: where they are trained; it is opened and closed for each task.
         store: the store that keeps them.
         listener: a function that is called with each reference that has ended.
@@ -114,13 +123,14 @@ def train(
         own = [run for run in runs if run.reference.task == task]
         with executor_of(executor) as opened:
             opened.open(alone)
-            for event in run_jobs(opened, (_job(number, run, budget) for number, run in enumerate(own))):
+            work = (_job(number, run, budget, standardise) for number, run in enumerate(own))
+            for event in run_jobs(opened, work):
                 ended = _ended(own[event.number].reference, event)
                 store.keep(ended)
                 listener(ended)
 
 
-def _job(number: int, run: SingleTaskRun, budget: Budget) -> Job:
+def _job(number: int, run: SingleTaskRun, budget: Budget, standardise: bool) -> Job:
     reference = run.reference
     return Job(
         number=number,
@@ -131,6 +141,7 @@ def _job(number: int, run: SingleTaskRun, budget: Budget) -> Job:
         until=reference.until,
         memory=budget.trial_memory,
         silence=budget.trial_silence,
+        standardise=standardise,
     )
 
 

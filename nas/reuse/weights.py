@@ -35,6 +35,7 @@ def network_with_weights(architecture: Architecture, signature: Signature, weigh
     network = architecture.build(signature)
     try:
         network.load_state_dict(load_tensors(weights))
+        network.settle()
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         what = " ".join(str(error).split())
         raise FormatError(f"not the weights of {architecture.id}: {what:.300}") from error

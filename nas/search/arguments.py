@@ -35,6 +35,7 @@ from nas.search.user_code import code_of
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError, UnknownNameError
 from search_spaces.holes import Value
+from search_spaces.signature import Input, Signature, Task
 from search_spaces.space import Space
 from workers import problems
 from workers.executor import Executor
@@ -304,9 +305,16 @@ def description_of(
         "checkpoints": uri_of(options.checkpoints),
         "first": first_of(options.first, space),
         "warnings": warnings_of(problem),
+        "standardise": _has_numbers(problem.signature),
     }
     as_given = {one.name: values[one.name] for one in fields(Description) if one.name in values}
     return Description(**as_given | made)
+
+
+def _has_numbers(signature: Signature) -> bool:
+    """Whether an input or a task of a signature is one of real numbers."""
+    kinds: list[Input | Task] = [*signature.inputs.values(), *signature.tasks.values()]
+    return any(kind.scale_shape is not None for kind in kinds)
 
 
 def _planner(

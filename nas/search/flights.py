@@ -196,6 +196,7 @@ def job_for(
         memory=budget.trial_memory,
         silence=budget.trial_silence,
         initial=initial,
+        standardise=description.standardise,
     )
 
 

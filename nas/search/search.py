@@ -330,6 +330,8 @@ class Search:
                 starts = starts_of(store, self._sources, self.description)
                 record = new_record(store, self.name, self.description, driver, starts)
             self.name = record.name
+            # a search that an older version began goes on as it began
+            self.description = replace(self.description, standardise=record.description.standardise)
             fidelity = copy.deepcopy(self._fidelity)
             callbacks = Callbacks(self.callbacks)
             loop = Loop(store, record, self.description, self.controller, fidelity, driver, callbacks)

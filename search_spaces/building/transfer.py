@@ -101,7 +101,13 @@ def with_heads(
         outputs[name] = calls
         made.append(head)
     body = _with_outputs(network.body, outputs) if isinstance(network.body, Graph) else network.body
-    return Network(body, made, signature).train(training)
+    new = Network(body, made, signature).train(training)
+    for name in signature.inputs:  # the body goes on to see what it has learnt from
+        new.input_standardisation(name).take(network.input_standardisation(name))
+    for name, head in zip(signature.tasks, made, strict=True):
+        if name in network.signature.tasks and head is network.head(name):
+            new.target_standardisation(name).take(network.target_standardisation(name))
+    return new
 
 
 def _head(
@@ -181,9 +187,23 @@ def _with_outputs(graph: Graph, outputs: Outputs) -> Graph:
     return new
 
 
-def take_over(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
-    """Loads the weights that go by the same name and shape. Returns the names of the network's others."""
-    state = network.state_dict()
+def take_over(network: Network, trained: Network) -> None:
+    """Takes from a trained network the weights of the body that go by the same name and shape, the heads of
+    the same tasks, and how inputs and targets are standardised.
+
+    Args:
+        network: the network that is changed; its inputs and tasks are among those of the other.
+        trained: the trained network.
+    """
+    _take_over_weights(network.body, trained.body)
+    for task in network.signature.tasks:
+        _take_over_weights(network.head(task), trained.head(task))
+        network.target_standardisation(task).take(trained.target_standardisation(task))
+    for name in network.signature.inputs:
+        network.input_standardisation(name).take(trained.input_standardisation(name))
+
+
+def _take_over_weights(module: nn.Module, trained: nn.Module) -> None:
+    state, weights = module.state_dict(), trained.state_dict()
     fitting = {name: w for name, w in weights.items() if name in state and w.shape == state[name].shape}
-    network.load_state_dict({**state, **fitting})
-    return [name for name in state if name not in fitting]
+    module.load_state_dict({**state, **fitting})

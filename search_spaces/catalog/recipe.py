@@ -31,6 +31,7 @@ def recipe(
     alignment_weight: Any = None,
     orthogonality: Any = None,
     ema_decay: Any = None,
+    standardise: Any = None,
 ) -> Space:
     """How to train: optimiser, learning rate, weight decay, schedule, batch size, augmentation.
 
@@ -46,6 +47,7 @@ def recipe(
         balancing, sampling, alignment: the values to choose from; the recipe's default unless given.
         modality_dropout, tie, alignment_weight, orthogonality, ema_decay: the values to choose from or a
             hole; the recipe's default unless given.
+        standardise: a value or a hole; the recipe's default unless given.
         task_weights: the weights of the tasks for the balancing ``static``; fixed.
 
     A plain value fixes what it stands for: ``recipe(optimizer="sgd", learning_rate=0.1)``.
@@ -62,6 +64,7 @@ def recipe(
         "alignment_weight": alignment_weight,
         "orthogonality": orthogonality,
         "ema_decay": ema_decay,
+        "standardise": standardise,
     }
     together = {name: one_of(name, options) for name, options in asked.items() if options is not None}
     if task_weights is not None:

@@ -19,7 +19,7 @@ COMMON_CLASS = 0.9
 """The share of the commonest class from which accuracy hardly tells a network from a constant answer."""
 
 SCALES_APART = 10.0
-"""The ratio of standard deviations from which one regression's loss drowns another's."""
+"""The ratio of standard deviations from which the error of one output drowns another's."""
 
 
 def concerns(signature: Signature, splits: Mapping[str, Split]) -> list[str]:
@@ -39,7 +39,9 @@ def concerns(signature: Signature, splits: Mapping[str, Split]) -> list[str]:
             found += _unseen(name, task, splits)
         if isinstance(task, Classification):
             found += _common(name, task, splits["validation"])
-    return found + _scales(signature, splits["train"])
+        if isinstance(task, Regression):
+            found += _scales(name, task, splits["train"])
+    return found
 
 
 def _unseen(name: str, task: Classification | Tagging | DenseMap, splits: Mapping[str, Split]) -> list[str]:
@@ -76,21 +78,17 @@ def _common(name: str, task: Classification, split: Split) -> list[str]:
     ]
 
 
-def _scales(signature: Signature, train: Split) -> list[str]:
-    """Regressions whose numbers differ so much in scale that the loss of one hides that of another."""
-    scales: dict[str, float] = {}
-    for name, task in signature.tasks.items():
-        if isinstance(task, Regression):
-            deviations = torch.std(train.labels(name).double(), 0, correction=0)
-            for output, deviation in enumerate(deviations.tolist()):
-                if deviation > 0:
-                    scales[f"{name}[{output}]" if task.outputs > 1 else name] = deviation
-    if not scales:
+def _scales(name: str, task: Regression, train: Split) -> list[str]:
+    """Outputs that differ so much in scale that the error of one hides that of another."""
+    deviations = torch.std(train.labels(name).double(), 0, correction=0).tolist()
+    varying = {output: deviation for output, deviation in enumerate(deviations) if deviation > 0}
+    if len(varying) < 2:
         return []
-    low, high = min(scales, key=lambda one: scales[one]), max(scales, key=lambda one: scales[one])
-    if scales[high] < SCALES_APART * scales[low]:
+    low, high = min(varying, key=lambda one: varying[one]), max(varying, key=lambda one: varying[one])
+    if varying[high] < SCALES_APART * varying[low]:
         return []
     return [
-        f"the targets have very different scales, from a standard deviation of {scales[low]:.3g} ({low}) to "
-        f"{scales[high]:.3g} ({high}): the loss of the larger hides the smaller; divide each by its own"
+        f"task {name!r}: its outputs have very different scales, from a standard deviation of "
+        f"{varying[low]:.3g} (output {low}) to {varying[high]:.3g} (output {high}): rmse is that of the "
+        "larger; maximize('r2') weighs them alike"
     ]

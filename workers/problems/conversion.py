@@ -111,7 +111,7 @@ def convert_target(where: str, parts: Parts, kind: Task, code: str) -> Converted
         return Converted(kind, {p: _numbered(where, a, m, numbers) for p, (a, m) in parts.items()})
     _refuse_words(where, parts, code)
     tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
-    if isinstance(kind, Regression) or (isinstance(kind, DenseMap) and not kind.discrete):
+    if isinstance(kind, Task) and kind.numeric:
         found = _singles(where, tensors, code, parts, by_column=isinstance(kind, Regression))
     else:
         what = "token numbers" if isinstance(kind, Generation) else "class numbers"

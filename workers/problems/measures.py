@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from search_spaces.tasks import DenseMap, Generation, Regression, Retrieval, Tagging, Task
+from search_spaces.tasks import DenseMap, Generation, Retrieval, Tagging, Task
 
 Direction = Literal["maximize", "minimize"]
 
@@ -16,7 +16,7 @@ RANKS = (1, 5, 10)
 
 def metrics_of(task: Task) -> tuple[str, ...]:
     """The names of a task's metrics beside its loss."""
-    if isinstance(task, Regression) or (isinstance(task, DenseMap) and not task.discrete):
+    if task.numeric:
         return ("rmse", "r2")
     if isinstance(task, Tagging) and task.labels:
         return ("f1", "accuracy")

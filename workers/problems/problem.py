@@ -113,7 +113,7 @@ class Problem:
         """Returns what may make its results say less than they seem to, a sentence each.
 
         Classes in validation or test that training never sees, parts of fewer than 30 examples, an accuracy
-        that a constant answer gets, targets of very different scales.
+        that a constant answer gets, outputs of very different scales.
         """
         return concerns(self.signature, self._splits)
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from search_spaces.errors import RecipeError
-from search_spaces.signature import DenseMap, Regression, Task
+from search_spaces.signature import Task
 from workers.recipe import Recipe
 from workers.training.placement import send
 
@@ -75,7 +75,7 @@ class Uncertainty(LossBalance):
         # One parameter for each: of an absent task it has no gradient, and no momentum moves it.
         self.log_variances = nn.ParameterList([nn.Parameter(torch.zeros(())) for _ in tasks])
         self._index = {name: index for index, name in enumerate(tasks)}
-        self._real = {name for name, task in tasks.items() if _is_real(task)}
+        self._real = {name for name, task in tasks.items() if task.numeric}
 
     def forward(self, losses: Losses) -> Float[Tensor, ""]:
         log_variances = torch.stack([self.log_variances[self._index[name]] for name in losses])
@@ -179,10 +179,6 @@ def loss_balance(recipe: Recipe, tasks: Mapping[str, Task]) -> LossBalance:
         case "random":
             return RandomWeights(tasks)
     return StaticWeights({})
-
-
-def _is_real(task: Task) -> bool:
-    return isinstance(task, Regression) or (isinstance(task, DenseMap) and not task.discrete)
 
 
 def _weighted_sum(losses: Losses, weights: Mapping[str, float | Tensor]) -> Float[Tensor, ""]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -70,6 +70,8 @@ class Feed:
         sampling: how the domains are drawn, where there are several. ``mixed``: all examples once, shuffled
             together. Otherwise each batch is of one domain, and a domain that runs out starts over,
             reshuffled; see `workers.training.sampling.Sampler`.
+        grounds: what augmentation takes for nothing by input, where that is not 0; to be broadcast against
+            the examples.
 
     Attributes:
         steps: the batches in each epoch: as many as the domains have by themselves, whatever the sampling.
@@ -90,6 +92,7 @@ class Feed:
         channels_last: bool = False,
         sampling: Sampling = "mixed",
         device: torch.device | None = None,
+        grounds: Mapping[str, Tensor] | None = None,
     ) -> None:
         self._device = split.device if device is None else device
         self._split = Split(split.inputs, split.targets, domain=split.domain)
@@ -97,6 +100,7 @@ class Feed:
             Lane(self._device) if split.device.type == "cpu" and self._device.type == "cuda" else None
         )
         self._changed = [n for n, kind in signature.inputs.items() if isinstance(kind, Image | Sequence)]
+        self._grounds = {name: ground.to(self._device) for name, ground in (grounds or {}).items()}
         self._batch_size, self._augmentation = batch_size, augmentation
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         # Masks on the CPU too, where the order is drawn: what a batch has is known there without waiting.
@@ -194,7 +198,11 @@ class Feed:
         """Augments a piece and lays it out, in place."""
         for name in self._changed:
             # What is missing is zeros, which augmentation only moves and adds to.
-            values = augment(gathered.inputs[name], self._augmentation, generator)
+            values, ground = gathered.inputs[name], self._grounds.get(name)
+            if ground is None:
+                values = augment(values, self._augmentation, generator)
+            else:
+                values = augment(values - ground, self._augmentation, generator) + ground
             layout = self._layout if values.dim() == 4 else torch.contiguous_format
             gathered.inputs[name] = values.contiguous(memory_format=layout)
 

@@ -135,10 +135,11 @@ class TrainingLoss(nn.Module):
         self._tasks, self._precision = signature.tasks, precision
         self._forward = adapt(network, signature, precision)
         heads = network.heads if isinstance(network, Network) else ()
+        units = network.target_standardisations if isinstance(network, Network) else ()
         # Looked up once: asking a module for its members takes as long as a small one's computing.
         self._heads = [
-            (name, task, head, getattr(head, "loss", None))
-            for (name, task), head in zip(signature.tasks.items(), heads, strict=False)
+            (name, task, head, getattr(head, "loss", None), unit)
+            for (name, task), head, unit in zip(signature.tasks.items(), heads, units, strict=False)
         ]
 
     def trained(self) -> list[nn.Parameter]:
@@ -181,10 +182,11 @@ class TrainingLoss(nn.Module):
 
     def _of_features(self, encoding: Encoding, batch: Split) -> dict[str, Float[Tensor, ""]]:
         losses = {}
-        for name, task, head, own in self._heads:
+        for name, task, head, own, unit in self._heads:
             rows, target = _asked(name, batch)
             if target is None:
                 continue  # its head is not run, so that nothing moves it
+            target = unit(target)
             features, mask = encoding.features[name], encoding.masks[name]
             if rows is not None:
                 if isinstance(features, tuple):

@@ -40,8 +40,14 @@ class MetricSums(ABC):
         """Returns the metrics by name, the loss first; none where nothing was counted."""
 
 
-def metric_sums_of(task: Task, device: torch.device) -> MetricSums:
-    """Returns sums of nothing yet for a task, on the device of its answers."""
+def metric_sums_of(task: Task, device: torch.device, scale: Tensor | None = None) -> MetricSums:
+    """Returns sums of nothing yet for a task, on the device of its answers.
+
+    Args:
+        task: the task.
+        device: the device.
+        scale: the unit of the loss for each output, where the task is one of numbers; None: 1.
+    """
     if isinstance(task, Tagging) and task.labels:
         return _EntityF1(task, device)
     if isinstance(task, Classification | Tagging):
@@ -52,7 +58,7 @@ def metric_sums_of(task: Task, device: torch.device) -> MetricSums:
         return _TextAccuracy(device)
     if isinstance(task, DenseMap) and task.discrete:
         return _IntersectionOverUnion(task.outputs, device)
-    return _SquaredErrors()
+    return _SquaredErrors(scale)
 
 
 def _check_shape(output: Tensor, expected: tuple[int, ...]) -> None:
@@ -101,7 +107,8 @@ class _EntityF1(_Accuracy):
 class _SquaredErrors(MetricSums):
     """Loss, root mean squared error and R2 (its mean over outputs) of numbers ``(N, outputs, ...)``."""
 
-    def __init__(self) -> None:
+    def __init__(self, scale: Tensor | None = None) -> None:
+        self.scale = None if scale is None else scale.double().flatten()
         # (3, outputs): sums of squared errors, of targets, of squared targets
         self.sums: Tensor | None = None
         self.count = 0
@@ -126,7 +133,10 @@ class _SquaredErrors(MetricSums):
         constant = variation <= 1e-12 * squares
         explained = torch.where(constant, (errors == 0).double(), 1 - errors / variation.clamp(min=1e-300))
         mean = float(errors.mean()) / self.count
-        return {"loss": mean, "rmse": mean**0.5, "r2": float(explained.mean())}
+        loss = mean
+        if self.scale is not None:
+            loss = float((errors / self.scale.square()).mean()) / self.count
+        return {"loss": loss, "rmse": mean**0.5, "r2": float(explained.mean())}
 
 
 class _Recall(MetricSums):

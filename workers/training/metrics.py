@@ -16,6 +16,8 @@ out of everything.
 
 A loss here is that of answers: of a field over tags, whose answers are marginals, their cross entropy; of
 retrieval, the contrastive loss at a fixed temperature; of generation, the cross entropy of greedy answers.
+Of numbers whose targets the network standardises it is in units of these, as its training loss is; ``rmse``
+is in the units of the data.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from torch import Tensor, nn
 
 from search_spaces.blocks.heads.generation import text_loss, written
 from search_spaces.blocks.heads.retrieval import TEMPERATURE, contrastive_loss
-from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Retrieval, Task
+from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Retrieval, Task
 from workers.problems.measures import main_metric
 from workers.problems.split import Split
 from workers.training.batches import in_order
@@ -62,7 +64,7 @@ def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
     if positions != target.shape:
         # mse_loss would broadcast these, and learn nonsense
         raise ValueError(f"expected an answer of shape {tuple(target.shape)}, got {tuple(output.shape)}")
-    if isinstance(task, Regression) or (isinstance(task, DenseMap) and not discrete):
+    if task.numeric:
         return F.mse_loss(output, target)
     if isinstance(task, Generation):
         return text_loss(output, target)
@@ -79,9 +81,7 @@ def counted(task: Task, target: Tensor) -> Tensor | int:
     least 1."""
     if isinstance(task, Generation):
         return written(target).sum().clamp(min=1)
-    if isinstance(task, Classification | Regression | Retrieval) or (
-        isinstance(task, DenseMap) and not task.discrete
-    ):
+    if isinstance(task, Classification | Retrieval) or task.numeric:
         return max(1, len(target))
     return (target != IGNORED).sum().clamp(min=1)
 
@@ -92,11 +92,15 @@ class Evaluation:
     Args:
         tasks: the tasks of the network's signature, by name.
         device: where answers and targets are.
+        scales: the scales by which the network's targets are standardised, by task: losses are in units of
+            them. None: none are.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], device: torch.device) -> None:
-        self._tasks = tasks
-        self._sums = {name: metric_sums_of(task, device) for name, task in tasks.items()}
+    def __init__(
+        self, tasks: Mapping[str, Task], device: torch.device, scales: Mapping[str, Tensor] | None = None
+    ) -> None:
+        self._tasks, scales = tasks, scales or {}
+        self._sums = {name: metric_sums_of(task, device, scales.get(name)) for name, task in tasks.items()}
 
     def add(self, outputs: Mapping[str, Tensor], batch: Split) -> None:
         """Counts the answers to one batch, as far as it has labels; its masks are on the CPU."""
@@ -135,6 +139,7 @@ def evaluate(
     *,
     check: Callable[[], None] = lambda: None,
     device: torch.device | None = None,
+    scales: Mapping[str, Tensor] | None = None,
 ) -> dict[str, float]:
     """Measures a network on a split, in evaluation mode, without gradients; leaves it in that mode.
 
@@ -145,10 +150,12 @@ def evaluate(
         tasks: the tasks by name.
         check: the function that is called between batches; it raises to stop early.
         device: the network's device; None: that of the examples.
+        scales: the scales of its targets, as `workers.training.standardisation.target_scales` returns them;
+            see `Evaluation`.
     """
     network.eval()
     device = split.device if device is None else device
-    scores = Evaluation(tasks, device)
+    scores = Evaluation(tasks, device, scales)
     size = EVALUATED.get(device.type, EVALUATED["cuda"])
     with torch.inference_mode():
         for batch in in_order(split, size, device):

@@ -32,6 +32,7 @@ from workers.training.optimization import FusedOptimizer, learning_rate
 from workers.training.placement import Glance, SideStream
 from workers.training.process_group import Group, SingleProcess
 from workers.training.random_state import IsolatedRandomState, isolated, seed_all
+from workers.training.standardisation import grounds, standardise, target_scales
 from workers.training.steps import Stepper
 
 CHECK_STEPS = 50
@@ -182,6 +183,7 @@ class _Training:
         self._network, self._problem, self._recipe = network, problem, recipe
         self._device, self._group, self._acceleration, self._ran = device, group, acceleration, ran
         self._signature = signature = problem.signature
+        standardise(network, problem, recipe)
         network.to(device)
         precision = precision_of(recipe, device, acceleration)
         ran.precision = "bfloat16" if precision is not nullcontext else _float32(device)
@@ -202,6 +204,7 @@ class _Training:
             channels_last=channels_last,
             sampling=recipe.sampling,
             device=device,
+            grounds=grounds(problem, recipe),
         )
         self._rate = learning_rate(recipe, epochs, self._feed.steps)
         self._glance = Glance()
@@ -258,6 +261,7 @@ class _Training:
                     self._signature.tasks,
                     check=deadline.check,
                     device=self._device,
+                    scales=target_scales(network),
                 )
                 _check_finite("validation loss", metrics["loss"], epoch)
         stepper.note()

@@ -18,6 +18,7 @@ from workers.training.deadline import Deadline
 from workers.training.metrics import evaluate
 from workers.training.process_group import Group, SingleProcess
 from workers.training.random_state import IsolatedRandomState, isolated
+from workers.training.standardisation import standardise, target_scales
 from workers.training.training import precision_of, progress
 from workers.trial import residue as aftermath
 from workers.trial.memory import MemoryLimit, PeakMemory
@@ -124,11 +125,13 @@ def _run(
             be_deterministic()
             ran.deterministic = "yes"
         recipe = Recipe.of(job.architecture)
+        recipe = recipe.model_copy(update={"standardise": recipe.standardise and job.standardise})
         epochs = job.epochs or recipe.epochs
         until = min(job.until or epochs, epochs)
         random_state = IsolatedRandomState(job.seed, device)
         with random_state:
             network = _build(job, data, counted=group.leads)
+            standardise(network, data, recipe)
             kept = Kept(network)
     inherited = {} if job.initial is None else _inherit(network, job.initial, log)
     state = TrialProgress(job, network, until, deadline, log, data.signature.tasks)
@@ -163,6 +166,7 @@ def _run(
                     data.signature.tasks,
                     check=deadline.check,
                     device=device,
+                    scales=target_scales(network),
                 )
                 kept.check(network)
                 weights = HeldWeights(to_safetensors(network))

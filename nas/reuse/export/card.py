@@ -72,7 +72,8 @@ def _data(found: Exportable) -> list[str]:
     about = [f"**{for_markdown(came.get('problem', '?'))}**: {for_markdown(_origin(came))}."]
     rows = [("input", name, _kind(kind)) for name, kind in found.signature.inputs.items()]
     rows += [("task", name, _kind(kind)) for name, kind in found.signature.tasks.items()]
-    return [*about, _table(("", "name", "kind"), rows), *_labels(found)]
+    units = ["Numbers go in, and come out, in the units of these data: the network standardises them itself."]
+    return [*about, _table(("", "name", "kind"), rows), *units * _standardises(found), *_labels(found)]
 
 
 def _labels(found: Exportable) -> Iterable[str]:
@@ -81,6 +82,11 @@ def _labels(found: Exportable) -> Iterable[str]:
         if isinstance(kind, Classification | Tagging) and kind.labels:
             named = ", ".join(f"{number}: {for_markdown(one)}" for number, one in enumerate(kind.labels))
             yield f"What the numbers in the answers to **{for_markdown(name)}** stand for: {named}."
+
+
+def _standardises(found: Exportable) -> bool:
+    """Whether the network standardises what it was trained on."""
+    return bool(found.provenance.get("standardise")) and Recipe.of(found.architecture).standardise
 
 
 def _origin(came: Mapping[str, Any]) -> str:
@@ -132,12 +138,24 @@ def _recipe(found: Exportable) -> Iterable[tuple[str, ...]]:
     """Yields the settings, those left at their defaults too."""
     own = found.architecture.recipe or {}
     for name, value in Recipe.of(found.architecture).model_dump().items():
+        if name == "standardise" and not found.provenance.get("standardise"):
+            continue  # a search that an older version began, or nothing to be standardised
         if name != "epochs":  # a search may train for others
             yield name, f"{value}" + ("" if name in own else " (default)")
 
 
 def _provenance(came: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
-    told = {"code", "problem", "problem_options", "objectives", "limits", "epochs", "seconds", "retrained"}
+    told = {
+        "code",
+        "problem",
+        "problem_options",
+        "objectives",
+        "limits",
+        "epochs",
+        "seconds",
+        "retrained",
+        "standardise",
+    }
     for name, value in came.items():
         if name not in told and value not in (None, [], {}):
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.modules import OURS
+from search_spaces.building.network import Network
 from search_spaces.errors import ExportError
 from search_spaces.signature import Signature, Tokens
 
 TOLERANCE = 1e-5
-"""The absolute and the relative difference that an answer may have."""
+"""The absolute and the relative difference that an answer may have, numbers being standardised."""
 
 SIZES = (1, 5)
 """The sizes of the batches that are tried."""
@@ -46,8 +46,9 @@ for batch in batches.values():
         answers = network(batch["inputs"])
     assert answers.keys() == batch["answers"].keys(), f"tasks {{list(answers)}}"
     for task, wanted in batch["answers"].items():
+        unit = network.target_standardisation(task)
         torch.testing.assert_close(
-            answers[task], wanted, rtol={TOLERANCE}, atol={TOLERANCE}, equal_nan=True
+            unit(answers[task]), unit(wanted), rtol={TOLERANCE}, atol={TOLERANCE}, equal_nan=True
         )
 """
 
@@ -67,10 +68,15 @@ def random_inputs(signature: Signature, examples: int, seed: int = 0) -> dict[st
     return inputs
 
 
+def inputs_for(network: Network, examples: int) -> dict[str, Tensor]:
+    """Returns random inputs such as a network was trained on: in the units of its data."""
+    inputs = random_inputs(network.signature, examples, seed=examples)
+    return {name: network.input_standardisation(name).undo(values) for name, values in inputs.items()}
+
+
 def check(
     what: str,
-    network: nn.Module,
-    signature: Signature,
+    network: Network,
     exported: Callable[[dict[str, Tensor]], Answers],
     sizes: Iterable[int] = SIZES,
 ) -> None:
@@ -79,7 +85,6 @@ def check(
     Args:
         what: the name of what was exported, for the message.
         network: the network, in evaluation mode.
-        signature: the inputs and tasks that it serves.
         exported: what was exported, as a function from inputs by name to answers by task.
         sizes: the sizes of the batches that are tried.
 
@@ -87,7 +92,7 @@ def check(
         ExportError: the answers differ, or there are none.
     """
     for size in sizes:
-        inputs = random_inputs(signature, size, seed=size)
+        inputs = inputs_for(network, size)
         with torch.inference_mode():
             wanted = network(inputs)
         try:
@@ -96,20 +101,20 @@ def check(
             if answers.keys() != wanted.keys():
                 raise AssertionError(f"tasks {list(answers)}")
             for task, answer in wanted.items():
+                unit = network.target_standardisation(task)
                 torch.testing.assert_close(
-                    answers[task], answer, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
+                    unit(answers[task]), unit(answer), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
                 )
         except Exception as error:  # each format has its own
             raise ExportError(f"{what} does not answer as the network does: {error!s:.400}") from error
 
 
-def check_python(file: Path, network: nn.Module, found: Exportable, modules: Iterable[str]) -> None:
+def check_python(file: Path, network: Network, modules: Iterable[str]) -> None:
     """Compares a Python file with the network, in a process that has neither us nor the user's modules.
 
     Args:
         file: the file, with its weights beside it.
         network: the network, in evaluation mode.
-        found: the network as it was found.
         modules: the names of the modules whose source is in the file.
 
     Raises:
@@ -117,7 +122,7 @@ def check_python(file: Path, network: nn.Module, found: Exportable, modules: Ite
     """
     tensors: dict[str, Tensor] = {}
     for size in SIZES:
-        inputs = random_inputs(found.signature, size, seed=size)
+        inputs = inputs_for(network, size)
         with torch.inference_mode():
             answers = network(inputs)
         tensors |= {f"{size}/inputs/{name}": tensor for name, tensor in inputs.items()}

@@ -17,8 +17,9 @@ from nas.reuse.export.modules import OURS, Definition, Import, Module, is_librar
 from nas.reuse.export.names_used import NamesUsed, is_function, names_used
 from search_spaces.errors import ExportError
 
-ALWAYS = frozenset({"forward", "encode", "loss", "decode"})
-"""The methods of our classes that stay, whether anything included asks for them or not."""
+ALWAYS = frozenset({"forward", "encode", "loss", "decode", "_load_from_state_dict"})
+"""The methods of our classes that stay, whether anything included asks for them or not: the file's user calls
+them, or torch does."""
 
 Item = Definition | Import
 

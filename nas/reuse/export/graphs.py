@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from nas.reuse.export.checking import SIZES, Answers, check, random_inputs
+from nas.reuse.export.checking import SIZES, Answers, check, inputs_for
+from search_spaces.building.network import Network
 from search_spaces.errors import ExportError
 from search_spaces.signature import Signature
 
@@ -41,13 +42,12 @@ def is_lone(signature: Signature) -> bool:
     return len(signature.inputs) == len(signature.tasks) == 1
 
 
-def write_torch_export(network: nn.Module, signature: Signature, file: Path) -> bool:
+def write_torch_export(network: Network, file: Path) -> bool:
     """Writes a network as torch.export saves it, and checks it.
 
     Args:
-        network: the network, in evaluation mode.
-        signature: what the network serves; with one input and one task the program goes from a tensor to a
-            tensor, else from inputs by name to answers by task.
+        network: the network, in evaluation mode; with one input and one task the program goes from a tensor
+            to a tensor, else from inputs by name to answers by task.
         file: the file to write.
 
     Returns:
@@ -56,10 +56,10 @@ def write_torch_export(network: nn.Module, signature: Signature, file: Path) -> 
     Raises:
         ExportError: torch.export does not know how, or what comes of it answers otherwise.
     """
-    lone = is_lone(signature)
+    signature, lone = network.signature, is_lone(network.signature)
 
     def arguments(size: int) -> tuple[Any, ...]:
-        inputs = random_inputs(signature, size)
+        inputs = inputs_for(network, size)
         return (next(iter(inputs.values())),) if lone else (inputs,)
 
     program, several = _traced("torch-export", network, arguments)
@@ -72,11 +72,11 @@ def write_torch_export(network: nn.Module, signature: Signature, file: Path) -> 
             return answers
         return {next(iter(signature.tasks)): loaded(next(iter(inputs.values())))}
 
-    check(file.name, network, signature, exported, SIZES if several else (1,))
+    check(file.name, network, exported, SIZES if several else (1,))
     return several
 
 
-def write_onnx(network: nn.Module, signature: Signature, file: Path) -> bool:
+def write_onnx(network: Network, file: Path) -> bool:
     """Writes a network as an ONNX model, inputs and outputs named as in the signature, and checks it.
 
     The arguments, and what is returned, are those of `write_torch_export`.
@@ -90,10 +90,11 @@ def write_onnx(network: nn.Module, signature: Signature, file: Path) -> bool:
     except ImportError as error:
         raise ExportError(f"onnx needs libraries ({error}): pip install 'nasforge[onnx]'") from error
 
+    signature = network.signature
     names = list(signature.inputs)
 
     def arguments(size: int) -> tuple[Any, ...]:
-        return tuple(random_inputs(signature, size).values())
+        return tuple(inputs_for(network, size).values())
 
     outputs = output_names(signature)
     with _quiet():
@@ -123,7 +124,7 @@ def write_onnx(network: nn.Module, signature: Signature, file: Path) -> bool:
         answers = session.run(list(outputs.values()), given)
         return {task: torch.from_numpy(answer) for task, answer in zip(outputs, answers, strict=True)}
 
-    check(file.name, network, signature, exported, SIZES if several else (1,))
+    check(file.name, network, exported, SIZES if several else (1,))
     return several
 
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from torch import nn
-
 from nas.files import check_folder, check_replaceable
 from nas.reuse.export.card import card
 from nas.reuse.export.checking import check, check_python
@@ -21,6 +19,7 @@ from nas.reuse.export.graphs import write_onnx, write_torch_export
 from nas.reuse.export.python_file import python_source
 from nas.reuse.weights import network_with_weights
 from nas.store.encoding import plain
+from search_spaces.building.network import Network
 from search_spaces.errors import StoreError, UnknownNameError
 
 
@@ -54,7 +53,7 @@ def _as_json(found: Exportable) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
-def _write_format(format: str, network: nn.Module, found: Exportable, folder: Path) -> bool:
+def _write_format(format: str, network: Network, found: Exportable, folder: Path) -> bool:
     """Writes the file that a format adds, and checks what was written against the network.
 
     Returns:
@@ -64,16 +63,16 @@ def _write_format(format: str, network: nn.Module, found: Exportable, folder: Pa
     if name is None:
         back = read(folder)
         loaded = network_with_weights(back["architecture"], back["signature"], back["weights"])
-        check(WEIGHTS_FILE, network, found.signature, loaded)
+        check(WEIGHTS_FILE, network, loaded)
         return True
     file = folder / name
     if format == "python":
         source, modules = python_source(found, WEIGHTS_FILE)
         file.write_text(source, encoding="utf-8")
-        check_python(file, network, found, modules)
+        check_python(file, network, modules)
         return True
     write = write_onnx if format == "onnx" else write_torch_export
-    return write(network, found.signature, file)
+    return write(network, file)
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def test_new_tasks_have_new_heads_on_the_trained_body(convolutional: Found) -> N
     assert not network.training
     assert torch.equal(network.encode(inputs).features["odd"], old.encode(inputs).features["digit"])
     assert {f"body.{name}" for name in old.body.state_dict()} == {
-        name for name in network.state_dict() if not name.startswith("heads")
+        name for name in network.state_dict() if name.startswith("body")
     }
 
 
@@ -148,6 +148,29 @@ def test_fewer_inputs_keep_the_weights_of_their_streams(joined: Found) -> None:
     assert not any("point" in name for name in network.state_dict())
     answers = network(random_inputs(signature, 3)["steps"])
     assert {task: tuple(answer.shape) for task, answer in answers.items()} == {"kind": (3, 3), "mood": (3, 2)}
+
+
+def test_fewer_inputs_keep_the_heads_of_their_tasks_and_all_units() -> None:
+    given = {"steps": JOINED.inputs["steps"], "point": JOINED.inputs["point"]}
+    pair = {"match": Retrieval("steps", "point", 5), "size": Regression(2), "mood": Regression(2)}
+    signature = Signature(given, pair)
+    arch = architecture(signature)
+    torch.manual_seed(3)
+    trained = arch.build(signature)
+    for place, one in enumerate((*trained.input_standardisations, *trained.target_standardisations)):
+        if one.is_open:
+            one.set(torch.full(one.shape, float(place)), torch.full(one.shape, 2.0 + place))
+    one = Found(arch, signature, to_safetensors(trained), {}, {}, {})
+    left = {"mood": Regression(2), "age": Regression(1)}
+    network = one.for_signature(Signature({"steps": JOINED.inputs["steps"]}, left))
+    assert torch.equal(network.head("mood").linear.weight, trained.head("mood").linear.weight)
+    assert torch.equal(
+        network.input_standardisation("steps").mean, trained.input_standardisation("steps").mean
+    )
+    assert torch.equal(
+        network.target_standardisation("mood").mean, trained.target_standardisation("mood").mean
+    )
+    assert network.target_standardisation("age").is_open
 
 
 @pytest.mark.parametrize("sharing", ["hard", "soft", "stitch", "private", "routed"])

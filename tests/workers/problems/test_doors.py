@@ -299,14 +299,12 @@ def test_what_makes_results_say_less_is_told_once_each() -> None:
     assert "95.0% of the labels in validation are of class 'common'" in constant
     scaled = TABLE[:, :2] * [1, 1000]
     (scales,) = told(scaled, kind=Regression(2))
-    assert "(y[0])" in scales
-    assert "(y[1])" in scales
+    assert "(output 0)" in scales
+    assert "(output 1)" in scales
     signature = Signature({"x": Vector(4)}, {"a": Regression(), "b": Regression()})
     targets = {"a": TABLE[:, 0], "b": TABLE[:, 1] * 1e4}
-    pair = (TABLE, targets)
-    (scales,) = Problem.from_tensors("p", pair, pair, pair, signature=signature).warnings()
-    assert "(a)" in scales
-    assert "(b)" in scales
+    pair = (TABLE, targets)  # tasks are compared by r2, and their losses are of standardised targets
+    assert Problem.from_tensors("p", pair, pair, pair, signature=signature).warnings() == []
 
 
 def test_however_many_classes_there_may_be_they_are_described() -> None:

@@ -1,0 +1,136 @@
+"""How a network standardises its inputs and targets: by means and scales of what it is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.blocks.heads import DenseHead, Head
+from search_spaces.building.network import Network
+from search_spaces.building.standardisation import Standardisation
+from workers.problems.problem import Problem
+from workers.recipe import Recipe
+
+_VALUES = 2**22
+"""Numbers that are looked at together: in float64 these are 32 MiB."""
+
+_LINEAR = (Head, DenseHead)
+"""Heads that end in a linear map, so that they can answer in any unit. What others answer is their affair."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What standardises an input or the targets of a task, on the CPU, in float32.
+
+    Attributes:
+        mean, scale: the mean of each channel or feature, and its standard deviation; 1 for a constant.
+        ground: what augmentation takes for nothing, of each: 0, or where the numbers do not reach around 0,
+            their mean. None: 0 for all.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    ground: Tensor | None
+
+
+_known: WeakKeyDictionary[Problem, dict[tuple[str, str], Statistics]] = WeakKeyDictionary()
+
+
+def standardise(network: nn.Module, problem: Problem, recipe: Recipe) -> None:
+    """Sets how a network standardises its inputs and targets, where that is open and the recipe wants it.
+
+    Images by channel, series and vectors by feature, targets by output; from the examples of the training
+    split that have them. What somebody has set stays, so that a body that is trained already goes on to see
+    what it has learnt from. Targets are standardised where the head is one of ours that ends in a linear map.
+
+    Args:
+        network: the network, on any device; a module that is no `Network` stays as it is.
+        problem: the problem that it is to be trained on.
+        recipe: how it is to be trained.
+    """
+    if not recipe.standardise or not isinstance(network, Network):
+        return
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    for part, name, one in _open(network):
+        found = statistics(problem, part, name)
+        one.set(found.mean.to(device), found.scale.to(device))
+
+
+def _open(network: Network) -> Iterator[tuple[str, str, Standardisation]]:
+    """Yields what is to be set: ``inputs`` or ``targets``, the name, and the module."""
+    for name in network.signature.inputs:
+        if (one := network.input_standardisation(name)).is_open:
+            yield "inputs", name, one
+    for name, head in zip(network.signature.tasks, network.heads, strict=True):
+        if (one := network.target_standardisation(name)).is_open and type(head) in _LINEAR:
+            yield "targets", name, one
+
+
+def grounds(problem: Problem, recipe: Recipe) -> dict[str, Tensor]:
+    """Returns what augmentation takes for nothing by input, where that is not 0; see `Statistics`."""
+    if not recipe.standardise or recipe.augmentation == "off":
+        return {}
+    numeric = [name for name, kind in problem.signature.inputs.items() if kind.scale_shape is not None]
+    found = {name: statistics(problem, "inputs", name).ground for name in numeric}
+    return {name: ground for name, ground in found.items() if ground is not None}
+
+
+def target_scales(network: nn.Module) -> dict[str, Tensor]:
+    """Returns the scales by which a network's targets are standardised, by task: its losses are in these."""
+    if not isinstance(network, Network):
+        return {}
+    found = {name: network.target_standardisation(name).scale for name in network.signature.tasks}
+    return {name: scale for name, scale in found.items() if scale is not None}
+
+
+def statistics(problem: Problem, part: str, name: str) -> Statistics:
+    """Returns the statistics of the training split of a problem, computed once for a problem.
+
+    Args:
+        problem: the problem.
+        part: ``inputs`` or ``targets``.
+        name: the name of the input or the task, which must be one of numbers.
+    """
+    known = _known.setdefault(problem, {})
+    if (part, name) not in known:
+        split = problem.train
+        values, there = (split.inputs, split.present) if part == "inputs" else (split.targets, split.labelled)
+        kinds = problem.signature.inputs if part == "inputs" else problem.signature.tasks
+        shape = kinds[name].scale_shape
+        assert shape is not None
+        known[part, name] = _statistics(values[name], there, name, shape)
+    return known[part, name]
+
+
+def _statistics(values: Tensor, there: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Statistics:
+    """Statistics in one pass, in float64: pieces are joined as in Chan, Golub & LeVeque 1979 (eq. 2.1)."""
+    axes = [axis for axis in range(values.ndim) if axis != (1 if values.ndim == 4 else values.ndim - 1)]
+    count, mean, squares = 0, torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    low, high = torch.tensor(torch.inf), torch.tensor(-torch.inf)
+    size = max(1, _VALUES // max(1, values[0].numel()))
+    for start in range(0, len(values), size):
+        piece = values[start : start + size]
+        if name in there:
+            piece = piece[there[name][start : start + size]]
+        if not len(piece):
+            continue
+        variance, own = (one.cpu() for one in torch.var_mean(piece.double(), axes, correction=0))
+        new = piece.numel() // own.numel()
+        away = own - mean
+        squares = squares + variance * new + away.square() * (count * new / (count + new))
+        mean = mean + away * (new / (count + new))
+        count += new
+        low, high = torch.minimum(low, piece.amin(axes).cpu()), torch.maximum(high, piece.amax(axes).cpu())
+    scale = torch.where(low == high, 1.0, (squares / count).sqrt()).float()
+    # what differs by less than the smallest number of float32 is constant to it
+    scale = torch.where(scale > 0, scale, 1.0)
+    mean = mean.float()
+    away_from_zero = (low > 0) | (high < 0)
+    ground = torch.where(away_from_zero, mean, 0.0) if bool(away_from_zero.any()) else None
+    return Statistics(
+        mean.reshape(shape), scale.reshape(shape), None if ground is None else ground.reshape(shape)
+    )
