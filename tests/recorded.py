@@ -57,6 +57,7 @@ def record(
 def _trial(number: int, rng: random.Random, began_at: float) -> Trial:
     width, times = rng.choice([16, 32, 64, 128, 256]), rng.choice([1, 2])
     decisions: dict[str, Any] = {"1.times": times, "normalisation": rng.choice(["none", "batch", "layer"])}
+    decisions["wide"] = False
     decisions |= {"activation": rng.choice(["relu", "gelu", "tanh"]), "1.0.out_features": width}
     decisions |= {f"1.{i}.dropout": rng.choice([0.0, 0.1, 0.3]) for i in range(times)}
     decisions |= {"1.1.out_features": 32} if times == 2 else {}

@@ -39,7 +39,7 @@ from search_spaces.blocks.hugging_face import HuggingFaceEncoder
 from search_spaces.blocks.parallel import Parallel
 from search_spaces.blocks.recurrent import Recurrent
 from search_spaces.blocks.sequence_convolution import PyramidBlock, SequenceConvolution
-from search_spaces.blocks.text import TokenEmbedding
+from search_spaces.blocks.text import NgramEmbedding, TokenEmbedding
 from search_spaces.blocks.vision import MapNorm, MapTransformerLayer, PatchEmbedding
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "LowRank",
     "MapNorm",
     "MapTransformerLayer",
+    "NgramEmbedding",
     "Parallel",
     "PatchEmbedding",
     "Pool",

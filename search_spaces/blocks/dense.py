@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from search_spaces.blocks.convolution import ACTIVATIONS, activation_named
+from search_spaces.blocks.parallel import Parallel
 from search_spaces.nodes import Layer, Sequential
 
 
@@ -54,10 +56,13 @@ class Dense(nn.Sequential):
     position, padding included.
 
     Args:
-        in_features, out_features: the number of features before and after.
+        in_features: the number of features before.
+        out_features: the number of features that it makes of them.
         normalisation: a name of `NORMALISATIONS`.
         activation: a name of `ACTIVATIONS`, or None for none.
         dropout: the probability that a feature is left out in training.
+        wide: whether the input goes on beside what is made of it: then there are ``out_features`` and
+            ``in_features`` after it.
 
     Raises:
         ValueError: an unknown normalisation or activation.
@@ -70,6 +75,7 @@ class Dense(nn.Sequential):
         normalisation: str = "none",
         activation: str | None = "relu",
         dropout: float = 0.0,
+        wide: bool = False,
     ) -> None:
         super().__init__(
             # batch normalisation subtracts the mean, so that a bias would do nothing
@@ -78,10 +84,16 @@ class Dense(nn.Sequential):
             activation_named(activation),
             nn.Dropout(dropout),
         )
+        self.wide = wide
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``(..., in_features)`` to ``(..., features after it)``."""
+        answer: Tensor = super().forward(input)
+        return torch.cat([answer, input], dim=-1) if self.wide else answer
 
     @staticmethod
-    def canonical(arguments: dict[str, Any]) -> Sequential:
-        """The same layer as torch's layers in a row."""
+    def canonical(arguments: dict[str, Any]) -> Sequential | Layer:
+        """The same layer as torch's layers in a row, and where it is wide, nothing in parallel to them."""
         normalisation, activation = arguments["normalisation"], arguments["activation"]
         linear: dict[str, Any] = {"out_features": arguments["out_features"]}
         if normalisation == "batch":
@@ -91,4 +103,5 @@ class Dense(nn.Sequential):
             parts.append(Layer(NORMALISATIONS[normalisation], {}))
         if activation is not None:
             parts.append(Layer(ACTIVATIONS[activation], {}))
-        return Sequential((*parts, Layer(nn.Dropout, {"p": arguments["dropout"]})))
+        row = Sequential((*parts, Layer(nn.Dropout, {"p": arguments["dropout"]})))
+        return Layer(Parallel, {"branches": [row, Layer(nn.Identity, {})]}) if arguments["wide"] else row

@@ -23,11 +23,13 @@ def mlp(
 ) -> Space:
     """Fully connected layers for any input: how many, how wide, which normalisation and activation.
 
-    Images, series and vectors are flattened; tokens are embedded. All layers share normalisation and
-    activation.
+    Images, series and vectors are flattened; tokens are embedded. All layers share normalisation, activation
+    and whether they are wide. Without a layer it is a linear model. Wide layers hand on what they get beside
+    what they make of it, so that the head sees the input, too (Cheng et al., Wide & Deep Learning for
+    Recommender Systems, 2016).
 
     Args:
-        layers: the largest number of hidden layers; there is at least one.
+        layers: the largest number of hidden layers; the least is none.
         widths: the numbers of features a hidden layer may have.
         dropouts: the dropout probabilities after a hidden layer.
         tokens: the fate of the embedded tokens of a text: ``mean`` or ``flatten``.
@@ -46,10 +48,11 @@ def mlp(
         normalisation=choice("none", "batch", "layer", name="normalisation"),
         activation=choice("relu", "gelu", "tanh", name="activation"),
         dropout=one_of("dropouts", dropouts),
+        wide=choice(False, True, name="wide"),
     )
     return Space(
         sequential(
             layer(ToVector, embedding_dim=embedding_dim, join=tokens),
-            repeat(hidden, up_to("layers", layers)),
+            repeat(hidden, up_to("layers", layers, low=0)),
         )
     )

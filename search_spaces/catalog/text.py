@@ -1,4 +1,4 @@
-"""The space of encoders of texts: recurrent, convolutional and transformer networks."""
+"""The space of encoders of texts: recurrent, convolutional and transformer networks, bags of n-grams."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search_spaces.errors import SpaceError
 from search_spaces.nodes import layer, repeat, sequential
 from search_spaces.space import Space
 
-KINDS = ("lstm", "gru", "cnn", "dpcnn", "transformer")
+KINDS = ("lstm", "gru", "cnn", "dpcnn", "transformer", "bag")
 """The kinds of encoders there are."""
 
 
@@ -27,15 +27,17 @@ def text(
     heads: Sequence[int] = (2, 4, 8),
     mlp_ratios: Sequence[float] = (1.0, 2.0, 4.0),
     dropouts: Sequence[float] = (0.0, 0.1, 0.3, 0.5),
+    ngrams: Sequence[int] = (1, 2, 3),
 ) -> Space:
-    """Encoders of texts: LSTM, GRU, convolutions and attention, DPCNN or transformer; depth and width open.
+    """Encoders of texts: LSTM, GRU, convolutions and attention, DPCNN, transformer or n-grams; size open.
 
     An embedding of the tokens, then stages of one kind, which answer series: stacked recurrent layers;
     residual convolutions and self-attention after them; DPCNN's pyramid (Johnson and Zhang, 2017), whose
-    blocks halve the length; or BERT's layers (Devlin et al., 2019) on tokens with their positions.
+    blocks halve the length; or BERT's layers (Devlin et al., 2019) on tokens with their positions. A bag has
+    no stages: it is fastText (Joulin et al., 2017), which trains in a tenth of the time.
 
     Args:
-        kinds: the kinds of encoders: ``lstm``, ``gru``, ``cnn``, ``dpcnn``, ``transformer``.
+        kinds: the kinds of encoders: ``lstm``, ``gru``, ``cnn``, ``dpcnn``, ``transformer``, ``bag``.
         layers: the largest number of stages after the embedding; there is at least one.
         embedding_dims: the numbers of features of an embedded token, but for the transformer's, which are
             ``widths``.
@@ -47,6 +49,7 @@ def text(
         mlp_ratios: the numbers of features between a transformer layer's two linear ones, in multiples of the
             width.
         dropouts: the dropout probabilities after embedding and stages.
+        ngrams: the numbers of tokens of a bag's longest n-grams.
 
     Any of these but ``kinds`` may be a hole of your own, such as ``layers=choice(6, 12)``.
 
@@ -54,6 +57,7 @@ def text(
         SpaceError: an option without values, or another kind.
     """
     from search_spaces.blocks import (
+        NgramEmbedding,
         PyramidBlock,
         Recurrent,
         SequenceConvolution,
@@ -101,6 +105,14 @@ def text(
         "transformer": [
             layer(TokenEmbedding, embedding_dim=width, positions=True, dropout=dropout),
             repeat(transformer, depth),
+        ],
+        "bag": [
+            layer(
+                NgramEmbedding,
+                embedding_dim=one_of("embedding_dims", embedding_dims),
+                ngrams=one_of("ngrams", ngrams),
+                dropout=dropout,
+            )
         ],
     }
     return Space(sequential(of_kind("kinds", kinds, known)))

@@ -44,7 +44,7 @@ IMAGES = {
 SERIES = {kind: series(kinds=(kind,), stages=2, widths=(4, 6)) for kind in ("conv", "lstm", "gru")}
 TEXTS = {
     kind: text(kinds=(kind,), layers=2, embedding_dims=(6,), widths=(4, 8), heads=(2,))
-    for kind in ("lstm", "gru", "cnn", "dpcnn", "transformer")
+    for kind in ("lstm", "gru", "cnn", "dpcnn", "transformer", "bag")
 }
 VECTORS = {"dense": dense(layers=2)}
 TAGGERS = {"softmax": layer(Head, hidden=4), "crf": layer(CrfHead, dropout=0.1)}

@@ -40,8 +40,8 @@ TASKS: dict[str, Task] = {
 }
 BLOCKS = """
 Attend Average Backbone Beside Bottleneck Cell Concat ConvNormActivation CrfHead Dense DenseHead Gate
-GenerationHead Graph Head HuggingFaceEncoder Inception LowRank MapNorm MapTransformerLayer Parallel
-PatchEmbedding Pool PyramidBlock Recurrent Reduction Residual RetrievalHead Route SelfAttention
+GenerationHead Graph Head HuggingFaceEncoder Inception LowRank MapNorm MapTransformerLayer NgramEmbedding
+Parallel PatchEmbedding Pool PyramidBlock Recurrent Reduction Residual RetrievalHead Route SelfAttention
 SequenceConvolution Stage Stitch Sum TaskAttention TaskMask ToVector TokenEmbedding TransformerLayer
 """.split()  # noqa: SIM905
 OPTIONS: dict[str, Any] = {

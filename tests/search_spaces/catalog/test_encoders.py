@@ -13,6 +13,7 @@ from search_spaces.blocks import (
     Dense,
     MapNorm,
     MapTransformerLayer,
+    NgramEmbedding,
     PatchEmbedding,
     PyramidBlock,
     Recurrent,
@@ -164,6 +165,13 @@ def test_a_dense_layer_works_on_the_last_axis(normalisation: str) -> None:
     assert Dense(3, 4, dropout=1.0)(vectors).count_nonzero() == 0
 
 
+def test_a_wide_layer_hands_on_its_input_beside_what_it_makes_of_it() -> None:
+    module, vectors = Dense(3, 5, wide=True), torch.randn(2, 4, 3)
+    answer = module(vectors)
+    assert torch.equal(answer[..., 5:], vectors)
+    assert torch.equal(answer[..., :5], nn.Sequential(*module)(vectors))
+
+
 def test_patches_are_mapped_on_their_own_and_know_where_they_stand() -> None:
     module = PatchEmbedding(3, 5, ((3, 9, 4),), patch_size=4)
     image = torch.randn(2, 3, 9, 4)
@@ -192,6 +200,22 @@ def test_tokens_are_embedded_and_padding_as_zeros(positions: bool) -> None:
     assert torch.equal(answer[0, 0], answer[0, 1]) != positions
     answer.square().sum().backward()
     assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+def test_n_grams_are_embedded_with_their_last_token_and_what_begins_before_the_text_is_none() -> None:
+    module = NgramEmbedding(9, 6, ngrams=3, buckets=50)
+    texts = torch.tensor([[3, 5, 7, 0, 0], [5, 7, 3, 5, 7], [5, 3, 7, 0, 0]])
+    answer = module(texts)
+    torch.testing.assert_close(answer[0, 0], module.tokens.weight[3])
+    torch.testing.assert_close(answer[1, 4], answer[0, 2])  # 3 5 7, wherever it stands
+    assert not torch.allclose(answer[0, 1], answer[1, 0])  # 3 5 and 5 alone
+    assert not torch.allclose(answer[0].sum(0), answer[2].sum(0))  # the order counts
+    assert not bool(answer[0, 3:].any())
+    torch.testing.assert_close(module(texts[:1, :3]), answer[:1, :3])
+    plain = NgramEmbedding(9, 6, ngrams=1)
+    assert torch.equal(plain(texts), plain.tokens(texts))
+    with pytest.raises(ValueError, match=">= 1, got 0 and 8192"):
+        NgramEmbedding(9, 6, ngrams=0)
 
 
 # -- padding -----------------------------------------------------------------------------------------------
