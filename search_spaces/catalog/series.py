@@ -1,4 +1,4 @@
-"""The space of networks for series: convolutions along them and recurrent layers."""
+"""The space of networks for series: convolutions along them, and recurrent layers after these."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ KINDS = ("conv", "lstm", "gru")
 def series(
     *,
     stages: int = 3,
+    recurrent_stages: int = 2,
     widths: Sequence[int] = (16, 32, 64, 128),
     kinds: Sequence[str] = KINDS,
     kernels: Sequence[int] = (3, 5, 9),
@@ -29,14 +30,18 @@ def series(
     activation: str = "relu",
     dropouts: Sequence[float] = (0.0, 0.1, 0.3),
 ) -> Space:
-    """Convolutional and recurrent stages for series of any length, each with a kind and width of its own.
+    """Convolutional stages for series of any length, each with its own width, and recurrent ones after them.
 
-    A convolution, residual or not, with its kernel, dilation and way to halve the length; an LSTM or a GRU,
-    in one direction or in both. Plain CNNs, residual and dilated ones, stacked recurrent networks and
-    recurrent networks on convolutions are points of it. All stages answer series.
+    A convolution, residual or not, has its kernel, dilation and way to halve the length; an LSTM or a GRU
+    goes in one direction or in both. Plain CNNs, residual and dilated ones, and recurrent networks on
+    convolutions are points of it; without ``conv`` among the kinds, stacked recurrent networks. All stages
+    answer series.
 
     Args:
-        stages: the largest number of stages; there is at least one.
+        stages: the largest number of convolutions (or without these of recurrent stages); there is at least
+            one.
+        recurrent_stages: the largest number of recurrent stages after convolutions. They take their time step
+            by step, ten times that of convolutions where nothing has shortened the series.
         widths: the numbers of features a stage may have; each of two directions has half.
         kinds: the kinds of stages: ``conv``, ``lstm``, ``gru``.
         kernels, dilations: the sizes of the convolutions' kernels, which are odd, and their dilations.
@@ -78,4 +83,9 @@ def series(
         pooling=one_of("pooling", pooling),
     )
     known = {"conv": convolution, "lstm": recurrent("lstm"), "gru": recurrent("gru")}
-    return Space(sequential(repeat(of_kind("kinds", kinds, known), up_to("stages", stages))))
+    any_kind, depth = of_kind("kinds", kinds, known), up_to("stages", stages)
+    deep = up_to("recurrent_stages", recurrent_stages)
+    after = {kind: repeat(known[kind], deep) for kind in kinds if kind != "conv"}
+    if "conv" not in kinds or not after:
+        return Space(sequential(repeat(any_kind, depth)))
+    return Space(sequential(repeat(convolution, depth), choice(none=None, **after)))
