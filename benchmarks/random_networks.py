@@ -51,9 +51,12 @@ PROBLEMS: dict[str, tuple[Callable[[], Problem], int, int]] = {
 
 def fewer(problem: Problem, examples: int) -> Problem:
     """The problem with so many training examples at random, and half as many to validate on."""
-    order = torch.randperm(len(problem.train), generator=torch.Generator().manual_seed(0))
-    validation = problem.validation.take(slice(examples // 2))
-    return replace(problem, train=problem.train.select(order[:examples]), validation=validation)
+    generator = torch.Generator().manual_seed(0)
+    train, validation = (
+        split.select(torch.randperm(len(split), generator=generator)[:count])
+        for split, count in ((problem.train, examples), (problem.validation, examples // 2))
+    )
+    return replace(problem, train=train, validation=validation)
 
 
 def trained(architecture: Architecture, problem: Problem, epochs: int, seed: int) -> tuple[float, float]:
