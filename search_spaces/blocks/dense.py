@@ -88,7 +88,7 @@ class Dense(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         """``(..., in_features)`` to ``(..., features after it)``."""
-        answer: Tensor = super().forward(input)
+        answer: Tensor = super().forward(input)  # type: ignore[no-untyped-call]
         return torch.cat([answer, input], dim=-1) if self.wide else answer
 
     @staticmethod

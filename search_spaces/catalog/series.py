@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from search_spaces.arguments import checked
 from search_spaces.catalog.options import of_kind, one_of, up_to
@@ -85,7 +86,7 @@ def series(
     known = {"conv": convolution, "lstm": recurrent("lstm"), "gru": recurrent("gru")}
     any_kind, depth = of_kind("kinds", kinds, known), up_to("stages", stages)
     deep = up_to("recurrent_stages", recurrent_stages)
-    after = {kind: repeat(known[kind], deep) for kind in kinds if kind != "conv"}
+    after: dict[str, Any] = {kind: repeat(known[kind], deep) for kind in kinds if kind != "conv"}
     if "conv" not in kinds or not after:
         return Space(sequential(repeat(any_kind, depth)))
     return Space(sequential(repeat(convolution, depth), choice(none=None, **after)))
