@@ -32,7 +32,8 @@ class TrainedNetwork:
 
 
 _Key = tuple[str, int | None, int, str | None, bool]
-"""What trainings of one mean have in common: id, epochs, the code of their search, what was other code."""
+"""What trainings of one mean have in common: id, epochs, the code of their search, what was other code, and
+whether networks standardise."""
 
 
 @dataclass
