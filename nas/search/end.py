@@ -8,10 +8,14 @@ from typing import TypeVar
 from nas.description import Budget, Description, SearchRecord
 from nas.records import MEASURED, Status, Trial
 from nas.results.causes import cause_of, failure_words, nearest_words
+from nas.results.text import duration
 from nas.search.history import TrialHistory
 from nas.search.progress import Progress
 from nas.store.store import Store
 from search_spaces.errors import SearchError
+
+LATE_IN_A_ROW = 20
+"""After so many networks in a row that would not come to their end in time nothing more is begun."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def end_of(
     *,
     begun: int,
     rejected: int,
+    late: int,
     exhausted: bool,
 ) -> End | None:
     """Returns why a search should begin nothing more; None if it should.
@@ -75,6 +80,7 @@ def end_of(
         streak: the last failures of this driver.
         begun: the number of trials that are over or on their way.
         rejected: the number of proposals in a row that broke a limit.
+        late: the number of proposals in a row that would not have come to their end in time.
         exhausted: whether every network has been proposed.
     """
     budget, objective, progress = description.budget, description.objectives[0], history.progress
@@ -90,6 +96,10 @@ def end_of(
             return End(f"{objective.metric} {best:.4g} reached the target", waits=False)
     if budget.trials is not None and begun >= budget.trials:
         return End(f"{budget.trials} trials are done", waits=True)
+    if late >= LATE_IN_A_ROW and budget.seconds is not None:
+        left = duration(max(0.0, budget.seconds - progress.elapsed))
+        words = f"none of the last {late} networks comes to its end in the {left} that are left"
+        return End(words, waits=True)
     limits = ", ".join(map(str, description.limits))
     nearest = None if begun or history.nearest is None else nearest_words(history.nearest, description.limits)
     if exhausted:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from controllers.base import Controller, Proposal
 from controllers.planner import Planner
 from nas.description import Description, training_seed
-from nas.records import TRAINED, Leg, Status, Trial
+from nas.records import LATE, TRAINED, Leg, Status, Trial
 from workers.job import Checkpoint, Job
 
 VALIDATED = 1.15
@@ -56,12 +56,16 @@ class Flight:
         proposal: the proposal of the controller that it tries.
         leg: the leg that is being trained; None where trials do not pause, and before the first leg.
         pace: the seconds of the training of its fastest epoch so far; None: no epoch was reported here.
+        trained: the seconds of the training of the epochs that its job has reported.
+        reported: their number.
     """
 
     trial: Trial
     proposal: Proposal
     leg: Leg | None = None
     pace: float | None = None
+    trained: float = 0.0
+    reported: int = 0
 
     @staticmethod
     def of(proposal: Proposal, step: int) -> Flight:
@@ -106,7 +110,17 @@ class Flight:
     def after(self, epoch: int, seconds: float) -> Flight:
         """Returns the same flight after one more epoch, whose training took so many seconds."""
         pace = seconds if self.pace is None else min(self.pace, seconds)
-        return replace(self, trial=replace(self.trial, epochs=epoch), pace=pace)
+        return replace(
+            self,
+            trial=replace(self.trial, epochs=epoch),
+            pace=pace,
+            trained=self.trained + seconds,
+            reported=self.reported + 1,
+        )
+
+    def goes_on(self, leg: Leg) -> Flight:
+        """Returns the same flight on another leg, by a job of its own."""
+        return replace(self, leg=leg, trained=0.0, reported=0)
 
     def with_trial(self, trial: Trial) -> Flight:
         """Returns the same flight with the trial as it is now."""
@@ -203,6 +217,9 @@ def job_for(
 def tell(planner: Planner, flight: Flight) -> None:
     """Tell a planner how a flight ended, or paused after a leg, as it is recorded."""
     trial, leg = flight.trial, flight.leg
+    if trial.reason == LATE:
+        planner.controller.set_aside(flight.proposal)
+        return
     values = values_for(planner.controller, trial)
     if trial.status == "paused" and leg is not None:
         planner.pause(flight.proposal, leg.until, values)

@@ -6,7 +6,7 @@ import math
 
 from nas.description import Description
 from nas.ranking import Ranked, rung_of
-from nas.records import MEASURED, Trial
+from nas.records import LATE, MEASURED, Trial
 from nas.search.progress import Progress
 
 
@@ -40,7 +40,7 @@ class TrialHistory:
         """Take a trial that is over or has paused into account."""
         progress, trial = self.progress, judged.trial
         progress.counts[trial.status] += 1
-        if trial.status == "repeated":
+        if trial.status == "repeated" or trial.reason == LATE:
             return
         if self.known.setdefault(trial.architecture_id, trial).number == trial.number:
             self.known[trial.architecture_id] = trial

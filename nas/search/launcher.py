@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from controllers.fidelity import FullBudget
 from controllers.planner import Planner
 from nas.description import Description
 from nas.records import Leg
@@ -13,6 +14,7 @@ from nas.search.checkpoints import Checkpoints
 from nas.search.cost_limits import CostCheck
 from nas.search.flights import Flight, Flights, job_for
 from nas.search.outcomes import Outcomes
+from nas.search.plan.time_left import TimeLeft
 from nas.search.reused_results import ReusedResults
 from nas.store.transaction import Transaction
 from search_spaces.errors import BuildError
@@ -30,9 +32,11 @@ class Launcher:
         outcomes: how flights end that are answered at once.
         checkpoints: where trials are saved.
         results: the results of other searches; None: they are not looked at.
+        time_left: what holds networks against the time that is left.
 
     Attributes:
         rejected: the number of proposals in a row that broke a limit.
+        late: the number of proposals in a row that would not have come to their end in time.
         jobs: the jobs to be started after the commit.
     """
 
@@ -44,10 +48,12 @@ class Launcher:
         outcomes: Outcomes,
         checkpoints: Checkpoints,
         results: ReusedResults | None,
+        time_left: TimeLeft,
     ) -> None:
         self.description, self.planner = description, planner
         self.flights, self.outcomes, self.checkpoints = flights, outcomes, checkpoints
-        self.rejected = 0
+        self.rejected = self.late = 0
+        self.time_left = time_left
         self.jobs: list[Job] = []
         self._results, self._costs = results, CostCheck(description)
         self._loads = False  # whether a trained network was loaded again
@@ -67,6 +73,11 @@ class Launcher:
         if checked is None or self._reuse(checked, writing):
             return
         flight = checked
+        if (words := self._late(flight)) is not None:
+            self.late += 1
+            self.outcomes.too_late(flight, words, writing)
+            return
+        self.late = 0
         if flight.leg is None and (until := self.planner.begin(flight.proposal)) is not None:
             leg = Leg(flight.number, until, self.outcomes.next_step())
             writing.begin_leg(leg)
@@ -111,6 +122,15 @@ class Launcher:
             return None
         self.rejected = 0
         return flight
+
+    def _late(self, flight: Flight) -> str | None:
+        """Says why a network would not come to its end in time, or to a first pause; None where it would."""
+        if flight.proposal.origin == "plain":
+            return None
+        fidelity = self.planner.fidelity
+        pauses = not isinstance(fidelity, FullBudget)
+        epochs = 1 if pauses else fidelity.max_epochs or self.description.budget.epochs
+        return self.time_left.late(flight.proposal.architecture, epochs)
 
     def trained(self, flight: Flight, ran: Mapping[str, str]) -> None:
         """Take in that the training of a flight has ended well, and what ran in it."""

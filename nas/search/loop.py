@@ -6,7 +6,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from controllers.base import Controller, Proposal
 from controllers.fidelity import Fidelity
@@ -29,6 +28,7 @@ from nas.search.plan.controller import ControllerPart
 from nas.search.plan.finals import Finals
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
+from nas.search.plan.time_left import TimeLeft
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
 from nas.search.reused_results import ReusedResults
@@ -39,6 +39,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.errors import UnmetLimitsError
 from workers.executor import Executor
 from workers.job import Event, Failed, Paced, Reported
+from workers.speed.speed import Speed
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
 _BATCH = 64  # asks in one transaction at the most
@@ -62,6 +63,7 @@ class Loop:
         fidelity: how long trials train, new; None: in full.
         driver: this process, as the store knows it.
         callbacks: who is told what happens, as soon as the store has it; None: nobody.
+        speed: how fast trials are, nothing measured yet; None: nobody knows, and whatever is proposed begins.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Loop:
         fidelity: Fidelity | None,
         driver: Driver,
         callbacks: Callbacks | None = None,
+        speed: Speed | None = None,
     ) -> None:
         self.store, self.record, self.description = store, record, description
         self.planner, self.driver = Planner(controller, fidelity), driver
@@ -94,9 +97,11 @@ class Loop:
         self._outcomes = Outcomes(
             self.planner, self.history, self._weights, self._checkpoints, self.callbacks, self._streak
         )
+        self._time_left = TimeLeft(speed)
         self._launcher = Launcher(
             description, self.planner, self._flights, self._outcomes, self._checkpoints,
             ReusedResults(store, record, description) if description.reuse_results else None,
+            self._time_left,
         )  # fmt: skip
         self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
@@ -170,6 +175,7 @@ class Loop:
             self._streak,
             begun=self.progress.trials + self._flights.begun,
             rejected=self._launcher.rejected,
+            late=self._launcher.late,
             exhausted=spent and not self._flights.interrupted,
         )
         if end is None and self._finals.begun:
@@ -296,7 +302,7 @@ class Loop:
     def _choose(self, writing: Transaction, executor: Executor) -> None:
         """Let the plan choose what it is time for; it acts with what is recorded in this turn."""
         elapsed, seconds = self.progress.elapsed, self.description.budget.seconds
-        left = math.inf if seconds is None else seconds - elapsed
+        left = self._time_left.left = math.inf if seconds is None else seconds - elapsed
         running, paused = self._flights.running.values(), self._flights.paused
         parallelism, trains = max(1, executor.parallelism), executor.trains
         standing = Standing(elapsed, left, parallelism, running, paused, self.history, self.planner, trains)
@@ -324,7 +330,7 @@ class Loop:
         self.history.resume()
         writing.begin_leg(leg)
         checkpoint = self._checkpoints.take(paused.trial)
-        self._launcher.resume(replace(paused, leg=leg), writing, checkpoint)
+        self._launcher.resume(paused.goes_on(leg), writing, checkpoint)
         return True
 
     def _begin_again(self, flight: Flight, writing: Transaction) -> None:
@@ -361,6 +367,7 @@ class Loop:
             self._outcomes.fail(event, flight, writing)
         else:
             self._launcher.trained(flight, event.ran)
+            self._time_left.learn(flight, event)
             if (paused := self._outcomes.finish(event, flight, writing)) is not None:
                 self._flights.paused[event.number] = paused
         for twin in self._flights.waited(flight.trial.architecture_id):

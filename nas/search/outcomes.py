@@ -8,7 +8,7 @@ from dataclasses import replace
 from controllers.planner import Planner
 from nas.description import PEAK_MEMORY
 from nas.ranking import Ranked
-from nas.records import TRAINED, EpochReport
+from nas.records import LATE, TRAINED, EpochReport
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
 from nas.search.end import FailureStreak
@@ -113,6 +113,10 @@ class Outcomes:
     def turn_down(self, flight: Flight, broken: str, writing: Transaction) -> None:
         """End a flight whose network breaks a limit: it is not trained."""
         self._end(flight, TrialEnd("infeasible", "limit", broken), writing)
+
+    def too_late(self, flight: Flight, words: str, writing: Transaction) -> None:
+        """End a flight whose network would not come to its end in time: it is not trained."""
+        self._end(flight, TrialEnd("infeasible", LATE, words), writing)
 
     def repeat(self, flight: Flight, writing: Transaction) -> None:
         """End a flight whose network was tried before, with the result of that.

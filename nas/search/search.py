@@ -51,6 +51,7 @@ from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, c
 from search_spaces.bounds import Epochs
 from search_spaces.errors import DecisionError, NasError, SearchError, UnknownNameError, UnmetLimitsError
 from search_spaces.space import Space
+from workers.speed.speed import Speed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -334,7 +335,8 @@ class Search:
             self.description = replace(self.description, standardise=record.description.standardise)
             fidelity = copy.deepcopy(self._fidelity)
             callbacks = Callbacks(self.callbacks)
-            loop = Loop(store, record, self.description, self.controller, fidelity, driver, callbacks)
+            speed = Speed(self.problem) if executor_of(self.executor).trains else None
+            loop = Loop(store, record, self.description, self.controller, fidelity, driver, callbacks, speed)
             ended = ("stopped", "an error")
             try:
                 if not resume:

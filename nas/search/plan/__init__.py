@@ -4,5 +4,6 @@
 - ``lengths``: how long trials train, and where they pause.
 - ``controller``: which controller proposes.
 - ``preview``: what it would choose, told before the search is run.
+- ``time_left``: whether a network comes to its end in time, judged before it is trained.
 - ``finals``: the last share of the time, in which the best networks are trained to their end.
 """
