@@ -33,6 +33,7 @@ def test_a_controller_driven_by_hand_finds_a_good_thing(tmp_path: Path) -> None:
 
 
 @pytest.mark.end_to_end
+@pytest.mark.soak
 def test_a_file_with_a_module_and_data_of_ones_own_is_searched_on_workers(tmp_path: Path) -> None:
     file = str(ROOT / "examples" / "my_search.py")
     out = _run("-m", "nas.cli", "search", file, "--trials", "4", "--workers", "2", folder=tmp_path)

@@ -1,6 +1,7 @@
 """The training of one network, with a report per epoch: `train`, and what it is made of.
 
 - ``training``, ``fine_tuning``: the loop over epochs, and gradual unfreezing on top of it
+- ``standardisation``: how a network standardises its inputs and targets
 - ``batches``, ``sampling``, ``augmentation``, ``modality_dropout``: what the network is fed
 - ``criterion``, ``balancing``, ``gradient_balancing``, ``alignment``, ``sharing_terms``, ``adversary``,
   ``mean_losses``: the loss of several tasks, and what is added to it

@@ -62,6 +62,7 @@ def wait_for(folder: Path, complete: int, process: subprocess.Popen[str]) -> Non
     pytest.fail(f"no {complete} trials came: {out}\n{err}")
 
 
+@pytest.mark.soak
 def test_a_search_of_ones_own_networks_of_which_a_third_fail_finishes_with_the_reasons(
     tmp_path: Path,
 ) -> None:
@@ -152,7 +153,7 @@ def test_a_search_under_nohup_goes_on_when_its_terminal_is_closed(tmp_path: Path
     assert driver.returncode == 130
 
 
-@pytest.mark.parametrize("what", ["driver", "agent"])
+@pytest.mark.parametrize("what", ["driver", pytest.param("agent", marks=pytest.mark.soak)])
 def test_a_search_that_is_ended_from_outside_says_how_to_go_on_all_the_same(
     tmp_path: Path, what: str
 ) -> None:

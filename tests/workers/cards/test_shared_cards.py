@@ -110,6 +110,7 @@ def test_the_workers_asked_for_bound_those_of_all_cards(script: Script, tmp_path
     assert kinds(answer) == {("Finished", 1)}
 
 
+@pytest.mark.soak
 def test_what_runs_out_of_memory_beside_others_is_trained_alone_once(script: Script, tmp_path: Path) -> None:
     answer = script.play("alone", tmp_path)
     ends = answer["ends"]
@@ -139,6 +140,7 @@ def test_nothing_runs_on_the_card_beside_what_is_to_be_alone(script: Script, tmp
     assert not beside
 
 
+@pytest.mark.soak
 def test_a_card_that_is_gone_costs_no_trial(script: Script, tmp_path: Path) -> None:
     answer = script.play("gone", tmp_path)
     assert answer["first"] == 1

@@ -278,6 +278,7 @@ def test_a_trial_paused_by_two_processes_goes_on_in_one_and_the_other_way_round(
 
 
 @cluster_tests
+@pytest.mark.soak
 def test_two_processes_balance_unevenly_spread_labels_as_one_does(
     pool: Pool, problem: Problem, ragged_problem: Problem
 ) -> None:
@@ -299,6 +300,7 @@ def test_two_processes_balance_unevenly_spread_labels_as_one_does(
 
 
 @cluster_tests
+@pytest.mark.soak
 def test_two_processes_balance_what_some_tasks_share_as_one_does(pool: Pool, problem: Problem) -> None:
     data = joined_networks.problem().only(tasks=["kind", "size", "tags"]).drop(labels=0.5)
     jobs = [

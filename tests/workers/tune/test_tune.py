@@ -52,6 +52,7 @@ def test_a_trial_whose_worker_is_killed_is_trained_again_with_the_same_result(
     assert {number: event.attempts for number, event in finals(events).items()} == {0: 2, 1: 1}
 
 
+@pytest.mark.soak
 def test_a_trial_that_always_loses_its_worker_fails_with_worker_lost(executor: Tune) -> None:
     failed = finals(run(executor, Job(0, faulty("killed"), 0)))[0]
     assert isinstance(failed, Failed)
@@ -67,6 +68,7 @@ def test_a_trial_whose_card_is_gone_is_trained_again_in_another_process(
     assert (end.attempts, executor.lost_workers) == (2, lost + 1)
 
 
+@pytest.mark.soak
 def test_a_hanging_trial_loses_its_process_and_the_executor_goes_on(executor: Tune) -> None:
     events = run(executor, Job(0, faulty("hang"), 0, seconds=0.5), Job(1, architecture(), 0))
     assert (finals(events)[0].reason, finals(events)[0].infrastructure) == ("timeout", False)
@@ -135,6 +137,7 @@ class Pausing(FIFOScheduler):  # type: ignore[misc]
         return super().choose_trial_to_run(tune_controller)
 
 
+@pytest.mark.soak
 def test_trials_that_the_scheduler_pauses_go_on_as_if_it_had_not_or_end_there(
     ray_cluster: None, problem: Problem
 ) -> None:
@@ -274,6 +277,7 @@ class Interrupting(tune.Callback):  # type: ignore[misc]
             raise RuntimeError("the power is gone")
 
 
+@pytest.mark.soak
 def test_a_run_of_tune_with_our_space_and_controller_is_interrupted_and_restored(
     ray_cluster: None, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
