@@ -12,7 +12,12 @@ from nas.records import Trial
 from nas.results.text import cell
 from nas.store.store import Store
 
-_ADDRESS = re.compile(r"0x[0-9a-f]+", re.IGNORECASE)
+_ID = re.compile(
+    r"0x[0-9a-f]+|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
+    r"|\b(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b",
+    re.IGNORECASE,
+)
+"""Addresses in memory, and the ids that clusters give to workers, nodes and the like."""
 _NUMBER = re.compile(
     r"[-+]?(?:\d+(?:[.,_]\d+)*(?:e[-+]?\d+)?|\b(?:nan|inf(?:inity)?)\b)(?:\s?(?:[kmgt]i?b|bytes)\b)?",
     re.IGNORECASE,
@@ -59,8 +64,8 @@ def failure_words(trial: Trial) -> str:
 
 
 def cause_of(trial: Trial) -> tuple[str, str]:
-    """Returns what failed trials of one cause share: the reason, and the message but for its numbers."""
-    message = _NUMBER.sub("#", _ADDRESS.sub("#", trial.message or ""))
+    """Returns what failed trials of one cause share: the reason, and the message but for numbers and ids."""
+    message = _NUMBER.sub("#", _ID.sub("#", trial.message or ""))
     return trial.reason or "", _NUMBERS.sub("#", message)
 
 

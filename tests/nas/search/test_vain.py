@@ -202,6 +202,12 @@ def trial(message: str | None, reason: str = "exception") -> Trial:
         ("loss became nan", "loss became inf"),
         ("shape (1, 2)", "shape (1, 2, 3)"),
         ("1e-05 is too small", "-3 is too small"),
+        ("12345678.5 is too large", "3e9 is too large"),
+        (
+            "actor_id: 946e4867cff6dd22025efd8901000000 died",
+            "actor_id: 208a21940761acc5bcfc3bd401000000 died",
+        ),
+        ("in eb32a8ff-e2a5-45c8-9c1b-9160dfc41dd0", "in 6c69a7ba-b704-4e61-8977-d39172d9cc3d"),
     ],
 )
 def test_messages_that_differ_in_numbers_alone_have_one_cause(one: str, other: str) -> None:
@@ -214,6 +220,7 @@ def test_messages_that_differ_in_numbers_alone_have_one_cause(one: str, other: s
         (trial("KeyError: 'a'"), trial("KeyError: 'b'")),
         (trial("no"), trial("no", "timeout")),
         (trial("finance"), trial("final")),
+        (trial("fabaceae"), trial("deadbeef")),
         (trial(None), trial("no")),
     ],
 )
