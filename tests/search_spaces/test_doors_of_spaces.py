@@ -6,7 +6,9 @@ import json
 import math
 import operator
 import random
+import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from search_spaces import (
     size,
 )
 from search_spaces.blocks import Graph, HuggingFaceEncoder
-from search_spaces.bounds import Bounds
+from search_spaces.bounds import Bounds, variable
 from search_spaces.errors import BuildError, FormatError, SpaceError
 from search_spaces.nodes import Layer
 
@@ -88,7 +90,7 @@ def test_nobody_computes_with_what_is_not_decided(undecided: Any, compute: Calla
         (lambda: integer(1, 4, log="no"), "log: expected True or False, got 'no'"),
         (lambda: real(0, 10**400), "finite"),
         (lambda: real(5e-324, 1e308, log=True), "too wide"),
-        (lambda: size(True), "axis number"),
+        (lambda: size(True), "size: axis: expected a whole number, got True"),
         (lambda: Space(choice(1, 2)).sample(3), r"random\.Random"),
         (lambda: Space.from_json("{}", modules=3), "modules: expected a list of classes"),
         (lambda: Space.from_json("{}", modules=[nn.ReLU()]), "modules: expected classes"),
@@ -185,6 +187,12 @@ def test_the_bound_that_is_passed_is_named_with_what_moves_it(monkeypatch: pytes
     monkeypatch.setenv("NAS_MOST_PARTS", "many")
     with pytest.raises(SpaceError, match="NAS_MOST_PARTS: expected a whole number"):
         Bounds.from_environment()
+
+
+def test_the_guide_tells_every_bound_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "bounds.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(NAS_MOST_\w+)` \| ([\d,]+) \|", text, re.MULTILINE))
+    assert told == {variable(one.name): f"{one.default:,}" for one in fields(Bounds)}
 
 
 def test_a_space_that_holds_itself_is_refused() -> None:
