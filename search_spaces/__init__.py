@@ -41,7 +41,7 @@ package does not import torch. From the roof down, each room imports only those 
 - `holes`, `ranges`: the decisions, `choice`, `integer` and `real`.
 - `signature`, `tasks`, `inputs`: what networks serve.
 - `plugins`: catalogs of what can be asked for by name, ours and installed packages'.
-- `arguments`: what public constructors are given, held against their annotations.
+- `arguments`: what public constructors are given, held against their annotations; `annotations` reads these.
 - `bounds`: how large what is described may be.
 - `errors`: every error of the project that is meant for people. `platforms`: where it runs.
 

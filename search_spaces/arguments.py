@@ -1,8 +1,9 @@
 """What public constructors are given, held against their annotations: one validator for all of them.
 
-`checked` decorates a constructor or a function, `check_fields` is called by a data class. Both are strict:
-``"1"`` and ``True`` are no numbers, 1.5 is no whole number; a number of NumPy is the number it is. What is
-said is one line, of the error that the caller names: the argument, what was expected, what came.
+`checked` decorates a constructor, a function or a data class; `check_fields` is called by a data class whose
+fields were given to somebody else's constructor. Both are strict: ``"1"`` and ``True`` are no numbers, 1.5 is
+no whole number; a number of NumPy is the number it is. What is said is one line, of the error that the caller
+names: the argument, what was expected, what came.
 
     class Fleet:
         @checked(ExecutorError)
@@ -14,27 +15,30 @@ said is one line, of the error that the caller names: the argument, what was exp
 
 from __future__ import annotations
 
-import builtins
 import functools
 import inspect
-import math
-import sys
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeGuard, TypeVar
+from typing import Annotated, Any, ParamSpec, Protocol, TypeGuard, TypeVar, overload
 
+from search_spaces.annotations import Mark, fitting, hints
+from search_spaces.annotations import plain as plain
 from search_spaces.errors import NasError, nearest
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+
+MARK = "__checked__"
+"""The attribute of functions whose arguments are checked."""
 
 
 @dataclass(frozen=True)
-class AtLeast:
+class AtLeast(Mark):
     """In an annotation: a number that is not below ``least``; with ``endless`` it may be infinite."""
 
     least: float
@@ -49,7 +53,7 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
-class Above:
+class Above(Mark):
     """In an annotation: a number above ``least``."""
 
     least: float
@@ -63,7 +67,7 @@ class Above:
 
 
 @dataclass(frozen=True)
-class AtMost:
+class AtMost(Mark):
     """In an annotation: a number that is not above ``most``."""
 
     most: float
@@ -98,16 +102,19 @@ Seed = Annotated[int, AtLeast(-(2**63)), AtMost(2**63 - 1)]
 """A whole number of 64 bits."""
 
 
-def plain(value: Any) -> Any:
-    """Returns a scalar of numpy as Python's own; anything else as it is."""
-    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
-        return value.item()
-    return value
-
-
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether something is a whole number, of Python or another library; truths are none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+class Checking(Protocol):
+    """A decorator of functions, and of data classes, whose constructors it changes."""
+
+    @overload
+    def __call__(self, thing: type[T], /) -> type[T]: ...
+    @overload
+    def __call__(self, thing: Callable[P, R], /) -> Callable[P, R]: ...
+    def __call__(self, thing: Any, /) -> Any: ...
 
 
 def checked(
@@ -115,7 +122,7 @@ def checked(
     *,
     elsewhere: Collection[str] = (),
     only: Collection[str] | None = None,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Checking:
     """Returns a decorator that refuses arguments that do not fit their annotations.
 
     Args:
@@ -124,8 +131,15 @@ def checked(
         only: the arguments whose values are looked at here; None: all others.
     """
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(thing: Any) -> Any:
+        if isinstance(thing, type):  # a data class: whoever makes one passes here
+            thing.__init__ = wrapped(thing.__init__, thing)  # type: ignore[misc]
+            return thing
+        return wrapped(thing, thing)
+
+    def wrapped(function: Callable[P, R], annotated: Any) -> Callable[P, R]:
         signature = inspect.signature(function)
+        looked_at: list[tuple[str, Any, Any]] = []
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -136,19 +150,41 @@ def checked(
                 bound = signature.bind(*args, **kwargs)
             except TypeError as wrong:
                 raise error(unbound(name, signature, kwargs, wrong)) from None
-            hints = _hints(function)
-            for given, value in bound.arguments.items():
-                hint = hints.get(given, Any)
-                kind = signature.parameters[given].kind
-                other = given in elsewhere or (only is not None and given not in only)
-                if other or kind in (kind.VAR_KEYWORD, kind.VAR_POSITIONAL):
-                    continue
-                bound.arguments[given] = _checked(value, hint, f"{name}: {given}", error)
-            return function(*bound.args, **bound.kwargs)
+            if not looked_at:  # now that all names that annotations speak of are there
+                looked_at.extend(_looked_at(signature, hints(annotated), elsewhere, only))
+            given = bound.arguments
+            changed = False
+            for argument, default, hint in looked_at:
+                value = given.get(argument, default)
+                if value is not default:
+                    given[argument] = _checked(value, hint, error, name, argument)
+                    changed = changed or given[argument] is not value
+            return function(*bound.args, **bound.kwargs) if changed else function(*args, **kwargs)
 
+        vars(call)[MARK] = True
         return call
 
     return decorate
+
+
+def _looked_at(
+    signature: inspect.Signature,
+    known: Mapping[str, Any],
+    elsewhere: Collection[str],
+    only: Collection[str] | None,
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yields the parameters whose values are looked at: the name, the default, the annotation."""
+    for name, one in signature.parameters.items():
+        hint = known.get(name, Any)
+        other = name in elsewhere or (only is not None and name not in only)
+        if not other and hint is not Any and one.kind is not one.VAR_KEYWORD:
+            several = types.GenericAlias(tuple, (hint, ...))
+            yield (name, (), several) if one.kind is one.VAR_POSITIONAL else (name, one.default, hint)
+
+
+def is_checked(thing: object) -> bool:
+    """Whether a function, or the constructor of a class, passes its arguments through `checked`."""
+    return getattr(thing.__init__ if isinstance(thing, type) else thing, MARK, False) is True  # type: ignore[misc]
 
 
 def check_fields(instance: Any, error: Callable[[str], NasError], *, elsewhere: Collection[str] = ()) -> None:
@@ -162,19 +198,27 @@ def check_fields(instance: Any, error: Callable[[str], NasError], *, elsewhere: 
     Raises:
         NasError: the error, where a value does not fit.
     """
-    hints = _hints(instance.__class__)
+    known = hints(instance.__class__)
     for one in fields(instance):
         if one.name not in elsewhere:
-            value = _checked(getattr(instance, one.name), hints.get(one.name, Any), one.name, error)
+            value = _checked(getattr(instance, one.name), known.get(one.name, Any), error, one.name)
             object.__setattr__(instance, one.name, value)
 
 
-def _checked(value: Any, hint: Any, where: str, error: Callable[[str], NasError]) -> Any:
+def _checked(value: Any, hint: Any, error: Callable[[str], NasError], *where: str) -> Any:
     value = plain(value)
-    if not _fits(value, hint):
-        came = " ".join(f"{value!r:.400}".split())  # arrays and frames show themselves over many lines
-        raise error(f"{where}: expected {_words(hint)}, got {came:.80}")
-    return _members(value, hint)
+    if not fitting(hint)(value):
+        raise error(f"{': '.join(where)}: expected {_words(hint)}, got {_shown(value)}")
+    return _members(value)
+
+
+def _shown(value: Any) -> str:
+    """What came, in one line: arrays and frames show themselves over many."""
+    try:
+        came = " ".join(f"{value!r:.400}".split())
+    except Exception:  # whatever a stranger's class raises, and numbers of thousands of digits
+        came = ""
+    return f"{came:.80}" if came and "://" not in came else type(value).__name__  # addresses have passwords
 
 
 def unbound(name: str, signature: inspect.Signature, given: Mapping[str, Any], error: TypeError) -> str:
@@ -197,118 +241,13 @@ def unbound(name: str, signature: inspect.Signature, given: Mapping[str, Any], e
 # -- annotations -------------------------------------------------------------------------------------------
 
 
-class _Named(type):
-    """The class of what is known by its name alone, for its module is imported only while types are checked:
-    an instance is what has a class of that name."""
-
-    def __instancecheck__(cls, value: object) -> bool:
-        return any(base.__name__ == cls.__name__ for base in type(value).__mro__)
-
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _named(name)  # a class of a module that is not imported, such as pd.DataFrame
-
-
-def _named(name: str) -> _Named:
-    return _Named(name, (), {"__class_getitem__": classmethod(lambda cls, item: cls)})
-
-
-class _Scope(dict[str, Any]):
-    """The names that annotations use."""
-
-    def __init__(self, module: str) -> None:
-        super().__init__(vars(builtins) | vars(sys.modules[module]))
-
-    def __missing__(self, name: str) -> Any:
-        if name.startswith("__"):  # debuggers look for such names in every frame
-            raise KeyError(name)
-        return _named(name)
-
-
-@functools.lru_cache(maxsize=1024)
-def _hints(thing: Any) -> dict[str, Any]:
-    """The annotations of a function, or of a data class and those it is derived from."""
-    if not isinstance(thing, type):
-        return _evaluated(thing.__annotations__, thing.__module__)
-    hints: dict[str, Any] = {}
-    for base in reversed(thing.__mro__):
-        hints |= _evaluated(inspect.get_annotations(base), base.__module__)
-    return hints
-
-
-def _evaluated(annotations: Mapping[str, Any], module: str) -> dict[str, Any]:
-    scope = _Scope(module)
-    # of our own source
-    return {
-        name: eval(hint, {}, scope) if isinstance(hint, str) else hint
-        for name, hint in annotations.items()
-        if name != "return"
-    }
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value, which is none of NumPy's scalars, is what an annotation says."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any or isinstance(hint, TypeVar | ParamSpec):
-        return True
-    if hint is None or hint is type(None):
-        return value is None
-    if origin is Annotated:
-        marks = [mark for mark in inner[1:] if isinstance(mark, AtLeast | Above | AtMost)]
-        endless = any(isinstance(mark, AtLeast) and mark.endless for mark in marks)
-        if endless and value == math.inf and type(value) is float:
-            return True
-        return _fits(value, inner[0]) and all(mark.fits(value) for mark in marks)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, one) for one in inner)
-    if origin is typing.Literal:
-        return any(type(value) is type(one) and value == one for one in inner)
-    if hint is bool:
-        return isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and _finite(value)
-    if origin is type or hint is type:
-        return isinstance(value, type)
-    kind: Any = origin or hint
-    if not isinstance(kind, type):
-        return callable(value) if kind is Callable else True
-    if kind is not str and isinstance(value, str) and issubclass(kind, Iterable):
-        return False  # a text is no list of texts
-    if getattr(kind, "_is_protocol", False) and not getattr(kind, "_is_runtime_protocol", False):
-        return True
-    if not isinstance(value, kind):
-        return False
-    return _members_fit(value, kind, inner)
-
-
-def _members_fit(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
-    """Whether what a value holds is what the annotation of its kind says."""
-    if issubclass(kind, Mapping) and len(inner) == 2:
-        return all(_fits(plain(k), inner[0]) and _fits(plain(v), inner[1]) for k, v in value.items())
-    if kind is tuple and inner and inner[-1] is not Ellipsis:
-        return len(value) == len(inner) and all(map(_fits, map(plain, value), inner))
-    if issubclass(kind, Sequence) and kind is not str and inner:
-        return all(_fits(plain(member), inner[0]) for member in value)
-    return True
-
-
-def _members(value: Any, hint: Any) -> Any:
+def _members(value: Any) -> Any:
     """The value with NumPy's scalars among its members as Python's own."""
     if type(value) in (list, tuple) and any(plain(member) is not member for member in value):
         return type(value)(map(plain, value))
     if type(value) is dict and any(plain(member) is not member for member in value.values()):
         return {key: plain(member) for key, member in value.items()}
     return value
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond those of floats
-        return False
 
 
 _WORDS: Mapping[Any, str] = {
@@ -331,7 +270,7 @@ def _words(hint: Any) -> str:
     if hint in _WORDS:
         return _WORDS[hint]
     if origin is Annotated:
-        marks = " and ".join(str(mark) for mark in inner[1:] if isinstance(mark, AtLeast | Above | AtMost))
+        marks = " and ".join(str(mark) for mark in inner[1:] if isinstance(mark, Mark))
         return f"{_words(inner[0])} {marks}"
     if origin in (typing.Union, types.UnionType):
         # None is what is not given: nobody needs to be told to write it
@@ -344,6 +283,8 @@ def _words(hint: Any) -> str:
         return "a function"
     if isinstance(kind, type) and issubclass(kind, Mapping):
         return f"a dict of {_words(inner[0])} to {_words(inner[1])}" if inner else "a dict"
+    if kind is tuple and inner and inner[-1] is not Ellipsis:
+        return f"a tuple ({', '.join(map(_words, inner))})"
     if isinstance(kind, type) and issubclass(kind, Iterable) and inner:
         return f"a list of {_words(inner[0])}"
     return str(getattr(kind, "__name__", kind))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,6 +44,7 @@ class Fleet:
         several: Sequence[int] | int = (),
         shares: Mapping[str, float] | None = None,
         pair: tuple[int, str] = (1, "a"),
+        names: Iterable[str] = (),
         harbour: Harbour | None = None,
         frame: pd.DataFrame | None = None,
         call: Callable[..., Any] = len,
@@ -71,6 +73,8 @@ class Fleet:
         {"several": 3},
         {"shares": {"a": 1}},
         {"pair": (2, "b")},
+        {"names": iter("ab")},
+        {"names": {"a", "b"}},
         {"harbour": Vessel()},
         {"call": print},
         {"any_way": "x"},
@@ -108,11 +112,14 @@ def test_what_fits_is_taken(options: dict[str, Any]) -> None:
         ({"several": [1, "2"]}, r"got \[1, '2'\]"),
         ({"shares": {"a": "b"}}, "a dict of text to a number"),
         ({"shares": {1: 1.0}}, "a dict"),
-        ({"pair": (1,)}, "pair"),
+        ({"pair": (1,)}, r"a tuple \(a whole number, text\), got \(1,\)"),
+        ({"names": {"a", 1}}, "a list of text"),
         ({"harbour": 3}, "expected Harbour, got 3"),
         ({"call": 3}, "a function"),
         ({"frame": 3}, "expected DataFrame, got 3"),
         ({"count": np.zeros((3, 3))}, r"got array\(\[\[0"),
+        ({"name": b"postgresql://me:secret@host"}, "expected text, got bytes$"),
+        ({"name": 10**5000}, "expected text, got int$"),
         ({"cout": 1, "x": "y"}, None),
     ],
 )
@@ -137,3 +144,43 @@ def test_an_argument_that_there_is_not_is_answered_with_the_nearest() -> None:
     with pytest.raises(SpaceError, match=r"sail\(\): missing a required argument: 'speed'"):
         sail()  # type: ignore[call-arg]
     assert sail(np.float32(2)) == 2.0
+
+
+@checked(SpaceError)
+@dataclass(frozen=True)
+class Hull:
+    masts: Count
+
+
+@checked(SpaceError)
+@dataclass(frozen=True)
+class Ship(Hull):
+    name: str = ""
+    afloat: InitVar[bool] = True
+
+    def __post_init__(self, afloat: bool) -> None:
+        assert type(afloat) is bool
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Ship(0), "Ship: masts: expected a whole number above 0, got 0"),
+        (lambda: Ship(1, afloat=1), "Ship: afloat: expected True or False, got 1"),
+        (lambda: Ship(mast=1), r"Ship\(\) takes no argument 'mast'; did you mean 'masts'\?"),
+        (Ship, r"Ship\(\): missing a required argument: 'masts'"),
+        (lambda: moor(Ship(1), "raft"), r"moor: ships: expected a list of Ship, got \(Ship\(.*'raft'\)"),
+    ],
+)
+def test_data_classes_and_arguments_of_any_number_are_checked_likewise(
+    make: Callable[[], object], says: str
+) -> None:
+    with pytest.raises(SpaceError, match=says):
+        make()
+    assert type(Ship(np.int64(2)).masts) is int
+    assert moor(Ship(1), Ship(2)) == 2
+
+
+@checked(SpaceError)
+def moor(*ships: Ship) -> int:
+    return len(ships)

@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from nas.reuse.export.names_used import bound
+from search_spaces.arguments import checked
 from search_spaces.errors import ExportError
 
 OURS = frozenset({"search_spaces", "workers", "controllers", "nas"})
@@ -70,6 +71,8 @@ class Module:
         try:
             self.module = sys.modules.get(name) or import_module(name)
             self.text = inspect.getsource(self.module)
+            if name.partition(".")[0] in OURS:
+                self.text = _without_checks(self.text)
             tree = ast.parse(self.text)
         except (ImportError, OSError, TypeError, SyntaxError) as error:
             raise ExportError(
@@ -162,6 +165,17 @@ class Module:
         package = self.module.__package__ or ""
         parts = package.split(".")[: len(package.split(".")) - level + 1]
         return ".".join([*parts, *([module] if module else [])])
+
+
+def _without_checks(text: str) -> str:
+    """Returns source without the decorators that check arguments: those of an export were checked."""
+    dropped: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        for one in getattr(node, "decorator_list", []):
+            if isinstance(one, ast.Call) and getattr(one.func, "id", None) == checked.__name__:
+                dropped |= {*range(one.lineno, (one.end_lineno or one.lineno) + 1)}
+    lines = text.encode().splitlines(keepends=True)  # as Python counts them
+    return b"".join(line for number, line in enumerate(lines, start=1) if number not in dropped).decode()
 
 
 def is_typing_only(test: ast.expr) -> bool:

@@ -18,7 +18,9 @@ from nas.reuse.export import FORMATS
 from nas.reuse.export.expressions import WIDTH, Call, Code, Writer, classes_in, comment, docstring, quoted
 from nas.reuse.export.folder import read
 from nas.reuse.export.names_used import bound, names_used
-from search_spaces import Classification, Space, Tagging, layer, sequential
+from nas.reuse.export.source_text import SourceText
+from search_spaces import Classification, Image, Space, Tagging, layer, sequential
+from search_spaces.blocks import DenseHead
 from search_spaces.errors import ExportError, FormatError
 
 CASES = {
@@ -155,6 +157,15 @@ def test_a_crafted_folder_is_refused_before_anything_is_written_or_run(tmp_path:
     with pytest.raises(FormatError, match="is no name of an argument"):
         read(tmp_path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_checks_arguments_is_left_out_of_a_file() -> None:
+    text = SourceText([Image, DenseHead], [], {})
+    source = "\n".join(part for _, part in text.sections())
+    assert "class Image(Input):" in source
+    assert "checked" not in source
+    assert "search_spaces.arguments" not in " ".join(text.imports())
+    assert not any("SpaceError" in line for line in text.imports())
 
 
 def test_the_command_knows_every_format() -> None:
