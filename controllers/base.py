@@ -107,6 +107,7 @@ class Controller(ABC):
         self._num_told = 0
 
     @final
+    @checked(ControllerError)
     def use_prior(self, given: object) -> None:
         """Lets the controller begin near what is expected to be good, and not anywhere.
 
@@ -143,6 +144,7 @@ class Controller(ABC):
         return proposal
 
     @final
+    @checked(ControllerError, elsewhere=("values",))
     def tell(self, proposal: Proposal, values: Mapping[str, float] | None) -> None:
         """Learns how a proposal did.
 
@@ -153,10 +155,8 @@ class Controller(ABC):
 
         Raises:
             ControllerError: an objective or a limited metric is missing or is no number, and what was given
-                breaks no limit already. The controller is unchanged then.
+                breaks no limit already; or it is no proposal. The controller is unchanged then.
         """
-        if not isinstance(proposal, Proposal):
-            raise ControllerError(f"tell: expected a Proposal, got {proposal!r}")
         self.take(proposal, judge(values, self.objectives, self.limits))
 
     @final

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from search_spaces.arguments import plain
+from search_spaces.arguments import checked, plain
 from search_spaces.errors import ControllerError
 
 MOST_BOUND = 1.7e308
@@ -13,6 +13,7 @@ MOST_BOUND = 1.7e308
 Direction = Literal["maximize", "minimize"]
 
 
+@checked(ControllerError)
 @dataclass(frozen=True)
 class Objective:
     """A metric to be made as large or as small as possible.
@@ -30,10 +31,6 @@ class Objective:
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, "objective")
-        if self.direction not in ("maximize", "minimize"):
-            raise ControllerError(
-                f"objective {self.metric!r}: expected 'maximize' or 'minimize', got {self.direction!r}"
-            )
 
     def score(self, value: float) -> float:
         """Returns the value with its sign set so that higher is better."""
@@ -43,6 +40,7 @@ class Objective:
         return f"{self.direction} {self.metric}"
 
 
+@checked(ControllerError, elsewhere=("bound",))
 @dataclass(frozen=True)
 class Limit:
     """A bound on a metric; a trial that breaks it is infeasible.
@@ -69,10 +67,6 @@ class Limit:
             raise ControllerError(
                 f"limit on {self.metric!r}: the bound must be a number, not {self.bound!r:.80}"
             )
-        if not isinstance(self.at_least, bool):
-            raise ControllerError(
-                f"limit on {self.metric!r}: at_least: expected True or False, got {self.at_least!r:.80}"
-            )
         object.__setattr__(self, "bound", bound)
 
     def violation(self, value: float) -> float:
@@ -88,26 +82,46 @@ class Limit:
         return f"{self.metric} {'>=' if self.at_least else '<='} {self.bound:g}"
 
 
+@checked(ControllerError)
 def maximize(metric: str) -> Objective:
-    """Returns the objective of making `metric` as large as possible."""
+    """Returns the objective of making `metric` as large as possible.
+
+    Raises:
+        ControllerError: the metric has no name.
+    """
     return Objective(metric, "maximize")
 
 
+@checked(ControllerError)
 def minimize(metric: str) -> Objective:
-    """Returns the objective of making `metric` as small as possible."""
+    """Returns the objective of making `metric` as small as possible.
+
+    Raises:
+        ControllerError: the metric has no name.
+    """
     return Objective(metric, "minimize")
 
 
+@checked(ControllerError, elsewhere=("bound",))
 def at_most(metric: str, bound: float) -> Limit:
-    """Returns the limit `metric <= bound`."""
+    """Returns the limit `metric <= bound`.
+
+    Raises:
+        ControllerError: the metric has no name, or the bound is no number.
+    """
     return Limit(metric, bound, at_least=False)
 
 
+@checked(ControllerError, elsewhere=("bound",))
 def at_least(metric: str, bound: float) -> Limit:
-    """Returns the limit `metric >= bound`."""
+    """Returns the limit `metric >= bound`.
+
+    Raises:
+        ControllerError: the metric has no name, or the bound is no number.
+    """
     return Limit(metric, bound, at_least=True)
 
 
-def _check_metric(metric: object, what: str) -> None:
-    if not isinstance(metric, str) or not metric:
+def _check_metric(metric: str, what: str) -> None:
+    if not metric:
         raise ControllerError(f"{what}: expected the name of a metric, got {metric!r}")

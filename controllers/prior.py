@@ -11,6 +11,7 @@ from typing import Any
 from controllers import ranking
 from controllers.records import Outcome
 from search_spaces import Architecture, Space
+from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError, DecisionError, nearest
 from search_spaces.holes import Choice, Hole, Rng, Value, is_plain
 
@@ -32,6 +33,7 @@ EXPECTED_WINS, EXPECTED_PAIRS = 3.0, 4.0
 Decisions = Mapping[str, Value]
 
 
+@checked(ControllerError, elsewhere=("centers", "weights"))
 @dataclass(frozen=True)
 class Prior:
     """What is expected of the decisions of a space before there are results, as plain data.
@@ -51,6 +53,9 @@ class Prior:
         weights: pairs of a value and its weight by path, from which a decision is drawn in place of the
             centers' value.
         search: the name of the search whose best networks the centers are; None: they are of no search.
+
+    Raises:
+        ControllerError: the centers are no decisions, or the weights no pairs.
     """
 
     centers: tuple[Decisions, ...] = ()
@@ -58,9 +63,17 @@ class Prior:
     search: str | None = None
 
     def __post_init__(self) -> None:
-        # one form, read from JSON or not
-        weights = {path: tuple((value, weight) for value, weight in of) for path, of in self.weights.items()}
-        object.__setattr__(self, "centers", tuple(map(dict, self.centers)))
+        try:  # one form, read from JSON or not
+            weights = {
+                path: tuple((value, weight) for value, weight in of) for path, of in self.weights.items()
+            }
+            centers = tuple(map(dict, self.centers))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ControllerError(
+                "Prior: expected centers such as [{'width': 64}] and weights such as {'width': [(64, 3)]}, "
+                f"got {self.centers!r:.80} and {self.weights!r:.80}"
+            ) from error
+        object.__setattr__(self, "centers", centers)
         object.__setattr__(self, "weights", weights)
 
     def sample(self, space: Space, rng: Rng, evidence: int = 0) -> Architecture:

@@ -6,11 +6,13 @@ from typing import Literal
 from controllers.base import Controller
 from controllers.records import Proposal
 from search_spaces import Architecture
+from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError
 
 Event = tuple[Literal["ask"], Proposal] | tuple[Literal["tell"], Proposal, Mapping[str, float] | None]
 
 
+@checked(ControllerError, only=("controller",))
 def replay(controller: Controller, events: Iterable[Event]) -> list[Proposal]:
     """Repeats recorded calls on a new controller, in their order, and returns the proposals still in flight.
 
@@ -23,13 +25,18 @@ def replay(controller: Controller, events: Iterable[Event]) -> list[Proposal]:
     Raises:
         ControllerError: an event is of another kind.
     """
+    if not isinstance(events, Iterable):
+        raise ControllerError(f"replay: events: expected a list of events, got {events!r:.80}")
     for event in events:
-        if event[0] == "ask":
-            ask_again(controller, event[1])
-        elif event[0] == "tell":
-            controller.tell(event[1], event[2])
-        else:
-            raise ControllerError(f"replay: expected an 'ask' or a 'tell' event, got {event[0]!r}")
+        match event:
+            case ("ask", Proposal() as proposal):
+                ask_again(controller, proposal)
+            case ("tell", Proposal() as proposal, values):
+                controller.tell(proposal, values)
+            case _:
+                raise ControllerError(
+                    f"replay: expected ('ask', proposal) or ('tell', proposal, values), got {event!r:.80}"
+                )
     return list(controller.in_flight)
 
 

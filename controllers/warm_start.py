@@ -9,6 +9,7 @@ from controllers.base import Controller
 from controllers.records import Outcome, Proposal, judge
 from controllers.replay import insert
 from search_spaces import Architecture
+from search_spaces.arguments import Whole, checked
 from search_spaces.errors import ControllerError, DecisionError
 from search_spaces.holes import Hole, Value
 
@@ -39,11 +40,12 @@ class WarmStart:
     left_out: int
 
 
+@checked(ControllerError, elsewhere=("results",))
 def warm_start(
     controller: Controller,
     results: Iterable[tuple[Decisions | Architecture, Values]],
     *,
-    propose: int = 0,
+    propose: Whole = 0,
     tell: bool = True,
 ) -> WarmStart:
     """Lets a controller begin from old results.
@@ -66,8 +68,10 @@ def warm_start(
             only say what to propose.
 
     Raises:
-        ControllerError: a result is no pair.
+        ControllerError: a result is no pair, or another argument is not what it should be.
     """
+    if not isinstance(results, Iterable):
+        raise ControllerError(f"warm_start: results: expected a list of results, got {results!r:.80}")
     exact: list[tuple[Architecture, Values, Outcome]] = []
     near: list[tuple[Decisions, Outcome]] = []
     left_out = 0

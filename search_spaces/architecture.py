@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from search_spaces import serial
+from search_spaces.arguments import checked
 from search_spaces.canonical import identity
 from search_spaces.errors import BuildError, FormatError
 from search_spaces.holes import Hole, Value, is_plain
@@ -89,6 +90,7 @@ class Architecture:
         recipe = self.value.get("recipe") if isinstance(self.value, dict) else None
         return dict(recipe) if isinstance(recipe, dict) else None
 
+    @checked(BuildError, only=())
     def build(self, signature: Signature) -> Network:
         """Builds the network for a signature, freshly initialised (from torch's global random state).
 
@@ -99,6 +101,7 @@ class Architecture:
 
         return build(self.model, signature, self._plan(signature))
 
+    @checked(BuildError, only=())
     def resolved(self, signature: Signature) -> ResolvedModel:
         """Returns the model with nothing left to find: every layer with all its arguments, sizes included.
 
@@ -109,6 +112,7 @@ class Architecture:
 
         return resolved(self.model, signature, self._plan(signature))
 
+    @checked(BuildError, only=())
     def cost(self, signature: Signature) -> Cost:
         """Counts parameters, multiply-adds and activation memory, without allocating or training anything.
 
@@ -119,6 +123,7 @@ class Architecture:
         assert cost is not None
         return cost
 
+    @checked(BuildError, only=())
     def work(self, signature: Signature) -> Work:
         """Counts what its operators do in a forward pass, on which its speed depends; `cost` takes no more.
 
@@ -142,6 +147,7 @@ class Architecture:
             plan = self._plans[signature] = outline(self.model, signature, counted=counted)
         return plan
 
+    @checked(BuildError)
     def id_for(self, signature: Signature) -> str:
         """Returns the identity of the network that `build` makes for a signature, with its recipe.
 
@@ -159,6 +165,7 @@ class Architecture:
         whole = isinstance(self.value, dict) and "model" in self.value
         return identity({**self.value, "model": built} if whole else built)
 
+    @checked(BuildError, only=())
     def draw(self, signature: Signature | None = None) -> str:
         """Draws a picture in text; with a signature also the shapes and parameters of every layer."""
         from search_spaces.building.drawing import draw, draw_value
@@ -191,6 +198,7 @@ class Architecture:
         )
 
     @staticmethod
+    @checked(FormatError, elsewhere=("modules",))
     def from_json(text: str, modules: Iterable[Callable[..., Any]] | None = None) -> Architecture:
         """Reads the architecture that `to_json` wrote. No code is imported or run for it.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-from search_spaces.arguments import plain
+from search_spaces.arguments import checked, plain
 from search_spaces.bounds import MOST, beyond
 from search_spaces.errors import SpaceError
 
@@ -231,6 +231,7 @@ class Choice(Hole):
         return self.labels[position + (position >= self.position(value))]
 
 
+@checked(SpaceError)
 def choice(*options: Any, name: str | None = None, **labelled: Any) -> Choice:
     """Leaves a decision open among several options.
 

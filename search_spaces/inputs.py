@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from search_spaces.arguments import is_whole, plain
+from search_spaces.arguments import Count, Whole, checked
 from search_spaces.errors import SpaceError
 
 if TYPE_CHECKING:
     import torch
 
 
-def check_positive(owner: object) -> None:
-    """Refuses whole numbers below 1 in the fields that hold one; makes those of other libraries Python's."""
-    for f in fields(owner):  # type: ignore[arg-type]
-        value = plain(getattr(owner, f.name))
-        if f.type != "int":
-            continue
-        if not is_whole(value) or value < 1:
-            raise SpaceError(
-                f"{type(owner).__name__}({f.name}=...): expected a whole number >= 1, got {value!r:.80}"
-            )
-        object.__setattr__(owner, f.name, int(value))
-
-
 @dataclass(frozen=True)
 class Input:
     """One modality a model receives; see its kinds `Image`, `Sequence`, `Tokens` and `Vector`."""
 
-    def __post_init__(self) -> None:
-        check_positive(self)
+    dtype: ClassVar[str] = "float32"
+    """The name of the type of its values in torch."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,11 +31,20 @@ class Input:
         broadcast against examples; None: it is not of real numbers."""
         return None
 
-    def example(self, batch: int, device: str = "cpu") -> torch.Tensor:
-        """Returns a batch of zeros of this kind: float, ``(batch, *shape)``."""
+    @checked(SpaceError)
+    def example(self, batch: Whole, device: torch.device | str = "cpu") -> torch.Tensor:
+        """Returns a batch of zeros of this kind: float or int64, ``(batch, *shape)``.
+
+        Raises:
+            SpaceError: there is no such device, or no room on it.
+        """
         import torch
 
-        return torch.zeros((batch, *self.shape), device=device)
+        try:
+            return torch.zeros((batch, *self.shape), dtype=getattr(torch, self.dtype), device=device)
+        except (RuntimeError, AssertionError, OverflowError, TypeError) as error:
+            why = str(error).splitlines()[0]
+            raise SpaceError(f"example: no {batch} of {self} on {device!s:.40}: {why:.200}") from error
 
     @property
     def num_values(self) -> int:
@@ -56,13 +52,14 @@ class Input:
         return math.prod(self.shape)
 
 
+@checked(SpaceError)
 @dataclass(frozen=True)
 class Image(Input):
     """Images: float tensors ``(N, channels, height, width)``."""
 
-    channels: int
-    height: int
-    width: int
+    channels: Count
+    height: Count
+    width: Count
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,12 +70,13 @@ class Image(Input):
         return (self.channels, 1, 1)
 
 
+@checked(SpaceError)
 @dataclass(frozen=True)
 class Sequence(Input):
     """Series of feature vectors: float tensors ``(N, length, features)``."""
 
-    length: int
-    features: int
+    length: Count
+    features: Count
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,28 +87,26 @@ class Sequence(Input):
         return (self.features,)
 
 
+@checked(SpaceError)
 @dataclass(frozen=True)
 class Tokens(Input):
     """Texts as token numbers: int64 tensors ``(N, length)``, values in ``[0, vocabulary)``, 0 is padding."""
 
-    length: int
-    vocabulary: int
+    length: Count
+    vocabulary: Count
+    dtype = "int64"
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.length,)
 
-    def example(self, batch: int, device: str = "cpu") -> torch.Tensor:
-        import torch
 
-        return torch.zeros((batch, *self.shape), dtype=torch.int64, device=device)
-
-
+@checked(SpaceError)
 @dataclass(frozen=True)
 class Vector(Input):
     """Feature vectors: float tensors ``(N, features)``."""
 
-    features: int
+    features: Count
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from search_spaces.arguments import checked
 from search_spaces.bounds import MOST, beyond, variable
 from search_spaces.errors import SpaceError, nearest
 from search_spaces.holes import (
@@ -117,6 +118,7 @@ class Repeat:
         return self.times if isinstance(self.times, int) else max(self.times.values)  # type: ignore
 
 
+@checked(SpaceError, only=())
 def layer(factory: Callable[..., Any], *args: Any, **kwargs: Any) -> Layer:
     """Describes a module to be built later, with plain values, holes or more layers as its arguments.
 
@@ -224,6 +226,7 @@ def check_part(node: Any, where: str) -> None:
         raise SpaceError(f"{where}: expected layers or a hole among them, got {node!r:.80}")
 
 
+@checked(SpaceError)
 def sequential(*parts: Any) -> Sequential:
     """Puts parts in a row; None and identities do nothing, lists and repeats stand for their members.
 
@@ -237,6 +240,7 @@ def sequential(*parts: Any) -> Sequential:
     return Sequential(parts)
 
 
+@checked(SpaceError, only=())
 def repeat(block: Any, times: int | tuple[int, int] | Integer | Choice) -> Repeat:
     """Repeats ``block`` several times over, each time with decisions of its own.
 
@@ -265,11 +269,9 @@ def repeat(block: Any, times: int | tuple[int, int] | Integer | Choice) -> Repea
     return Repeat(block, times)
 
 
+@checked(SpaceError)
 def size(axis: int) -> Size:
     """Returns what stands for the size of a layer's input along ``axis`` (0: the batch) in its arguments."""
-    axis = plain(axis)
-    if not isinstance(axis, int) or isinstance(axis, bool):
-        raise SpaceError(f"size({axis!r:.80}): expected an axis number, such as size(1)")
     return Size(axis)
 
 

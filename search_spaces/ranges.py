@@ -7,7 +7,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
-from search_spaces.arguments import is_whole
+from search_spaces.arguments import checked, is_whole
 from search_spaces.errors import SpaceError
 from search_spaces.holes import Hole, Rng, Value, plain
 
@@ -164,6 +164,7 @@ class Real(Hole):
         return moved if moved != value else self.from_unit((here + 0.5) % 1)
 
 
+@checked(SpaceError, only=())
 def integer(low: int, high: int, step: int = 1, log: bool = False, name: str | None = None) -> Integer:
     """Leaves a whole number from ``low`` to ``high`` (both included) open.
 
@@ -179,6 +180,7 @@ def integer(low: int, high: int, step: int = 1, log: bool = False, name: str | N
     return Integer(low, high, step, log, name=name)
 
 
+@checked(SpaceError, only=())
 def real(low: float, high: float, log: bool = False, name: str | None = None) -> Real:
     """Leaves a real number in ``[low, high]`` open.
 

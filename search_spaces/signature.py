@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from search_spaces.arguments import Whole, checked
 from search_spaces.errors import FormatError, SpaceError
 from search_spaces.inputs import Image, Input, Sequence, Tokens, Vector
 from search_spaces.tasks import (
@@ -75,6 +76,7 @@ def _check_is_mapping(kind: str, members: object) -> None:
         )
 
 
+@checked(SpaceError, elsewhere=("inputs", "tasks"))
 @dataclass(frozen=True)
 class Signature:
     """The inputs a model receives and the tasks it must serve, by name.
@@ -113,18 +115,26 @@ class Signature:
     def __hash__(self) -> int:
         return hash((frozenset(self.inputs.items()), frozenset(self.tasks.items())))
 
-    def example(self, batch: int = 2, device: str = "cpu") -> dict[str, torch.Tensor]:
-        """Returns a batch of zeros for each input, by name."""
+    @checked(SpaceError)
+    def example(self, batch: Whole = 2, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
+        """Returns a batch of zeros for each input, by name.
+
+        Raises:
+            SpaceError: there is no such device, or no room on it.
+        """
         return {name: kind.example(batch, device) for name, kind in self.inputs.items()}
 
+    @checked(SpaceError)
     def tagged_input(self, task: str) -> str:
         """Returns the name of the input whose positions a tagging task tags.
 
         Raises:
-            SpaceError: it names none, or one without a length, and not exactly one input has a length.
+            SpaceError: it names none, or one without a length, and not exactly one input has a length; or
+                there is no such task.
         """
-        kind = self.tasks[task]
-        assert isinstance(kind, Tagging), f"{task!r} is no tagging task"
+        kind = self.tasks.get(task)
+        if not isinstance(kind, Tagging):
+            raise SpaceError(f"expected a task of tagging, got {task!r:.80}: {kind}")
         long = [name for name, input in self.inputs.items() if isinstance(input, Sequence | Tokens)]
         if kind.input in long:
             return kind.input
@@ -135,6 +145,7 @@ class Signature:
             f"got {kind.input!r}; inputs with a length: {', '.join(long) or 'none'}"
         )
 
+    @checked(SpaceError, only=())
     def only(self, inputs: Iterable[str] | None = None, tasks: Iterable[str] | None = None) -> Signature:
         """Returns the same signature with fewer inputs, fewer tasks or fewer of both, in their order here.
 
@@ -154,9 +165,9 @@ class Signature:
                 )
             wanted = list(members) if names is None else list(names)
             for name in wanted:
-                if name not in members:
+                if not isinstance(name, str) or name not in members:
                     raise SpaceError(
-                        f"only({part}s=...): there is no {part} {name!r}, but {', '.join(members)}"
+                        f"only({part}s=...): there is no {part} {name!r:.80}, but {', '.join(members)}"
                     )
             kept.append({name: member for name, member in members.items() if name in wanted})
         return Signature(*kept)  # type: ignore[arg-type]
@@ -169,6 +180,7 @@ class Signature:
         }
 
     @staticmethod
+    @checked(FormatError)
     def from_dict(data: Mapping[str, Any]) -> Signature:
         """Reads the signature that `to_dict` wrote.
 

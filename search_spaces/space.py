@@ -8,8 +8,9 @@ from typing import Any
 
 from search_spaces import serial
 from search_spaces.architecture import Architecture
+from search_spaces.arguments import checked
 from search_spaces.bounds import MOST, beyond
-from search_spaces.errors import MISSING, DecisionError, SpaceError
+from search_spaces.errors import MISSING, DecisionError, FormatError, SpaceError
 from search_spaces.holes import PLAIN, Choice, Hole, Rng, Value, check_no_module, plain
 from search_spaces.nodes import (
     Repeat,
@@ -50,6 +51,7 @@ class Space(Wrapper):
 
     label = "Space"
 
+    @checked(SpaceError)
     def __init__(self, value: Any) -> None:
         self.value: Any = value.value if isinstance(value, Space) else plain(value)
         self._holes: dict[str, Hole] = {}
@@ -78,11 +80,15 @@ class Space(Wrapper):
 
         Raises:
             DecisionError: an answer is not a value of its hole.
+            SpaceError: ``pick`` is no function.
         """
+        if not callable(pick):
+            raise SpaceError(f"fill(): expected a function such as lambda path, hole: ..., got {pick!r:.80}")
         filling = _Filling(pick)
         value = filling.fill(self.value, "")
         return Architecture(value, filling.decisions, holes=filling.holes)
 
+    @checked(SpaceError, only=())
     def sample(self, rng: Rng) -> Architecture:
         """Returns an architecture at random: every active hole filled uniformly on its own scale.
 
@@ -96,6 +102,7 @@ class Space(Wrapper):
             raise SpaceError(f"sample(): expected a generator such as random.Random(0), got {rng!r:.80}")
         return self.fill(lambda path, hole: hole.sample(rng))
 
+    @checked(SpaceError, only=())
     def architecture(self, decisions: Mapping[str, Value]) -> Architecture:
         """Returns the architecture that ``decisions`` (path -> value) describe.
 
@@ -108,6 +115,7 @@ class Space(Wrapper):
 
         return self._decided(decisions, missing)
 
+    @checked(SpaceError, only=())
     def plain(self, decisions: Mapping[str, Value] | None = None) -> Architecture:
         """Returns the architecture to begin with: the middle of all numbers, the first of other options.
 
@@ -187,6 +195,7 @@ class Space(Wrapper):
         return serial.dumps({"format": serial.SPACE_FORMAT, "value": serial.encode(self.value)})
 
     @staticmethod
+    @checked(FormatError, elsewhere=("modules",))
     def from_json(text: str, modules: Iterable[Callable[..., Any]] | None = None) -> Space:
         """Reads the space that `to_json` wrote. No code is imported or run for it.
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from search_spaces.arguments import is_whole
+from search_spaces.arguments import Count, checked, is_whole
 from search_spaces.errors import SpaceError
-from search_spaces.inputs import check_positive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,9 +19,6 @@ IGNORED = -100
 @dataclass(frozen=True)
 class Task:
     """One thing a model must answer; see its kinds below."""
-
-    def __post_init__(self) -> None:
-        check_positive(self)
 
     if TYPE_CHECKING:  # in a running program it would be taken for the default of a kind's field
 
@@ -47,6 +43,7 @@ class Task:
         return self.scale_shape is not None
 
 
+@checked(SpaceError, elsewhere=("labels",))
 @dataclass(frozen=True)
 class Classification(Task):
     """One of ``classes``: targets int64 ``(N,)``, a model answers logits ``(N, classes)``.
@@ -60,11 +57,10 @@ class Classification(Task):
         ['fish']
     """
 
-    classes: int
+    classes: Count
     labels: tuple[str | int, ...] = ()
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         labels = tuple(_plain_label(label) for label in _listed("Classification", self.labels))
         object.__setattr__(self, "labels", labels)
         if labels and len(labels) != self.classes:
@@ -80,6 +76,7 @@ class Classification(Task):
     def outputs(self) -> int:
         return self.classes
 
+    @checked(SpaceError)
     def predicted(self, answers: Tensor) -> list[str | int]:
         """Returns what a model's answers say: the label of the likeliest class of each example.
 
@@ -100,9 +97,12 @@ class Classification(Task):
 
 def _listed(kind: str, labels: object) -> tuple[object, ...]:
     """Several labels; a single word is none, though it has letters."""
-    if isinstance(labels, str) or not isinstance(labels, Iterable):
-        raise SpaceError(f"{kind}(labels=...): expected names, such as ('cat', 'dog'), got {labels!r:.80}")
-    return tuple(labels)
+    try:
+        if isinstance(labels, Iterable) and not isinstance(labels, str):
+            return tuple(labels)
+    except TypeError:  # an array of no axes
+        pass
+    raise SpaceError(f"{kind}(labels=...): expected names, such as ('cat', 'dog'), got {labels!r:.80}")
 
 
 def _plain_label(label: object) -> str | int:
@@ -116,17 +116,19 @@ def _plain_label(label: object) -> str | int:
     )
 
 
+@checked(SpaceError)
 @dataclass(frozen=True)
 class Regression(Task):
     """``outputs`` real numbers: targets float ``(N, outputs)``, a model answers the same."""
 
-    outputs: int = 1
+    outputs: Count = 1
 
     @property
     def scale_shape(self) -> tuple[int, ...]:
         return (self.outputs,)
 
 
+@checked(SpaceError, elsewhere=("labels",))
 @dataclass(frozen=True)
 class Tagging(Task):
     """One of ``tags`` per position: targets int64 ``(N, L)`` with -100 ignored; logits ``(N, L, tags)``.
@@ -137,12 +139,11 @@ class Tagging(Task):
         input: the input whose positions are tagged; None: the only one with a length.
     """
 
-    tags: int
+    tags: Count
     labels: tuple[str, ...] = ()
     input: str | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         object.__setattr__(self, "labels", _listed("Tagging", self.labels))
         if not all(isinstance(label, str) and label for label in self.labels):
             raise SpaceError(f"Tagging(labels=...): expected names of tags, got {self.labels!r}")
@@ -155,6 +156,7 @@ class Tagging(Task):
     def outputs(self) -> int:
         return self.tags
 
+    @checked(SpaceError)
     def predicted(self, answers: Tensor) -> list[list[str | int]]:
         """Returns what a model's answers say: the label of the likeliest tag of each position.
 
@@ -177,6 +179,7 @@ class Tagging(Task):
         return () if self.input is None else (self.input,)
 
 
+@checked(SpaceError)
 @dataclass(frozen=True)
 class Retrieval(Task):
     """Find the same item in another modality: targets int64 ``(N,)``, items of equal number match.
@@ -191,10 +194,9 @@ class Retrieval(Task):
 
     query: str
     gallery: str
-    features: int = 64
+    features: Count = 64
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.query == self.gallery:
             raise SpaceError(f"Retrieval(query=, gallery=): expected two inputs, got {self.query!r} twice")
 
@@ -207,6 +209,7 @@ class Retrieval(Task):
         return (self.query, self.gallery)
 
 
+@checked(SpaceError)
 @dataclass(frozen=True)
 class Generation(Task):
     """Texts of up to ``length`` tokens: targets int64 ``(N, length)`` in ``[0, vocabulary)``, 0 is padding.
@@ -214,14 +217,15 @@ class Generation(Task):
     A model answers logits ``(N, length, vocabulary)``.
     """
 
-    length: int
-    vocabulary: int
+    length: Count
+    vocabulary: Count
 
     @property
     def outputs(self) -> int:
         return self.vocabulary
 
 
+@checked(SpaceError)
 @dataclass(frozen=True)
 class DenseMap(Task):
     """An answer for each point of a map, in answers of shape ``(N, outputs, height, width)``.
@@ -232,15 +236,10 @@ class DenseMap(Task):
             answers.
     """
 
-    outputs: int
-    height: int
-    width: int
+    outputs: Count
+    height: Count
+    width: Count
     discrete: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.discrete, bool):
-            raise SpaceError(f"DenseMap(discrete=...): expected True or False, got {self.discrete!r}")
 
     @property
     def scale_shape(self) -> tuple[int, ...] | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
+from search_spaces.arguments import checked
 from search_spaces.catalog.cell import cell
 from search_spaces.catalog.cnn import cnn
 from search_spaces.catalog.encoders import encoder
@@ -46,6 +47,7 @@ catalog: Catalog[Callable[..., Space]] = Catalog(
 ``signature`` are given the signature to serve."""
 
 
+@checked(SpaceError, only=())
 def load(name: str, **options: object) -> Space:
     """Returns the catalog's space of that name.
 

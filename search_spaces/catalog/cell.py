@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from search_spaces.arguments import checked
+from search_spaces.arguments import AtLeast, Count, checked
+from search_spaces.bounds import MOST, beyond
 from search_spaces.catalog.options import one_of
 from search_spaces.errors import SpaceError
 from search_spaces.holes import choice
@@ -12,12 +14,12 @@ from search_spaces.nodes import layer, repeat, sequential
 from search_spaces.space import Space
 
 
-@checked(SpaceError, only=())
+@checked(SpaceError)
 def cell(
     *,
-    channels: int | Sequence[int] = 16,
-    cells: int | Sequence[int] = 5,
-    nodes: int = 4,
+    channels: Count | Sequence[Count] = 16,
+    cells: Count | Sequence[Count] = 5,
+    nodes: Annotated[int, AtLeast(2)] = 4,
     operations: Sequence[str] = (
         "none",
         "skip_connect",
@@ -47,10 +49,8 @@ def cell(
     from search_spaces.blocks.cell_identity import edge_names
 
     widths, depths = (one if isinstance(one, Sequence) else (one,) for one in (channels, cells))
-    for name, numbers, least in (("channels", widths, 1), ("cells", depths, 1), ("nodes", (nodes,), 2)):
-        for number in numbers:
-            if not isinstance(number, int) or number < least:
-                raise SpaceError(f"cell({name}=...): expected whole numbers >= {least}, got {number!r}")
+    if nodes * (nodes - 1) // 2 > MOST.parts:
+        raise SpaceError(beyond("parts", f"the edges between {nodes:,} nodes"))
     edges = {name: choice(*operations, name=name) for name in edge_names(nodes)}
     depth = depths[0] if len(depths) == 1 else choice(*depths, name="cells")
     stage = repeat(layer(Cell, edges=edges, nodes=nodes), depth)

@@ -58,7 +58,7 @@ def test_wrong_objectives_and_limits_are_told_apart(objectives: object, limits: 
 
 
 def test_objectives_and_limits_check_themselves() -> None:
-    with pytest.raises(ControllerError, match="'maximize' or 'minimize'"):
+    with pytest.raises(ControllerError, match="one of 'maximize', 'minimize'"):
         Objective("accuracy", "upwards")  # type: ignore[arg-type]
     with pytest.raises(ControllerError, match="name of a metric"):
         maximize("")

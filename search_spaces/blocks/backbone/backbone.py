@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from search_spaces.arguments import checked
 from search_spaces.blocks.backbone.call_name import (
     ATTENTION,
     LINK,
@@ -20,6 +21,7 @@ from search_spaces.blocks.backbone.patterns import PATTERNS, Extras, Taps
 from search_spaces.blocks.backbone.sharing import Average, Pool, TaskAttention
 from search_spaces.blocks.backbone.wiring import Wiring
 from search_spaces.blocks.graph import in_order
+from search_spaces.errors import SpaceError
 from search_spaces.nodes import Composite, Layer, flat
 from search_spaces.signature import DenseMap, Image, Retrieval, Signature, Tagging
 
@@ -179,6 +181,7 @@ def _vector(wiring: Wiring, call: str) -> str:
     return wiring.join(vector_name(call), Pool, call)
 
 
+@checked(SpaceError)
 def needs(signature: Signature) -> dict[str, Need]:
     """What the heads of a signature's tasks must receive, as `Backbone` wants it.
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from search_spaces.arguments import checked
 from search_spaces.blocks.heads.generation import GenerationHead
 from search_spaces.blocks.heads.retrieval import RetrievalHead
 from search_spaces.blocks.pooling import Pooling, before_last, num_features, to_length
-from search_spaces.errors import BuildError
+from search_spaces.errors import BuildError, SpaceError
 from search_spaces.signature import Classification, DenseMap, Generation, Regression, Retrieval, Tagging, Task
 
 
@@ -98,6 +99,7 @@ class DenseHead(nn.Module):
         return F.interpolate(answer, self.size, mode="bilinear", align_corners=False)
 
 
+@checked(SpaceError)
 def default_head(task: Task) -> type[nn.Module]:
     """The head of a task for which a space names none."""
     if isinstance(task, Retrieval):

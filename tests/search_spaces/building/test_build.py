@@ -182,7 +182,7 @@ def test_layers_written_wrongly_are_refused_at_once() -> None:
         layer("Conv2d")  # type: ignore[arg-type]
     with pytest.raises(SpaceError, match=r"layer\(Linear\)"):
         layer(nn.Linear, out_feature=3)
-    with pytest.raises(SpaceError, match="expected an axis"):
+    with pytest.raises(SpaceError, match="axis: expected a whole number"):
         size("last")  # type: ignore[arg-type]
 
 
