@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from search_spaces.arguments import check_fields
+from search_spaces.arguments import checked
 from search_spaces.errors import ExecutorError
 
 Autocast = Literal["recipe", "auto"]
 Choice = bool | Literal["auto"]
 
 
+@checked(ExecutorError)
 @dataclass(frozen=True)
 class Acceleration:
     """How a training makes use of its device. A CPU takes part in ``compile`` and ``deterministic`` alone.
@@ -37,9 +38,6 @@ class Acceleration:
     compile: Choice = False
     graphs: Choice = "auto"
     deterministic: bool = False
-
-    def __post_init__(self) -> None:
-        check_fields(self, ExecutorError)
 
 
 @dataclass

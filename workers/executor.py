@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from search_spaces.arguments import Patience, checked
 from search_spaces.errors import ExecutorError
 from workers.job import Event, Failed, Finished, Job, Last
 
@@ -109,12 +110,13 @@ class Executor(ABC):
         """How many jobs run at once; `slots` are more where some wait at their worker."""
         return self.slots
 
+    @checked(ExecutorError)
     def open(self, problem: Problem | Table) -> None:
         """Makes ready to run jobs on this problem.
 
         Raises:
-            ExecutorError: the executor is open already, or there is nowhere to run (no cluster, no such
-                resources).
+            ExecutorError: it is no problem, the executor is open already, or there is nowhere to run (no
+                cluster, no such resources).
         """
         if self._numbers is not None:
             raise ExecutorError("this executor is open already; close it first")
@@ -125,6 +127,7 @@ class Executor(ABC):
             self.close()
             raise
 
+    @checked(ExecutorError)
     def start(self, *jobs: Job) -> None:
         """Runs jobs as soon as there is room. Returns at once; takes any number of jobs.
 
@@ -145,7 +148,8 @@ class Executor(ABC):
             numbers -= new
             raise
 
-    def events(self, timeout: float | None = None) -> list[Event]:
+    @checked(ExecutorError)
+    def events(self, timeout: Patience | None = None) -> list[Event]:
         """Returns what has happened since the last call; waits until there is something.
 
         Args:
@@ -164,6 +168,7 @@ class Executor(ABC):
         self._stopping -= ended
         return events
 
+    @checked(ExecutorError)
     def stop(self, number: int) -> None:
         """Ends a job early: its last event will be `Failed` with reason ``stopped``.
 

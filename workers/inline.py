@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from search_spaces.arguments import Count, NotNegative, checked
+from search_spaces.arguments import Count, NotNegative, Patience, checked
 from search_spaces.errors import ExecutorError
 from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Executor
@@ -80,7 +80,8 @@ class Inline(Executor):
     def _start(self, jobs: Sequence[Job]) -> None:
         self._waiting.extend(jobs)
 
-    def events(self, timeout: float | None = None) -> list[Event]:
+    @checked(ExecutorError)
+    def events(self, timeout: Patience | None = None) -> list[Event]:
         """As in `Executor`; an epoch that has begun is finished first, whatever ``timeout`` says."""
         return super().events(timeout)
 

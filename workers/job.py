@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from search_spaces.arguments import Count, NotNegative, Positive, Seed, checked
 from search_spaces.errors import ExecutorError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Checkpoint:
     state: Weights
 
 
+@checked(ExecutorError)
 @dataclass(frozen=True)
 class Job:
     """A trial to run: train this architecture, or go on with its training up to a pause.
@@ -80,33 +82,29 @@ class Job:
             at all, as when searches of older versions began.
         round_trip: whether a network that was built anew with the trained weights must answer as the trained
             one does; else the trial fails with ``build``.
+
+    Raises:
+        ExecutorError: a value out of its range.
     """
 
     number: int
     architecture: Architecture
-    seed: int
-    epochs: int | None = None
-    seconds: float | None = None
-    until: int | None = None
+    seed: Seed
+    epochs: Count | None = None
+    seconds: Positive | None = None
+    until: Count | None = None
     checkpoint: Checkpoint | None = None
     folder: str | None = None
-    save_seconds: float = 60.0
-    memory: int | None = None
-    silence: float | None = None
+    save_seconds: NotNegative = 60.0
+    memory: Count | None = None
+    silence: Positive | None = None
     initial: bytes | None = None
     standardise: bool = True
     round_trip: bool = False
 
     def __post_init__(self) -> None:
-        for name, bound in (("seconds", self.seconds), ("memory", self.memory), ("silence", self.silence)):
-            if bound is not None and not bound > 0:
-                raise ExecutorError(f"job {self.number}: expected {name} above 0, got {bound}")
-        if not self.save_seconds >= 0:
-            raise ExecutorError(f"job {self.number}: expected save_seconds >= 0, got {self.save_seconds}")
         if self.folder is not None and not self.folder.strip():
             raise ExecutorError(f"job {self.number}: expected the URI of a folder, got {self.folder!r}")
-        if self.epochs is not None and self.epochs < 1:
-            raise ExecutorError(f"job {self.number}: expected epochs >= 1, got {self.epochs}")
         begun = 0 if self.checkpoint is None else self.checkpoint.epoch
         for name, end in (("until", self.until), ("epochs", self.epochs)):
             if end is not None and end <= begun:

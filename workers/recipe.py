@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from search_spaces.arguments import plain
+from search_spaces.arguments import Count, Whole, checked, plain
 from search_spaces.bounds import MOST
 from search_spaces.errors import RecipeError, nearest
 
@@ -100,6 +100,7 @@ class Recipe(BaseModel):
     alignment_weight: NotNegative = 0.1
     orthogonality: NotNegative = 0.05
 
+    @checked(RecipeError)
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -116,7 +117,8 @@ class Recipe(BaseModel):
             return {**values, "learning_rate": rate}
         return values
 
-    def stable_epochs(self, epochs: int) -> int:
+    @checked(RecipeError)
+    def stable_epochs(self, epochs: Count) -> int:
         """Returns the first epochs of a training of so many in which its length makes no difference.
 
         A trial that pauses there may go on to any other end. With ``wsd`` the decay that follows them is a
@@ -126,7 +128,8 @@ class Recipe(BaseModel):
             return epochs * 5 // 6
         return epochs if self.schedule == "constant" else 0
 
-    def epochs_to_finish(self, stable: int) -> int | None:
+    @checked(RecipeError)
+    def epochs_to_finish(self, stable: Whole) -> int | None:
         """Returns the length of the shortest training in which these first epochs are stable.
 
         A trial that has paused after them and is to finish gets it as its `workers.job.Job.epochs`. None: by
@@ -137,18 +140,17 @@ class Recipe(BaseModel):
         return max(1, stable) if self.schedule == "constant" else None
 
     @staticmethod
+    @checked(RecipeError)
     def make(values: Mapping[str, Any]) -> Recipe:
         """Makes the recipe with these fields, the others at their defaults.
 
         Raises:
             RecipeError: there is an unknown field, or a value that is none for it; the message names both.
         """
-        try:
-            return Recipe(**values)
-        except TypeError as error:  # keys that are no text, or no mapping at all
-            raise RecipeError(f"recipe: {error}") from error
+        return Recipe(**values)
 
     @staticmethod
+    @checked(RecipeError)
     def of(architecture: Architecture) -> Recipe:
         """Returns the recipe in an architecture: ``value["recipe"]``; all defaults where it has none.
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from search_spaces.arguments import checked
+from search_spaces.errors import ProblemError
 from search_spaces.space import Space
 from workers.job import Checkpoint, Event, Failed, Finished, HeldWeights, Job, Report, Reported, TrialStopped
 
@@ -36,6 +38,7 @@ class Answer:
     epochs: tuple[tuple[Mapping[str, float], float], ...] = ()
 
 
+@checked(ProblemError)
 @dataclass(frozen=True, eq=False)
 class Table:
     """A problem whose answers are known: in place of a `Problem`, with `Simulated` workers or a `Pool`.
@@ -49,6 +52,9 @@ class Table:
         metrics: the names of the validation metrics.
         objective: what a search optimises unless told otherwise.
         options: how it was loaded.
+
+    Raises:
+        ProblemError: one of these is something else.
     """
 
     name: str

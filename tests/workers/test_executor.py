@@ -58,8 +58,8 @@ def test_a_closed_executor_may_be_opened_again_and_has_forgotten_its_jobs() -> N
 
 def test_an_executor_that_could_not_be_opened_is_closed() -> None:
     executor: Any = Simulated()
-    with pytest.raises(ExecutorError, match="answer from a Table, got str"):
-        executor.open("table")
+    with pytest.raises(ExecutorError, match="answer from a Table, got Problem"):
+        executor.open(points())
     with pytest.raises(ExecutorError, match="not open"):
         executor.events()
     executor.open(table())

@@ -8,8 +8,8 @@
 - ``describing``, ``concerns``: what a problem is in words, and what is odd about its data
 - ``seen``, ``kinds``, ``conversion``: what plain arrays show, what they are by it, and how they take the form
   of their kind without loss
-- ``items``, ``arrays``, ``precision``, ``copying``: data sets item by item, one array, 64 bits in 32, and
-  what is copied
+- ``items``, ``arrays``, ``precision``, ``copying``, ``devices``: data sets item by item, one array, 64 bits
+  in 32, what is copied, and where it is
 - ``checks``, ``missing``: whether data fit their signature
 - ``measures``: what is measured of each kind of task
 
@@ -22,6 +22,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from search_spaces.arguments import checked
 from search_spaces.errors import ProblemError
 from search_spaces.plugins import Catalog
 from workers.problems.digit_pairs import digit_pairs as _digit_pairs
@@ -51,6 +52,7 @@ catalog: Catalog[Callable[..., Problem]] = Catalog(
 """The functions that load a problem, by name; the first line of each one's docstring describes it."""
 
 
+@checked(ProblemError, only=())
 def load(name: str, **options: Any) -> Problem:
     """Loads a problem of the catalog.
 

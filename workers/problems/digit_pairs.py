@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from search_spaces.arguments import Seed, Share, checked
+from search_spaces.errors import ProblemError
 from search_spaces.signature import Classification, Image, Regression, Signature
 from workers.problems.digits import digits
 
@@ -17,8 +19,9 @@ SEED = 0
 SUM_MEAN, SUM_SCALE = 9, 4
 
 
+@checked(ProblemError)
 def digit_pairs(
-    tasks: Iterable[str] | None = None, label_dropout: float = 0.0, dropout_seed: int = 0
+    tasks: Iterable[str] | None = None, label_dropout: Share = 0.0, dropout_seed: Seed = 0
 ) -> Problem:
     """Two handwritten digits in one picture: left, right and their sum (4,000 / 1,000 / 1,000); embedded.
 
@@ -30,6 +33,9 @@ def digit_pairs(
         tasks: the names of the tasks that stay; left out, all (`Problem.only`).
         label_dropout: the share of each task's training labels to drop (`Problem.drop`).
         dropout_seed: the seed of what is dropped.
+
+    Raises:
+        ProblemError: an argument is not what it should be, or a share would leave examples nothing.
     """
     from workers.problems.problem import Problem
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from search_spaces.arguments import checked
+from search_spaces.errors import ProblemError
 from search_spaces.signature import Classification, Image, Signature
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ SPLIT_SEED = 0
 """The seed of the fixed division: 1,077 train, 360 validation, 360 test, each digit in proportion."""
 
 
+@checked(ProblemError)
 def digits() -> Problem:
     """Handwritten digits, 8x8 pixels, 10 classes (1,077 / 360 / 360); embedded, trains in seconds.
 

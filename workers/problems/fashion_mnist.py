@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
+from search_spaces.arguments import checked
 from search_spaces.errors import ProblemError
 from search_spaces.signature import Classification, Image, Signature
 
@@ -37,6 +38,7 @@ SUBFOLDERS = ("", "fashion_mnist", "fashion-mnist", "FashionMNIST/raw")
 HELD_OUT = 10_000
 
 
+@checked(ProblemError)
 def fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Problem:
     """Pictures of clothes, 28x28 pixels, 10 classes (50,000 / 10,000 / 10,000); files in a folder you name.
 
@@ -61,7 +63,11 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Problem:
             f"fashion_mnist: no folder named: give the option folder=..., or set {ENVIRONMENT}; "
             f"it must hold {wanted}"
         )
-    found = _find(Path(named))
+    try:
+        place = Path(named).expanduser()
+        found = _find(place)
+    except (OSError, RuntimeError) as error:  # a name that is too long, a home of nobody
+        raise ProblemError(f"fashion_mnist, folder {str(named)!r:.80}: {error!s:.200}") from error
     if found is None:
         places = ", ".join(str(Path(named, sub)) for sub in SUBFOLDERS)
         raise ProblemError(f"fashion_mnist: no data found. Looked for {wanted}; looked in {places}")
@@ -83,7 +89,7 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None) -> Problem:
         (images["test"], labels["test"]),
         signature=Signature({"image": Image(1, 28, 28)}, {"clothing": Classification(10)}),
         description="Pictures of clothes of 28x28 pixels (Fashion-MNIST)",
-        options={"folder": str(Path(named).expanduser().resolve())},
+        options={"folder": str(place.resolve())},
         copy=False,
     )
     return problem.with_files(read_from)
@@ -93,7 +99,7 @@ def _find(folder: Path) -> tuple[tuple[tuple[str, int, int], ...], dict[str, Byt
     """The four arrays from the first place that has them, and what their files were before; see `Problem`."""
     import numpy as np
 
-    for place in (folder.expanduser() / sub for sub in SUBFOLDERS):
+    for place in (folder / sub for sub in SUBFOLDERS):
         archive = place / ARCHIVE
         if archive.is_file():
             try:

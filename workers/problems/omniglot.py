@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
+from search_spaces.arguments import Seed, Share, checked
 from search_spaces.errors import ProblemError
 from search_spaces.signature import Classification, Image, Sequence, Signature
 
@@ -26,12 +27,13 @@ alone .77 without steps, .80 with them; by a small GRU .56 and .68.
 """
 
 
+@checked(ProblemError)
 def omniglot(
     inputs: Iterable[str] | None = None,
     tasks: Iterable[str] | None = None,
-    label_dropout: float = 0.0,
-    modality_dropout: float = 0.0,
-    dropout_seed: int = 0,
+    label_dropout: Share = 0.0,
+    modality_dropout: Share = 0.0,
+    dropout_seed: Seed = 0,
 ) -> Problem:
     """Drawn characters, image and pen: 8 alphabets, 242 characters (2,662 / 726 / 1,452); embedded.
 
@@ -45,6 +47,9 @@ def omniglot(
         label_dropout: the share of each task's training labels to drop (`Problem.drop`).
         modality_dropout: the share of the drawings in every split that lose each modality.
         dropout_seed: the seed of what is dropped.
+
+    Raises:
+        ProblemError: an argument is not what it should be, or a share would leave examples nothing.
     """
     import numpy as np
     import torch

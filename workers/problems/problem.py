@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from search_spaces.arguments import checked
 from search_spaces.errors import ProblemError
 from search_spaces.signature import Signature
 from workers.problems.checks import check_split
 from workers.problems.concerns import concerns
 from workers.problems.copying import files_of, own, without_shared
 from workers.problems.describing import described
+from workers.problems.devices import check_device
 from workers.problems.dropping import (
     check_share,
     narrowed,
@@ -37,6 +39,7 @@ PARTS = ("train", "validation", "test")
 Examples = tuple[Arrays, Arrays] | Split
 
 
+@checked(ProblemError, elsewhere=("name", "signature", *PARTS))
 @dataclass(frozen=True, eq=False)
 class Problem:
     """What a network must learn: a signature, and data that fit it.
@@ -121,10 +124,17 @@ class Problem:
     def _splits(self) -> dict[str, Split]:
         return {part: getattr(self, part) for part in PARTS}
 
+    @checked(ProblemError)
     def to(self, device: torch.device | str) -> Problem:
-        """The same problem with its data on another device."""
+        """The same problem with its data on another device.
+
+        Raises:
+            ProblemError: there is no such device.
+        """
+        check_device(device, ProblemError)
         return self._each(lambda part, split: split.to(device))
 
+    @checked(ProblemError, only=())
     def only(self, inputs: Iterable[str] | None = None, tasks: Iterable[str] | None = None) -> Problem:
         """The same problem with fewer inputs, fewer tasks, or fewer of both.
 
@@ -150,6 +160,7 @@ class Problem:
         splits = renumbered({part: narrowed(getattr(self, part), signature) for part in PARTS})
         return self._with(signature=signature, options=options, **_fields(splits))
 
+    @checked(ProblemError, only=())
     def drop(self, labels: float = 0.0, modalities: float = 0.0, seed: int = 0) -> Problem:
         """The same problem with labels and modalities missing at random.
 
@@ -191,6 +202,7 @@ class Problem:
         splits = {part: change(part, getattr(self, part)) for part in PARTS}
         return self._with(**_fields(splits))
 
+    @checked(ProblemError)
     def with_files(self, read_from: Iterable[tuple[str, int, int]]) -> Problem:
         """The same problem, said to be what files and its options make of it; see `read_from`."""
         noted = self._with()
@@ -204,6 +216,7 @@ class Problem:
         return changed
 
     @staticmethod
+    @checked(ProblemError, only=("description",))
     def join(name: str, *problems: Problem, description: str = "") -> Problem:
         """Several data sets as one problem: all their inputs, all their tasks.
 
@@ -223,6 +236,7 @@ class Problem:
         return Problem(name, signature, **_fields(splits), description=description, copy=False)
 
     @staticmethod
+    @checked(ProblemError, only=("description", "copy"))
     def from_tensors(
         name: str,
         train: Examples,
@@ -297,6 +311,7 @@ class Problem:
         return problem
 
     @staticmethod
+    @checked(ProblemError, only=("description", "domain"))
     def from_dataset(
         name: str,
         train: Dataset[Any],
@@ -328,8 +343,6 @@ class Problem:
         Raises:
             ProblemError: an item is no such pair or differs in type or shape; or as in `from_tensors`.
         """
-        if not isinstance(domain, bool):
-            raise ProblemError(f"problem {name!r}, domain: expected True or False, got {domain!r:.80}")
         parts: dict[str, Any] = {}
         for part, given in (("train", train), ("validation", validation), ("test", test)):
             where = f"problem {name!r}, {part}"

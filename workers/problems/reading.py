@@ -166,7 +166,10 @@ def share_of(where: str, given: Any) -> float | None:
         raise ProblemError(
             f"{where}: expected examples, or the share of train to hold out (0.2), got {given}"
         )
-    return float(given) if isinstance(given, Real) else None
+    try:
+        return float(given) if isinstance(given, Real) else None
+    except OverflowError:
+        raise ProblemError(f"{where}: expected a share from 0 to 1, got {given!s:.40}") from None
 
 
 def check_seed(where: str, seed: Any) -> int:

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from search_spaces.arguments import Seed, Share, checked
 from search_spaces.errors import ProblemError
 from search_spaces.signature import Classification, Signature, Tagging, Tokens
 from search_spaces.tasks import IGNORED
@@ -35,7 +36,8 @@ class _Sentence:
     tags: tuple[str, ...]
 
 
-def snips(tasks: Iterable[str] | None = None, label_dropout: float = 0.0, dropout_seed: int = 0) -> Problem:
+@checked(ProblemError)
+def snips(tasks: Iterable[str] | None = None, label_dropout: Share = 0.0, dropout_seed: Seed = 0) -> Problem:
     """Sentences to a voice assistant, 7 intents and a slot tag per word (12,849 / 700 / 700); embedded.
 
     Input ``tokens`` (24 words, of 4,384): in lower case, without punctuation at their ends; 1 is a word
@@ -48,6 +50,9 @@ def snips(tasks: Iterable[str] | None = None, label_dropout: float = 0.0, dropou
         tasks: the names of the tasks that stay; left out, all (`Problem.only`).
         label_dropout: the share of each task's training labels to drop (`Problem.drop`).
         dropout_seed: the seed of what is dropped.
+
+    Raises:
+        ProblemError: an argument is not what it should be, or a share would leave examples nothing.
     """
     import torch
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from search_spaces.arguments import Count, NotNegative, check_fields
+from search_spaces.arguments import Count, NotNegative, check_fields, checked
 from search_spaces.errors import ExecutorError
 
 _LEAST_SHARE = 1e-4
@@ -24,7 +24,8 @@ _LOCAL = {
 QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
 
 
-def connect(address: str | None, cpus: int | None) -> bool:
+@checked(ExecutorError)
+def connect(address: str | None, cpus: Count | None) -> bool:
     """Makes sure that this process is connected to a Ray cluster.
 
     Args:
@@ -53,7 +54,8 @@ def connect(address: str | None, cpus: int | None) -> bool:
     return True
 
 
-def start_local(cpus: int) -> None:
+@checked(ExecutorError)
+def start_local(cpus: Count) -> None:
     """Starts a Ray of this many CPUs here and connects to it.
 
     Its ports answer this machine only; its workers run at the priority of this process, unless the

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from search_spaces.arguments import Count, Positive, Seed, checked
 from search_spaces.blocks.graph import Graph
 from search_spaces.building.network import Network
-from search_spaces.errors import RecipeError
+from search_spaces.errors import ExecutorError, RecipeError
 from workers.training.gradient_balancing import METHODS
 from workers.training.training import train
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from workers.training.learning import Learning
 
 
+@checked(ExecutorError)
 def stages(network: nn.Module) -> list[list[nn.Module]]:
     """The modules of a network that have parameters, in groups from the heads back to where inputs come in.
 
@@ -56,14 +58,15 @@ def _by_distance(graph: Graph) -> list[list[nn.Module]]:
     return groups
 
 
+@checked(ExecutorError)
 def fine_tune(
     network: nn.Module,
     problem: Problem,
     recipe: Recipe,
     *,
-    seed: int,
-    every: int = 1,
-    seconds: float | None = None,
+    seed: Seed,
+    every: Count = 1,
+    seconds: Positive | None = None,
 ) -> Iterator[Report]:
     """Trains a network whose body is trained already: first the heads alone, then more stage by stage.
 
@@ -82,6 +85,7 @@ def fine_tune(
         A report after each epoch, with the metrics on the validation split.
 
     Raises:
+        ExecutorError: an argument is not what it should be.
         RecipeError: the recipe balances gradients, which takes all parameters.
         TrainingFailure: the training failed; see `workers.training.train`.
     """

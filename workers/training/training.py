@@ -13,11 +13,13 @@ from typing import ParamSpec
 import torch
 from torch import nn
 
-from search_spaces.errors import TrainingFailure
+from search_spaces.arguments import Count, Positive, Seed, checked
+from search_spaces.errors import ExecutorError, TrainingFailure
 from search_spaces.signature import Image
 from workers.acceleration import PLAIN, Acceleration, Ran
 from workers.failures import layer_of, message_of, reason_of
 from workers.job import Pace, Report, TrialStopped
+from workers.problems.devices import check_device
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
 from workers.training.averaging import AveragedWeights, recalibrate
@@ -49,13 +51,13 @@ def progress(
     problem: Problem,
     recipe: Recipe,
     *,
-    seed: int,
+    seed: Seed,
     device: torch.device | str | None = None,
-    seconds: float | None = None,
+    seconds: Positive | None = None,
     check: Callable[[], None] = lambda: None,
     begin: Callable[[Learning], int] = lambda learning: 0,
-    epochs: int | None = None,
-    until: int | None = None,
+    epochs: Count | None = None,
+    until: Count | None = None,
     group: Group | None = None,
     acceleration: Acceleration = PLAIN,
     ran: Ran | None = None,
@@ -94,7 +96,10 @@ def progress(
         TrainingFailure: the network raised an error (``exception``, ``out_of_memory``; the cause is
             attached), its loss is no longer finite (``not_finite``), or the time is over (``timeout``).
         TrialStopped: another process of the group has ended the training.
+        ExecutorError: an argument is not what it should be, or there is no such device.
     """
+    if device is not None:
+        check_device(device, ExecutorError)
     device = problem.train.device if device is None else torch.device(device)
     deadline = Deadline(seconds, check)
     group = group or SingleProcess()
@@ -110,14 +115,14 @@ def progress(
 def _reports(progress: Callable[P, Iterator[Pace | Report]]) -> Callable[P, Iterator[Report]]:
     """The same training, which tells no pace."""
 
-    @wraps(progress)
+    @wraps(progress, assigned=("__module__", "__doc__", "__annotations__"))
     def train(*arguments: P.args, **options: P.kwargs) -> Iterator[Report]:
         return (said for said in progress(*arguments, **options) if isinstance(said, Report))
 
     return train
 
 
-train = _reports(progress)
+train = checked(ExecutorError)(_reports(progress))
 
 
 def _mapped(steps: Iterator[Pace | Report], network: nn.Module) -> Iterator[Pace | Report]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ray import tune
 from ray.tune.search import Searcher
 
 from search_spaces.architecture import Architecture
-from search_spaces.errors import FormatError, TrainingFailure
+from search_spaces.arguments import Count, NotNegative, Seed, checked
+from search_spaces.bounds import Epochs
+from search_spaces.errors import ExecutorError, FormatError, TrainingFailure
 from workers.job import Failed, Finished, Job, Report
 from workers.problems import load
 from workers.remote.cluster import Resources
@@ -41,6 +43,7 @@ class Asked(Protocol):
     def architecture(self) -> Architecture: ...
 
 
+@runtime_checkable
 class Proposer(Protocol):
     """Who proposes: a controller of ours, or what does as it does."""
 
@@ -124,7 +127,8 @@ class ControllerSearcher(Searcher):  # type: ignore[misc]  # Ray has no annotati
         self._calls.append(["tell", name, values])
 
 
-def as_searcher(controller: Proposer, *, seed: int = 0, epochs: int | None = None) -> ControllerSearcher:
+@checked(ExecutorError)
+def as_searcher(controller: Proposer, *, seed: Seed = 0, epochs: Epochs | None = None) -> ControllerSearcher:
     """A controller as Ray Tune's ``search_alg``, for a `trainable`.
 
     It proposes until Tune has its ``num_samples``, or the space is exhausted. Trials that have failed are
@@ -135,6 +139,9 @@ def as_searcher(controller: Proposer, *, seed: int = 0, epochs: int | None = Non
             now.
         seed: the seed of every training.
         epochs: the epochs of every training; None: the recipe's.
+
+    Raises:
+        ExecutorError: an argument is not what it should be.
 
     Example:
         >>> tune.Tuner(
@@ -178,11 +185,12 @@ class ProblemTrial(TuneTrial):
             raise TrainingFailure(event.reason, event.message)
 
 
+@checked(ExecutorError)
 def trainable(
     problem: Problem | Table | str,
     *,
-    cpus: int = 1,
-    gpus: float = 0,
+    cpus: Count = 1,
+    gpus: NotNegative = 0,
     modules: Sequence[Callable[..., Any]] = (),
 ) -> type[tune.Trainable]:
     """What `ray.tune.Tuner` trains: the network of a configuration, on a problem.
@@ -198,6 +206,10 @@ def trainable(
         gpus: the GPUs, or the share of one, of each trial; above 0, it trains on it, and is held to its
             share of the memory.
         modules: the classes of your own that architectures may name.
+
+    Raises:
+        ExecutorError: an argument is not what it should be.
+        UnknownNameError: there is no problem of that name.
     """
     resources = Resources(cpus, gpus)
     given = tune.with_parameters(
