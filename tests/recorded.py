@@ -51,7 +51,7 @@ def record(
             busy = [Card("GPU-0", EVIL, "node", 3, 4, 0.9, 30 * 10**9, 80 * 10**9)]
             writing.cards(10.0 * step, [*busy, Card("GPU-1", "NVIDIA H100", "node", 0, 1)])
         writing.search(status=status, reason=f"{count} trials are done", elapsed_seconds=100.0)
-    return store.search_of(found.id)
+    return store.search(found.id)
 
 
 def _trial(number: int, rng: random.Random, began_at: float) -> Trial:

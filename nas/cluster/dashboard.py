@@ -15,6 +15,7 @@ from typing import Any
 from nas.cluster.files import pack
 from nas.cluster.job import SEARCH, STOP_SECONDS, ClusterJob
 from nas.passwords import without_password, without_passwords
+from search_spaces.arguments import checked
 from search_spaces.errors import ExecutorError, UnknownNameError
 
 _ANSWER_SECONDS = 15  # for the dashboard to answer at all
@@ -35,6 +36,7 @@ class Jobs:
             is missing here.
     """
 
+    @checked(ExecutorError)
     def __init__(self, address: str) -> None:
         self.address, self._given = without_password(address), address
         if not address.startswith(("http://", "https://")):
@@ -55,6 +57,7 @@ class Jobs:
             requests.head(address, timeout=_ANSWER_SECONDS)  # Ray's own client waits for minutes
             self._client: Any = JobSubmissionClient(address)
 
+    @checked(ExecutorError)
     def submit(self, job: ClusterJob) -> None:
         """Sends a job, with its files.
 
@@ -73,6 +76,7 @@ class Jobs:
                     metadata=job.metadata,
                 )
 
+    @checked(ExecutorError)
     def find(self, name: str | None = None) -> Any:
         """Finds the job of that id, or the latest of the search of that name, or without a name the latest.
 
@@ -101,11 +105,13 @@ class Jobs:
             raise ExecutorError(f"the cluster at {self.address} has no job of a search: submit one first")
         raise UnknownNameError("job", name, [job.submission_id for job in ours])
 
+    @checked(ExecutorError)
     def logs(self, id: str) -> str:
         """Returns all that a job has printed."""
         with self._mapped():
             return str(self._client.get_job_logs(id))
 
+    @checked(ExecutorError)
     def follow(self, id: str, write: Callable[[str], object]) -> None:
         """Hands over what a job prints, piece by piece, until it ends."""
 
@@ -116,6 +122,7 @@ class Jobs:
         with self._mapped():
             asyncio.run(tail())
 
+    @checked(ExecutorError)
     def stop(self, id: str) -> str:
         """Stops a job, waits until it has ended, and returns how it ended, in Ray's words.
 

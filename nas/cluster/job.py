@@ -17,6 +17,7 @@ from nas.files import is_file
 from nas.integrations.names import catalog as trackers
 from nas.passwords import has_password, refuse_passwords, without_password
 from nas.store.database import sqlite_file
+from search_spaces.arguments import checked
 from search_spaces.errors import SearchError
 
 SEARCH, STORE, AGAIN = "nas_search", "nas_store", "nas_resume"
@@ -88,6 +89,7 @@ class ClusterJob:
         return found
 
 
+@checked(SearchError)
 def cluster_job(
     verb: str,
     subject: str | None,

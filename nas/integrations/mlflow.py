@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, final
 from nas.integrations.tracker import library, of_card, of_epoch, of_trial, title, where_of
 from nas.records import TRAINED
 from nas.search.callbacks import Callback
+from search_spaces.arguments import checked
+from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
     from nas.description import Description, SearchRecord
@@ -37,9 +39,10 @@ class MLflow(Callback):
         uri: the tracking store: ``sqlite:///file.db``, or the address of a server.
 
     Raises:
-        SearchError: mlflow is not installed.
+        SearchError: an argument is not what it should be; or mlflow is not installed.
     """
 
+    @checked(SearchError)
     def __init__(self, uri: str = "sqlite:///mlflow.db") -> None:
         self._library = library("mlflow", "mlflow")
         self._uri = uri

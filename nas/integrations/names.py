@@ -8,6 +8,8 @@ from nas.integrations.mlflow import MLflow
 from nas.integrations.tensorboard import TensorBoard
 from nas.integrations.wandb import WandB
 from nas.search.callbacks import Callback
+from search_spaces.arguments import checked
+from search_spaces.errors import SearchError
 from search_spaces.plugins import Catalog
 
 catalog: Catalog[Callable[..., Callback]] = Catalog(
@@ -20,6 +22,7 @@ catalog: Catalog[Callable[..., Callback]] = Catalog(
 where it writes."""
 
 
+@checked(SearchError)
 def tracker_of(text: str) -> Callback:
     """Returns the tracker that ``name`` or ``name:where`` asks for, such as ``tensorboard:runs``.
 

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState
 
 from controllers.optuna_controller import parameters, quiet
 from nas.description import Description
+from nas.passwords import without_passwords
 from nas.records import EpochReport, Status, Trial
 from nas.search.search import Search
 from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.arguments import checked
 from search_spaces.errors import SearchError
 from search_spaces.holes import Hole
 
@@ -31,11 +34,12 @@ _STATES: dict[Status, str] = {
 }
 
 
+@checked(SearchError)
 def to_optuna(
     search: Search | str | int | None = None,
     *,
     store: Store | str | Path = DEFAULT_STORE,
-    storage: Any = None,
+    storage: str | optuna.storages.BaseStorage | None = None,
     name: str | None = None,
     modules: Iterable[Callable[..., Any]] | None = None,
 ) -> optuna.Study:
@@ -57,7 +61,8 @@ def to_optuna(
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search, or its space was not kept.
-        SearchError: the storage has a study of this name.
+        SearchError: an argument is not what it should be, the storage cannot be used, or it has a study of
+            this name.
     """
     opened = open_store(search.store if isinstance(search, Search) else store)
     with opened as found:
@@ -76,6 +81,9 @@ def to_optuna(
             )
         except optuna.exceptions.DuplicatedStudyError as error:
             raise SearchError(f"to_optuna: the storage has a study named {name or record.name!r}") from error
+        except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError, RuntimeError) as error:
+            why = without_passwords(" ".join(str(error).split()), storage)
+            raise SearchError(f"to_optuna: the storage cannot be used: {why:.200}") from error
         study.set_metric_names(wanted)
         study.add_trials(
             [

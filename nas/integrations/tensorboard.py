@@ -10,6 +10,8 @@ from nas.escaping import for_path
 from nas.integrations.tracker import library, of_card, of_epoch, of_trial, title, where_of
 from nas.records import MEASURED, TRAINED
 from nas.search.callbacks import Callback
+from search_spaces.arguments import checked
+from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
     from nas.description import Description, SearchRecord
@@ -33,9 +35,10 @@ class TensorBoard(Callback):
         folder: the folder of the event files; made if it is not there.
 
     Raises:
-        SearchError: tensorboardX is not installed.
+        SearchError: an argument is not what it should be; or tensorboardX is not installed.
     """
 
+    @checked(SearchError)
     def __init__(self, folder: str | Path = "runs") -> None:
         self._library = library("tensorboardX", "tensorboard")
         self._folder = Path(folder)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, final
 from nas.integrations.tracker import library, of_card, of_epoch, of_trial, where_of
 from nas.records import TRAINED
 from nas.search.callbacks import Callback
+from search_spaces.arguments import checked
+from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
     from nas.description import Description, SearchRecord
@@ -33,9 +35,10 @@ class WandB(Callback):
         project: the project of W&B.
 
     Raises:
-        SearchError: wandb is not installed.
+        SearchError: an argument is not what it should be; or wandb is not installed.
     """
 
+    @checked(SearchError)
     def __init__(self, folder: str | Path = ".", project: str = "nas") -> None:
         self._library = library("wandb", "wandb")
         self._folder, self._project = Path(folder), project

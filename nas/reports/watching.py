@@ -10,11 +10,14 @@ from nas.files import write_file
 from nas.reports.content import content
 from nas.reports.page import page
 from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.arguments import checked
+from search_spaces.errors import SearchError
 
 _SHARE = 0.2
 """Of its time at the most that a watcher spends on writing: a large search is looked at less often."""
 
 
+@checked(SearchError)
 def report(
     store: Store | str | Path = DEFAULT_STORE,
     search: str | int | None = None,
@@ -33,6 +36,7 @@ def report(
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search, or the file cannot be written.
+        SearchError: an argument is not what it should be.
     """
     path = Path(to)
     with open_store(store) as opened:

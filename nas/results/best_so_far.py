@@ -14,6 +14,8 @@ from nas.ranking import Ranked, first_fronts
 from nas.records import TRAINED, Trial
 from nas.results.leaderboard import leaderboard
 from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.arguments import checked
+from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +102,7 @@ def front(judged: Iterable[Ranked], objectives: Sequence[Objective]) -> Front:
     )
 
 
+@checked(SearchError)
 def best_so_far(
     store: Store | str | Path = DEFAULT_STORE,
     searches: str | int | Sequence[str | int] | None = None,
@@ -119,13 +122,14 @@ def best_so_far(
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or objective.
+        SearchError: an argument is not what it should be.
     """
     import pandas as pd
 
-    names = [searches] if searches is None or isinstance(searches, (str, int)) else list(searches)
+    given = [searches] if searches is None or isinstance(searches, (str, int)) else list(searches)
     rows = []
     with open_store(store) as opened:
-        for name in names:
+        for name in given or [None]:
             record = opened.search(name)
             description = record.description
             objective = description.objective(metric)
@@ -139,6 +143,7 @@ def best_so_far(
     return frame.astype({"value": "float64", "best": "float64"})
 
 
+@checked(SearchError)
 def pareto_front(store: Store | str | Path = DEFAULT_STORE, search: str | int | None = None) -> pd.DataFrame:
     """Returns the rows of the leaderboard of those networks that no other is better than in every objective.
 
@@ -153,6 +158,7 @@ def pareto_front(store: Store | str | Path = DEFAULT_STORE, search: str | int | 
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search.
+        SearchError: an argument is not what it should be.
     """
     import numpy as np
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from controllers.objectives import Objective
 from nas.records import MEASURED, Trial
 from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.arguments import AtMost, Whole, checked
+from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +25,9 @@ LEAST_TRIALS = 10
 
 MOST_TRIALS = 2000
 """Of more results the model sees so many, drawn at random: more take long and change little."""
+
+MOST_SEED = 2**32 - 1
+"""The largest seed that scikit-learn takes."""
 
 _FOLDS, _REPEATS, _TREES = 3, 3, 64
 
@@ -121,12 +126,13 @@ def importances(trials: Sequence[Trial], objective: Objective, *, seed: int = 0)
     return Importances(tuple(decisions), explained, len(known))
 
 
+@checked(SearchError)
 def importance(
     store: Store | str | Path = DEFAULT_STORE,
     search: str | int | None = None,
     *,
     metric: str | None = None,
-    seed: int = 0,
+    seed: Annotated[Whole, AtMost(MOST_SEED)] = 0,
 ) -> pd.DataFrame:
     """Returns which decisions of a search decide how good its networks are; see `importances` for the method.
 
@@ -143,6 +149,7 @@ def importance(
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or objective.
+        SearchError: an argument is not what it should be.
     """
     import pandas as pd
 

@@ -25,6 +25,7 @@ from nas.results.scores import (
 )
 from nas.results.seeds import trained_networks
 from nas.store.store import DEFAULT_STORE, Store
+from search_spaces.arguments import Whole, checked
 from search_spaces.errors import SearchError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ Searches = str | int | Sequence[str | int] | None
 """A search by its name or number, several of them, or None: the latest."""
 
 
+@checked(SearchError)
 def leaderboard(
     store: Store | str | Path = DEFAULT_STORE,
     search: Searches = None,
     *,
     problem: str | None = None,
-    top: int | None = None,
+    top: Whole | None = None,
     infeasible: bool = False,
     where: str | Sequence[str] | None = None,
     over_seeds: bool = False,
@@ -85,7 +87,8 @@ def leaderboard(
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or problem.
-        SearchError: ``where`` is no condition, or names what no trial has; or searches of several data.
+        SearchError: an argument is not what it should be; ``where`` is no condition, or names what no trial
+            has; or searches of several data.
     """
     import pandas as pd
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from nas.records import TRAINED, EpochReport
 from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.arguments import Whole, checked
+from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,11 +68,12 @@ def correlations(curves: Curves, metric: str) -> list[Correlation]:
     return found
 
 
+@checked(SearchError)
 def curves(
     store: Store | str | Path = DEFAULT_STORE,
     search: str | int | None = None,
     *,
-    top: int | None = None,
+    top: Whole | None = None,
 ) -> pd.DataFrame:
     """Returns the learning curves of a search.
 
@@ -85,6 +88,7 @@ def curves(
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search.
+        SearchError: an argument is not what it should be.
     """
     import pandas as pd
 
@@ -104,6 +108,7 @@ def curves(
     return pd.DataFrame(rows, columns=columns)
 
 
+@checked(SearchError)
 def rank_correlation(
     store: Store | str | Path = DEFAULT_STORE,
     search: str | int | None = None,
@@ -124,6 +129,7 @@ def rank_correlation(
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or objective.
+        SearchError: an argument is not what it should be.
     """
     import pandas as pd
 

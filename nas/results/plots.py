@@ -19,6 +19,7 @@ from nas.results.best_so_far import front
 from nas.results.importance import importance as importance_frame
 from nas.results.learning_curves import curves as curves_frame
 from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.arguments import Whole, checked
 from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _SIZE = (7.0, 3.6)
 Where = Store | str | Path
 
 
+@checked(SearchError)
 def best_so_far(
     store: Where = DEFAULT_STORE,
     searches: str | int | Sequence[str | int] | None = None,
@@ -53,7 +55,8 @@ def best_so_far(
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or objective.
-        SearchError: matplotlib is not installed (``pip install 'nasforge[plots]'``).
+        SearchError: an argument is not what it should be; or matplotlib is not installed (``pip install
+            'nasforge[plots]'``).
     """
     figure, axes = _axes(ax)
     with open_store(store) as opened:
@@ -69,6 +72,7 @@ def best_so_far(
     return figure
 
 
+@checked(SearchError)
 def pareto(
     store: Where = DEFAULT_STORE,
     search: str | int | None = None,
@@ -86,7 +90,8 @@ def pareto(
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or objective.
-        SearchError: the search has one objective; or matplotlib is not installed.
+        SearchError: an argument is not what it should be; the search has one objective; or matplotlib is not
+            installed.
     """
     with open_store(store) as opened:
         record = opened.search(search)
@@ -114,12 +119,13 @@ def pareto(
     return figure
 
 
+@checked(SearchError)
 def importance(
     store: Where = DEFAULT_STORE,
     search: str | int | None = None,
     *,
     metric: str | None = None,
-    top: int = 12,
+    top: Whole = 12,
     ax: Axes | None = None,
 ) -> Figure:
     """Draws the importance of decisions as bars, the most important at the top; see `nas.importance`.
@@ -133,7 +139,7 @@ def importance(
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or objective.
-        SearchError: matplotlib is not installed.
+        SearchError: an argument is not what it should be; or matplotlib is not installed.
     """
     frame = importance_frame(store, search, metric=metric)
     figure, axes = _axes(ax)
@@ -147,12 +153,13 @@ def importance(
     return figure
 
 
+@checked(SearchError)
 def curves(
     store: Where = DEFAULT_STORE,
     search: str | int | None = None,
     *,
     metric: str | None = None,
-    top: int | None = 50,
+    top: Whole | None = 50,
     ax: Axes | None = None,
 ) -> Figure:
     """Draws learning curves, the best trial's in strong colour, grey those that were stopped early.
@@ -166,7 +173,8 @@ def curves(
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search.
-        SearchError: nothing of that name was measured; or matplotlib is not installed.
+        SearchError: an argument is not what it should be; nothing of that name was measured; or matplotlib is
+            not installed.
     """
     with open_store(store) as opened:
         frame = curves_frame(opened, search, top=top)
@@ -190,7 +198,7 @@ def _description(store: Store, search: str | int | None) -> Description:
 
 
 def _first(searches: str | int | Sequence[str | int] | None) -> str | int | None:
-    return searches if searches is None or isinstance(searches, (str, int)) else searches[0]
+    return searches if searches is None or isinstance(searches, (str, int)) else next(iter(searches), None)
 
 
 def _axes(ax: Axes | None) -> tuple[Figure, Axes]:

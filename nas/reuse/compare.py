@@ -14,6 +14,7 @@ from nas.reuse.rebuild import problem_of, rebuilt, space_of
 from nas.reuse.single_task import runs_of, train
 from nas.search.user_code import code_of_networks
 from nas.store.store import DEFAULT_STORE, Store, open_store
+from search_spaces.arguments import Count, checked
 from search_spaces.errors import NasError, SearchError, StoreError
 from workers.acceleration import Ran
 
@@ -29,11 +30,12 @@ _LINKED = 1000
 """So many of the best networks are linked with their references, which may have been trained for others."""
 
 
+@checked(SearchError)
 def compare(
     store: Store | str | Path = DEFAULT_STORE,
     search: str | int | None = None,
     *,
-    top: int = 3,
+    top: Count = 3,
     executor: str | Executor = "pool",
     problem: Problem | None = None,
     space: Any = None,
@@ -65,7 +67,8 @@ def compare(
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search, or it has trained nothing yet.
-        SearchError: it has one task; or the problem or the space is needed, or is another one's.
+        SearchError: an argument is not what it should be; the search has one task; or the problem or the
+            space is needed, or is another one's.
         BuildError: a network cannot be built for one task.
         ExecutorError: nothing can be trained at all.
     """
@@ -94,8 +97,6 @@ def comparisons(
     tasks = description.signature.tasks
     if len(tasks) < 2:
         raise SearchError(f"search {record.name!r} has one task: expected several, to compare with one")
-    if top < 1:
-        raise SearchError(f"top: expected 1 or more, got {top}")
     ranked = store.ranked(record.id, max(top, _LINKED))
     if not ranked:
         raise StoreError(f"search {record.name!r} has no trained network yet")

@@ -19,8 +19,10 @@ from nas.reuse.load import found_of, kept_trials
 from nas.reuse.predict import answers_to, predictions
 from nas.reuse.rebuild import other_code, problem_of, rebuilt, space_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
-from search_spaces.errors import SearchError, StoreError
+from search_spaces.arguments import Count, checked
+from search_spaces.errors import ProblemError, SearchError, StoreError
 from search_spaces.signature import DenseMap, Generation, Retrieval, Signature, Task
+from workers.problems.checks import check_input
 from workers.problems.measures import direction
 from workers.training.metrics import Evaluation, evaluate
 from workers.training.standardisation import target_scales
@@ -91,6 +93,7 @@ def averaged(task: Task, answers: Sequence[Tensor], counts: Sequence[int]) -> Te
     return whole if task.numeric else whole.clamp(min=torch.finfo(whole.dtype).tiny).log()
 
 
+@checked(SearchError, elsewhere=("metrics", "test_metrics"))  # which may be NaN
 @dataclass(frozen=True)
 class Ensemble:
     """Networks of a search that answer together. Call it as a network: ``ensemble(inputs)``.
@@ -112,17 +115,30 @@ class Ensemble:
     best: Found
     network: AveragedNetworks = field(repr=False, compare=False)
 
+    @checked(SearchError)
     def __call__(self, inputs: Tensor | Mapping[str, Tensor]) -> Any:
-        """Returns their answer together, without gradients; see `AveragedNetworks`."""
+        """Returns their answer together, without gradients; see `AveragedNetworks`.
+
+        Raises:
+            SearchError: there are no such inputs, or some are missing.
+            ProblemError: an input has not the shape, the dtype or the range of its kind.
+        """
+        kinds = self.network.signature.inputs
+        given = {next(iter(kinds)): inputs} if isinstance(inputs, Tensor) else inputs
+        if given.keys() != kinds.keys():
+            raise SearchError(f"inputs: expected {', '.join(kinds)}, got {', '.join(given) or 'none'}")
+        for name, kind in kinds.items():
+            check_input(f"ensemble, input {name!r}", given[name], kind)
         with torch.inference_mode():
             return self.network(inputs)
 
+    @checked(ProblemError)
     def predict(
         self,
         inputs: Any,
         *,
         tasks: Sequence[str] | None = None,
-        batch_size: int = _BATCH,
+        batch_size: Count = _BATCH,
         device: torch.device | str | None = None,
     ) -> Any:
         """Returns their answer together in the words of the data; see `nas.reuse.found.Found.predict`.
@@ -151,13 +167,14 @@ class Ensemble:
         ]
 
 
+@checked(SearchError)
 def ensemble(
     store: Store | str | Path = DEFAULT_STORE,
     search: str | int | None = None,
     *,
-    top: int = 10,
+    top: Count = 10,
     metric: str | None = None,
-    rounds: int = ROUNDS,
+    rounds: Count = ROUNDS,
     problem: Problem | None = None,
     space: Any = None,
 ) -> Ensemble:
@@ -179,12 +196,9 @@ def ensemble(
 
     Raises:
         StoreError, UnknownNameError: there is no such store or search, or no weights were kept.
-        SearchError: the problem or the space is needed, or is another one's; a metric that there is not; a
-            task of generation, whose answers have no average.
+        SearchError: an argument is not what it should be; the problem or the space is needed, or is another
+            one's; a metric that there is not; a task of generation, whose answers have no average.
     """
-    for name, number in (("top", top), ("rounds", rounds)):
-        if number < 1:
-            raise SearchError(f"{name}: expected 1 or more, got {number}")
     with open_store(store) as opened:
         record = opened.search(search)
         description = record.description

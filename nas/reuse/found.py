@@ -11,7 +11,8 @@ from nas.results import html
 from nas.results.text import cell
 from nas.reuse.weights import network_with_weights
 from search_spaces.architecture import Architecture
-from search_spaces.errors import BuildError
+from search_spaces.arguments import Count, checked
+from search_spaces.errors import BuildError, ExportError, ProblemError, SearchError
 from search_spaces.signature import Signature
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from search_spaces.nodes import Layer
 
 
+@checked(SearchError, elsewhere=("metrics", "test_metrics"))  # which may be NaN
 @dataclass(frozen=True)
 class Found:
     """A network that a search has trained.
@@ -63,12 +65,13 @@ class Found:
         """
         return network_with_weights(self.architecture, self.signature, self.weights)
 
+    @checked(ProblemError)
     def predict(
         self,
         inputs: Any,
         *,
         tasks: Sequence[str] | None = None,
-        batch_size: int = 256,
+        batch_size: Count = 256,
         device: torch.device | str | None = None,
     ) -> Any:
         """Returns what the network answers, in the words of the data that it was trained on.
@@ -98,8 +101,8 @@ class Found:
         Raises:
             StoreError: the weights were not kept.
             FormatError: they are not the weights of this network.
-            ProblemError: inputs that do not fit the signature, or that a task needs and that are missing; or
-                an answer that is no number.
+            ProblemError: an argument is not what it should be; inputs do not fit the signature, or some are
+                missing that a task needs; or an answer is no number.
             UnknownNameError: a task that there is not.
 
         Example:
@@ -111,6 +114,7 @@ class Found:
         asked: dict[str, Any] = {"tasks": tasks, "batch_size": batch_size, "device": device}
         return predictions(self.build(), self.signature, inputs, **asked)
 
+    @checked(BuildError)
     def features(self, pooled: bool = True) -> FeatureExtractor:
         """Builds the network without its heads, frozen: from inputs to what the head of each task receives.
 
@@ -125,6 +129,7 @@ class Found:
 
         return FeatureExtractor(self.build(), pooled)
 
+    @checked(BuildError)
     def for_signature(
         self,
         signature: Signature,
@@ -173,6 +178,7 @@ class Found:
             take_over(network, trained)
         return with_heads(network, signature, like=like, heads=heads)
 
+    @checked(ExportError)
     def export(self, folder: str | Path, format: str = "safetensors") -> Path:
         """Writes ``architecture.json``, ``weights.safetensors`` and a model card; `load` reads them back.
 

@@ -16,12 +16,14 @@ from nas.reuse.rebuild import UNFIT, other_code, space_of
 from nas.search.user_code import code_of_networks
 from nas.store.store import DEFAULT_STORE, Store
 from search_spaces.architecture import Architecture
-from search_spaces.errors import StoreError
+from search_spaces.arguments import checked
+from search_spaces.errors import SearchError, StoreError
 
 _LOOKED_AT = 10_000
 """How many of the best trials are searched for those whose weights were kept, which are of the very best."""
 
 
+@checked(SearchError, elsewhere=("modules",))
 def load(
     source: str | Path | Store = DEFAULT_STORE,
     id: str | None = None,
@@ -46,6 +48,7 @@ def load(
     Raises:
         StoreError, UnknownNameError: there is no such folder, store, search or id.
         FormatError: the files are not what they should be.
+        SearchError: an argument is not what it should be.
     """
     if not isinstance(source, Store) and "://" not in str(source):
         folder = Path(source)

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from search_spaces.arguments import Count, checked
 from search_spaces.blocks.heads.generation import written
 from search_spaces.errors import ProblemError, UnknownNameError
 from search_spaces.inputs import Tokens
@@ -25,6 +24,7 @@ from search_spaces.tasks import (
     Tagging,
     Task,
 )
+from workers.problems.devices import check_device
 from workers.problems.problem import Problem
 from workers.problems.reading import unlabelled
 from workers.training.batches import in_order
@@ -36,14 +36,13 @@ _QUERIES = 1024
 """Compared with the whole gallery at once."""
 
 
-@checked(ProblemError, elsewhere=("network", "signature", "inputs", "tasks", "device"))
 def predictions(
     network: nn.Module,
     signature: Signature,
     inputs: Any,
     *,
     tasks: Sequence[str] | None = None,
-    batch_size: Count = 256,
+    batch_size: int = 256,
     device: torch.device | str | None = None,
 ) -> Any:
     """Returns what a network answers to inputs; see `nas.reuse.found.Found.predict`.
@@ -55,14 +54,15 @@ def predictions(
     """
     if isinstance(inputs, Problem):
         raise ProblemError("predict: expected inputs, or a part of a problem; write problem.test")
-    if isinstance(tasks, str):
-        raise ProblemError(f"predict, tasks: expected a list of names, such as [{tasks!r}], got {tasks!r}")
     wanted = list(signature.tasks) if tasks is None else list(tasks)
+    if not wanted:
+        raise ProblemError(f"predict, tasks: expected one at least of {', '.join(signature.tasks)}, got none")
     for task in wanted:
         if task not in signature.tasks:
             raise UnknownNameError("task", task, signature.tasks)
     split = unlabelled("predict", inputs, signature, wanted)
     if device is not None:
+        check_device(device, ProblemError)
         network.to(device)
     answers = answers_to(split, network.eval(), wanted, batch_size)
     found = {task: _in_words(task, answers[task], split, signature) for task in wanted}

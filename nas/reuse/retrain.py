@@ -20,6 +20,8 @@ from nas.reuse.single_task import epochs_of
 from nas.search.arguments import executor_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.architecture import Architecture
+from search_spaces.arguments import Count, checked
+from search_spaces.bounds import Epochs
 from search_spaces.errors import SearchError, StoreError
 from workers.executor import run_jobs
 from workers.job import Failed, Finished, Job
@@ -77,6 +79,7 @@ class Retrained:
 class Retraining(Sequence[Retrained]):
     """The networks that were trained again, each a `Retrained`, the best of the search first."""
 
+    @checked(SearchError)
     def __init__(self, networks: Iterable[Retrained]) -> None:
         self._networks = list(networks)
 
@@ -107,14 +110,15 @@ class Retraining(Sequence[Retrained]):
         return str(self.frame().to_html(index=False))
 
 
+@checked(SearchError)
 def retrain(
     store: Store | str | Path = DEFAULT_STORE,
     id: str | None = None,
     *,
     search: str | int | None = None,
-    top: int | None = None,
-    epochs: int | None = None,
-    seeds: int = 3,
+    top: Count | None = None,
+    epochs: Epochs | None = None,
+    seeds: Count = 3,
     all_data: bool = False,
     executor: str | Executor = "pool",
     problem: Problem | None = None,
@@ -144,14 +148,12 @@ def retrain(
 
     Raises:
         StoreError, UnknownNameError: there is no such store, search or id, or nothing is trained yet.
-        SearchError: the problem or the space is needed, or is another one's; or a number out of range.
+        SearchError: an argument is not what it should be; the problem or the space is needed, or is another
+            one's.
         ExecutorError: nothing can be trained at all.
     """
     if id is not None and top is not None:
         raise SearchError(f"expected an id or top, got both: {id!r} and {top}")
-    for name, number in (("top", top), ("epochs", epochs), ("seeds", seeds)):
-        if number is not None and number < 1:
-            raise SearchError(f"{name}: expected 1 or more, got {number}")
     with open_store(store) as opened:
         record, trials = _chosen(opened, id, search, top or 1)
         description = record.description

@@ -87,9 +87,9 @@ class Search:
             given).
         seconds: the wall-clock time of the search.
         target: the value of the first objective that is good enough.
-        failures: the number of trials in a row that fail for one reason (the same message but for numbers)
-            after which the search stops, as long as none was ever trained: it would only go on so. Resumed,
-            it counts anew. None or 0: it never does.
+        failures: the number of trials in a row that fail for one reason (the same message but for numbers and
+            ids) after which the search stops, as long as none was ever trained: it would only go on so.
+            Resumed, it counts anew. None or 0: it never does.
         rejections: the number of networks in a row that break a limit on costs after which the search gives
             up. None or 0: it never does.
         executor: where networks are trained: ``"pool"`` (Ray actors), ``"tune"`` (Ray Tune), ``"inline"``
@@ -417,8 +417,17 @@ class Search:
         cells = [[cell(row.get(name), name) for name in names] for row in rows]
         return html.heading("Search", self.name or "") + html.pairs(facts) + html.table(names, cells)
 
-    def leaderboard(self, top: int | None = None) -> pd.DataFrame:
-        """Returns the trials so far, best first; see `nas.results.leaderboard.leaderboard`."""
+    @checked(SearchError)
+    def leaderboard(self, top: Whole | None = None) -> pd.DataFrame:
+        """Returns the trials so far, best first; see `nas.results.leaderboard.leaderboard`.
+
+        Args:
+            top: the number of rows at the most.
+
+        Raises:
+            StoreError, UnknownNameError: the search has not begun.
+            SearchError: ``top`` is no whole number of at least 0.
+        """
         with open_store(self.store) as store:
             return leaderboard(store, self.name, top=top)
 
@@ -434,7 +443,15 @@ class Search:
             if given not in catalog:
                 raise UnknownNameError("controller", given, [AUTO, *catalog])
             given = catalog[given]
-        made = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
+        try:
+            made = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
+        except NasError:
+            raise
+        except Exception as error:  # of a class or function of somebody's own
+            raise SearchError(
+                "controller: expected what makes one when called as (space, objectives, limits=, seed=); "
+                f"{given!r:.80} raised {type(error).__name__}: {error!s:.200}"
+            ) from error
         return self._with_prior(check_controller(made, self.space, self._objectives, self._limits))
 
     def _with_prior(self, controller: Controller) -> Controller:

@@ -63,7 +63,7 @@ def claimed_record(
             "go on all the same with run(resume=True, accept_code=True), or --accept-code"
         )
     store.claim(record.id, driver, description.going_on_from(record.description).to_dict())
-    return store.search_of(record.id)
+    return store.search(record.id)
 
 
 def find_record(store: Store, name: str | None, description: Description) -> SearchRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -51,6 +51,7 @@ from nas.store.trials import (
     read_trials,
     read_weights,
 )
+from search_spaces.arguments import AtLeast, AtMost, Patience, Whole, checked
 from search_spaces.errors import StoreError, UnknownNameError
 from workers.executor import Card, Usage
 
@@ -61,6 +62,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+Number = Annotated[int, AtLeast(-(2**63)), AtMost(2**63 - 1)]
+"""The number of a search or a trial, as databases hold it."""
 
 
 class Store:
@@ -86,8 +91,9 @@ class Store:
         StoreError: there is no store there, or it cannot be opened.
     """
 
+    @checked(StoreError)
     def __init__(
-        self, url: str | Path = DEFAULT_STORE, *, create: bool = False, patience: float = 120.0
+        self, url: str | Path = DEFAULT_STORE, *, create: bool = False, patience: Patience = 120.0
     ) -> None:
         self._database = Database(url, create, patience)
         self.url = self._database.url
@@ -108,6 +114,7 @@ class Store:
 
     # -- searches ------------------------------------------------------------------------------------------
 
+    @checked(StoreError)
     def create_search(
         self,
         name: str,
@@ -129,9 +136,10 @@ class Store:
                     f"the store has a search named {name!r} already: resume it or choose another name"
                 ) from None
             raise
-        return self.search_of(made)
+        return self.search(made)
 
-    def claim(self, search_id: int, driver: Driver, description: Mapping[str, Any]) -> None:
+    @checked(StoreError)
+    def claim(self, search_id: Number, driver: Driver, description: Mapping[str, Any]) -> None:
         """Lets ``driver`` go on with a search that nobody drives.
 
         Raises:
@@ -144,6 +152,7 @@ class Store:
         """Returns every search, the latest last, also damaged ones (see `nas.description.readable`)."""
         return self._read(read_searches)
 
+    @checked(StoreError)
     def search(self, name: str | int | None = None) -> SearchRecord:
         """Returns the search of that name or number; the latest where none is given.
 
@@ -159,17 +168,13 @@ class Store:
             raise UnknownNameError("search", str(name), [search.name for search in self.searches()])
         return found
 
-    def search_of(self, search_id: int) -> SearchRecord:
-        """Returns the search of that number, which is there."""
-        found = self._read(find_search, search_id)
-        assert found is not None
-        return found
-
+    @checked(StoreError)
     def free_name(self, stem: str) -> str:
         """Returns a name that no search has yet: ``stem-1``, ``stem-2``, ..."""
         taken = {search.name for search in self.searches()}
         return next(name for n in range(1, len(taken) + 2) if (name := f"{stem}-{n}") not in taken)
 
+    @checked(StoreError)
     def annotate(
         self, search: str | int | None, *, tags: Iterable[str] | None = None, notes: str | None = None
     ) -> SearchRecord:
@@ -182,8 +187,9 @@ class Store:
         record = self.search(search)
         with self._database.transaction() as connection:
             annotate(connection, record, tags, notes)
-        return self.search_of(record.id)
+        return self.search(record.id)
 
+    @checked(StoreError)
     def delete(self, search: str | int) -> SearchRecord:
         """Forgets a search with its trials, weights and logs, and the references that no other search has.
 
@@ -200,6 +206,7 @@ class Store:
         """Makes the file of a store as small as it can be after a deletion; nobody may be writing to it."""
         self._database.vacuum()
 
+    @checked(StoreError)
     def copy(self, target: Store, search: str | int | None = None) -> Copied:
         """Copies all searches of this store, or one, to another store; see `nas.store.copies.take`.
 
@@ -212,6 +219,7 @@ class Store:
         with source_of(self._database, self._id_of(search)) as source:
             return take(source, target._database)
 
+    @checked(StoreError)
     def export(self, folder: str | Path, search: str | int | None = None) -> list[str]:
         """Writes all searches, or one, as Parquet to a folder; returns their names. See `nas.store.parquet`.
 
@@ -221,6 +229,7 @@ class Store:
         """
         return write_folder(self._database, self._id_of(search), Path(folder))
 
+    @checked(StoreError)
     def import_folder(self, folder: str | Path) -> Copied:
         """Takes in the searches that were exported to a folder.
 
@@ -234,8 +243,9 @@ class Store:
 
     # -- trials --------------------------------------------------------------------------------------------
 
+    @checked(StoreError)
     @contextmanager
-    def writing(self, search_id: int, driver: Driver | None = None) -> Iterator[Transaction]:
+    def writing(self, search_id: Number, driver: Driver | None = None) -> Iterator[Transaction]:
         """Returns a transaction that is written when the block is left, if it is left well.
 
         While the database does not answer it is tried again, and written once.
@@ -252,9 +262,10 @@ class Store:
             self._database.write(transaction.write)
             transaction.written()
 
+    @checked(StoreError)
     def trials(
         self,
-        search_id: int,
+        search_id: Number,
         *,
         statuses: Sequence[Status] | None = None,
         architecture_id: str | None = None,
@@ -265,19 +276,22 @@ class Store:
             where.append(of_status(statuses))
         return self._read(read_trials, search_id, *where, few=few)
 
-    def ranked(self, search_id: int, top: int | None = None) -> list[Trial]:
+    @checked(StoreError)
+    def ranked(self, search_id: Number, top: Whole | None = None) -> list[Trial]:
         """Returns the trials of a search that have results, the best first, as its objectives and limits say.
 
         A query by an index where the search has one objective and ``top`` is given.
         """
         return [ranked.trial for ranked in self.judged(search_id, top)]
 
-    def judged(self, search_id: int, top: int | None = None) -> list[Ranked]:
+    @checked(StoreError)
+    def judged(self, search_id: Number, top: Whole | None = None) -> list[Ranked]:
         """Returns what `ranked` does, each trial with how it was judged."""
         ranking = self._ranking(search_id)
         return self._read(ranked_trials, search_id, ranking, top)
 
-    def frame(self, search_id: int, *, statuses: Sequence[Status] | None = None) -> pd.DataFrame:
+    @checked(StoreError)
+    def frame(self, search_id: Number, *, statuses: Sequence[Status] | None = None) -> pd.DataFrame:
         """Returns the trials of a search as a pandas frame, in order of asking; a million of them in seconds.
 
         Args:
@@ -298,7 +312,8 @@ class Store:
         where = [] if statuses is None else [of_status(statuses)]
         return self._read(trial_frame, search_id, *where)
 
-    def metrics(self, search_id: int, names: Sequence[str], *, feasible: bool = False) -> MetricColumns:
+    @checked(StoreError)
+    def metrics(self, search_id: Number, names: Sequence[str], *, feasible: bool = False) -> MetricColumns:
         """Returns some validation metrics of the trials of a search that have results, as columns.
 
         Args:
@@ -311,15 +326,18 @@ class Store:
         which = trials.c.violation == 0 if feasible else of_status(MEASURED)
         return self._read(metric_columns, search_id, names, which)
 
-    def counts(self, search_id: int) -> dict[Status, int]:
+    @checked(StoreError)
+    def counts(self, search_id: Number) -> dict[Status, int]:
         """Returns how many trials of a search have each status; only those that some have."""
         return self._read(count_by_status, search_id)
 
-    def count_trials(self, search_id: int, statuses: Sequence[Status] = TRAINED) -> int:
+    @checked(StoreError)
+    def count_trials(self, search_id: Number, statuses: Sequence[Status] = TRAINED) -> int:
         """Returns how many trials of a search have one of these statuses."""
         counts = self.counts(search_id)
         return sum(counts.get(status, 0) for status in statuses)
 
+    @checked(StoreError)
     def find_trial(self, architecture_id: str, search: str | int | None = None) -> tuple[SearchRecord, Trial]:
         """Returns the best trial of the architecture whose id begins so; of the latest search that has one.
 
@@ -339,50 +357,60 @@ class Store:
         known = [t.architecture_id for t in self.trials(scope[0].id)[:5]] if scope else []
         raise UnknownNameError("architecture", architecture_id, known)
 
-    def reports(self, search_id: int, number: int) -> list[EpochReport]:
+    @checked(StoreError)
+    def reports(self, search_id: Number, number: Number) -> list[EpochReport]:
         """Returns the epochs of a trial in order."""
         return self.curves(search_id, [number]).get(number, [])
 
-    def curves(self, search_id: int, trials: Sequence[int]) -> dict[int, list[EpochReport]]:
+    @checked(StoreError)
+    def curves(self, search_id: Number, trials: Sequence[Number]) -> dict[int, list[EpochReport]]:
         """Returns the epochs of several trials in order, by number; trials without any are left out."""
         return self._read(read_curves, search_id, trials)
 
-    def legs(self, search_id: int) -> list[Leg]:
+    @checked(StoreError)
+    def legs(self, search_id: Number) -> list[Leg]:
         """Returns the segments of trainings, by trial and epoch; none where trials do not pause."""
         return self._read(read_legs, search_id)
 
-    def last_epochs(self, search_id: int) -> dict[int, int]:
+    @checked(StoreError)
+    def last_epochs(self, search_id: Number) -> dict[int, int]:
         """Returns by trial the last epoch that was reported."""
         return self._read(read_last_epochs, search_id)
 
-    def log(self, search_id: int, number: int) -> str:
+    @checked(StoreError)
+    def log(self, search_id: Number, number: Number) -> str:
         """Returns the end of what a trial printed."""
         return self._read(read_log, search_id, number)
 
-    def usage(self, search_id: int) -> list[tuple[float, Usage]]:
+    @checked(StoreError)
+    def usage(self, search_id: Number) -> list[tuple[float, Usage]]:
         """Returns how the workers' time was spent, with the seconds of the search at which that was asked."""
         return self._read(read_usage, search_id)
 
-    def cards(self, search_id: int) -> list[tuple[float, Card]]:
+    @checked(StoreError)
+    def cards(self, search_id: Number) -> list[tuple[float, Card]]:
         """Returns what each card did, with the seconds of the search at which that was."""
         return self._read(read_cards, search_id)
 
-    def choices(self, search_id: int) -> list[PlanChoice]:
+    @checked(StoreError)
+    def choices(self, search_id: Number) -> list[PlanChoice]:
         """Returns what the plan of a search has chosen, in that order."""
         return self._read(read_choices, search_id)
 
-    def ran(self, search_id: int) -> list[tuple[dict[str, str], int]]:
+    @checked(StoreError)
+    def ran(self, search_id: Number) -> list[tuple[dict[str, str], int]]:
         """Returns what ran in the trainings of a search, each with the number of its trials, the most first.
 
         See `workers.acceleration.Ran`. Trials of which that is unknown are left out.
         """
         return self._read(read_ran, search_id)
 
-    def starts(self, search_id: int) -> list[Start]:
+    @checked(StoreError)
+    def starts(self, search_id: Number) -> list[Start]:
         """Returns the older results that a search started from."""
         return self._read(read_starts, search_id)
 
-    def _ranking(self, search_id: int) -> Ranking:
+    def _ranking(self, search_id: Number) -> Ranking:
         """Returns by what the trials of a search are ranked: that never changes."""
         if search_id not in self._rankings:
             self._rankings[search_id] = self._read(read_ranking, search_id)
@@ -390,11 +418,13 @@ class Store:
 
     # -- weights -------------------------------------------------------------------------------------------
 
-    def weights(self, search_id: int, number: int) -> bytes | None:
+    @checked(StoreError)
+    def weights(self, search_id: Number, number: Number) -> bytes | None:
         """Returns the weights of a trial (safetensors), if they were kept."""
         return self._read(read_weights, search_id, number)
 
-    def kept_weights(self, search_id: int) -> set[int]:
+    @checked(StoreError)
+    def kept_weights(self, search_id: Number) -> set[int]:
         """Returns the numbers of the trials of a search whose weights are kept."""
         return self._read(read_kept, search_id)
 
@@ -403,6 +433,7 @@ class Store:
         return self._database.read(read, *args, **kwargs)
 
 
+@checked(StoreError)
 def open_store(store: str | Path | Store, *, create: bool = False) -> AbstractContextManager[Store]:
     """Returns a store to be used and let go of; one that is open already stays open."""
     return nullcontext(store) if isinstance(store, Store) else Store(store, create=create)

@@ -183,7 +183,9 @@ def test_who_asks_wrongly_is_told_how(joined: Found, both: dict[str, Tensor], pr
         joined.predict({"point": both["point"], "steps": both["steps"][:3]})
     with pytest.raises(UnknownNameError, match="no task named 'kin'"):
         joined.predict(both, tasks=["kin"])
-    with pytest.raises(ProblemError, match=r"expected a list of names, such as \['kind'\]"):
+    with pytest.raises(ProblemError, match="predict, tasks: expected one at least of"):
+        joined.predict(both, tasks=[])
+    with pytest.raises(ProblemError, match="predict: tasks: expected a list of text, got 'kind'"):
         joined.predict(both, tasks="kind")
     with pytest.raises(ProblemError, match="batch_size: expected"):
         joined.predict(both, batch_size=0)

@@ -203,7 +203,7 @@ def test_a_run_that_fails_is_told_and_the_others_count(problem: Problem, tmp_pat
 def test_what_cannot_be_trained_again_is_named(store: Path, problem: Problem, tmp_path: Path) -> None:
     with pytest.raises(SearchError, match="expected an id or top, got both"):
         again(store, problem, "ab", top=2)
-    with pytest.raises(SearchError, match="seeds: expected 1 or more, got 0"):
+    with pytest.raises(SearchError, match="seeds: expected a whole number above 0, got 0"):
         again(store, problem, seeds=0)
     with pytest.raises(SearchError, match="its problem 'larger' is your own"):
         nas.retrain(store, executor="inline")
@@ -310,7 +310,7 @@ def test_an_ensemble_of_what_has_no_mean_or_no_weights_is_refused(
 ) -> None:
     with pytest.raises(SearchError, match="metric: expected one of loss, accuracy, got 'f1'"):
         nas.ensemble(store, problem=problem, metric="f1")
-    with pytest.raises(SearchError, match="top: expected 1 or more, got 0"):
+    with pytest.raises(SearchError, match="top: expected a whole number above 0, got 0"):
         nas.ensemble(store, problem=problem, top=0)
     options = {"executor": "inline", "trials": 1}
     Search(Space(NETWORKS), problem, "random", store=tmp_path / "s.db", keep_weights=0, **options).run()

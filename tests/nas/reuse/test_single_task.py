@@ -272,7 +272,7 @@ def test_what_cannot_be_compared_says_why(
         compare(search, problem=problem.drop(labels=0.1))
     with pytest.raises(SearchError, match="the space is not that of trial 0"):
         compare(search, space=space_of(problem, epochs=3))
-    with pytest.raises(SearchError, match="expected 1 or more, got 0"):
+    with pytest.raises(SearchError, match="expected a whole number above 0, got 0"):
         compare(search, top=0)
     alone = problem.only(tasks=["sum"])
     single = Search(

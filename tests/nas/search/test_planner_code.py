@@ -20,7 +20,7 @@ from nas import Search
 from nas.identity import EXECUTOR, PLANNER, PROBLEM
 from nas.search.user_code import code_of
 from nas.store.store import Store
-from search_spaces import Space, integer
+from search_spaces import Regression, Signature, Space, Vector, integer
 from search_spaces.errors import SearchError
 from workers.tabular import Answer, Simulated, Table
 
@@ -191,7 +191,7 @@ def table(answer: Any) -> dict[str, str]:
     return code_of(space, Table("mine", space, SIGNATURE, answer))
 
 
-SIGNATURE: Any = None  # nothing asks for it
+SIGNATURE = Signature({"x": Vector(1)}, {"y": Regression()})  # nothing asks for it
 
 
 def test_the_answers_of_a_table_count_wherever_they_lie(mine: Any) -> None:
