@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 from shapes import CHECKED
@@ -17,6 +18,10 @@ install_import_hook(CHECKED, "shapes.check")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray's workers run at niceness 15 by default: beside other busy processes they would not start in time.
 os.environ.setdefault("RAY_worker_niceness", "0")
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed")
+hypothesis.settings.load_profile("untimed")
 
 LONGER = ("slow", "cluster", "end_to_end", "soak")
 

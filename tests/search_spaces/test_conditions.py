@@ -21,7 +21,7 @@ def is_met(condition: Condition | None, space: Space, decisions: dict[str, Value
     return decisions[condition.path] in [hole.value_at(place) for place in condition.positions]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(spaces, st.integers(0, 2**31))
 def test_active_are_the_holes_that_filling_asks_for(space: Space, seed: int) -> None:
     decisions = dict(space.sample(random.Random(seed)).decisions)

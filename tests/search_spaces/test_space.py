@@ -14,7 +14,7 @@ from torch import nn
 from search_spaces import Space, choice, integer, layer, real, repeat, sequential
 from search_spaces.errors import DecisionError, SpaceError
 
-relaxed = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 
 @relaxed

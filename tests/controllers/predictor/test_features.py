@@ -12,7 +12,7 @@ from scipy import stats
 from controllers.predictor.features import Genomes
 from search_spaces import Space, choice, integer, real, repeat
 
-relaxed = settings(max_examples=60, deadline=None)
+relaxed = settings(max_examples=60)
 NESTED = Space(
     {
         "body": choice(

@@ -232,7 +232,7 @@ def hides(said: str, secret: str, others: str) -> bool:
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(WITH_STORE), st.sampled_from(URLS), SECRET, st.booleans())
 def test_no_command_prints_a_password(folder: Path, words: str, url: str, secret: str, encoded: bool) -> None:
     written = quote(secret, safe="") if encoded else secret
@@ -242,7 +242,7 @@ def test_no_command_prints_a_password(folder: Path, words: str, url: str, secret
     assert hides(said, written, words + url), said
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(
         ["store", "track", "checkpoints", "problem", "folder", "from_", "limit", "name", "subject"]
@@ -261,7 +261,7 @@ def test_no_job_has_a_password(option: str, url: str, secret: str) -> None:
 
 
 @given(st.sampled_from(["ftp://me:{}@h/x", "s3://me:{}@bucket", "memory://x?secret_key={}"]), SECRET)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_store_keeps_a_password_of_a_place_for_checkpoints(uri: str, secret: str) -> None:
     with Store("sqlite://", create=True) as store:
         with pytest.raises(SearchError, match="the store keeps it") as error:

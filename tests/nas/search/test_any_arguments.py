@@ -182,7 +182,7 @@ def _try(call: Callable[[], object]) -> None:
 
 
 @settings(
-    max_examples=200, derandomize=True, deadline=None, database=None,
+    max_examples=200, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )  # fmt: skip
 @given(calls)
@@ -192,7 +192,7 @@ def test_any_arguments_make_a_right_object_or_an_error_of_ours(call: Callable[[]
 
 @pytest.mark.soak
 @settings(
-    max_examples=4000, derandomize=True, deadline=None, database=None,
+    max_examples=4000, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )  # fmt: skip
 @given(calls)

@@ -309,7 +309,6 @@ def test_what_was_edited_at_random_is_read_rightly_or_refused(
 ) -> None:
     @hypothesis.settings(
         max_examples=examples,
-        deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),

@@ -66,7 +66,7 @@ def same(first: Any, second: Any) -> bool:
     return repr(first) == repr(second)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(trials=st.lists(TRIAL, max_size=4, unique_by=lambda t: t.number), report=REPORT, data=st.binary())
 def test_what_is_recorded_is_read_back_unchanged(
     store: Store, trials: list[Trial], report: EpochReport, data: bytes
@@ -86,7 +86,7 @@ def test_what_is_recorded_is_read_back_unchanged(
     assert store.search(search.name).stored == {"any": ["thing", 1, None]}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=TRIAL, after=TRIAL)
 def test_a_trial_is_updated_as_a_whole(store: Store, before: Trial, after: Trial) -> None:
     search = store.create_search(store.free_name("search"), {})

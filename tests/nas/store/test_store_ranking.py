@@ -55,7 +55,7 @@ def _score(metrics: dict[str, float], objectives: tuple[Objective, ...]) -> floa
     return value if math.isfinite(value) else None
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ranking=st.sampled_from(RANKINGS),
     given=st.lists(st.tuples(st.sampled_from([*MEASURED, "running", "failed"]), METRICS, st.integers(1, 3))),

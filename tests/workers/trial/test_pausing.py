@@ -248,7 +248,7 @@ def test_a_state_that_does_not_end_is_passed_over(tmp_path: Path, kind: str) -> 
     assert "checkpoint of epoch 2 is damaged, passed over" in end.log
 
 
-@hypothesis.settings(max_examples=60, deadline=None, derandomize=True)
+@hypothesis.settings(max_examples=60, derandomize=True)
 @hypothesis.given(st.data())
 def test_no_byte_of_a_state_can_be_changed_unnoticed(data: st.DataObject) -> None:
     state = bytearray(_state())
