@@ -147,7 +147,7 @@ def _kinds() -> Iterator[AgreementCase]:
         for both in (False, True):
             space = series(kinds=(kind,), bidirectional=(both,), stages=2)
             yield AgreementCase(f"series of {kind}{' both ways' * both}", space.plain(), STEPS)
-    for kind in ("lstm", "gru", "cnn", "dpcnn", "transformer"):
+    for kind in ("lstm", "gru", "cnn", "dpcnn", "transformer", "bag"):
         yield AgreementCase(f"text of {kind}", text(kinds=(kind,), layers=2).plain(), TEXTS)
     for operation in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"):
         space = cell(channels=8, cells=1, operations=(operation,))
@@ -163,6 +163,9 @@ def _kinds() -> Iterator[AgreementCase]:
     for operator in OPERATORS:
         space = multimodal(MIXED, operators=(operator,), sharing=("hard",), links=1)
         yield AgreementCase(f"multimodal, {operator}", _filled(space), MIXED)
+
+    space = multimodal(MIXED, operators=("concat",), sharing=("soft",), links=1)
+    yield AgreementCase("multimodal, streams of their own for each task", space.plain(), MIXED)
 
 
 def _filled(space: Space) -> Architecture:
