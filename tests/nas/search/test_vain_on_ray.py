@@ -28,9 +28,8 @@ def test_a_search_on_ray_in_which_all_fail_for_one_reason_stops_early_and_says_s
     board = search.run()
     reason = "worker_lost" if fault == "killed" else "exception"
     assert list(board["reason"].dropna()) == [reason] * 3
-    assert set(board["status"]) == {"failed", "interrupted"}, (
-        "those in flight are left to a search that goes on"
-    )
+    in_flight = set(board["status"]) - {"failed"}
+    assert in_flight <= {"interrupted", "queued"}, "left to a search that goes on"
     record = store.search()
     assert record.status == "stopped"
     assert record.reason is not None
