@@ -305,7 +305,9 @@ class Loop:
         left = self._time_left.left = math.inf if seconds is None else seconds - elapsed
         running, paused = self._flights.running.values(), self._flights.paused
         parallelism, trains = max(1, executor.parallelism), executor.trains
-        standing = Standing(elapsed, left, parallelism, running, paused, self.history, self.planner, trains)
+        standing = Standing(
+            elapsed, left, parallelism, running, paused, self.history.ranking, self.planner, trains
+        )
         if (drafted := self._plan.draft(standing)) is not None:
             part, value, reason = drafted
             choice = PlanChoice(part, value, reason, self._outcomes.next_step(), elapsed)

@@ -34,22 +34,18 @@ class ControllerPart(Part):
         self.starts: Iterable[Start] = ()
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
-        planner = standing.planner
-        if not isinstance(planner.controller, UndecidedController) or self.waits(planner):
+        planner, fidelity = standing.planner, standing.planner.fidelity
+        lengths = not isinstance(fidelity, Stages) or fidelity.decided  # how many begin follows from them
+        if not isinstance(planner.controller, UndecidedController) or not lengths:
             return None
         return proposer(self._networks(planner), len(planner.controller.objectives))
-
-    def waits(self, planner: Planner) -> bool:
-        undecided = isinstance(planner.fidelity, Stages) and not planner.fidelity.decided
-        return undecided and isinstance(planner.controller, UndecidedController)
 
     def act(self, value: Any, planner: Planner) -> None:
         before = planner.controller
         if not isinstance(before, UndecidedController):
             return
-        made = catalog[value["name"]](
-            before.space, before.objectives, limits=before.limits, seed=before.seed, **value["settings"]
-        )
+        kind = catalog[value["name"]]
+        made = kind(before.space, before.objectives, limits=before.limits, seed=before.seed)
         if before.prior is not None:
             made.use_prior(before.prior)
         results = [(start.decisions, start.metrics) for start in self.starts if start.comparable]
@@ -64,15 +60,10 @@ class ControllerPart(Part):
 
 
 def proposer(networks: int, objectives: int) -> tuple[dict[str, Any], str]:
-    """Returns which controller proposes so many networks, its settings, and why."""
+    """Returns the name of the controller that proposes so many networks, and why."""
+    some = f"some {networks} networks"
     if networks < FEW:
-        return {
-            "name": "evolution",
-            "settings": {},
-        }, f"some {networks} networks are too few to model scores by"
+        return {"name": "evolution"}, f"{some} are too few to model scores by"
     if objectives > 1:
-        return {"name": "nsga2", "settings": {}}, f"{objectives} objectives, some {networks} networks"
-    return {
-        "name": "predictor",
-        "settings": {},
-    }, f"one objective, some {networks} networks to model scores by"
+        return {"name": "nsga2"}, f"{objectives} objectives, {some}"
+    return {"name": "predictor"}, f"one objective, {some} to model scores by"

@@ -139,7 +139,7 @@ def _in_order(standing: Standing) -> list[Needed]:
     another after fewer epochs is the better one.
     """
     flights = list(standing.paused.values())
-    judged = [standing.history.ranking.judge(flight.trial).outcome for flight in flights]
+    judged = [standing.ranking.judge(flight.trial).outcome for flight in flights]
     best = [flights[place] for place in order(judged) if judged[place].feasible]
     ends = [_end(flight, standing) for flight in best]
     return [

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from controllers.planner import Planner
+from nas.ranking import Ranking
 from nas.records import PlanChoice
 from nas.search.flights import Flight
-from nas.search.history import TrialHistory
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Standing:
         workers: the number of trials that are in training at once.
         running: the flights in training.
         paused: the flights that have paused, by number.
-        history: the trials that are over or have paused.
+        ranking: what trials are judged by.
         planner: who proposes, and for how long trials train.
         trains: whether trials are trained by their recipes (`workers.executor.Executor.trains`).
     """
@@ -33,7 +33,7 @@ class Standing:
     workers: int
     running: Collection[Flight]
     paused: Mapping[int, Flight]
-    history: TrialHistory
+    ranking: Ranking
     planner: Planner
     trains: bool
 

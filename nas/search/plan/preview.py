@@ -8,11 +8,9 @@ from controllers.planner import Planner
 from nas.description import Description
 from nas.records import Leg, PlanChoice
 from nas.search.flights import Flight, job_for
-from nas.search.history import TrialHistory
 from nas.search.plan.controller import ControllerPart
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
-from nas.search.progress import Progress
 from search_spaces.errors import SearchError
 from workers.executor import Executor
 from workers.job import Failed, Finished, Reported
@@ -30,8 +28,6 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
         SearchError: the plain network cannot be trained.
     """
     budget = description.budget
-    progress = Progress("", budget, description.objectives[0].metric)
-    history = TrialHistory(description, progress)
     plan = SearchPlan([Lengths(budget.epochs), ControllerPart(budget)], planner)
     paused = {}
     if plan.waits:
@@ -44,7 +40,7 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
             )
     left = math.inf if budget.seconds is None else budget.seconds
     standing = Standing(
-        0.0, left, max(1, executor.parallelism), (), paused, history, planner, executor.trains
+        0.0, left, max(1, executor.parallelism), (), paused, description.ranking, planner, executor.trains
     )
     while (drafted := plan.draft(standing)) is not None:
         part, value, reason = drafted
