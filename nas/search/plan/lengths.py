@@ -66,11 +66,12 @@ def lengths(flight: Flight, by_hand: int | None, standing: Standing) -> tuple[di
     recipe = Recipe.of(flight.proposal.architecture)
     own = by_hand or recipe.epochs
     epoch = max(flight.epoch_seconds or 0.0, 1e-6)
-    affordable = standing.left * standing.workers / epoch  # epochs of the first network
+    done, alone = flight.trial.epochs or 0, standing.left / epoch  # epochs of the first network
+    affordable = alone * standing.workers
     told = f"an epoch of the first network takes {epoch:.3g} s, {duration(standing.left)} are left"
     free = by_hand is None and recipe.stable_epochs(own) > 0
-    if affordable < standing.workers * (own - (flight.trial.epochs or 0)):
-        epochs = max(2, math.floor(affordable)) if free else own
+    if alone < own - done:
+        epochs = done + max(1, math.floor(alone)) if free else own
         less = (
             f"{epochs} epochs in place of {own}" if free else f"one of {own} epochs may not come to its end"
         )

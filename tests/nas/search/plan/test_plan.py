@@ -10,9 +10,17 @@ import pytest
 from planned import Killed, Mortal, curves
 from stored import trials
 
+from controllers import RandomSearch, maximize
+from controllers.fidelity import Stages
+from controllers.planner import Planner
+from nas.ranking import Ranking
 from nas.records import PlanChoice
+from nas.search.flights import Flight
+from nas.search.plan.lengths import lengths
+from nas.search.plan.plan import Standing
 from nas.search.search import Search
 from nas.store.store import Store
+from search_spaces import Space
 from search_spaces.catalog import mlp
 from workers.problems import load
 from workers.tabular import Simulated
@@ -60,6 +68,17 @@ def test_a_time_says_how_long_trials_train(
     # nothing but the plain network had begun before
     before = [trial for trial in trials(search) if trial.asked_step < made[0].step]
     assert [trial.origin for trial in before] == ["plain"]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_where_there_is_time_for_the_plain_network_only_it_gets_the_epochs_that_fit(workers: int) -> None:
+    space = Space({"model": mlp(), "recipe": {"schedule": "wsd", "epochs": 12}})
+    planner = Planner(RandomSearch(space, maximize("accuracy")), Stages())
+    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0).after(2, 1.0)
+    standing = Standing(0.0, 7.0, workers, (), {0: flight}, Ranking(), planner, True)
+    value, reason = lengths(flight, None, standing)
+    assert value["epochs"] == 2 + 6  # one takes 1.15 s with its validation
+    assert "8 epochs in place of 12" in reason
 
 
 def test_it_ends_in_time_with_a_network_trained_to_its_end_that_is_no_worse_than_plain(
