@@ -18,6 +18,17 @@ StoreOption = Annotated[
         "--store", help="Where results are kept: a URL or a path; default: NAS_STORE, or sqlite:///nas.db."
     ),
 ]
+SpaceOption = Annotated[
+    str | None,
+    typer.Option("--space", help="nas list spaces, or a JSON file; default: what fits."),
+]
+FolderOption = Annotated[Path | None, typer.Option("--folder", help="Folder of the problem's files.")]
+InputOption = Annotated[
+    list[str] | None, typer.Option("--input", help="Only this input of the problem; may be repeated.")
+]
+TaskOption = Annotated[
+    list[str] | None, typer.Option("--task", help="Only this task of the problem; may be repeated.")
+]
 Track = Annotated[
     list[str] | None,
     typer.Option(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nas.commands.options import with_options_of
+from nas.commands.options import FolderOption, InputOption, SpaceOption, TaskOption, with_options_of
 from nas.commands.saying import say
 from nas.commands.search import DEFAULT_SECONDS, executor_options
 
@@ -18,16 +17,10 @@ def plan(
     seconds: Annotated[float | None, typer.Option(help="The time of the search.")] = None,
     trials: Annotated[int | None, typer.Option(help="The networks of the search.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of every trial that is not stopped.")] = None,
-    space: Annotated[
-        str | None, typer.Option(help="nas list spaces, or a JSON file; default: what fits.")
-    ] = None,
-    folder: Annotated[Path | None, typer.Option(help="Folder of the problem's files.")] = None,
-    input_: Annotated[
-        list[str] | None, typer.Option("--input", help="Only this input of the problem; may be repeated.")
-    ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option("--task", help="Only this task of the problem; may be repeated.")
-    ] = None,
+    space: SpaceOption = None,
+    folder: FolderOption = None,
+    input_: InputOption = None,
+    task: TaskOption = None,
     **options: Any,
 ) -> None:
     """Tell what a search would do with a budget.

@@ -23,10 +23,14 @@ from nas.commands.options import (
     Cpus,
     Deterministic,
     ExecutorOption,
+    FolderOption,
     Gpus,
     GraphsOption,
+    InputOption,
     Processes,
+    SpaceOption,
     StoreOption,
+    TaskOption,
     Track,
     Workers,
     given_options,
@@ -127,10 +131,7 @@ def acceleration_of(
 def search(
     file: Annotated[Path | None, typer.Argument(help="A Python file with `search = Search(...)`.")] = None,
     problem: Annotated[str | None, typer.Option(help="What to learn: see nas list problems.")] = None,
-    space: Annotated[
-        str | None,
-        typer.Option(help="nas list spaces, or a JSON file; default: what fits."),
-    ] = None,
+    space: SpaceOption = None,
     controller: Annotated[
         str | None, typer.Option(help="Who proposes: auto (by the budget), or see nas list controllers.")
     ] = None,
@@ -142,13 +143,9 @@ def search(
         typer.Option("--without-plain", help="Do not begin with the plain network of the space."),
     ] = None,
     min_epochs: Annotated[int | None, typer.Option(help="With --fidelity: before a first pause.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Folder of the problem's files.")] = None,
-    input_: Annotated[
-        list[str] | None, typer.Option("--input", help="Only this input of the problem; may be repeated.")
-    ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option("--task", help="Only this task of the problem; may be repeated.")
-    ] = None,
+    folder: FolderOption = None,
+    input_: InputOption = None,
+    task: TaskOption = None,
     track: Track = None,
     store: StoreOption = None,
     **options: Any,
