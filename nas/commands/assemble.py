@@ -12,12 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from controllers.fidelity import Fidelity, FullBudget, Stages
+from controllers.fidelity import Fidelity, FullBudget
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective, at_least, at_most, maximize, minimize
 from nas.description import AUTO
 from nas.files import is_file
-from nas.search.arguments import name_of, uri_of
+from nas.search.arguments import name_of, pauses_by_plan, uri_of
 from nas.search.search import Search
 from search_spaces.catalog import catalog, load, model_for, recipe_for
 from search_spaces.errors import FormatError, NasError, SearchError, UnknownNameError
@@ -53,17 +53,15 @@ def assemble(
         options: more arguments of `Search`.
 
     Raises:
-        NasError: a name that does not exist, or text that cannot be read.
+        NasError: a name that does not exist, text that cannot be read, or options that do not go together.
     """
-    if controller == AUTO and options.get("fidelity") is None and options.get("seconds") is not None:
-        whole = options.get("reuse_results") or options.get("inherit_weights")
-        options["fidelity"] = None if whole else Stages(options.get("epochs"))
+    if controller == AUTO and not plain:
+        raise SearchError("--without-plain: not with --controller auto, which begins with the plain network")
+    pauses = _pauses(options.get("fidelity")) or pauses_by_plan(controller, options)
     given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
     data = problems.load(problem, **{option: value for option, value in given.items() if value})
     return Search(
-        read_space(
-            space, data.signature, epochs_for(len(data.train)), pauses=_pauses(options.get("fidelity"))
-        ),
+        read_space(space, data.signature, epochs_for(len(data.train)), pauses=pauses),
         data,
         controller,
         objectives=_objectives(maximize, minimize) or None,

@@ -156,18 +156,26 @@ def name_of(name: object) -> str | None:
     return name
 
 
+def pauses_by_plan(controller: object, options: Mapping[str, Any]) -> bool:
+    """Whether the plan of a search is to choose where its trials pause, by its options as far as given.
+
+    That needs a time, and whole trainings where results or weights are taken over do not pause.
+    """
+    whole = options.get("reuse_results") or options.get("inherit_weights")
+    named = options.get("fidelity") is not None
+    return controller == AUTO and options.get("seconds") is not None and not named and not whole
+
+
 def planned(options: SearchOptions, controller: object, problem: Problem | Table) -> SearchOptions:
     """Returns the options of a search with what is left to its plan where its controller is (`AUTO`).
 
-    It begins with the plain network; and where it has a time, trials pause as the plan chooses, unless that
-    cannot be: results or weights of whole trainings are to be taken over, or nobody knows of epochs.
+    It begins with the plain network. Its trials pause by the plan, unless nobody knows of epochs.
     """
     if controller != AUTO:
         return options
-    whole = options.reuse_results or options.inherit_weights
-    known = not isinstance(problem, Table) and executor_of(options.executor).trains
-    pauses = options.seconds is not None and not whole and (known or options.epochs is not None)
-    fidelity = AUTO if options.fidelity is None and pauses else options.fidelity
+    trains = not isinstance(problem, Table) and executor_of(options.executor).trains
+    known = trains or options.epochs is not None
+    fidelity = AUTO if known and pauses_by_plan(controller, vars(options)) else options.fidelity
     return replace(options, first=options.first or ({},), fidelity=fidelity)
 
 

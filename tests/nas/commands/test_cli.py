@@ -267,6 +267,7 @@ WRONG = {
     "an unknown problem": ["search", "--problem", "digit"],
     "an unknown space": ["search", "--space", "cnm"],
     "an unknown controller": ["search", "--controller", "evolve"],
+    "a plan without the plain network": ["search", "--controller", "auto", "--without-plain"],
     "an unknown metric": ["search", "--maximize", "acc"],
     "a metric of no network": ["search", *SMALL, "--limit", "params<=3"],
     "an unknown executor": ["search", "--executor", "cloud"],
