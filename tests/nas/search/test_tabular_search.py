@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mortal_workers import Killed, Mortal
 from stored import trials
 
 import nas
@@ -23,28 +24,10 @@ from nas.store.store import Store
 from search_spaces import Classification, Signature, Space, Vector, integer
 from search_spaces.architecture import Architecture
 from search_spaces.errors import SearchError, UnknownNameError
-from workers.job import Event, Finished, Job
+from workers.job import Finished, Job
 from workers.problems import Problem
 from workers.tabular import Answer, Simulated, Table
 from workers.trial import trial
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-class Mortal(Simulated):
-    """Simulated workers whose driver is killed after so many looks for events."""
-
-    def __init__(self, workers: int, looks: int) -> None:
-        super().__init__(workers)
-        self.looks = looks
-
-    def events(self, timeout: float | None = None) -> list[Event]:
-        self.looks -= 1
-        if self.looks < 0:
-            raise Killed
-        return super().events(timeout)
 
 
 def _learns(architecture: Architecture) -> Answer | None:

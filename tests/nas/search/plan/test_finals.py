@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planned import Killed, Mortal, curves
+from mortal_workers import Killed, Mortal, curves
 
 from nas.search.search import Search
 from nas.store.store import Store
