@@ -206,7 +206,7 @@ cards = Table(
 )
 
 choices = Table(
-    "nas_choices",  # what the plan of a search chose, see nas.records.Choice
+    "nas_choices",  # what the plan of a search chose, see nas.records.PlanChoice
     metadata,
     Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
     Column("place", Integer, primary_key=True, autoincrement=False),  # their order, from 0
