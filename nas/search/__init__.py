@@ -12,6 +12,7 @@ What a user meets, and what it is made of:
 - `code_owner`, `code_syntax`, `code_instructions`, `code_values`: whose code is, what its source and its
   instructions name, and what stands for its values.
 - `store_record`: the record of a search in its store: a new one, or the one to go on with.
+- `priors`: what a search expects of decisions before it has results.
 - `notices`: what a person should know of a search, said once.
 - `callbacks`, `progress`: who hears of a search while it runs, and how far it is.
 
@@ -24,6 +25,7 @@ What runs it, from the outside in:
 - `history`, `kept_weights`, `checkpoints`: the trials that are over, the weights and states that are kept.
 - `cost_limits`: the limits that a network is held against before any training.
 - `reused_results`, `sources`: what a search takes from others: results, and a start.
+- `plan`: what a search chooses by its budget while it runs, each choice with its reason.
 - `replay`: a new driver brought to where the last one was.
 - `end`: when a search is over, and how its end is moved.
 
