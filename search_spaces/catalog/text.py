@@ -8,7 +8,7 @@ from typing import Any
 from search_spaces.arguments import checked
 from search_spaces.catalog.options import of_kind, one_of, up_to
 from search_spaces.errors import SpaceError
-from search_spaces.nodes import layer, repeat, sequential
+from search_spaces.nodes import Layer, layer, repeat, sequential
 from search_spaces.space import Space
 
 KINDS = ("lstm", "gru", "cnn", "dpcnn", "transformer", "bag")
@@ -67,52 +67,38 @@ def text(
 
     width, dropout = one_of("widths", widths), one_of("dropouts", dropouts)
     kernel, head, depth = one_of("kernels", kernels), one_of("heads", heads), up_to("layers", layers)
-    embedding = layer(TokenEmbedding, embedding_dim=one_of("embedding_dims", embedding_dims), dropout=dropout)
+    features = one_of("embedding_dims", embedding_dims)
 
-    def recurrent(cell: str) -> list[Any]:
+    def with_dropout(factory: type, **options: Any) -> Layer:
+        return layer(factory, **options, dropout=dropout)
+
+    def recurrent(cell: str) -> Layer:
         either = one_of("bidirectional", bidirectional)
-        stage = layer(Recurrent, out_features=width, cell=cell, bidirectional=either, dropout=dropout)
-        return [embedding, repeat(stage, depth)]
+        return with_dropout(Recurrent, out_features=width, cell=cell, bidirectional=either)
 
-    convolution = layer(
-        SequenceConvolution,
-        out_features=width,
-        kernel_size=kernel,
-        normalisation="layer",
-        residual=True,
-        dropout=dropout,
+    embedding = with_dropout(TokenEmbedding, embedding_dim=features)
+    convolution = with_dropout(
+        SequenceConvolution, out_features=width, kernel_size=kernel, normalisation="layer", residual=True
     )
     # DPCNN's blocks begin with an activation, and its first does not shorten the text
     region = layer(
         SequenceConvolution, out_features=width, kernel_size=kernel, normalisation="none", activation=None
     )
-    pyramid = [
-        layer(PyramidBlock, pooling="none", dropout=dropout),
-        repeat(layer(PyramidBlock, dropout=dropout), up_to("layers", layers, low=0)),
-    ]
-    transformer = layer(
-        TransformerLayer, heads=head, mlp_ratio=one_of("mlp_ratios", mlp_ratios), dropout=dropout
-    )
+    shorter = repeat(with_dropout(PyramidBlock), up_to("layers", layers, low=0))
+    transformer = with_dropout(TransformerLayer, heads=head, mlp_ratio=one_of("mlp_ratios", mlp_ratios))
     known = {
-        "lstm": recurrent("lstm"),
-        "gru": recurrent("gru"),
+        "lstm": [embedding, repeat(recurrent("lstm"), depth)],
+        "gru": [embedding, repeat(recurrent("gru"), depth)],
         "cnn": [
             embedding,
             repeat(convolution, depth),
-            layer(TransformerLayer, heads=head, mlp_ratio=0, dropout=dropout),
+            with_dropout(TransformerLayer, heads=head, mlp_ratio=0),
         ],
-        "dpcnn": [embedding, region, *pyramid],
+        "dpcnn": [embedding, region, with_dropout(PyramidBlock, pooling="none"), shorter],
         "transformer": [
-            layer(TokenEmbedding, embedding_dim=width, positions=True, dropout=dropout),
+            with_dropout(TokenEmbedding, embedding_dim=width, positions=True),
             repeat(transformer, depth),
         ],
-        "bag": [
-            layer(
-                NgramEmbedding,
-                embedding_dim=one_of("embedding_dims", embedding_dims),
-                ngrams=one_of("ngrams", ngrams),
-                dropout=dropout,
-            )
-        ],
+        "bag": [with_dropout(NgramEmbedding, embedding_dim=features, ngrams=one_of("ngrams", ngrams))],
     }
     return Space(sequential(of_kind("kinds", kinds, known)))
