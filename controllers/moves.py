@@ -4,7 +4,6 @@ import random
 
 from search_spaces import Architecture, Space
 from search_spaces.holes import Hole, Value
-from search_spaces.ranges import Integer
 
 
 class Moves:
@@ -17,7 +16,7 @@ class Moves:
     def __init__(self, space: Space) -> None:
         self._space = space
         # a hole with a single value cannot be mutated, so it is never worth a try
-        self._open = frozenset(path for path, hole in space.holes().items() if _is_open(hole))
+        self._open = frozenset(path for path, hole in space.holes().items() if hole.num_values != 1)
 
     def mutate(self, parent: Architecture, rng: random.Random) -> Architecture:
         """Returns the parent with one active decision, drawn uniformly, moved to another value.
@@ -53,10 +52,3 @@ class Moves:
             return inherited[int(rng.random() * len(inherited))]
 
         return self._space.fill(pick)
-
-
-def _is_open(hole: Hole) -> bool:
-    if isinstance(hole, Integer):  # its values may be too many to list
-        return len(hole) > 1
-    values = hole.values
-    return values is None or len(values) > 1
