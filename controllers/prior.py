@@ -180,9 +180,9 @@ def near(hole: Hole, value: Value, rng: Rng) -> Value:
         value: the value to move from.
         rng: the generator of random numbers.
     """
-    if not isinstance(hole, Choice) or len(hole.labels) == 1 or not all(map(_is_number, hole.labels)):
+    ladder = hole.numbers if isinstance(hole, Choice) else ()
+    if len(ladder) < 2:
         return hole.mutate(value, rng)
-    ladder = sorted(hole.labels)  # type: ignore[type-var]
     here = ladder.index(value)
     others = [(other, 2.0 ** -abs(i - here)) for i, other in enumerate(ladder) if i != here]
     return _weighted(others, rng)

@@ -186,6 +186,12 @@ class Choice(Hole):
     def num_values(self) -> int:
         return len(self.labels)
 
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The labels in ascending order, where all of them are numbers; else none."""
+        numbers = [one for one in self.labels if isinstance(one, int | float) and not isinstance(one, bool)]
+        return tuple(sorted(numbers)) if len(numbers) == len(self.labels) else ()
+
     def value_at(self, index: int) -> Value:
         return self.labels[index]
 
@@ -216,10 +222,8 @@ class Choice(Hole):
 
     @property
     def plainest(self) -> Value:
-        numbers = [label for label in self.labels if isinstance(label, int | float)]
-        if len(numbers) < len(self.labels) or any(isinstance(label, bool) for label in numbers):
-            return self.labels[0]
-        return sorted(numbers)[(len(numbers) - 1) // 2]
+        numbers = self.numbers
+        return numbers[(len(numbers) - 1) // 2] if numbers else self.labels[0]
 
     def sample(self, rng: Rng) -> Value:
         return self.labels[int(rng.random() * len(self.labels))]
