@@ -164,7 +164,6 @@ class _Fit:
     """
 
     def __init__(self, kind: str) -> None:
-        self.kind = kind
         self._prior = np.array([_PRIOR[kind][name] for name in AMOUNTS])
         self._rows: list[tuple[Amounts, float, float]] = []
         self._seconds: Amounts | None = None

@@ -67,7 +67,7 @@ class TrialWorks:
         self._examples = {part: len(getattr(problem, part)) for part in ("train", "validation", "test")}
         split = problem.train
         self._fed = sum(tensor[0].numel() for tensor in split.inputs.values()) if len(split) else 0
-        self._evaluated = EVALUATED.get(device, EVALUATED["cuda"])
+        self._evaluated = EVALUATED[device]
 
     def of(self, architecture: Architecture) -> TrialWork | None:
         """Returns what a trial of a network does; None where it cannot be counted.
