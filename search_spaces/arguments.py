@@ -238,9 +238,6 @@ def unbound(name: str, signature: inspect.Signature, given: Mapping[str, Any], e
     return f"{name}(): {error}"
 
 
-# -- annotations -------------------------------------------------------------------------------------------
-
-
 def _members(value: Any) -> Any:
     """The value with NumPy's scalars among its members as Python's own."""
     if type(value) in (list, tuple) and any(plain(member) is not member for member in value):
@@ -249,6 +246,8 @@ def _members(value: Any) -> Any:
         return {key: plain(member) for key, member in value.items()}
     return value
 
+
+# -- annotations in words ----------------------------------------------------------------------------------
 
 _WORDS: Mapping[Any, str] = {
     int: "a whole number",
