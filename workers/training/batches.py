@@ -34,11 +34,7 @@ def in_order(split: Split, size: int, device: torch.device) -> Iterator[Split]:
         size: the examples in each batch but the last.
         device: the device of the batches.
     """
-    bare = Split(split.inputs, split.targets, domain=split.domain)
-    # Masks on the CPU: what follows from them is known there without waiting.
-    present, labelled = (
-        {name: mask.cpu() for name, mask in masks.items()} for masks in (split.present, split.labelled)
-    )
+    bare, present, labelled = _unmasked(split)
     for start in range(0, len(split), size):
         part = slice(start, start + size)
         yield replace(
@@ -95,7 +91,7 @@ class Feed:
         grounds: Mapping[str, Tensor] | None = None,
     ) -> None:
         self._device = split.device if device is None else device
-        self._split = Split(split.inputs, split.targets, domain=split.domain)
+        self._split, self._present, self._labelled = _unmasked(split)
         self._lane = (
             Lane(self._device) if split.device.type == "cpu" and self._device.type == "cuda" else None
         )
@@ -103,10 +99,6 @@ class Feed:
         self._grounds = {name: ground.to(self._device) for name, ground in (grounds or {}).items()}
         self._batch_size, self._augmentation = batch_size, augmentation
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
-        # Masks on the CPU too, where the order is drawn: what a batch has is known there without waiting.
-        self._present, self._labelled = (
-            {name: mask.cpu() for name, mask in masks.items()} for masks in (split.present, split.labelled)
-        )
         per_example = sum(t[0].nbytes for t in (*split.inputs.values(), *split.targets.values()))
         piece_bytes = PIECE_BYTES.get(self._device.type, PIECE_BYTES["cuda"])
         self._piece = max(1, piece_bytes // max(1, per_example * batch_size))
@@ -205,6 +197,15 @@ class Feed:
                 values = augment(values - ground, self._augmentation, generator) + ground
             layout = self._layout if values.dim() == 4 else torch.contiguous_format
             gathered.inputs[name] = values.contiguous(memory_format=layout)
+
+
+def _unmasked(split: Split) -> tuple[Split, dict[str, Tensor], dict[str, Tensor]]:
+    """A split without its masks; and these, of inputs and of targets, on the CPU: what a batch has is known
+    there without waiting."""
+    present, labelled = (
+        {name: mask.cpu() for name, mask in masks.items()} for masks in (split.present, split.labelled)
+    )
+    return Split(split.inputs, split.targets, domain=split.domain), present, labelled
 
 
 def _sizes(examples: int, batch_size: int) -> list[int]:
