@@ -12,7 +12,7 @@ from controllers.objectives import Objective
 from controllers.ranking import Scores, first_front, hypervolume
 from nas.ranking import Ranked, first_fronts
 from nas.records import TRAINED, Trial
-from nas.results.leaderboard import leaderboard
+from nas.results.leaderboard import Searches, leaderboard, names_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.arguments import checked
 from search_spaces.errors import SearchError
@@ -105,7 +105,7 @@ def front(judged: Iterable[Ranked], objectives: Sequence[Objective]) -> Front:
 @checked(SearchError)
 def best_so_far(
     store: Store | str | Path = DEFAULT_STORE,
-    searches: str | int | Sequence[str | int] | None = None,
+    searches: Searches = None,
     *,
     metric: str | None = None,
 ) -> pd.DataFrame:
@@ -126,10 +126,9 @@ def best_so_far(
     """
     import pandas as pd
 
-    given = [searches] if searches is None or isinstance(searches, (str, int)) else list(searches)
     rows = []
     with open_store(store) as opened:
-        for name in given or [None]:
+        for name in names_of(searches):
             record = opened.search(name)
             description = record.description
             objective = description.objective(metric)

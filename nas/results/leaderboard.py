@@ -167,6 +167,13 @@ def rows_of(
     ]
 
 
+def names_of(searches: Searches) -> list[str | int | None]:
+    """Returns the names or numbers of searches, the first one first; None: the latest."""
+    if searches is None or isinstance(searches, str | int):
+        return [searches]
+    return list(searches) or [None]
+
+
 def searches_of(store: Store, search: Searches = None, problem: str | None = None) -> list[SearchRecord]:
     """Returns the searches that a leaderboard is about; see `leaderboard`."""
     if problem is not None:
@@ -180,8 +187,7 @@ def searches_of(store: Store, search: Searches = None, problem: str | None = Non
             )
         latest = records[0].description
         return [record for record in records if record.description.same_data(latest)]
-    names = list(search) if isinstance(search, Sequence) and not isinstance(search, str) else [search]
-    records = [store.search(name) for name in names or [None]]
+    records = [store.search(name) for name in names_of(search)]
     records = list({record.id: record for record in records}.values())
     for other in records[1:]:
         if not other.description.same_data(records[0].description):

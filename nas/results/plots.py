@@ -8,7 +8,6 @@ They show what the frames of `nas.best_so_far`, `nas.importance` and `nas.curves
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +16,7 @@ from nas.ranking import Ranking
 from nas.results.best_so_far import best_so_far as best_so_far_frame
 from nas.results.best_so_far import front
 from nas.results.importance import importance as importance_frame
+from nas.results.leaderboard import Searches, names_of
 from nas.results.learning_curves import curves as curves_frame
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.arguments import Whole, checked
@@ -38,7 +38,7 @@ Where = Store | str | Path
 @checked(SearchError)
 def best_so_far(
     store: Where = DEFAULT_STORE,
-    searches: str | int | Sequence[str | int] | None = None,
+    searches: Searches = None,
     *,
     by: Literal["trials", "seconds"] = "trials",
     metric: str | None = None,
@@ -61,7 +61,7 @@ def best_so_far(
     figure, axes = _axes(ax)
     with open_store(store) as opened:
         frame = best_so_far_frame(opened, searches, metric=metric)
-        name = metric or _description(opened, _first(searches)).objective().metric
+        name = metric or _description(opened, names_of(searches)[0]).objective().metric
     for place, (search, own) in enumerate(frame.groupby("search", sort=False)):
         colour = _COLOURS[place % len(_COLOURS)]
         axes.scatter(own[by], own["value"], s=9, color=colour, alpha=0.3, linewidths=0)
@@ -195,10 +195,6 @@ def curves(
 
 def _description(store: Store, search: str | int | None) -> Description:
     return store.search(search).description
-
-
-def _first(searches: str | int | Sequence[str | int] | None) -> str | int | None:
-    return searches if searches is None or isinstance(searches, (str, int)) else next(iter(searches), None)
 
 
 def _axes(ax: Axes | None) -> tuple[Figure, Axes]:
