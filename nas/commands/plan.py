@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Annotated, Any
 
 import typer
 
-from nas.commands.options import FolderOption, InputOption, SpaceOption, TaskOption, with_options_of
+from nas.commands.options import (
+    FolderOption,
+    InputOption,
+    SpaceOption,
+    TaskOption,
+    given_options,
+    search_options,
+    with_options_of,
+)
 from nas.commands.saying import say
 from nas.commands.search import DEFAULT_SECONDS, executor_options
 
+_BUDGET = ("seconds", "trials")
+
 
 @with_options_of(executor_options)
+@search_options((*_BUDGET, "epochs"))
 def plan(
     problem: Annotated[str, typer.Argument(help="What to learn: see nas list problems.")] = "digits",
-    seconds: Annotated[float | None, typer.Option(help="The time of the search.")] = None,
-    trials: Annotated[int | None, typer.Option(help="The networks of the search.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of every trial that is not stopped.")] = None,
     space: SpaceOption = None,
     folder: FolderOption = None,
     input_: InputOption = None,
@@ -27,26 +36,23 @@ def plan(
 
     The plain network is trained for two epochs, where the search would train; nothing is kept.
     """
-    where = executor_options(**options)
+    where = executor_options(**{name: options.pop(name) for name in signature(executor_options).parameters})
     from nas.commands.assemble import assemble
+    from nas.description import AUTO
 
-    if seconds is None and trials is None:
-        seconds = DEFAULT_SECONDS
+    given = given_options(options)
+    if not given.keys() & {*_BUDGET}:
+        given["seconds"] = DEFAULT_SECONDS
     search = assemble(
         problem,
         space,
-        "auto",
-        maximize=[],
-        minimize=[],
-        limits=[],
+        AUTO,
         folder=folder,
         inputs=input_ or [],
         tasks=task or [],
         executor=where or "pool",
         store="sqlite://",
-        seconds=seconds,
-        trials=trials,
-        epochs=epochs,
+        **given,
     )
     for choice in search.plan():
         say(f"{choice.part:>11}  {choice.reason}")
