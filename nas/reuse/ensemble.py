@@ -145,8 +145,9 @@ class Ensemble:
 
         The networks stay on the ``device``; None: where they are.
         """
-        asked: dict[str, Any] = {"tasks": tasks, "batch_size": batch_size, "device": device}
-        return predictions(self.network, self.network.signature, inputs, **asked)
+        return predictions(
+            self.network, self.network.signature, inputs, tasks=tasks, batch_size=batch_size, device=device
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns the rows to show: the ensemble, then each member with its share and its own metrics."""

@@ -111,8 +111,9 @@ class Found:
         """
         from nas.reuse.predict import predictions
 
-        asked: dict[str, Any] = {"tasks": tasks, "batch_size": batch_size, "device": device}
-        return predictions(self.build(), self.signature, inputs, **asked)
+        return predictions(
+            self.build(), self.signature, inputs, tasks=tasks, batch_size=batch_size, device=device
+        )
 
     @checked(BuildError)
     def features(self, pooled: bool = True) -> FeatureExtractor:

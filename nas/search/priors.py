@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from controllers.base import Controller
 from controllers.prior import Prior, prior_of
@@ -76,15 +77,15 @@ def _of_search(store: Store, search: str | int, space: Space) -> Prior:
     """Returns the prior around the best networks of a search, as far as their decisions fit the space."""
     record = store.search(search)
     holes = space.holes()
-    centers: list[dict[str, object]] = []
+    centers: list[dict[str, Any]] = []
     seen: set[str] = set()
     for judged in store.judged(record.id, top=10 * _BEST):
         trial = judged.trial
         if judged.feasible is False or trial.architecture_id in seen or len(centers) == _BEST:
             continue
         seen.add(trial.architecture_id)
-        fit = trial.decisions.items()
-        centers.append({path: of for path, of in fit if path in holes and holes[path].contains(of)})
+        made = trial.decisions.items()
+        centers.append({path: value for path, value in made if path in holes and holes[path].contains(value)})
     if not centers:
         raise SearchError(
             f"prior: search {record.name!r} has no trained network that keeps its limits: expected another "
@@ -95,4 +96,4 @@ def _of_search(store: Store, search: str | int, space: Space) -> Prior:
             f"prior: the networks of search {record.name!r} have no decision that this space has: expected a "
             f"search of a similar space, or {PLAIN!r}"
         )
-    return Prior(tuple(centers), search=record.name)  # type: ignore[arg-type]
+    return Prior(tuple(centers), search=record.name)
