@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from scripted import Scripted
 from torch import nn
 
-from nas import Search
+from nas import Search, identity
 from search_spaces import Space, choice, integer, layer, sequential
 from workers.problems import Problem
 
@@ -50,6 +51,16 @@ def make(problem: Problem, space: Space, tmp_path: Path) -> Callable[..., Search
         return Search(on or space, problem, controller, **options)
 
     return search
+
+
+@pytest.fixture
+def first_warnings(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """The warnings that this process has not given yet."""
+    identity.warn_once.cache_clear()
+    caplog.set_level(logging.ERROR, logger="nas.search.notices")  # of data so few that they are odd
+    with caplog.at_level(logging.WARNING, logger="nas.identity"):
+        yield caplog
+    identity.warn_once.cache_clear()
 
 
 @pytest.fixture(scope="session")

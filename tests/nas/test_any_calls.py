@@ -304,14 +304,6 @@ def hold(call: tuple[str, list[Any], dict[str, Any]]) -> bool:
     return True
 
 
-SETTINGS = {
-    "derandomize": True,
-    "deadline": None,
-    "database": None,
-    "suppress_health_check": list(HealthCheck),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "count", [pytest.param(200, marks=pytest.mark.slow), pytest.param(4000, marks=pytest.mark.soak)]
 )
@@ -322,7 +314,7 @@ def test_any_call_is_answered_or_refused_by_an_error_of_ours(
     answered: list[bool] = []
     assert len(names()) > 150
 
-    @settings(max_examples=count, **SETTINGS)  # type: ignore[arg-type]
+    @settings(max_examples=count, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(calls())
     def holds(call: tuple[str, list[Any], dict[str, Any]]) -> None:
         answered.append(hold(call))

@@ -50,9 +50,7 @@ def test_where_trials_pause_their_ends_come_first_and_then_more_epochs_before_be
         (0.3, 9, "complete"),
         (0.4, 2, "complete"),
     ]
-    trials = [
-        replace(_trial(n, accuracy=a), epochs=e, status=s) for n, (a, e, s) in enumerate(stages)
-    ]  # fmt: skip
+    trials = [replace(_trial(n, accuracy=a), epochs=e, status=s) for n, (a, e, s) in enumerate(stages)]
     assert _numbers(Ranking((maximize("accuracy"),), paused=True).rank(trials)) == [4, 3, 1, 0, 2]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 import nas
-from nas import Search, identity
+from nas import Search
 from nas.reuse.rebuild import space_of
 from nas.reuse.single_task import runs_of
 from nas.search.user_code import code_of_networks
@@ -69,46 +68,40 @@ def store(written: Any, problem: Problem, tmp_path_factory: pytest.TempPathFacto
     return path
 
 
-@pytest.fixture
-def warned(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    identity.warn_once.cache_clear()
-    with caplog.at_level(logging.WARNING, logger="nas.identity"):
-        yield caplog
-    identity.warn_once.cache_clear()
-
-
-def messages(warned: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in warned.records if one.name == "nas.identity"]
+def messages(first_warnings: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in first_warnings.records if one.name == "nas.identity"]
 
 
 def test_what_is_loaded_says_once_that_its_code_is_another_one(
-    store: Path, written: Any, tmp_path: Path, warned: pytest.LogCaptureFixture
+    store: Path, written: Any, tmp_path: Path, first_warnings: pytest.LogCaptureFixture
 ) -> None:
     same = nas.load(store, modules=[written(BLOCK).Block])
     same.export(tmp_path / "same")
     nas.load(tmp_path / "same", modules=[written("\n" + BLOCK).Block])
-    assert not messages(warned)
+    assert not messages(first_warnings)
     other = written(OTHER).Block
     for _ in range(2):
         found = nas.load(store, modules=[other])
-    (said,) = messages(warned)
+    (said,) = messages(first_warnings)
     assert said.startswith("search 'mine': the code of block_of_mine.Block is not what it was: its weights")
     # an export keeps with what its weights were trained, not what is there now
     assert found.provenance["code"] == same.provenance["code"] != code_of_networks(found.architecture)
     nas.load(tmp_path / "same", modules=[other])
-    assert messages(warned)[1].startswith(f"{tmp_path / 'same'}: the code of block_of_mine.Block is not")
+    assert messages(first_warnings)[1].startswith(
+        f"{tmp_path / 'same'}: the code of block_of_mine.Block is not"
+    )
 
 
 def test_what_is_trained_again_with_other_code_is_kept_as_that(
-    store: Path, written: Any, problem: Problem, warned: pytest.LogCaptureFixture
+    store: Path, written: Any, problem: Problem, first_warnings: pytest.LogCaptureFixture
 ) -> None:
     options: dict[str, Any] = {"problem": problem, "executor": "inline", "seeds": 1}
     nas.retrain(store, space=networks(written(BLOCK)), **options)
     before = nas.leaderboard(store, over_seeds=True)
     assert "code" not in before
-    assert not messages(warned)
+    assert not messages(first_warnings)
     (again,) = nas.retrain(store, space=networks(written(OTHER)), **options | {"seeds": 2})
-    assert len(messages(warned)) == 1
+    assert len(messages(first_warnings)) == 1
     assert again.best is not None
     assert again.best.provenance["ran"]["code"] == "block_of_mine.Block"
     assert again.best.provenance["code"] == code_of_networks(again.best.architecture)

@@ -35,6 +35,7 @@ from search_spaces import (
 from search_spaces.errors import ProblemError, StoreError, UnknownNameError
 from search_spaces.tasks import IGNORED, DenseMap, Generation
 from workers.problems import Problem, Split
+from workers.trial.weights import to_safetensors
 
 NAMES = ("cat", "dog", "fish")
 SEVERAL = Signature(
@@ -50,11 +51,8 @@ SEVERAL = Signature(
 
 def found_of(built: Architecture, signature: Signature) -> Found:
     """A network with the weights that it begins with."""
-    from safetensors.torch import save
-
     torch.manual_seed(0)
-    weights = save(dict(built.build(signature).state_dict()))
-    return Found(built, signature, weights, {}, {}, {})
+    return Found(built, signature, to_safetensors(built.build(signature)), {}, {}, {})
 
 
 def lone(kind: Any, task: Any, *layers: Any) -> Found:

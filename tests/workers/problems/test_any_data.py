@@ -370,7 +370,7 @@ def hold(call: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> bool:
     return True
 
 
-SETTINGS = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+SETTINGS = {"derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
 def test_any_data_make_a_right_problem_or_an_error_of_ours() -> None:
