@@ -18,6 +18,7 @@ from nas.commands.options import (
 )
 from nas.commands.saying import say
 from nas.commands.search import DEFAULT_SECONDS, executor_options
+from nas.description import AUTO
 
 _BUDGET = ("seconds", "trials")
 
@@ -38,7 +39,6 @@ def plan(
     """
     where = executor_options(**{name: options.pop(name) for name in signature(executor_options).parameters})
     from nas.commands.assemble import assemble
-    from nas.description import AUTO
 
     given = given_options(options)
     if not given.keys() & {*_BUDGET}:
