@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nas import Search, maximize
-from nas.description import SearchRecord
 from nas.records import EpochReport, Trial
+from nas.search_record import SearchRecord
 from nas.store.store import Store
 from search_spaces.catalog import mlp
 from workers.executor import Card, Usage

@@ -14,9 +14,10 @@ from search_spaces.arguments import checked
 from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
-    from nas.description import Description, SearchRecord
+    from nas.description import Description
     from nas.records import EpochReport, Trial
     from nas.search.progress import Progress
+    from nas.search_record import SearchRecord
     from workers.executor import Card
 
 

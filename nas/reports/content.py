@@ -10,7 +10,7 @@ from typing import Any
 import nas.results.cards as cards
 import nas.results.usage as usages
 from controllers.objectives import Objective
-from nas.description import Description, SearchRecord, readable
+from nas.description import Description
 from nas.ranking import Ranked, Ranking
 from nas.records import MEASURED, TRAINED, Status, Trial
 from nas.reports.columns import decision_columns, finite, label, leaderboard_columns, text_of
@@ -18,6 +18,7 @@ from nas.results.best_so_far import best_after_each, front
 from nas.results.importance import NOTHING, importances
 from nas.results.leaderboard import UNRANKED, rows_of
 from nas.results.learning_curves import correlations, stopped_early
+from nas.search_record import SearchRecord, readable
 from nas.store.store import Store
 from search_spaces.errors import NasError
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from controllers.objectives import Limit
-from nas.description import SearchRecord
 from nas.records import Trial
 from nas.results.text import cell
+from nas.search_record import SearchRecord
 from nas.store.store import Store
 
 _ID = re.compile(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.description import Description, SearchRecord, readable
+from nas.description import Description
 from nas.ranking import Ranked
 from nas.records import MEASURED, Status
 from nas.results.filters import Filter, filters_of, kept
@@ -24,6 +24,7 @@ from nas.results.scores import (
     worst_task,
 )
 from nas.results.seeds import trained_networks
+from nas.search_record import SearchRecord, readable
 from nas.store.store import DEFAULT_STORE, Store
 from search_spaces.arguments import Whole, checked
 from search_spaces.errors import SearchError, UnknownNameError

@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nas.description import COSTS, Description, SearchRecord, training_seed
+from nas.description import COSTS, Description, training_seed
 from nas.records import MEASURED, OTHER_CODE, Rerun, Trial
+from nas.search_record import SearchRecord
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.description import SearchRecord
 from nas.files import is_folder
 from nas.identity import changed_code, several, warn_once
 from nas.records import Trial
@@ -14,6 +13,7 @@ from nas.reuse.export.folder import ARCHITECTURE_FILE, read
 from nas.reuse.found import Found
 from nas.reuse.rebuild import UNFIT, other_code, space_of
 from nas.search.user_code import code_of_networks
+from nas.search_record import SearchRecord
 from nas.store.store import DEFAULT_STORE, Store
 from search_spaces.architecture import Architecture
 from search_spaces.arguments import checked

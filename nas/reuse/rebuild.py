@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from nas.description import Description, SearchRecord
+from nas.description import Description
 from nas.identity import changed_code, several, warn_once
 from nas.records import Trial
 from nas.search.fingerprint import fingerprint, older_fingerprint
 from nas.search.user_code import code_of_networks
+from nas.search_record import SearchRecord
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError
 from search_spaces.space import Space

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.objectives import Objective
-from nas.description import COSTS, Description, SearchRecord, training_seed
+from nas.description import COSTS, Description, training_seed
 from nas.identity import several
 from nas.records import OTHER_CODE, Rerun, Trial
 from nas.reuse.found import Found
@@ -18,6 +18,7 @@ from nas.reuse.load import found_of
 from nas.reuse.rebuild import other_code, problem_of, rebuilt, space_of
 from nas.reuse.single_task import epochs_of
 from nas.search.arguments import executor_of
+from nas.search_record import SearchRecord
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.architecture import Architecture
 from search_spaces.arguments import Count, checked

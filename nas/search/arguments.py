@@ -22,7 +22,6 @@ from nas.description import (
     PEAK_MEMORY,
     Budget,
     Description,
-    SearchRecord,
     controller_name,
     fidelity_json,
     space_json,
@@ -32,6 +31,7 @@ from nas.search.fingerprint import fingerprint, older_fingerprint
 from nas.search.notices import warnings_of
 from nas.search.options import SearchOptions
 from nas.search.user_code import code_of
+from nas.search_record import SearchRecord
 from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError, UnknownNameError
 from search_spaces.holes import Value

@@ -11,9 +11,10 @@ from nas.passwords import without_passwords
 from search_spaces.errors import SearchError
 
 if TYPE_CHECKING:
-    from nas.description import Description, SearchRecord
+    from nas.description import Description
     from nas.records import EpochReport, Trial
     from nas.search.progress import Progress
+    from nas.search_record import SearchRecord
 
 _logger = logging.getLogger(__name__)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from nas.description import Budget, Description, SearchRecord
+from nas.description import Budget, Description
 from nas.records import MEASURED, Status, Trial
 from nas.results.causes import cause_of, failure_words, nearest_words
 from nas.results.text import duration
 from nas.search.history import TrialHistory
 from nas.search.progress import Progress
+from nas.search_record import SearchRecord
 from nas.store.store import Store
 from search_spaces.errors import SearchError
 

@@ -11,7 +11,7 @@ from controllers.base import Controller, Proposal
 from controllers.fidelity import Fidelity
 from controllers.planner import Planner
 from controllers.warm_start import warm_start
-from nas.description import Description, SearchRecord
+from nas.description import Description
 from nas.lease import HEARTBEAT_SECONDS, Driver
 from nas.records import Leg, PlanChoice, Start, Trial
 from nas.results.cards import told
@@ -32,6 +32,7 @@ from nas.search.plan.time_left import TimeLeft
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
 from nas.search.reused_results import ReusedResults
+from nas.search_record import SearchRecord
 from nas.store.encoding import storable
 from nas.store.store import Store
 from nas.store.transaction import Transaction

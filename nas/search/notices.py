@@ -14,7 +14,8 @@ from nas.results.causes import vain
 from workers.tabular import Table
 
 if TYPE_CHECKING:
-    from nas.description import Description, SearchRecord
+    from nas.description import Description
+    from nas.search_record import SearchRecord
     from nas.store.store import Store
     from workers.problems import Problem
 

@@ -8,12 +8,12 @@ from functools import partial
 
 from controllers.base import Proposal
 from controllers.planner import Planner
-from nas.description import SearchRecord
 from nas.ranking import Ranked
 from nas.records import TRAINED, Leg, Trial
 from nas.search.flights import Flight, tell
 from nas.search.history import TrialHistory
 from nas.search.plan.plan import SearchPlan
+from nas.search_record import SearchRecord
 from nas.store.store import Store
 from search_spaces.architecture import Architecture
 from search_spaces.errors import SearchError

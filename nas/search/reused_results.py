@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nas.description import PEAK_MEMORY, Description, SearchRecord, readable
+from nas.description import PEAK_MEMORY, Description
 from nas.records import EpochReport, Trial
+from nas.search_record import SearchRecord, readable
 from search_spaces.errors import NasError
 from workers.acceleration import Ran
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.description import Description, SearchRecord, readable
+from nas.description import Description
 from nas.lease import Driver
 from nas.records import Start
+from nas.search_record import SearchRecord, readable
 from nas.store.store import Store
 from search_spaces.errors import SearchError, StoreError
 

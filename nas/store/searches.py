@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nas.description import SearchRecord
 from nas.lease import Driver, living
 from nas.ranking import Ranking
 from nas.records import Start
+from nas.search_record import SearchRecord
 from nas.store.cells import check_row
 from nas.store.damages import damages_of
 from nas.store.encoding import plain, storable

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVa
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nas.description import SearchRecord
 from nas.environment import DEFAULT_STORE as DEFAULT_STORE
 from nas.lease import Driver
 from nas.ranking import Ranked, Ranking
 from nas.records import MEASURED, TRAINED, EpochReport, Leg, PlanChoice, Start, Status, Trial
+from nas.search_record import SearchRecord
 from nas.store.copies import Copied, source_of, take
 from nas.store.database import Database
 from nas.store.histories import (

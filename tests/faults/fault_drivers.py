@@ -20,8 +20,8 @@ import pytest
 from ray._private import ray_constants
 from ray.cluster_utils import Cluster
 
-from nas.description import SearchRecord
 from nas.records import Trial
+from nas.search_record import SearchRecord
 from nas.store.store import Store
 from search_spaces.errors import NasError
 

@@ -27,9 +27,10 @@ from nas.store.store import Store
 from search_spaces.errors import NasError
 
 if TYPE_CHECKING:
-    from nas.description import Description, SearchRecord
+    from nas.description import Description
     from nas.search.progress import Progress
     from nas.search.search import Search
+    from nas.search_record import SearchRecord
 
 _LINE_EVERY = 10.0  # seconds between lines of progress where there is no terminal
 _LINES_OF_PROBLEM = 9

@@ -11,10 +11,11 @@ import pytest
 from scripted import Scripted
 
 from nas import Callback, at_most
-from nas.description import Description, SearchRecord
+from nas.description import Description
 from nas.records import EpochReport, Trial
 from nas.search.callbacks import OnTurn
 from nas.search.progress import Progress
+from nas.search_record import SearchRecord
 from nas.store.store import Store
 from search_spaces import Space
 from search_spaces.errors import SearchError

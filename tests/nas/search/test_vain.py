@@ -22,11 +22,12 @@ from controllers.base import Draft
 from nas import Search, at_least, at_most
 from nas.commands.output.network import print_trial
 from nas.commands.output.status import search_lines
-from nas.description import Description, SearchRecord
+from nas.description import Description
 from nas.records import Trial
 from nas.reports.content import content
 from nas.results.causes import cause_of, causes, vain
 from nas.search.notices import held_back
+from nas.search_record import SearchRecord
 from nas.store.store import Store
 from search_spaces import Space, integer, layer, sequential
 from search_spaces.errors import SearchError, UnmetLimitsError
