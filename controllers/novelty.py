@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Iterator
+from typing import Any
 
 from controllers.moves import Moves
 from search_spaces import Architecture, Space
@@ -29,6 +30,10 @@ class NoveltyGuard:
         self._cursor: Iterator[Architecture] | None = None
         self._next: Architecture | None = None
         self._ended = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # an enumeration half way cannot be copied; a new one passes over what is tried and finds the same
+        return {**self.__dict__, "_cursor": None, "_next": None}
 
     def note(self, architecture_id: str) -> None:
         """Counts this id as tried (told or in flight)."""

@@ -1,5 +1,6 @@
 """The laws of controllers, a test for each, to be held over any controller."""
 
+import copy
 import inspect
 import json
 import math
@@ -144,6 +145,15 @@ class ControllerContract(PriorContract):
         assert tuple(proposal.number for proposal in in_flight) == flying
         assert in_flight
         assert ids(restored, 15) == following
+
+    def test_a_copy_goes_on_as_it_does_at_any_time(self, space: Space) -> None:
+        # as a library that saves its searchers does; the guard's enumeration is under way once it was asked
+        controller = limited(self.make, space)
+        for steps in (0, 40):
+            drive(controller, steps)
+            assert controller.exhausted in (True, False)
+            following = ids(copy.deepcopy(controller), 15)
+            assert ids(controller, 15) == following
 
     def test_replay_of_a_record_made_otherwise_counts_what_was_recorded(self) -> None:
         events = drive(limited(RandomSearch, FLAT, seed=99), 60)
