@@ -12,7 +12,7 @@ Status = Literal["running", "complete", "paused", "failed", "infeasible", "repea
 
 ``running``: a worker has it. ``complete``: trained and measured. ``paused``: the same, after some of its
 epochs; it may go on (see `controllers.fidelity`). ``failed``: it failed, see its reason.
-``infeasible``: it broke a limit before any training, or would not have come to its end in time (`LATE`).
+``infeasible``: it broke a limit before any training, or takes too much time (`LATE`).
 ``repeated``: answered from the record of its twin.
 ``interrupted``: its search was stopped while it was in training; it is trained again when the search goes on.
 ``queued``: its search was stopped before a worker had begun it; it is trained when the search goes on.
@@ -22,7 +22,7 @@ TRAINED: tuple[Status, ...] = ("complete", "paused", "failed")
 """Trials that a worker has had and has not now."""
 
 LATE = "time"
-"""Why a trial was turned down that would not have come to its end in time: it says nothing of the network."""
+"""Why a trial was turned down or stopped that takes too much time: it says nothing of the network."""
 
 MEASURED: tuple[Status, ...] = ("complete", "paused")
 """Those of them that have metrics and a rank."""

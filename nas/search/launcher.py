@@ -132,6 +132,25 @@ class Launcher:
         epochs = 1 if pauses else fidelity.max_epochs or self.description.budget.epochs
         return self.time_left.late(flight.proposal.architecture, epochs)
 
+    def turned_out_late(self, flight: Flight, paced: float | None) -> str | None:
+        """Says why a trial in training is to be stopped; None where it is to go on.
+
+        One that has paused before goes on whatever it takes: it was worth it by its score.
+
+        Args:
+            flight: the flight, in training.
+            paced: the seconds that an epoch of it takes by its first steps; None: by its reports.
+        """
+        if flight.proposal.origin == "plain" or flight.trial.told_step is not None:
+            return None
+        pace = flight.pace if paced is None else paced
+        if pace is None or (
+            paced is None and flight.reported < 2
+        ):  # a first epoch takes longer than all others
+            return None
+        leg = self.planner.fidelity.max_epochs if flight.leg is None else flight.leg.until
+        return self.time_left.turned_out_late(flight, pace, leg or self.description.budget.epochs)
+
     def trained(self, flight: Flight, ran: Mapping[str, str]) -> None:
         """Take in that the training of a flight has ended well, and what ran in it."""
         self._loads = True

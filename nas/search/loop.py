@@ -98,7 +98,7 @@ class Loop:
         self._outcomes = Outcomes(
             self.planner, self.history, self._weights, self._checkpoints, self.callbacks, self._streak
         )
-        self._time_left = TimeLeft(speed)
+        self._time_left = TimeLeft(speed, description.budget.seconds, controller.space.plain)
         self._launcher = Launcher(
             description, self.planner, self._flights, self._outcomes, self._checkpoints,
             ReusedResults(store, record, description) if description.reuse_results else None,
@@ -107,6 +107,7 @@ class Loop:
         self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
         self._usage = UsageRecorder()
+        self._late: dict[int, str] = {}  # why trials were stopped that turned out to take too long
         self._begun: frozenset[int] = frozenset()  # what the executor had in training in the end
 
     @property
@@ -159,6 +160,7 @@ class Loop:
         self._weights.trials = state.kept
         self._flights.interrupted, self._flights.paused = state.interrupted, state.paused
         self._given = deque(proposal for proposal in self._given if proposal.number not in state.numbers)
+        self._time_left.recall(state.trained)
         if state.interrupted:
             with self.store.writing(self.record.id, self.driver) as writing:
                 writing.beat(self.progress.elapsed)
@@ -237,7 +239,7 @@ class Loop:
     def _turn(self, events: list[Event], executor: Executor) -> End | None:
         with self.store.writing(self.record.id, self.driver) as writing:
             for event in events:
-                if self._take(event, writing):
+                if self._take(event, writing, executor):
                     self._fill(writing, executor)
             end = self._fill(writing, executor)
             if end is not None and not end.waits:
@@ -353,20 +355,26 @@ class Loop:
 
     # -- taking --------------------------------------------------------------------------------------------
 
-    def _take(self, event: Event, writing: Transaction) -> bool:
+    def _take(self, event: Event, writing: Transaction, executor: Executor) -> bool:
         """Take an event in; returns whether a job has ended with it."""
         if event.number not in self._flights.running:
             return False  # of a job that was given up
-        if isinstance(event, Paced):
-            return False
-        if isinstance(event, Reported):
+        if isinstance(event, Paced | Reported):
             flight = self._flights.running[event.number]
-            self._flights.running[event.number] = self._outcomes.epoch(event, flight, writing)
+            paced = event.pace.seconds if isinstance(event, Paced) else None
+            if isinstance(event, Reported):
+                flight = self._outcomes.epoch(event, flight, writing)
+                self._flights.running[event.number] = flight
+            if (words := self._launcher.turned_out_late(flight, paced)) is not None:
+                executor.stop(event.number)
+                self._late[event.number] = words
             return False
-        flight = self._flights.land(event.number)
+        flight, late = self._flights.land(event.number), self._late.pop(event.number, None)
         if event.log:
             writing.log(event.number, event.log)
-        if isinstance(event, Failed):
+        if isinstance(event, Failed) and event.reason == "stopped" and late is not None:
+            self._outcomes.too_late(flight, late, writing, event.seconds)
+        elif isinstance(event, Failed):
             self._outcomes.fail(event, flight, writing)
         else:
             self._launcher.trained(flight, event.ran)
@@ -374,5 +382,8 @@ class Loop:
             if (paused := self._outcomes.finish(event, flight, writing)) is not None:
                 self._flights.paused[event.number] = paused
         for twin in self._flights.waited(flight.trial.architecture_id):
-            self._outcomes.repeat(twin, writing)
+            if flight.trial.architecture_id in self.history.known:
+                self._outcomes.repeat(twin, writing)
+            elif late is not None:  # nothing is known of a network that was stopped
+                self._outcomes.too_late(twin, late, writing)
         return True

@@ -114,9 +114,22 @@ class Outcomes:
         """End a flight whose network breaks a limit: it is not trained."""
         self._end(flight, TrialEnd("infeasible", "limit", broken), writing)
 
-    def too_late(self, flight: Flight, words: str, writing: Transaction) -> None:
-        """End a flight whose network would not come to its end in time: it is not trained."""
-        self._end(flight, TrialEnd("infeasible", LATE, words), writing)
+    def too_late(
+        self, flight: Flight, words: str, writing: Transaction, seconds: float | None = None
+    ) -> None:
+        """End a flight whose network would not come to its end in time, or has turned out to take too long.
+
+        Args:
+            flight: the flight.
+            words: the reason for people.
+            writing: what is recorded in this turn.
+            seconds: the seconds that it was trained for; None: it was not begun.
+        """
+        took = None if seconds is None else (flight.trial.seconds or 0.0) + seconds
+        ended, _ = self._end(flight, TrialEnd("infeasible", LATE, words, seconds=took), writing)
+        if seconds is not None:
+            self.checkpoints.remove(ended.trial)
+            self.history.progress.messages.append(f"{ended.trial.architecture_id} was stopped: {words}")
 
     def repeat(self, flight: Flight, writing: Transaction) -> None:
         """End a flight whose network was tried before, with the result of that.
@@ -186,7 +199,7 @@ class Outcomes:
         trained = trial.status in TRAINED
         if trained and flight.trial.told_step is None and trial.reason != REUSED:
             self.history.progress.trials_here += 1
-        leg = flight.leg if trained else None
+        leg = flight.leg if trained or trial.reason == LATE else None
         if leg is not None:
             metrics = None if trial.status == "failed" else trial.metrics
             leg = replace(leg, told_step=trial.told_step, metrics=metrics)

@@ -9,10 +9,11 @@ from functools import partial
 from controllers.base import Proposal
 from controllers.planner import Planner
 from nas.ranking import Ranked
-from nas.records import TRAINED, Leg, Trial
+from nas.records import LATE, MEASURED, TRAINED, Leg, Trial
 from nas.search.flights import Flight, tell
 from nas.search.history import TrialHistory
 from nas.search.plan.plan import SearchPlan
+from nas.search.reused_results import REUSED
 from nas.search_record import SearchRecord
 from nas.store.store import Store
 from search_spaces.architecture import Architecture
@@ -29,6 +30,7 @@ class ReplayedState:
         interrupted: the flights that were cut off, queued ones included, in the order in which they were
             begun.
         paused: the flights that have paused, by number.
+        trained: the flights that were trained at least to a pause, in the order of their numbers.
         kept: the trials whose weights are kept, by number, and how they are judged.
     """
 
@@ -36,6 +38,7 @@ class ReplayedState:
     numbers: set[int] = field(default_factory=set)
     interrupted: list[Flight] = field(default_factory=list)
     paused: dict[int, Flight] = field(default_factory=dict)
+    trained: list[Flight] = field(default_factory=list)
     kept: dict[int, Ranked] = field(default_factory=dict)
 
 
@@ -123,7 +126,7 @@ class Replay:
             go_on = partial(self.planner.resume, leg.number, leg.until)
             self._calls.append((leg.asked_step, begin if first else go_on))
             if leg.told_step is not None:
-                last = leg is legs[-1] and trial.status in TRAINED
+                last = leg is legs[-1] and (trial.status in TRAINED or trial.reason == LATE)
                 then = trial if last else replace(trial, status="paused", metrics=leg.metrics or {})
                 self._call_tell(leg.told_step, Flight(then, proposal, leg))
         cut = legs[-1] if legs and legs[-1].told_step is None else None
@@ -137,6 +140,8 @@ class Replay:
         if not legs:
             self._call_tell(trial.told_step, flight)
         self.history.count(self.history.ranking.judge(trial))
+        if trial.status in MEASURED and trial.reason != REUSED:
+            self._state.trained.append(Flight(trial, proposal))
         if trial.status == "paused":
             self._state.paused[trial.number] = Flight(trial, proposal, legs[-1] if legs else None)
 

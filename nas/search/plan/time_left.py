@@ -1,34 +1,53 @@
-"""Whether a network comes to its end in the time that is left, judged before it is trained."""
+"""Whether a network takes too much time: judged before it is trained, and by its first steps."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 
 from nas.results.text import duration
-from nas.search.flights import Flight
+from nas.search.flights import VALIDATED, Flight
 from search_spaces.architecture import Architecture
 from workers.job import Finished
 from workers.recipe import Recipe
-from workers.speed.speed import Speed
+from workers.speed.speed import Speed, TrialSeconds
 
 TRUST = 1.5
 """By so much a prediction may be too high: what takes no longer than that without it is begun."""
 
+TRUST_OF_STEPS = 1.25
+"""The same of a prediction by a network's own first steps: what takes no longer than that goes on."""
+
+SHARE = 0.25
+"""The share of the budget that one network may take before its end or its first pause."""
+
+OF_PLAIN = 3.0
+"""So many times the seconds of the plain network are never too many, however short the budget."""
+
+RECALLED = 20
+"""So many trials of earlier drivers are enough to know how fast trials are."""
+
 
 class TimeLeft:
-    """Holds proposals against the time that is left, by what networks took so far (`workers.speed`).
+    """Holds networks against the time that is left, by what networks took so far (`workers.speed`).
 
-    Before anything was measured, and where nothing can be predicted, every network is in time.
+    A network has to come to its end, or to its first pause, in the time that is left, and in `SHARE` of the
+    whole budget: one that takes most of it leaves nothing for those it is to be compared with. Before
+    anything was measured, where nothing can be predicted, and without such a budget, every network may train.
 
     Args:
         speed: how fast trials are here; None: nobody knows.
+        seconds: the budget of the search; None: it has no such end.
+        plain: returns the plain network of the space.
 
     Attributes:
         left: the seconds that are left, infinite where the search has no such end.
     """
 
-    def __init__(self, speed: Speed | None) -> None:
-        self._speed = speed
+    def __init__(self, speed: Speed | None, seconds: float | None, plain: Callable[[], Architecture]) -> None:
+        self._speed = None if seconds is None else speed
+        self._seconds = math.inf if seconds is None else seconds
+        self._plain = plain
         self.left = math.inf
 
     def late(self, architecture: Architecture, epochs: int | None) -> str | None:
@@ -38,14 +57,23 @@ class TimeLeft:
             architecture: the network.
             epochs: the epochs that it has to be trained for; None: those of its recipe.
         """
-        found = None if self._speed is None or self.left == math.inf else self._speed.predict(architecture)
+        found = self._predict(architecture)
+        return None if found is None else self._too_dear(architecture, epochs, found, TRUST)
+
+    def turned_out_late(self, flight: Flight, pace: float, epochs: int | None) -> str | None:
+        """Says why a network is stopped that is in training; None where it goes on.
+
+        Args:
+            flight: the flight, on its way to its end or its first pause.
+            pace: the seconds of an epoch's training.
+            epochs: the epochs of that way; None: those of its recipe.
+        """
+        architecture = flight.proposal.architecture
+        found = self._predict(architecture)
         if found is None:
             return None
-        epochs = epochs or Recipe.of(architecture).epochs
-        seconds = found.total(epochs)
-        if seconds / TRUST <= self.left:
-            return None
-        return f"its training takes some {duration(seconds)}, {duration(max(0.0, self.left))} are left"
+        # nothing is learnt from it: measured in a slow moment, it would keep all others from being begun
+        return self._too_dear(architecture, epochs, found.at(pace), TRUST_OF_STEPS, flight.trained)
 
     def learn(self, flight: Flight, event: Finished) -> None:
         """Takes in what the training of a flight took."""
@@ -59,3 +87,36 @@ class TimeLeft:
             epochs=flight.reported,
             device=event.ran.get("device", "cpu"),
         )
+
+    def recall(self, flights: Iterable[Flight]) -> None:
+        """Takes in what the trainings of earlier drivers took, the latest ones."""
+        if self._speed is not None:
+            for flight in [*flights][-RECALLED:]:
+                if (epoch := flight.epoch_seconds) is not None:
+                    device = flight.trial.ran.get("device", "cpu")
+                    self._speed.observe(flight.proposal.architecture, epoch / VALIDATED, device=device)
+
+    def _predict(self, architecture: Architecture) -> TrialSeconds | None:
+        return None if self._speed is None or self.left == math.inf else self._speed.predict(architecture)
+
+    def _too_dear(
+        self,
+        architecture: Architecture,
+        epochs: int | None,
+        found: TrialSeconds,
+        trust: float,
+        trained: float = 0.0,
+    ) -> str | None:
+        """Says that a network takes more than there is, or more than its share; None where it does not."""
+        epochs = epochs or Recipe.of(architecture).epochs
+        seconds = found.total(epochs)
+        if (seconds - trained) / trust > self.left:
+            rest = "the rest of its training" if trained else "its training"
+            return (
+                f"{rest} takes some {duration(seconds - trained)}, {duration(max(0.0, self.left))} are left"
+            )
+        plain = self._predict(self._plain())
+        most = max(SHARE * self._seconds, 0.0 if plain is None else OF_PLAIN * plain.total(epochs))
+        if seconds / trust <= most:
+            return None
+        return f"its training takes some {duration(seconds)}, of the {duration(self._seconds)} of the search"

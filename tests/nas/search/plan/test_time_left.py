@@ -1,18 +1,22 @@
-"""What does not come to its end in the time that is left is not begun."""
+"""What does not come to its end in the time that is left is not begun; what takes too much is stopped."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from stored import trials
 from torch import nn
 
 import nas
+from controllers.fidelity import SuccessiveHalving
 from search_spaces import choice, layer, sequential
 from workers.inline import Inline
-from workers.job import Event, Reported
+from workers.job import Event, Job, Reported
 from workers.problems import Problem
 
 
@@ -28,13 +32,19 @@ class Slow(Inline):
         ]
 
 
-def make(tmp_path: Path, executor: Inline) -> nas.Search:
+def make(tmp_path: Path, executor: Inline, **changed: Any) -> nas.Search:
     inputs = torch.rand(60, 4, generator=torch.Generator().manual_seed(0))
     problem = Problem.from_tensors("few", (inputs, (inputs[:, 0] > 0.5).long()), 0.2, 0.2)
     width = choice(*range(2, 60))
     space = sequential(layer(nn.Linear, out_features=width), layer(nn.ReLU))
-    options = {"seconds": 500.0, "epochs": 1, "first": [{}], "name": "mine", "store": tmp_path / "store.db"}
-    return nas.Search(space, problem, "random", executor=executor, **options)  # type: ignore[arg-type]
+    options: dict[str, Any] = {
+        "seconds": 500.0,
+        "epochs": 1,
+        "first": [{}],
+        "name": "mine",
+        "store": tmp_path / "store.db",
+    }
+    return nas.Search(space, problem, "random", executor=executor, **options | changed)
 
 
 def test_what_is_too_late_is_recorded_and_ends_the_search_and_others_begin_when_there_is_more_time(
@@ -58,3 +68,40 @@ def test_where_all_is_in_time_all_begins(tmp_path: Path) -> None:
     search = make(tmp_path, Inline())
     search.description = search.description.with_end(6, None, None)
     assert set(search.run().status) == {"complete"}
+
+
+class Surprising(Inline):
+    """A machine that takes forty times as long for networks of more than 30 neurons, as its reports say."""
+
+    def _start(self, jobs: Sequence[Job]) -> None:
+        wide = (job.number for job in jobs if next(iter(job.architecture.decisions.values())) > 30)
+        self.wide = {*getattr(self, "wide", ()), *wide}
+        super()._start(jobs)
+
+    def _events(self, timeout: float | None) -> list[Event]:
+        return [
+            replace(event, report=replace(event.report, seconds=40.0 if event.number in self.wide else 1.0))
+            if isinstance(event, Reported)
+            else event
+            for event in super()._events(timeout)
+        ]
+
+
+@pytest.mark.parametrize("fidelity", [None, "asha"])
+def test_what_turns_out_too_dear_is_stopped_and_recorded_as_that_and_the_search_goes_on_with_others(
+    tmp_path: Path, fidelity: str | None
+) -> None:
+    options = {"epochs": 9, "seed": 1, "fidelity": None if fidelity is None else SuccessiveHalving(9, 3)}
+    search = make(tmp_path, Surprising(), **options)
+    search.description = search.description.with_end(12, 500.0, None)
+    search.run()
+    stopped = [one for one in trials(search) if one.reason == "time" and one.seconds]
+    assert stopped
+    assert {one.status for one in stopped} == {"infeasible"}
+    assert {one.epochs for one in stopped} == {2}
+    assert all("its training takes some" in str(one.message) for one in stopped)
+    assert sum(one.status in ("complete", "paused") for one in trials(search)) == 12
+    again = make(tmp_path, Surprising(), **options)
+    again.description = search.description
+    board = again.extend(trials=2).run(resume=True)
+    assert board.status.isin(["complete", "paused"]).sum() == 14
