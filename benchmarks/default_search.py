@@ -1,4 +1,4 @@
-"""What the default search finds: digits, cnn, evolution, in its default budget, over three seeds.
+"""What the default search finds: digits, cnn, by its plan, in its default budget, over three seeds.
 
 Run: `python -m benchmarks.default_search [--quick]`
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.common import Target, at_least, at_most, finish, show
 from nas.commands.assemble import assemble
 from nas.commands.search import DEFAULT_SECONDS
+from nas.description import AUTO
 
 LIMIT = 200_000
 
@@ -22,7 +23,7 @@ def search(seed: int, seconds: float, limited: bool, folder: Path, **less: int) 
     frame = assemble(
         "digits",
         None,
-        "evolution",
+        AUTO,
         maximize=[],
         minimize=[],
         limits=[f"num_params<={LIMIT}"] if limited else [],

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from nas.integrations.optuna_study import to_optuna
     from nas.reports.watching import report
     from nas.results.best_so_far import best_so_far, pareto_front
+    from nas.results.choices import choices
     from nas.results.importance import importance
     from nas.results.leaderboard import leaderboard
     from nas.results.learning_curves import curves, rank_correlation
@@ -74,6 +75,7 @@ _HOMES = {
     "at_least": "controllers.objectives",
     "at_most": "controllers.objectives",
     "best_so_far": "nas.results.best_so_far",
+    "choices": "nas.results.choices",
     "compare": "nas.reuse.compare",
     "curves": "nas.results.learning_curves",
     "ensemble": "nas.reuse.ensemble",
@@ -102,6 +104,7 @@ __all__ = [
     "at_least",
     "at_most",
     "best_so_far",
+    "choices",
     "compare",
     "curves",
     "ensemble",

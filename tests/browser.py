@@ -87,6 +87,20 @@ class Page:
             )
         )
 
+    def write(self, selector: str, text: str, seconds: float = 30.0) -> None:
+        """Write into the field that fits, in a page that may load itself again any moment before."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                field = self.find(selector)
+                field.clear()
+                field.send_keys(text)
+                return
+            except StaleElementReferenceException:
+                assert time.monotonic() < end, f"never there for long enough: {selector}"
+
     def press(self, selector: str, text: str) -> None:
         """Press the button with this text among those that fit."""
         buttons = self.browser.find_elements("css selector", selector)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nas import Search, maximize
-from nas.records import EpochReport, Trial
+from nas.records import EpochReport, PlanChoice, Trial
 from nas.search_record import SearchRecord
 from nas.store.store import Store
 from search_spaces.catalog import mlp
@@ -50,6 +50,8 @@ def record(
             writing.usage(10.0 * step, spent)
             busy = [Card("GPU-0", EVIL, "node", 3, 4, 0.9, 30 * 10**9, 80 * 10**9)]
             writing.cards(10.0 * step, [*busy, Card("GPU-1", "NVIDIA H100", "node", 0, 1)])
+        for place, part in enumerate(("epochs", "controller")):
+            writing.choose(place, PlanChoice(part, {"name": part}, f"{EVIL} & why", 4 + place, 2.5))
         writing.search(status=status, reason=f"{count} trials are done", elapsed_seconds=100.0)
     return store.search(found.id)
 

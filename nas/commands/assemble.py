@@ -56,7 +56,10 @@ def assemble(
         NasError: a name that does not exist, text that cannot be read, or options that do not go together.
     """
     if controller == AUTO and not plain:
-        raise SearchError("--without-plain: not with --controller auto, which begins with the plain network")
+        raise SearchError(
+            "--without-plain: not with --controller auto, the default, which begins with the plain network; "
+            "name another, such as --controller evolution"
+        )
     pauses = _pauses(options.get("fidelity")) or pauses_by_plan(controller, options)
     given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
     data = problems.load(problem, **{option: value for option, value in given.items() if value})

@@ -37,6 +37,7 @@ from nas.commands.options import (
     search_options,
     with_options_of,
 )
+from nas.description import AUTO
 from nas.environment import DEFAULT_STORE, in_job
 from nas.integrations import tracker_of
 from nas.passwords import without_password
@@ -133,7 +134,8 @@ def search(
     problem: Annotated[str | None, typer.Option(help="What to learn: see nas list problems.")] = None,
     space: SpaceOption = None,
     controller: Annotated[
-        str | None, typer.Option(help="Who proposes: auto (by the budget), or see nas list controllers.")
+        str | None,
+        typer.Option(help="Who proposes: auto, the default (by the budget), or see nas list controllers."),
     ] = None,
     maximize: Annotated[list[str] | None, typer.Option(help="A metric to maximize; may be repeated.")] = None,
     minimize: Annotated[list[str] | None, typer.Option(help="A metric to minimize; may be repeated.")] = None,
@@ -152,7 +154,7 @@ def search(
 ) -> None:
     """Search, and print the leaderboard.
 
-    Without arguments: convolutional networks for scikit-learn's digits, by evolution, for 150 seconds.
+    Without arguments: convolutional networks for scikit-learn's digits, by a plan for 150 seconds.
     """
     written = locals() | options
     where = executor_options(**{name: options.pop(name) for name in signature(executor_options).parameters})
@@ -171,7 +173,7 @@ def search(
         found = assemble(
             problem or "digits",
             space,
-            controller or "evolution",
+            controller or AUTO,
             maximize=maximize or [],
             minimize=minimize or [],
             limits=limit or [],

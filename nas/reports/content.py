@@ -32,6 +32,9 @@ MOST_CURVES = 300
 MOST_DRAWINGS = 5
 """So many of the best networks are drawn."""
 
+MOST_CHOICES = 100
+"""So many choices of the plan are listed."""
+
 MOST_CARDS = 16
 """So many cards are drawn."""
 
@@ -80,6 +83,7 @@ def content(
         "curves": _curves(store, record, description.objectives[0], ranked, places),
         "importance": _importance(trials, description.objectives[0]),
         "failures": _failures(trials),
+        "plan": _plan(store, record),
         "usage": _usage(store, record),
         "cards": _cards(store, record),
         "drawings": _drawings(description, ranked),
@@ -258,6 +262,14 @@ def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
         {"status": status, "reason": text_of(reason), "count": len(own), "message": text_of(own[-1].message)}
         for (status, reason), own in ranked
     ]
+
+
+def _plan(store: Store, record: SearchRecord) -> list[dict[str, Any]]:
+    """Returns what the plan chose; of very many choices the first ones and the last."""
+    found = store.choices(record.id)
+    half = MOST_CHOICES // 2
+    shown = found if len(found) <= MOST_CHOICES else found[:half] + found[-half:]
+    return [{"seconds": finite(one.at), "part": one.part, "reason": text_of(one.reason)} for one in shown]
 
 
 def _usage(store: Store, record: SearchRecord) -> dict[str, Any] | None:

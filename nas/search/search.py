@@ -74,10 +74,10 @@ class Search:
         space: the networks that there are: a `Space`, or anything that `Space()` takes.
         problem: what they must learn: a `workers.problems.Problem`, or the name of one of the catalog; for
             `workers.tabular.Simulated`, a `workers.tabular.Table`.
-        controller: who proposes: a name of the catalog, a class (or any callable that takes
-            ``(space, objectives, limits=, seed=)``), or a controller made for the same space. ``"auto"``: the
-            plan of the search chooses one by the budget, and with ``seconds`` how long trials train, too
-            (see `nas.search.plan`); the plain network is tried first.
+        controller: who proposes: ``"auto"``, the plan of the search chooses by the budget, and with
+            ``seconds`` how long trials train, too (see `nas.search.plan`), and the plain network is tried
+            first; a name of the catalog, a class (or any callable that takes ``(space, objectives, limits=,
+            seed=)``), or a controller made for the same space.
         objectives: what to improve, the most important first; left out: the controller's if it was made
             already, else the problem's own.
         limits: bounds on metrics; left out: the controller's. Those on costs (``num_params``, ``num_macs``,
@@ -158,7 +158,7 @@ class Search:
         self,
         space: Any,
         problem: Problem | Table | str,
-        controller: str | Controller | Callable[..., Controller] = "evolution",
+        controller: str | Controller | Callable[..., Controller] = AUTO,
         *,
         objectives: Objective | Sequence[Objective] | None = None,
         limits: Limit | Sequence[Limit] | None = None,

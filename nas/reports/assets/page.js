@@ -34,7 +34,7 @@ function summary() {
     tiles.push([number(best), `best ${metric}`, row]);
   }
   tiles.push([told(measured, 0), "networks measured", counts.running ? `${told(counts.running, 0)} running` : ""]);
-  tiles.push([told(counts.failed || 0, 0), "failed", counts.infeasible ? `${told(counts.infeasible, 0)} over a limit before training` : ""]);
+  tiles.push([told(counts.failed || 0, 0), "failed", counts.infeasible ? `${told(counts.infeasible, 0)} turned down` : ""]);
   if (counts.repeated) tiles.push([told(counts.repeated, 0), "known already", "answered from the record"]);
   tiles.push([duration(report.search.elapsed_seconds), "taken", report.usage ? `workers busy ${percent(report.usage.busy)}` : ""]);
   return el("section", { id: "summary", "aria-label": "Summary", class: "tiles" },
@@ -76,7 +76,7 @@ function build() {
   document.getElementById("head").append(...head());
   const main = document.getElementById("main");
   const table = leaderboard.make();
-  const sections = [bestSoFar(), table, pareto(), curves(), parallel(), importance(), failures(), workers(), cards(), networks()].filter(Boolean);
+  const sections = [bestSoFar(), table, pareto(), curves(), parallel(), importance(), failures(), plan(), workers(), cards(), networks()].filter(Boolean);
   main.append(summary(), ...sections);
   document.getElementById("head").append(contents(sections));
   document.body.append(tip.box);

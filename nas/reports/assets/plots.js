@@ -224,7 +224,14 @@ function failures() {
     name: one.reason, value: one.count, text: told(one.count, 0), kind: one.status,
     remark: one.message ? one.message.split("\n")[0] : "",
   }));
-  return section("failures", "What failed", "By reason, with what the last one said. Some broke a limit before any training.", bars(rows));
+  return section("failures", "What failed", "By reason, with what the last one said. Some broke a limit before any training, or took too much time.", bars(rows));
+}
+
+/** What the plan of the search chose, when and why. */
+function plan() {
+  if (!report.plan.length) return null;
+  const rows = report.plan.map(({ seconds, part, reason }) => el("div", {}, el("dt", {}, `${duration(seconds)}, ${part}`), el("dd", {}, reason)));
+  return section("plan", "Plan", "What was chosen by the budget, after how much of it, and why.", el("dl", { class: "plan" }, rows));
 }
 
 function workers() {

@@ -90,6 +90,9 @@ def test_the_content_says_how_the_search_went(store: Store) -> None:
     assert found["failures"] == [
         {"status": "failed", "reason": "out_of_memory", "count": 6, "message": f"{EVIL} & more"}
     ]
+    assert found["plan"] == [
+        {"seconds": 2.5, "part": part, "reason": f"{EVIL} & why"} for part in ("epochs", "controller")
+    ]
     assert found["usage"]["workers"] == 2
     assert found["usage"]["busy"] == pytest.approx(0.8)
     assert found["progress"][0]["trials"][-1] == 60
