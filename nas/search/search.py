@@ -39,6 +39,7 @@ from nas.search.end import End, extended
 from nas.search.loop import Loop
 from nas.search.notices import tell_vain, tell_warnings
 from nas.search.options import SearchOptions
+from nas.search.plan.nearest import nearest
 from nas.search.plan.preview import preview
 from nas.search.priors import PLAIN, Given, prior_from, words_of
 from nas.search.sources import Source, sources_of, starts_of
@@ -193,6 +194,10 @@ class Search:
         if controller == AUTO and options.prior is None:  # one that is in a store and has none stays so
             options = replace(options, prior=PLAIN)
         self._make(space, problem, controller, options)
+        plain = dict(space.plain().decisions)
+        if controller == AUTO and self.description.first == (plain,):
+            stands = nearest(space, self.description)
+            self.description = replace(self.description, first=(dict(stands.decisions),))
 
     def _make(
         self,

@@ -3,6 +3,7 @@
 - ``plan``: the choices of a search: made one after another, stored before they act, read again on a resume.
 - ``lengths``: how long trials train, and where they pause.
 - ``controller``: which controller proposes.
+- ``nearest``: the network that stands for the plain one where that breaks a limit.
 - ``preview``: what it would choose, told before the search is run.
 - ``time_left``: whether a network comes to its end in time, judged before it is trained.
 - ``finals``: the last share of the time, in which the best networks are trained to their end.

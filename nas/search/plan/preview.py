@@ -50,7 +50,8 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
 
 def _probe(description: Description, planner: Planner, executor: Executor) -> Flight:
     """Returns the flight of the plain network after its first epochs."""
-    flight = Flight.of(planner.insert(planner.controller.space.plain(), "plain"), 0)
+    network = planner.controller.space.architecture(description.first[0])
+    flight = Flight.of(planner.insert(network, "plain"), 0)
     until = planner.begin(flight.proposal)
     assert until is not None
     flight = Flight(flight.trial, flight.proposal, Leg(0, until, 0))
