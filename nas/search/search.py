@@ -14,7 +14,7 @@ from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.objectives import Limit, Objective
 from controllers.planner import Planner, UndecidedController
-from nas.description import AUTO
+from nas.description import AUTO, Description
 from nas.lease import Driver, new_driver, release
 from nas.records import PlanChoice, Trial
 from nas.results import html
@@ -224,7 +224,7 @@ class Search:
         self._prior = prior_from(options.prior, space, controller, self.store)
         self.controller = self._new_controller()
         options = replace(options, objectives=self._objectives, limits=self._limits, prior=self._prior)
-        self.description = description_of(
+        self.description: Description = description_of(
             options, self.space, self.problem, self.controller, self._fidelity, controller
         )
         check_metrics(self.description, self.problem)

@@ -241,7 +241,7 @@ def test_a_search_of_several_objectives_in_a_space_from_a_file(run: Run, there: 
 
 
 def test_a_search_begins_with_the_plain_network_unless_it_is_told_not_to(run: Run, there: Path) -> None:
-    for name, options in (("with", []), ("without", ["--without-plain"])):
+    for name, options in (("with", []), ("without", ["--without-plain", "--controller", "evolution"])):
         assert run("search", *SMALL, "--name", name, *options)[0] == 0
     with Store("nas.db") as store:
         (plain,), (other,) = store.trials(store.search("with").id), store.trials(store.search("without").id)

@@ -381,6 +381,8 @@ def test_the_command_says_in_one_line_that_no_network_is_within_a_limit(tmp_path
         "--rejections",
         "20",
         "--without-plain",
+        "--controller",
+        "evolution",
         "--store",
         "s.db",
     ]
