@@ -14,7 +14,7 @@ from controllers.base import Controller
 from controllers.fidelity import Fidelity
 from controllers.objectives import Limit, Objective
 from controllers.planner import Planner, UndecidedController
-from nas.description import AUTO, Description
+from nas.description import AUTO
 from nas.lease import Driver, new_driver, release
 from nas.records import PlanChoice, Trial
 from nas.results import html
@@ -194,10 +194,8 @@ class Search:
         if controller == AUTO and options.prior is None:  # one that is in a store and has none stays so
             options = replace(options, prior=PLAIN)
         self._make(space, problem, controller, options)
-        plain = dict(space.plain().decisions)
-        if controller == AUTO and self.description.first == (plain,):
-            stands = nearest(space, self.description)
-            self.description = replace(self.description, first=(dict(stands.decisions),))
+        if controller == AUTO:
+            self._begin_within_limits()
 
     def _make(
         self,
@@ -224,10 +222,16 @@ class Search:
         self._prior = prior_from(options.prior, space, controller, self.store)
         self.controller = self._new_controller()
         options = replace(options, objectives=self._objectives, limits=self._limits, prior=self._prior)
-        self.description: Description = description_of(
+        self.description = description_of(
             options, self.space, self.problem, self.controller, self._fidelity, controller
         )
         check_metrics(self.description, self.problem)
+
+    def _begin_within_limits(self) -> None:
+        """Let a network near the plain one stand for it where that is tried first and breaks a limit."""
+        if self.description.first == (dict(self.space.plain().decisions),):
+            stands = nearest(self.space, self.description)
+            self.description = replace(self.description, first=(dict(stands.decisions),))
 
     @staticmethod
     @checked(SearchError, only=("store", "name"))
