@@ -37,6 +37,9 @@ _logger = logging.getLogger(__name__)
 AUTO = "auto"
 """The name of a controller, and of a fidelity, that the plan of a search chooses (`nas.search.plan`)."""
 
+HOURS = {"cpu_hours": "cpus", "gpu_hours": "gpus"}
+"""The budgets of hours, and what of `workers.executor.Executor.holds` spends each."""
+
 DEFAULT_TRIALS = 100
 """The trials of a search that is given no end."""
 
@@ -133,7 +136,8 @@ class Description:
         """Returns the same search with another end in place of its own; with its own where all are None."""
         if trials is None and seconds is None and target is None:
             return self
-        return replace(self, budget=replace(self.budget, trials=trials, seconds=seconds, target=target))
+        budget = replace(self.budget, trials=trials, seconds=seconds, target=target)
+        return replace(self, budget=replace(budget, cpu_hours=None, gpu_hours=None))
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -368,6 +372,8 @@ class Budget:
         trials: the number of networks trained, failed ones and repeats answered from the record included.
         seconds: the wall-clock time of the search's drivers together.
         target: a value of the first objective.
+        cpu_hours, gpu_hours: the hours for which the search's workers hold a core, or a GPU, those of all of
+            them together.
         trial_seconds: the time for one trial; a longer one fails with reason ``timeout``.
         epochs: the epochs of every trial, in place of its recipe's.
         trial_memory: the bytes that a worker may hold in a trial; more fails it (``out_of_memory``).
@@ -384,6 +390,8 @@ class Budget:
     trials: Count | None = None
     seconds: Positive | None = None
     target: float | None = None
+    cpu_hours: Positive | None = None
+    gpu_hours: Positive | None = None
     trial_seconds: Positive | None = None
     epochs: Epochs | None = None
     trial_memory: Count | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -109,6 +109,14 @@ class Executor(ABC):
     def parallelism(self) -> int:
         """How many jobs run at once; `slots` are more where some wait at their worker."""
         return self.slots
+
+    @property
+    def holds(self) -> Mapping[str, float]:
+        """What its workers hold together, busy or idle: ``cpus`` (cores) and ``gpus``, as far as known.
+
+        It may change while it is open, as `parallelism` does.
+        """
+        return {}
 
     @checked(ExecutorError)
     def open(self, problem: Problem | Table) -> None:

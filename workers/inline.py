@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from search_spaces.arguments import Count, NotNegative, Patience, checked
@@ -63,6 +63,10 @@ class Inline(Executor):
     @property
     def slots(self) -> int:
         return 1
+
+    @property
+    def holds(self) -> Mapping[str, float]:
+        return {"cpus": self._cpus, "gpus": self._share}
 
     def _open(self, problem: Problem | Table) -> None:
         if isinstance(problem, Table):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from search_spaces.arguments import Count, Whole, checked
@@ -55,6 +55,10 @@ class Simulated(Executor):
     @property
     def parallelism(self) -> int:
         return self.workers
+
+    @property
+    def holds(self) -> Mapping[str, float]:
+        return {"cpus": self.workers, "gpus": 0}
 
     def clock(self) -> float:
         return self._now

@@ -18,9 +18,9 @@ from nas.commands.options import (
 )
 from nas.commands.saying import say
 from nas.commands.search import DEFAULT_SECONDS, executor_options
-from nas.description import AUTO
+from nas.description import AUTO, HOURS
 
-_BUDGET = ("seconds", "trials")
+_BUDGET = ("seconds", "trials", *HOURS)
 
 
 @with_options_of(executor_options)

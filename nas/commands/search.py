@@ -37,7 +37,7 @@ from nas.commands.options import (
     search_options,
     with_options_of,
 )
-from nas.description import AUTO
+from nas.description import AUTO, HOURS
 from nas.environment import DEFAULT_STORE, in_job
 from nas.integrations import tracker_of
 from nas.passwords import without_password
@@ -167,7 +167,7 @@ def search(
         end = {name: given.get(name) for name in (*END, "name")}
         found = from_file(file, store=store, executor=where, **end)
     else:
-        if not given.keys() & {*END}:
+        if not given.keys() & {*END, *HOURS}:
             given["seconds"] = DEFAULT_SECONDS
         given["fidelity"] = read_fidelity(given.get("fidelity"), given.get("epochs"), min_epochs)
         found = assemble(

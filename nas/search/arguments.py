@@ -19,6 +19,7 @@ from nas.description import (
     AUTO,
     COSTS,
     DEFAULT_TRIALS,
+    HOURS,
     PEAK_MEMORY,
     Budget,
     Description,
@@ -163,7 +164,8 @@ def pauses_by_plan(controller: object, options: Mapping[str, Any]) -> bool:
     """
     whole = options.get("reuse_results") or options.get("inherit_weights")
     named = options.get("fidelity") is not None
-    return controller == AUTO and options.get("seconds") is not None and not named and not whole
+    clock = any(options.get(name) is not None for name in ("seconds", *HOURS))
+    return controller == AUTO and clock and not named and not whole
 
 
 def planned(options: SearchOptions, controller: object, problem: Problem | Table) -> SearchOptions:
@@ -292,7 +294,7 @@ def description_of(
         given: what the controller was made by, or that itself.
     """
     values = {one.name: getattr(options, one.name) for one in fields(options)}
-    if options.trials is None and options.seconds is None and options.target is None:
+    if all(getattr(options, end) is None for end in ("trials", "seconds", "target", *HOURS)):
         values["trials"] = DEFAULT_TRIALS
     settings, more_settings = settings_of(controller)
     refuse_passwords("problem: its option", problem.options.values(), _NO_PASSWORD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from nas.description import Budget, Description
+from nas.description import HOURS, Budget, Description
 from nas.records import MEASURED, Status, Trial
 from nas.results.causes import cause_of, failure_words, nearest_words
 from nas.results.text import duration
@@ -89,16 +89,17 @@ def end_of(
     if budget.failures and streak.count >= budget.failures and streak.trial is not None and not measured:
         words = f"{streak.count} trials in a row failed for one reason and none was trained: "
         return End(words + failure_words(streak.trial), waits=False, stops=True)
-    if budget.seconds is not None and progress.elapsed >= budget.seconds:
-        return End(f"{budget.seconds:g} seconds are over", waits=False)
+    deadline = progress.ends_at
+    if deadline is not None and progress.elapsed >= deadline:
+        return End(_over(budget, deadline), waits=False)
     if budget.target is not None and progress.best is not None:
         best = progress.best[0]
         if objective.score(best) >= objective.score(budget.target):
             return End(f"{objective.metric} {best:.4g} reached the target", waits=False)
     if budget.trials is not None and begun >= budget.trials:
         return End(f"{budget.trials} trials are done", waits=True)
-    if late >= LATE_IN_A_ROW and budget.seconds is not None:
-        left = duration(max(0.0, budget.seconds - progress.elapsed))
+    if late >= LATE_IN_A_ROW and deadline is not None:
+        left = duration(max(0.0, deadline - progress.elapsed))
         words = f"none of the last {late} networks comes to its end in the {left} that are left"
         return End(words, waits=True)
     limits = ", ".join(map(str, description.limits))
@@ -115,6 +116,17 @@ def end_of(
             return End(words, waits=False, fails=True)
         return End(words, waits=True)
     return None
+
+
+def _over(budget: Budget, deadline: float) -> str:
+    """Says which part of a budget is over at its deadline."""
+    if budget.seconds is not None and deadline >= budget.seconds:
+        return f"{budget.seconds:g} seconds are over"
+    return " or ".join(
+        f"{most:g} {hours.replace('_', ' ')} are over"
+        for hours in HOURS
+        if (most := getattr(budget, hours)) is not None
+    )
 
 
 _COUNTED: tuple[Status, ...] = (*MEASURED, "failed", "repeated")
@@ -164,6 +176,7 @@ def extended(
         trials=_moved(own.trials, progress.trials, trials, over),
         seconds=_moved(own.seconds, record.elapsed_seconds, seconds, over),
         target=target if target is not None else None if reached else own.target,
+        **(dict.fromkeys(HOURS) if over else {}),
     )
 
 

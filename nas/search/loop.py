@@ -25,6 +25,7 @@ from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
 from nas.search.outcomes import Outcomes
 from nas.search.plan.controller import ControllerPart
+from nas.search.plan.deadline import Deadline
 from nas.search.plan.finals import Finals
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
@@ -90,15 +91,17 @@ class Loop:
         self._checkpoints = Checkpoints(description, record.name)
         self._weights = KeptWeights(description, store, record.id)
         self._streak = FailureStreak()
-        self._finals = Finals(description.budget.seconds)
+        self._deadline = Deadline(description.budget)
+        self._finals = Finals(description.budget, self._deadline)
         self._of_controller = ControllerPart(description.budget)
         self._plan = SearchPlan(
-            [Lengths(description.budget.epochs), self._of_controller, self._finals], self.planner
+            [self._deadline, Lengths(description.budget.epochs), self._of_controller, self._finals],
+            self.planner,
         )
         self._outcomes = Outcomes(
             self.planner, self.history, self._weights, self._checkpoints, self.callbacks, self._streak
         )
-        self._time_left = TimeLeft(speed, description.budget.seconds, controller.space.plain)
+        self._time_left = TimeLeft(speed, self._deadline, controller.space.plain)
         self._launcher = Launcher(
             description, self.planner, self._flights, self._outcomes, self._checkpoints,
             ReusedResults(store, record, description) if description.reuse_results else None,
@@ -171,6 +174,7 @@ class Loop:
 
     def over(self) -> End | None:
         """Returns why nothing more is to be begun, if so."""
+        self.progress.deadline = self._deadline.seconds
         spent = not self.controller.repeats and self.controller.exhausted
         end = end_of(
             self.description,
@@ -265,8 +269,8 @@ class Loop:
         self.progress.cards = cards or self.progress.cards
 
     def _patience(self) -> float:
-        budget = self.description.budget.seconds
-        return _WAIT if budget is None else min(_WAIT, max(0.01, budget - self.progress.elapsed))
+        deadline = self._deadline.seconds
+        return _WAIT if deadline is None else min(_WAIT, max(0.01, deadline - self.progress.elapsed))
 
     def _show(self) -> None:
         self.progress.counts["running"] = len(self._flights.running)
@@ -304,13 +308,14 @@ class Loop:
 
     def _choose(self, writing: Transaction, executor: Executor) -> None:
         """Let the plan choose what it is time for; it acts with what is recorded in this turn."""
-        elapsed, seconds = self.progress.elapsed, self.description.budget.seconds
+        elapsed, seconds = self.progress.elapsed, self._deadline.seconds
         left = self._time_left.left = math.inf if seconds is None else seconds - elapsed
         running, paused = self._flights.running.values(), self._flights.paused
         parallelism, trains = max(1, executor.parallelism), executor.trains
         standing = Standing(
-            elapsed, left, parallelism, running, paused, self.history.ranking, self.planner, trains
-        )
+            elapsed, left, parallelism, running, paused, self.history.ranking, self.planner, trains,
+            executor.holds,
+        )  # fmt: skip
         if (drafted := self._plan.draft(standing)) is not None:
             part, value, reason = drafted
             choice = PlanChoice(part, value, reason, self._outcomes.next_step(), elapsed)

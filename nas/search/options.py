@@ -104,6 +104,13 @@ class SearchOptions:
     target: float | None = field(
         default=None, metadata=flag(float, "End when the first objective is as good as this.")
     )
+    cpu_hours: Positive | None = field(
+        default=None,
+        metadata=flag(float, "End when the workers have held their cores for so many hours together."),
+    )
+    gpu_hours: Positive | None = field(
+        default=None, metadata=flag(float, "End when they have held their GPUs for so many hours together.")
+    )
     failures: Whole | None = field(
         default=10,
         metadata=flag(

@@ -43,6 +43,7 @@ class Progress:
         clock: the clock of the search.
         counts: the number of trials by status: those that are over, have paused or are running.
         best: the value of the first objective of the best feasible trial, and the id of its architecture.
+        deadline: when the budget ends, in seconds of the search; None: after its own seconds, if it has any.
         trials_here: the number of trials that this driver has trained, at least to a first pause.
         messages: what happened since the last turn, a line each (failures, where it trains).
         cards: what each card did when that was last recorded, another tuple each time; none where networks
@@ -55,6 +56,7 @@ class Progress:
     clock: Clock = field(default_factory=Clock)
     counts: Counter[Status] = field(default_factory=Counter)
     best: tuple[float, str] | None = None
+    deadline: float | None = None
     trials_here: int = 0
     messages: list[str] = field(default_factory=list)
     cards: tuple[Card, ...] = ()
@@ -96,6 +98,11 @@ class Progress:
         return number("complete", 0) + number("paused", 0) + number("failed", 0) + number("repeated", 0)
 
     @property
+    def ends_at(self) -> float | None:
+        """When the budget ends, in seconds of the search; None: at no time that is known."""
+        return self.budget.seconds if self.deadline is None else self.deadline
+
+    @property
     def elapsed(self) -> float:
         """The seconds of the search, those of earlier drivers included."""
         return self.clock.elapsed()
@@ -115,8 +122,8 @@ class Progress:
     def seconds_left(self) -> float | None:
         """The seconds to the end of the budget, estimated from the speed so far; None where unknown."""
         left = []
-        if self.budget.seconds is not None:
-            left.append(self.budget.seconds - self.elapsed)
+        if (ends_at := self.ends_at) is not None:
+            left.append(ends_at - self.elapsed)
         if self.budget.trials is not None and self.trials_here:
             left.append((self.budget.trials - self.trials) * self.seconds_here / self.trials_here)
         return max(0.0, min(left)) if left else None

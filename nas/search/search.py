@@ -88,6 +88,8 @@ class Search:
             given).
         seconds: the wall-clock time of the search.
         target: the value of the first objective that is good enough.
+        cpu_hours, gpu_hours: the hours for which its workers may hold their cores or GPUs, busy or idle: two
+            workers of a GPU each hold two GPU hours in an hour.
         failures: the number of trials in a row that fail for one reason (the same message but for numbers and
             ids) after which the search stops, as long as none was ever trained: it would only go on so.
             Resumed, it counts anew. None or 0: it never does.
@@ -166,6 +168,8 @@ class Search:
         trials: Count | None = None,
         seconds: Positive | None = None,
         target: float | None = None,
+        cpu_hours: Positive | None = None,
+        gpu_hours: Positive | None = None,
         failures: Whole | None = 10,
         rejections: Whole | None = 1000,
         executor: str | Executor = "pool",

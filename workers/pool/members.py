@@ -39,6 +39,7 @@ class Members:
         ready: the workers that can train.
         cards: the cards on which they train, as far as there are some.
         expected: how many workers there are, or soon will be, on the nodes that are there.
+        holds: what they take of the cluster together, see `workers.executor.Executor.holds`.
         look_again: when `adapt` has something to do (monotonic seconds).
     """
 
@@ -73,6 +74,11 @@ class Members:
     @property
     def expected(self) -> int:
         return max(1, self._room if self._asked is None else min(self._room, self._asked))
+
+    @property
+    def holds(self) -> dict[str, float]:
+        processes = self.expected * self._processes
+        return {"cpus": processes * self._resources.cpus, "gpus": processes * self._resources.gpus}
 
     def takers(self) -> list[Member]:
         """The workers that are ready and that more runs may be sent to."""

@@ -104,6 +104,10 @@ class PackedMembers(Members):
         self._gone: list[PoolCard] = []  # cards on which no worker can be started: nobody else's either
 
     @property
+    def holds(self) -> dict[str, float]:
+        return {"gpus": len(self.cards)}  # each card as a whole, with a part of the cores of its node
+
+    @property
     def expected(self) -> int:
         room = sum(card.room for card in self.cards)
         return max(1, room if self._asked is None else min(room, self._asked))

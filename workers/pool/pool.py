@@ -131,6 +131,10 @@ class Pool(Executor):
         return self._asked or 1 if self._members is None else self._members.expected
 
     @property
+    def holds(self) -> Mapping[str, float]:
+        return {} if self._members is None else self._members.holds
+
+    @property
     def lost_workers(self) -> int:
         """How many workers were lost so far while the pool was open."""
         return self._lost_before + self._traffic.lost_workers

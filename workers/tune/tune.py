@@ -132,6 +132,10 @@ class Tune(Executor):
     def parallelism(self) -> int:
         return self._asked or 1 if self._feed is None else self._feed.limit
 
+    @property
+    def holds(self) -> Mapping[str, float]:
+        return {one: self.parallelism * getattr(self._resources, one) for one in ("cpus", "gpus")}
+
     def _open(self, problem: Problem | Table) -> None:
         cores = None if self._asked is None else self._asked * self._resources.cpus
         self._own_ray = cluster.connect(self._address, cores)

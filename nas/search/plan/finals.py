@@ -8,8 +8,10 @@ from typing import Any
 
 from controllers.planner import Planner
 from controllers.ranking import order
+from nas.description import HOURS, Budget
 from nas.results.text import duration
 from nas.search.flights import Flight
+from nas.search.plan.deadline import Deadline
 from nas.search.plan.plan import Part, Standing
 from workers.recipe import Recipe
 
@@ -39,8 +41,8 @@ class Finals(Part):
     trial that can still come to its end goes there.
 
     Args:
-        seconds: the budget of the search; None: it has no such end, and no finals. What was chosen under a
-            shorter one does not hold any more.
+        budget: the budget of the search. What was chosen under another one does not hold any more.
+        deadline: what says when it ends; where it never does there are no finals.
 
     Attributes:
         begun: whether the finals have begun.
@@ -49,8 +51,10 @@ class Finals(Part):
 
     name = "finals"
 
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
+    def __init__(self, budget: Budget, deadline: Deadline) -> None:
+        hours = {name: getattr(budget, name) for name in HOURS if getattr(budget, name) is not None}
+        self._budget: Any = {"seconds": budget.seconds, **hours} if hours else budget.seconds
+        self._deadline = deadline
         self.begun = False
         self.over: str | None = None
         self._next: tuple[int, int] | None = None
@@ -69,16 +73,20 @@ class Finals(Part):
             chosen = _next(standing, _in_order(standing))
         else:
             return None
-        return None if chosen is None else ({**chosen[0], "budget": self._seconds}, chosen[1])
+        return None if chosen is None else ({**chosen[0], "budget": self._budget}, chosen[1])
 
     def act(self, value: Any, planner: Planner) -> None:
-        if value["budget"] != self._seconds:
+        if value["budget"] != self._budget:
             return
         self.begun = True
         self.over = value.get("over")
         if "number" in value:
             self._next = value["number"], value["until"]
             planner.ends[value["number"]] = value["until"]
+
+    @property
+    def _seconds(self) -> float | None:
+        return self._deadline.seconds
 
     def take(self) -> tuple[int, int] | None:
         """Returns the trial that is to go on now and to which epoch, once; None: none is chosen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from controllers.planner import Planner
@@ -26,6 +26,7 @@ class Standing:
         ranking: what trials are judged by.
         planner: who proposes, and for how long trials train.
         trains: whether trials are trained by their recipes (`workers.executor.Executor.trains`).
+        holds: what the workers hold together (`workers.executor.Executor.holds`).
     """
 
     elapsed: float
@@ -36,6 +37,7 @@ class Standing:
     ranking: Ranking
     planner: Planner
     trains: bool
+    holds: Mapping[str, float] = field(default_factory=dict)
 
 
 class Part(ABC):

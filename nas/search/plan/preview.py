@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from controllers.planner import Planner
-from nas.description import Description
+from nas.description import HOURS, Description
 from nas.records import Leg, PlanChoice
 from nas.search.flights import Flight, job_for
 from nas.search.plan.controller import ControllerPart
+from nas.search.plan.deadline import Deadline
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
 from search_spaces.errors import SearchError
@@ -28,24 +29,29 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
         SearchError: the plain network cannot be trained.
     """
     budget = description.budget
-    plan = SearchPlan([Lengths(budget.epochs), ControllerPart(budget)], planner)
+    deadline = Deadline(budget)
+    plan = SearchPlan([deadline, Lengths(budget.epochs), ControllerPart(budget)], planner)
     paused = {}
     if plan.waits:
         flight = _probe(description, planner, executor)
         paused = {flight.number: flight}
-        if budget.seconds is not None and (epoch := flight.epoch_seconds or 0.0) > budget.seconds:
+    workers, ranking, trains, holds = (
+        max(1, executor.parallelism), description.ranking, executor.trains, executor.holds
+    )  # fmt: skip
+    while True:
+        left = math.inf if deadline.seconds is None else deadline.seconds
+        epoch = max((flight.epoch_seconds or 0.0 for flight in paused.values()), default=0.0)
+        if epoch > left:
+            named = [name for name in ("seconds", *HOURS) if getattr(budget, name) is not None]
             raise SearchError(
-                f"seconds: {budget.seconds:g} are too few: one epoch of the plain network takes {epoch:.3g} "
-                f"(give {math.ceil(2 * epoch)} or more)"
+                f"{' or '.join(named)}: {left:.3g} seconds are too few: one epoch of the plain network takes "
+                f"{epoch:.3g} (give {math.ceil(2 * epoch)} or more)"
             )
-    left = math.inf if budget.seconds is None else budget.seconds
-    standing = Standing(
-        0.0, left, max(1, executor.parallelism), (), paused, description.ranking, planner, executor.trains
-    )
-    while (drafted := plan.draft(standing)) is not None:
+        standing = Standing(0.0, left, workers, (), paused, ranking, planner, trains, holds)
+        if (drafted := plan.draft(standing)) is None:
+            return plan.choices
         part, value, reason = drafted
         plan.take(PlanChoice(part, value, reason, 0, 0.0))
-    return plan.choices
 
 
 def _probe(description: Description, planner: Planner, executor: Executor) -> Flight:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from nas.results.text import duration
 from nas.search.flights import VALIDATED, Flight
+from nas.search.plan.deadline import Deadline
 from search_spaces.architecture import Architecture
 from workers.job import Finished
 from workers.recipe import Recipe
@@ -37,17 +38,15 @@ class TimeLeft:
 
     Args:
         speed: how fast trials are here; None: nobody knows.
-        seconds: the budget of the search; None: it has no such end.
+        deadline: what says when the search ends.
         plain: returns the plain network of the space.
 
     Attributes:
         left: the seconds that are left, infinite where the search has no such end.
     """
 
-    def __init__(self, speed: Speed | None, seconds: float | None, plain: Callable[[], Architecture]) -> None:
-        self._speed = None if seconds is None else speed
-        self._seconds = math.inf if seconds is None else seconds
-        self._plain = plain
+    def __init__(self, speed: Speed | None, deadline: Deadline, plain: Callable[[], Architecture]) -> None:
+        self._speed, self._deadline, self._plain = speed, deadline, plain
         self.left = math.inf
 
     def late(self, architecture: Architecture, epochs: int | None) -> str | None:
@@ -115,8 +114,9 @@ class TimeLeft:
             return (
                 f"{rest} takes some {duration(seconds - trained)}, {duration(max(0.0, self.left))} are left"
             )
+        whole = self._deadline.seconds or math.inf
         plain = self._predict(self._plain())
-        most = max(SHARE * self._seconds, 0.0 if plain is None else OF_PLAIN * plain.total(epochs))
+        most = max(SHARE * whole, 0.0 if plain is None else OF_PLAIN * plain.total(epochs))
         if seconds / trust <= most:
             return None
-        return f"its training takes some {duration(seconds)}, of the {duration(self._seconds)} of the search"
+        return f"its training takes some {duration(seconds)}, of the {duration(whole)} of the search"

@@ -208,7 +208,7 @@ def test_what_a_budget_would_buy_is_told_and_a_search_with_it_is_planned(run: Ru
     assert controller.split()[:2] == ["controller", "one"]
     code, _, err = run("plan", *data, "--seconds", "0.0001")
     assert code == 2
-    assert err.startswith("error: seconds: 0.0001 are too few: one epoch of the plain network takes")
+    assert err.startswith("error: seconds: 0.0001 seconds are too few: one epoch of the plain network takes")
     options = ("--controller", "auto", "--trials", "2", "--epochs", "1")
     code, out, _ = run("search", "--problem", *data, *options)
     assert code == 0
