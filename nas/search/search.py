@@ -88,8 +88,8 @@ class Search:
             given).
         seconds: the wall-clock time of the search.
         target: the value of the first objective that is good enough.
-        cpu_hours, gpu_hours: the hours for which its workers may hold their cores or GPUs, busy or idle: two
-            workers of a GPU each hold two GPU hours in an hour.
+        cpu_hours: the hours for which its workers may hold their cores, busy or idle, all together.
+        gpu_hours: the same of their GPUs.
         failures: the number of trials in a row that fail for one reason (the same message but for numbers and
             ids) after which the search stops, as long as none was ever trained: it would only go on so.
             Resumed, it counts anew. None or 0: it never does.
