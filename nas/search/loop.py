@@ -92,16 +92,19 @@ class Loop:
         self._weights = KeptWeights(description, store, record.id)
         self._streak = FailureStreak()
         self._deadline = Deadline(description.budget)
+        self._time_left = TimeLeft(speed, self._deadline, controller.space.plain)
         self._finals = Finals(description.budget, self._deadline)
         self._of_controller = ControllerPart(description.budget)
         self._plan = SearchPlan(
-            [self._deadline, Lengths(description.budget.epochs), self._of_controller, self._finals],
+            [
+                self._deadline, Lengths(description.budget.epochs, self._time_left.dearness),
+                self._of_controller, self._finals,
+            ],
             self.planner,
-        )
+        )  # fmt: skip
         self._outcomes = Outcomes(
             self.planner, self.history, self._weights, self._checkpoints, self.callbacks, self._streak
         )
-        self._time_left = TimeLeft(speed, self._deadline, controller.space.plain)
         self._launcher = Launcher(
             description, self.planner, self._flights, self._outcomes, self._checkpoints,
             ReusedResults(store, record, description) if description.reuse_results else None,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
+from controllers.base import Controller
 from controllers.fidelity import Stages, rungs_of
 from controllers.planner import Planner
 from nas.results.text import duration
@@ -16,7 +18,7 @@ FOR_FINALS = 0.3
 """The share of the time that is kept for the ends of the best networks."""
 
 DEARER = 1.5
-"""How many times as long as the plain network a candidate is taken to train, before any has been seen."""
+"""How many times as long as the plain network a candidate is taken to train, where nothing predicts it."""
 
 ENOUGH = 60
 """Networks that are trained in full; where the time allows so many, no trial has to pause."""
@@ -33,12 +35,18 @@ class Lengths(Part):
 
     Args:
         epochs: the epochs of a trial as named by hand; None: they are chosen.
+        dearness: returns how many times as long as the plain network the networks of a controller take; None
+            where that cannot be predicted.
     """
 
     name = "epochs"
 
-    def __init__(self, epochs: int | None) -> None:
-        self._epochs = epochs
+    def __init__(
+        self,
+        epochs: int | None,
+        dearness: Callable[[Controller], float | None] = lambda controller: None,
+    ) -> None:
+        self._epochs, self._dearness = epochs, dearness
 
     def waits(self, planner: Planner) -> bool:
         return isinstance(planner.fidelity, Stages) and not planner.fidelity.decided
@@ -48,20 +56,25 @@ class Lengths(Part):
         if not isinstance(fidelity, Stages) or fidelity.decided:
             return None
         flight = next(iter(standing.paused.values()), None)
-        return None if flight is None else lengths(flight, self._epochs, standing)
+        if flight is None:
+            return None
+        return lengths(flight, self._epochs, standing, self._dearness(standing.planner.controller))
 
     def act(self, value: Any, planner: Planner) -> None:
         if isinstance(planner.fidelity, Stages):
             planner.fidelity.decide(value["epochs"], value["first_pause"], value["candidates"])
 
 
-def lengths(flight: Flight, by_hand: int | None, standing: Standing) -> tuple[dict[str, Any], str]:
+def lengths(
+    flight: Flight, by_hand: int | None, standing: Standing, dearness: float | None = None
+) -> tuple[dict[str, Any], str]:
     """Returns how long trials train and where they first pause, and why.
 
     Args:
         flight: the first trial that has paused.
         by_hand: the epochs of a trial as named by hand; None: they are chosen.
         standing: how the search stands.
+        dearness: how many times as long as that first one the others take; None: `DEARER`.
     """
     recipe = Recipe.of(flight.proposal.architecture)
     own = by_hand or recipe.epochs
@@ -69,6 +82,8 @@ def lengths(flight: Flight, by_hand: int | None, standing: Standing) -> tuple[di
     done, alone = flight.trial.epochs or 0, standing.left / epoch  # epochs of the first network
     affordable = alone * standing.workers
     told = f"an epoch of the first network takes {epoch:.3g} s, {duration(standing.left)} are left"
+    if dearness is not None:
+        told += f", others take {dearness:.2g} times as long"
     free = by_hand is None and recipe.stable_epochs(own) > 0
     if alone < own - done:
         epochs = done + max(1, math.floor(alone)) if free else own
@@ -77,7 +92,8 @@ def lengths(flight: Flight, by_hand: int | None, standing: Standing) -> tuple[di
         )
         value = {"epochs": epochs, "first_pause": epochs, "candidates": 0}
         return value, f"{told}: there is time for the first network only, {less}"
-    rounds = (1 - FOR_FINALS) * affordable / (DEARER * own)  # networks in full
+    dearer = DEARER if dearness is None else dearness
+    rounds = (1 - FOR_FINALS) * affordable / (dearer * own)  # networks in full
     epochs = own
     if free and rounds > ENOUGH:
         epochs = min(LONGEST * own, round(own * math.sqrt(rounds / ENOUGH)))

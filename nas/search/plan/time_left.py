@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Iterable
+from statistics import median
 
+from controllers.base import Controller
 from nas.results.text import duration
 from nas.search.flights import VALIDATED, Flight
 from nas.search.plan.deadline import Deadline
@@ -24,6 +27,9 @@ SHARE = 0.25
 
 OF_PLAIN = 3.0
 """So many times the seconds of the plain network are never too many, however short the budget."""
+
+DRAWN = 9
+"""So many networks say how long those take that a search begins with."""
 
 RECALLED = 20
 """So many trials of earlier drivers are enough to know how fast trials are."""
@@ -73,6 +79,27 @@ class TimeLeft:
             return None
         # nothing is learnt from it: measured in a slow moment, it would keep all others from being begun
         return self._too_dear(architecture, epochs, found.at(pace), TRUST_OF_STEPS, flight.trained)
+
+    def dearness(self, controller: Controller) -> float | None:
+        """Returns how many times as long as the plain network those take that a search begins with.
+
+        It is the median of `DRAWN` networks, drawn as the controller draws what no result speaks for, but by
+        a generator of their own; None where nothing can be predicted.
+
+        Args:
+            controller: who proposes, or stands for it.
+        """
+        plain, rng = self._plain(), random.Random(0)
+        base, prior, space = self._predict(plain), controller.prior, controller.space
+        if base is None:
+            return None
+        times = []
+        for _ in range(DRAWN):
+            network = space.sample(rng) if prior is None else prior.sample(space, rng)
+            found = self._predict(network)
+            if found is not None:
+                times.append((found.epoch + found.validation) / (base.epoch + base.validation))
+        return median(times) if times else None
 
     def learn(self, flight: Flight, event: Finished) -> None:
         """Takes in what the training of a flight took."""

@@ -13,11 +13,17 @@ from stored import trials
 from torch import nn
 
 import nas
+from controllers import RandomSearch, maximize
 from controllers.fidelity import SuccessiveHalving
-from search_spaces import choice, layer, sequential
+from controllers.prior import Prior
+from nas.description import Budget
+from nas.search.plan.deadline import Deadline
+from nas.search.plan.time_left import TimeLeft
+from search_spaces import Space, choice, layer, sequential
 from workers.inline import Inline
 from workers.job import Event, Job, Reported
 from workers.problems import Problem
+from workers.speed.speed import Speed
 
 
 class Slow(Inline):
@@ -105,3 +111,24 @@ def test_what_turns_out_too_dear_is_stopped_and_recorded_as_that_and_the_search_
     again.description = search.description
     board = again.extend(trials=2).run(resume=True)
     assert board.status.isin(["complete", "paused"]).sum() == 14
+
+
+def test_how_dear_the_first_networks_are_is_told_before_any_was_trained() -> None:
+    inputs = torch.rand(600, 50, generator=torch.Generator().manual_seed(0))
+    problem = Problem.from_tensors("some", (inputs, (inputs[:, 0] > 0.5).long()), 0.2, 0.2)
+    width = choice(8, 3000, 4000)
+    space = Space(sequential(layer(nn.Linear, out_features=width), layer(nn.Linear, out_features=width)))
+    controller = RandomSearch(space, maximize("accuracy"))
+    speed = Speed(problem)
+    small = space.architecture({"0.out_features": 8, "1.out_features": 8})
+    judge = TimeLeft(speed, Deadline(Budget(seconds=100.0)), lambda: small)
+    judge.left = 100.0
+    assert judge.dearness(controller) is None  # nothing was measured
+    speed.observe(small, 0.1)
+    anywhere = judge.dearness(controller)
+    assert anywhere is not None
+    assert anywhere > 3
+    controller.use_prior(Prior(centers=[small.decisions]))
+    near = judge.dearness(controller)
+    assert near is not None
+    assert near < anywhere
