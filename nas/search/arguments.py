@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from controllers import catalog
 from controllers.base import Controller
-from controllers.fidelity import Fidelity
+from controllers.fidelity import Fidelity, Stages
 from controllers.fidelity import catalog as fidelities
 from controllers.objectives import Limit, Objective
 from nas.description import (
@@ -41,6 +41,7 @@ from search_spaces.space import Space
 from workers import problems
 from workers.executor import Executor
 from workers.executors import catalog as executors
+from workers.recipe import Recipe
 from workers.tabular import Table
 
 if TYPE_CHECKING:
@@ -168,16 +169,20 @@ def pauses_by_plan(controller: object, options: Mapping[str, Any]) -> bool:
     return controller == AUTO and clock and not named and not whole
 
 
-def planned(options: SearchOptions, controller: object, problem: Problem | Table) -> SearchOptions:
+def planned(
+    options: SearchOptions, controller: object, problem: Problem | Table, space: Space
+) -> SearchOptions:
     """Returns the options of a search with what is left to its plan where its controller is (`AUTO`).
 
-    It begins with the plain network. Its trials pause by the plan, unless nobody knows of epochs.
+    It begins with the plain network. Its trials pause by the plan, unless nobody knows of epochs or there are
+    no more of them than the plan is made by.
     """
     if controller != AUTO:
         return options
     trains = not isinstance(problem, Table) and executor_of(options.executor).trains
-    known = trains or options.epochs is not None
-    fidelity = AUTO if known and pauses_by_plan(controller, vars(options)) else options.fidelity
+    epochs = options.epochs or (Recipe.of(space.plain()).epochs if trains else 0)
+    pauses = epochs > Stages.probe and pauses_by_plan(controller, vars(options))
+    fidelity = AUTO if pauses else options.fidelity
     return replace(options, first=options.first or ({},), fidelity=fidelity)
 
 

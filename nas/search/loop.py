@@ -97,7 +97,7 @@ class Loop:
         self._of_controller = ControllerPart(description.budget)
         self._plan = SearchPlan(
             [
-                self._deadline, Lengths(description.budget.epochs, self._time_left.dearness),
+                self._deadline, Lengths(description.budget, self._time_left.dearness),
                 self._of_controller, self._finals,
             ],
             self.planner,

@@ -220,7 +220,7 @@ class Search:
         self._sources = sources_of(options.start_from)
         self._objectives = objectives_of(options.objectives, controller, self.problem)
         self._limits = limits_of(options.limits, controller)
-        options = planned(options, controller, self.problem)
+        options = planned(options, controller, self.problem, self.space)
         self._fidelity = fidelity_of(options.fidelity, options.epochs)
         self._controller = controller
         self._prior = prior_from(options.prior, space, controller, self.store)

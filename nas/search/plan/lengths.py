@@ -9,6 +9,7 @@ from typing import Any
 from controllers.base import Controller
 from controllers.fidelity import Stages, rungs_of
 from controllers.planner import Planner
+from nas.description import Budget
 from nas.results.text import duration
 from nas.search.flights import Flight
 from nas.search.plan.plan import Part, Standing
@@ -34,7 +35,7 @@ class Lengths(Part):
     at for a third or a ninth of their epochs first.
 
     Args:
-        epochs: the epochs of a trial as named by hand; None: they are chosen.
+        budget: the budget of the search; its epochs stand, where it names some.
         dearness: returns how many times as long as the plain network the networks of a controller take; None
             where that cannot be predicted.
     """
@@ -43,10 +44,10 @@ class Lengths(Part):
 
     def __init__(
         self,
-        epochs: int | None,
+        budget: Budget,
         dearness: Callable[[Controller], float | None] = lambda controller: None,
     ) -> None:
-        self._epochs, self._dearness = epochs, dearness
+        self._budget, self._dearness = budget, dearness
 
     def waits(self, planner: Planner) -> bool:
         return isinstance(planner.fidelity, Stages) and not planner.fidelity.decided
@@ -58,7 +59,7 @@ class Lengths(Part):
         flight = next(iter(standing.paused.values()), None)
         if flight is None:
             return None
-        return lengths(flight, self._epochs, standing, self._dearness(standing.planner.controller))
+        return lengths(flight, self._budget, standing, self._dearness(standing.planner.controller))
 
     def act(self, value: Any, planner: Planner) -> None:
         if isinstance(planner.fidelity, Stages):
@@ -66,25 +67,26 @@ class Lengths(Part):
 
 
 def lengths(
-    flight: Flight, by_hand: int | None, standing: Standing, dearness: float | None = None
+    flight: Flight, budget: Budget, standing: Standing, dearness: float | None = None
 ) -> tuple[dict[str, Any], str]:
     """Returns how long trials train and where they first pause, and why.
 
     Args:
         flight: the first trial that has paused.
-        by_hand: the epochs of a trial as named by hand; None: they are chosen.
+        budget: the budget of the search: the epochs of a trial and the number of networks, as far as named.
         standing: how the search stands.
         dearness: how many times as long as that first one the others take; None: `DEARER`.
     """
     recipe = Recipe.of(flight.proposal.architecture)
-    own = by_hand or recipe.epochs
+    own = budget.epochs or recipe.epochs
+    enough = ENOUGH if budget.trials is None else min(ENOUGH, budget.trials)
     epoch = max(flight.epoch_seconds or 0.0, 1e-6)
     done, alone = flight.trial.epochs or 0, standing.left / epoch  # epochs of the first network
     affordable = alone * standing.workers
     told = f"an epoch of the first network takes {epoch:.3g} s, {duration(standing.left)} are left"
     if dearness is not None:
         told += f", others take {dearness:.2g} times as long"
-    free = by_hand is None and recipe.stable_epochs(own) > 0
+    free = budget.epochs is None and recipe.stable_epochs(own) > 0
     if alone < own - done:
         epochs = done + max(1, math.floor(alone)) if free else own
         less = (
@@ -95,20 +97,25 @@ def lengths(
     dearer = DEARER if dearness is None else dearness
     rounds = (1 - FOR_FINALS) * affordable / (dearer * own)  # networks in full
     epochs = own
-    if free and rounds > ENOUGH:
-        epochs = min(LONGEST * own, round(own * math.sqrt(rounds / ENOUGH)))
+    if free and rounds > enough:
+        epochs = min(LONGEST * own, round(own * math.sqrt(rounds / enough)))
         rounds *= own / epochs
-    if rounds >= ENOUGH:
-        value = {"epochs": epochs, "first_pause": epochs, "candidates": round(rounds)}
+    if rounds >= enough:
+        value = {"epochs": epochs, "first_pause": epochs, "candidates": _at_most(rounds, budget)}
         return value, f"{told}: time for some {rounds:.0f} networks of {epochs} epochs"
     first = max(
         1, round(epochs / Stages.factor**2 if rounds < ENOUGH / Stages.factor else epochs / Stages.factor)
     )
     rungs = rungs_of(epochs, first, Stages.factor)
-    candidates = round(rounds * epochs / (first * len(rungs)))
+    candidates = _at_most(rounds * epochs / (first * len(rungs)), budget)
     value = {"epochs": epochs, "first_pause": first, "candidates": candidates}
     where = ", ".join(map(str, rungs[:-1])) or "none"
     return value, (
         f"{told}: time for some {rounds:.0f} networks of {epochs} epochs, or for a look at {candidates}, "
         f"with pauses after {where}"
     )
+
+
+def _at_most(networks: float, budget: Budget) -> int:
+    """So many networks, or as many as the budget names where that is fewer."""
+    return round(networks) if budget.trials is None else min(round(networks), budget.trials)

@@ -30,7 +30,7 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
     """
     budget = description.budget
     deadline = Deadline(budget)
-    plan = SearchPlan([deadline, Lengths(budget.epochs), ControllerPart(budget)], planner)
+    plan = SearchPlan([deadline, Lengths(budget), ControllerPart(budget)], planner)
     paused = {}
     if plan.waits:
         flight = _probe(description, planner, executor)

@@ -13,6 +13,7 @@ from stored import trials
 from controllers import RandomSearch, maximize
 from controllers.fidelity import Stages
 from controllers.planner import Planner
+from nas.description import Budget
 from nas.ranking import Ranking
 from nas.records import PlanChoice
 from nas.search.flights import Flight
@@ -76,9 +77,23 @@ def test_where_there_is_time_for_the_plain_network_only_it_gets_the_epochs_that_
     planner = Planner(RandomSearch(space, maximize("accuracy")), Stages())
     flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0).after(2, 1.0)
     standing = Standing(0.0, 7.0, workers, (), {0: flight}, Ranking(), planner, True)
-    value, reason = lengths(flight, None, standing)
+    value, reason = lengths(flight, Budget(), standing)
     assert value["epochs"] == 2 + 6  # one takes 1.15 s with its validation
     assert "8 epochs in place of 12" in reason
+
+
+def test_where_there_is_time_for_as_many_networks_as_are_asked_for_none_pauses_and_they_train_longer() -> (
+    None
+):
+    space = Space({"model": mlp(), "recipe": {"schedule": "wsd", "epochs": 12}})
+    planner = Planner(RandomSearch(space, maximize("accuracy")), Stages())
+    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0).after(2, 1.0)
+    standing = Standing(0.0, 1200.0, 1, (), {0: flight}, Ranking(), planner, True)
+    without, _ = lengths(flight, Budget(), standing)
+    assert without["first_pause"] < without["epochs"] == 12
+    value, _ = lengths(flight, Budget(trials=10), standing)
+    assert value["first_pause"] == value["epochs"] > 12
+    assert value["candidates"] == 10
 
 
 def test_it_ends_in_time_with_a_network_trained_to_its_end_that_is_no_worse_than_plain(
