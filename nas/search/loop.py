@@ -19,13 +19,13 @@ from nas.results.usage import UsageRecorder
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
 from nas.search.end import End, FailureStreak, end_of
-from nas.search.flights import Flight, Flights
+from nas.search.flights import VALIDATED, Flight, Flights
 from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
 from nas.search.outcomes import Outcomes
 from nas.search.plan.controller import ControllerPart
-from nas.search.plan.deadline import Deadline
+from nas.search.plan.deadline import Deadline, too_short
 from nas.search.plan.finals import Finals
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
@@ -113,6 +113,7 @@ class Loop:
         self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
         self._usage = UsageRecorder()
+        self._too_short: str | None = None  # the budget, for an epoch of the first network: in words
         self._late: dict[int, str] = {}  # why trials were stopped that turned out to take too long
         self._begun: frozenset[int] = frozenset()  # what the executor had in training in the end
 
@@ -188,6 +189,8 @@ class Loop:
             late=self._launcher.late,
             exhausted=spent and not self._flights.interrupted,
         )
+        if self._too_short is not None:
+            return End(self._too_short, waits=False, stops=True)
         if end is None and self._finals.begun:
             return End(self._finals.over or "the best networks are trained to their end", waits=True)
         return end
@@ -370,6 +373,9 @@ class Loop:
         if isinstance(event, Paced | Reported):
             flight = self._flights.running[event.number]
             paced = event.pace.seconds if isinstance(event, Paced) else None
+            if paced is not None and self._plan.waits and VALIDATED * paced > self._time_left.left:
+                left = self._time_left.left
+                self._too_short = too_short(self.description.budget, left, VALIDATED * paced)
             if isinstance(event, Reported):
                 flight = self._outcomes.epoch(event, flight, writing)
                 self._flights.running[event.number] = flight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,21 @@ from nas.description import HOURS, Budget
 from nas.results.text import duration
 from nas.search.plan.plan import Part, Standing
 from search_spaces.errors import SearchError
+
+
+def too_short(budget: Budget, left: float, epoch: float) -> str:
+    """Returns that a budget does not last for an epoch of the plain network, and the least that would do.
+
+    Args:
+        budget: the budget of the search.
+        left: the seconds that it lasts for.
+        epoch: the seconds of an epoch of the plain network.
+    """
+    named = [name for name in ("seconds", *HOURS) if getattr(budget, name) is not None]
+    return (
+        f"{' or '.join(named)}: {left:.3g} seconds are too few: one epoch of the plain network takes "
+        f"{epoch:.3g} (give {math.ceil(2 * epoch)} or more)"
+    )
 
 
 class Deadline(Part):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from controllers.planner import Planner
-from nas.description import HOURS, Description
+from nas.description import Description
 from nas.records import Leg, PlanChoice
 from nas.search.flights import Flight, job_for
 from nas.search.plan.controller import ControllerPart
-from nas.search.plan.deadline import Deadline
+from nas.search.plan.deadline import Deadline, too_short
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
 from search_spaces.errors import SearchError
@@ -42,11 +42,7 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
         left = math.inf if deadline.seconds is None else deadline.seconds
         epoch = max((flight.epoch_seconds or 0.0 for flight in paused.values()), default=0.0)
         if epoch > left:
-            named = [name for name in ("seconds", *HOURS) if getattr(budget, name) is not None]
-            raise SearchError(
-                f"{' or '.join(named)}: {left:.3g} seconds are too few: one epoch of the plain network takes "
-                f"{epoch:.3g} (give {math.ceil(2 * epoch)} or more)"
-            )
+            raise SearchError(too_short(budget, left, epoch))
         standing = Standing(0.0, left, workers, (), paused, ranking, planner, trains, holds)
         if (drafted := plan.draft(standing)) is None:
             return plan.choices

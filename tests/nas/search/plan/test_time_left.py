@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from nas.search.plan.deadline import Deadline
 from nas.search.plan.time_left import TimeLeft
 from search_spaces import Space, choice, layer, sequential
 from workers.inline import Inline
-from workers.job import Event, Job, Reported
+from workers.job import Event, Job, Pace, Paced, Reported
 from workers.problems import Problem
 from workers.speed.speed import Speed
 
@@ -50,7 +51,8 @@ def make(tmp_path: Path, executor: Inline, **changed: Any) -> nas.Search:
         "name": "mine",
         "store": tmp_path / "store.db",
     }
-    return nas.Search(space, problem, "random", executor=executor, **options | changed)
+    options |= {"controller": "random"} | changed
+    return nas.Search(space, problem, executor=executor, **options)
 
 
 def test_what_is_too_late_is_recorded_and_ends_the_search_and_others_begin_when_there_is_more_time(
@@ -111,6 +113,27 @@ def test_what_turns_out_too_dear_is_stopped_and_recorded_as_that_and_the_search_
     again.description = search.description
     board = again.extend(trials=2).run(resume=True)
     assert board.status.isin(["complete", "paused"]).sum() == 14
+
+
+class Crawling(Inline):
+    """A machine on which an epoch takes a thousand seconds, by the first steps of it."""
+
+    def _events(self, timeout: float | None) -> list[Event]:
+        events = super()._events(timeout)
+        first = [event.number for event in events if isinstance(event, Reported) and event.report.epoch == 1]
+        return [*(Paced(number, Pace(1000.0)) for number in first), *events]
+
+
+def test_a_time_too_short_for_one_epoch_of_the_plain_network_is_refused_by_its_first_steps(
+    tmp_path: Path,
+) -> None:
+    search = make(tmp_path, Crawling(), controller="auto", epochs=9)
+    search.run()
+    assert re.fullmatch(
+        r"seconds: \d+ seconds are too few: one epoch .* takes 1.15e\+03 \(give 2300 or more\)",
+        search.reason,
+    )
+    assert [one.status for one in trials(search)] == ["interrupted"]
 
 
 def test_how_dear_the_first_networks_are_is_told_before_any_was_trained() -> None:
