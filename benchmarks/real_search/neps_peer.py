@@ -1,4 +1,10 @@
-"""NePS (`neural-pipeline-search`) by ask and tell: PriorBand over our space, around its plain network."""
+"""NePS (`neural-pipeline-search`) by ask and tell: PriorBand over our space, around its plain network.
+
+Its requirements exclude ours (pandas below 3), and name torchvision, which only its tutorials import.
+So it has an interpreter of its own, named by ``--python neps=PATH``: in a new environment ``pip install -e .
+'pandas<3' gpytorch==1.13.0 botorch ifbo pymoo networkx matplotlib more-itertools portalocker seaborn pyyaml
+tensorboard``, then ``pip install --no-deps neural-pipeline-search``. Tried with its version 0.17.
+"""
 
 from __future__ import annotations
 

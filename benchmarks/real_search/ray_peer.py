@@ -122,7 +122,7 @@ def _tuned(problem: Problem, seconds: float, seed: int, folder: Path) -> Handed:
         run_config=tune.RunConfig(
             storage_path=str(folder / "tune"),
             verbose=0,
-            # a save that a class does not have fails its trial, and with it the worker that others would reuse
+            # a save that the class has not would fail its trial, and end the worker that others use
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     ).fit()
