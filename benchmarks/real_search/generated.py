@@ -34,7 +34,7 @@ def table(seed: int) -> Problem:
 
 
 def text_pairs(seed: int) -> Problem:
-    """Two short texts: whether they are about the same topic, of which each has two words among others."""
+    """Two short texts: whether they are about the same topic, of which each has one or two words."""
     generator = torch.Generator().manual_seed(seed)
     count = sum(PAIRS.values())
     same = torch.randint(2, (count,), generator=generator)
@@ -61,7 +61,9 @@ def _texts(topics: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     lengths = torch.randint(4, LENGTH + 1, (len(topics), 1), generator=generator)
     places = torch.rand(shape, generator=generator)
     places[torch.arange(LENGTH) >= lengths] = 2.0  # behind the end: no word of the topic
-    for place in places.argsort(dim=1)[:, :2].unbind(1):
+    first, second = places.argsort(dim=1)[:, :2].unbind(1)
+    once = torch.rand(len(topics), generator=generator) < 0.5
+    for place in (first, torch.where(once, first, second)):
         word = 1 + topics * OF_A_TOPIC + torch.randint(OF_A_TOPIC, topics.shape, generator=generator)
         words.scatter_(1, place.unsqueeze(1), word.unsqueeze(1))
     words[torch.arange(LENGTH) >= lengths] = 0

@@ -9,8 +9,8 @@ from benchmarks.real_search.trials import Handed, TimeIsOver, Trainer
 from workers.problems import Problem
 from workers.recipe import Recipe
 
-MARGIN = 1.05
-"""By how much a training may take longer than its epochs are expected to."""
+MARGIN, ONCE = 1.05, 1.2
+"""By how much a training may take longer than its epochs are expected to; and where it is the only one."""
 
 Setting = tuple[float, int, int]
 """A learning rate, a number of epochs and a seed."""
@@ -28,7 +28,7 @@ def plain(problem: Problem, seconds: float, seed: int) -> Handed:
     try:
         epoch = MARGIN * trainer.epoch_seconds(make, recipe)
         if trainer.left < 3 * recipe.epochs * epoch:  # one training, for as long as there is time
-            longest = max(1, int(trainer.left / epoch))
+            longest = max(1, int(trainer.left / (ONCE * epoch)))
             asked: Generator[Setting, float | None, None] = _once(recipe.learning_rate, longest, seed)
         else:
             asked = tuned(recipe.learning_rate, recipe.epochs, seed)

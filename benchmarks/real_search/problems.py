@@ -18,7 +18,7 @@ from search_spaces import Classification, Image, Signature, Vector
 from workers.problems import Problem, load
 from workers.problems.digit_pairs import PAIRS, SUM_MEAN, SUM_SCALE
 from workers.problems.measures import main_metric
-from workers.problems.omniglot import FIRST_TEST_DRAWER, FIRST_VALIDATION_DRAWER
+from workers.problems.omniglot import FIRST_TEST_DRAWER, FIRST_VALIDATION_DRAWER, STEP_SCALE
 from workers.problems.snips import UNKNOWN
 from workers.problems.split import Split
 from workers.problems.splitting import stratified_parts
@@ -80,12 +80,30 @@ def digits_vectors(seed: int) -> Problem:
     return Problem("digits_vectors", signature, **{part: flat(getattr(digits, part)) for part in PARTS})
 
 
+BLUR = 0.002
+"""The noise of the pen's places, which reach from -1 to 1."""
+
+
+def blurred(pen: Tensor) -> Tensor:
+    """Pens ``(N, 64, 6)`` with a little noise in their places, and the steps that follow.
+
+    Without it trees know an alphabet by the grid that its drawings were rounded to: by the lengths of the steps
+    alone, in no order, .88 are right, and .71 with this noise. That is no problem for networks.
+    """
+    generator = torch.Generator().manual_seed(0)
+    places = pen[..., :2] + BLUR * torch.randn(pen[..., :2].shape, generator=generator)
+    steps = torch.zeros_like(places)
+    steps[:, 1:] = STEP_SCALE * places.diff(dim=1)
+    return torch.cat([places, pen[..., 2:4], steps], dim=2)
+
+
 def omniglot(
     seed: int, *, name: str, inputs: Sequence[str] | None = None, tasks: Sequence[str] | None = None
 ) -> Problem:
     """Drawn characters: eleven drawers to train on, three to validate, six to test, drawn anew."""
     whole = load("omniglot")
     examples = pooled(whole)
+    examples.inputs["pen"] = blurred(examples.inputs["pen"])
     path = files("workers.problems").joinpath("data/omniglot_small_av.npz")
     with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
         drawer = torch.from_numpy(data["drawer"].astype(np.int64)) - 1

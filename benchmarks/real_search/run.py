@@ -57,13 +57,16 @@ def row_of(method: str, problem: str, seconds: float, seed: int, folder: Path | 
 
 
 def _warm_up(problem: Any) -> None:
-    """Imports what torch imports when a first network is built and trained, which is of no method's time."""
+    """Imports what is imported late, which is of no method's time: by torch's first network, and ours."""
     import torch
 
     from benchmarks.real_search.ours import space_of
+    from controllers import catalog
     from workers.recipe import Recipe
     from workers.training.training import train
 
+    for name in catalog:
+        catalog[name]
     few = torch.arange(min(64, len(problem.train)))
     small = type(problem)(
         "warm-up",
