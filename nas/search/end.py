@@ -89,17 +89,17 @@ def end_of(
     if budget.failures and streak.count >= budget.failures and streak.trial is not None and not measured:
         words = f"{streak.count} trials in a row failed for one reason and none was trained: "
         return End(words + failure_words(streak.trial), waits=False, stops=True)
-    deadline = progress.ends_at
-    if deadline is not None and progress.elapsed >= deadline:
-        return End(_over(budget, deadline), waits=False)
+    ends_at = progress.ends_at
+    if ends_at is not None and progress.elapsed >= ends_at:
+        return End(_over(budget, ends_at), waits=False)
     if budget.target is not None and progress.best is not None:
         best = progress.best[0]
         if objective.score(best) >= objective.score(budget.target):
             return End(f"{objective.metric} {best:.4g} reached the target", waits=False)
     if budget.trials is not None and begun >= budget.trials:
         return End(f"{budget.trials} trials are done", waits=True)
-    if late >= LATE_IN_A_ROW and deadline is not None:
-        left = duration(max(0.0, deadline - progress.elapsed))
+    if late >= LATE_IN_A_ROW and ends_at is not None:
+        left = duration(max(0.0, ends_at - progress.elapsed))
         words = f"none of the last {late} networks comes to its end in the {left} that are left"
         return End(words, waits=True)
     limits = ", ".join(map(str, description.limits))
@@ -118,9 +118,9 @@ def end_of(
     return None
 
 
-def _over(budget: Budget, deadline: float) -> str:
-    """Says which part of a budget is over at its deadline."""
-    if budget.seconds is not None and deadline >= budget.seconds:
+def _over(budget: Budget, ends_at: float) -> str:
+    """Says which part of a budget is over at its end."""
+    if budget.seconds is not None and ends_at >= budget.seconds:
         return f"{budget.seconds:g} seconds are over"
     return " or ".join(
         f"{most:g} {hours.replace('_', ' ')} are over"

@@ -24,8 +24,8 @@ from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
 from nas.search.outcomes import Outcomes
+from nas.search.plan.budget_end import BudgetEnd, too_short
 from nas.search.plan.controller import ControllerPart
-from nas.search.plan.deadline import Deadline, too_short
 from nas.search.plan.finals import Finals
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
@@ -91,13 +91,13 @@ class Loop:
         self._checkpoints = Checkpoints(description, record.name)
         self._weights = KeptWeights(description, store, record.id)
         self._streak = FailureStreak()
-        self._deadline = Deadline(description.budget)
-        self._time_left = TimeLeft(speed, self._deadline, controller.space.plain)
-        self._finals = Finals(description.budget, self._deadline)
+        self._budget_end = BudgetEnd(description.budget)
+        self._time_left = TimeLeft(speed, self._budget_end, controller.space.plain)
+        self._finals = Finals(description.budget, self._budget_end)
         self._of_controller = ControllerPart(description.budget)
         self._plan = SearchPlan(
             [
-                self._deadline, Lengths(description.budget, self._time_left.dearness),
+                self._budget_end, Lengths(description.budget, self._time_left.dearness),
                 self._of_controller, self._finals,
             ],
             self.planner,
@@ -178,7 +178,7 @@ class Loop:
 
     def over(self) -> End | None:
         """Returns why nothing more is to be begun, if so."""
-        self.progress.deadline = self._deadline.seconds
+        self.progress.budget_end = self._budget_end.seconds
         spent = not self.controller.repeats and self.controller.exhausted
         end = end_of(
             self.description,
@@ -275,8 +275,8 @@ class Loop:
         self.progress.cards = cards or self.progress.cards
 
     def _patience(self) -> float:
-        deadline = self._deadline.seconds
-        return _WAIT if deadline is None else min(_WAIT, max(0.01, deadline - self.progress.elapsed))
+        ends_at = self._budget_end.seconds
+        return _WAIT if ends_at is None else min(_WAIT, max(0.01, ends_at - self.progress.elapsed))
 
     def _show(self) -> None:
         self.progress.counts["running"] = len(self._flights.running)
@@ -314,7 +314,7 @@ class Loop:
 
     def _choose(self, writing: Transaction, executor: Executor) -> None:
         """Let the plan choose what it is time for; it acts with what is recorded in this turn."""
-        elapsed, seconds = self.progress.elapsed, self._deadline.seconds
+        elapsed, seconds = self.progress.elapsed, self._budget_end.seconds
         left = self._time_left.left = math.inf if seconds is None else seconds - elapsed
         running, paused = self._flights.running.values(), self._flights.paused
         parallelism, trains = max(1, executor.parallelism), executor.trains

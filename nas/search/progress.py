@@ -43,7 +43,7 @@ class Progress:
         clock: the clock of the search.
         counts: the number of trials by status: those that are over, have paused or are running.
         best: the value of the first objective of the best feasible trial, and the id of its architecture.
-        deadline: when the budget ends, in seconds of the search; None: after its own seconds, if it has any.
+        budget_end: when the budget ends, in seconds of the search; None: after its own seconds, if any.
         trials_here: the number of trials that this driver has trained, at least to a first pause.
         messages: what happened since the last turn, a line each (failures, where it trains).
         cards: what each card did when that was last recorded, another tuple each time; none where networks
@@ -56,7 +56,7 @@ class Progress:
     clock: Clock = field(default_factory=Clock)
     counts: Counter[Status] = field(default_factory=Counter)
     best: tuple[float, str] | None = None
-    deadline: float | None = None
+    budget_end: float | None = None
     trials_here: int = 0
     messages: list[str] = field(default_factory=list)
     cards: tuple[Card, ...] = ()
@@ -100,7 +100,7 @@ class Progress:
     @property
     def ends_at(self) -> float | None:
         """When the budget ends, in seconds of the search; None: at no time that is known."""
-        return self.budget.seconds if self.deadline is None else self.deadline
+        return self.budget.seconds if self.budget_end is None else self.budget_end
 
     @property
     def elapsed(self) -> float:

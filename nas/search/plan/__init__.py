@@ -1,7 +1,7 @@
 """The plan of a search: what it chooses by its budget while it runs, each choice with its reason.
 
 - ``plan``: the choices of a search: made one after another, stored before they act, read again on a resume.
-- ``deadline``: when the budget ends, where it is one of hours.
+- ``budget_end``: when the budget ends, where it is one of hours.
 - ``lengths``: how long trials train, and where they pause.
 - ``controller``: which controller proposes.
 - ``nearest``: the network that stands for the plain one where that breaks a limit.

@@ -11,7 +11,7 @@ from controllers.ranking import order
 from nas.description import HOURS, Budget
 from nas.results.text import duration
 from nas.search.flights import Flight
-from nas.search.plan.deadline import Deadline
+from nas.search.plan.budget_end import BudgetEnd
 from nas.search.plan.plan import Part, Standing
 from workers.recipe import Recipe
 
@@ -42,7 +42,7 @@ class Finals(Part):
 
     Args:
         budget: the budget of the search. What was chosen under another one does not hold any more.
-        deadline: what says when it ends; where it never does there are no finals.
+        budget_end: what says when it ends; where it never does there are no finals.
 
     Attributes:
         begun: whether the finals have begun.
@@ -51,10 +51,10 @@ class Finals(Part):
 
     name = "finals"
 
-    def __init__(self, budget: Budget, deadline: Deadline) -> None:
+    def __init__(self, budget: Budget, budget_end: BudgetEnd) -> None:
         hours = {name: getattr(budget, name) for name in HOURS if getattr(budget, name) is not None}
         self._budget: Any = {"seconds": budget.seconds, **hours} if hours else budget.seconds
-        self._deadline = deadline
+        self._budget_end = budget_end
         self.begun = False
         self.over: str | None = None
         self._next: tuple[int, int] | None = None
@@ -86,7 +86,7 @@ class Finals(Part):
 
     @property
     def _seconds(self) -> float | None:
-        return self._deadline.seconds
+        return self._budget_end.seconds
 
     def take(self) -> tuple[int, int] | None:
         """Returns the trial that is to go on now and to which epoch, once; None: none is chosen."""

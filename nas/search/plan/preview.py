@@ -8,8 +8,8 @@ from controllers.planner import Planner
 from nas.description import Description
 from nas.records import Leg, PlanChoice
 from nas.search.flights import Flight, job_for
+from nas.search.plan.budget_end import BudgetEnd, too_short
 from nas.search.plan.controller import ControllerPart
-from nas.search.plan.deadline import Deadline, too_short
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
 from search_spaces.errors import SearchError
@@ -29,8 +29,8 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
         SearchError: the plain network cannot be trained.
     """
     budget = description.budget
-    deadline = Deadline(budget)
-    plan = SearchPlan([deadline, Lengths(budget), ControllerPart(budget)], planner)
+    budget_end = BudgetEnd(budget)
+    plan = SearchPlan([budget_end, Lengths(budget), ControllerPart(budget)], planner)
     paused = {}
     if plan.waits:
         flight = _probe(description, planner, executor)
@@ -39,7 +39,7 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
         max(1, executor.parallelism), description.ranking, executor.trains, executor.holds
     )  # fmt: skip
     while True:
-        left = math.inf if deadline.seconds is None else deadline.seconds
+        left = math.inf if budget_end.seconds is None else budget_end.seconds
         epoch = max((flight.epoch_seconds or 0.0 for flight in paused.values()), default=0.0)
         if epoch > left:
             raise SearchError(too_short(budget, left, epoch))

@@ -10,7 +10,7 @@ from statistics import median
 from controllers.base import Controller
 from nas.results.text import duration
 from nas.search.flights import VALIDATED, Flight
-from nas.search.plan.deadline import Deadline
+from nas.search.plan.budget_end import BudgetEnd
 from search_spaces.architecture import Architecture
 from workers.job import Finished
 from workers.recipe import Recipe
@@ -44,15 +44,15 @@ class TimeLeft:
 
     Args:
         speed: how fast trials are here; None: nobody knows.
-        deadline: what says when the search ends.
+        budget_end: what says when the search ends.
         plain: returns the plain network of the space.
 
     Attributes:
         left: the seconds that are left, infinite where the search has no such end.
     """
 
-    def __init__(self, speed: Speed | None, deadline: Deadline, plain: Callable[[], Architecture]) -> None:
-        self._speed, self._deadline, self._plain = speed, deadline, plain
+    def __init__(self, speed: Speed | None, budget_end: BudgetEnd, plain: Callable[[], Architecture]) -> None:
+        self._speed, self._budget_end, self._plain = speed, budget_end, plain
         self.left = math.inf
 
     def late(self, architecture: Architecture, epochs: int | None) -> str | None:
@@ -141,7 +141,7 @@ class TimeLeft:
             return (
                 f"{rest} takes some {duration(seconds - trained)}, {duration(max(0.0, self.left))} are left"
             )
-        whole = self._deadline.seconds or math.inf
+        whole = self._budget_end.seconds or math.inf
         plain = self._predict(self._plain())
         most = max(SHARE * whole, 0.0 if plain is None else OF_PLAIN * plain.total(epochs))
         if seconds / trust <= most:

@@ -18,7 +18,7 @@ from controllers import RandomSearch, maximize
 from controllers.fidelity import SuccessiveHalving
 from controllers.prior import Prior
 from nas.description import Budget
-from nas.search.plan.deadline import Deadline
+from nas.search.plan.budget_end import BudgetEnd
 from nas.search.plan.time_left import TimeLeft
 from search_spaces import Space, choice, layer, sequential
 from workers.inline import Inline
@@ -144,7 +144,7 @@ def test_how_dear_the_first_networks_are_is_told_before_any_was_trained() -> Non
     controller = RandomSearch(space, maximize("accuracy"))
     speed = Speed(problem)
     small = space.architecture({"0.out_features": 8, "1.out_features": 8})
-    judge = TimeLeft(speed, Deadline(Budget(seconds=100.0)), lambda: small)
+    judge = TimeLeft(speed, BudgetEnd(Budget(seconds=100.0)), lambda: small)
     judge.left = 100.0
     assert judge.dearness(controller) is None  # nothing was measured
     speed.observe(small, 0.1)

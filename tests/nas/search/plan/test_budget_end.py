@@ -53,7 +53,7 @@ def test_hours_of_cores_end_the_sooner_the_more_workers_there_are(tmp_path: Path
         "comes to its end" in search.reason
     )
     assert (board.iloc[0].status, board.iloc[0].epochs) == ("complete", 27)
-    assert list(nas.choices(search.store).part)[:3] == ["deadline", "epochs", "controller"]
+    assert list(nas.choices(search.store).part)[:3] == ["end", "epochs", "controller"]
 
 
 def test_where_workers_join_what_was_spent_counts_and_the_end_comes_sooner(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_where_workers_join_what_was_spent_counts_and_the_end_comes_sooner(tmp_p
     # a quarter of an hour of one, then what is left of the half for four
     assert executor.clock() == pytest.approx(900 + 900 / 4, rel=0.05)
     made = nas.choices(search.store)
-    assert list(made.reason[made.part == "deadline"]) == [
+    assert list(made.reason[made.part == "end"]) == [
         "the workers hold gpus=1: the budget lasts for 30 min 0 s",
         "the workers hold gpus=4: the budget lasts for 3 min 45 s",
     ]

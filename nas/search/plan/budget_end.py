@@ -28,7 +28,7 @@ def too_short(budget: Budget, left: float, epoch: float) -> str:
     )
 
 
-class Deadline(Part):
+class BudgetEnd(Part):
     """Says after how many seconds a search ends, by what its workers hold.
 
     The hours of a budget are those for which its workers hold their cores or GPUs, busy or idle: what a
@@ -42,7 +42,7 @@ class Deadline(Part):
         seconds: the end, in seconds of the search; None: it has none on the clock, or none that is known yet.
     """
 
-    name = "deadline"
+    name = "end"
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
