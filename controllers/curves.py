@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 END = math.inf
 """Stands for the epochs of a trial that came to its end, whatever their number."""
@@ -21,11 +22,14 @@ SLOPE, SLOPE_SPREAD = 0.5, 0.5
 PRIOR_PAIRS, PRIOR_SHARE = 2.0, 0.25
 """How many trials are taken to have been seen that lie off the line, and by which share of the variance."""
 
-FREEDOM = 4.0
+FREEDOM = 8.0
 """Degrees of freedom of the t distribution of what lies off a line: a few trials may do anything."""
 
 COSTS = 3
 """After so many trials whose score stayed the same it is taken for a cost, which no epoch changes."""
+
+MAD = 1.4826
+"""The standard deviation of a normal distribution over its median absolute deviation."""
 
 ROUNDS = 8
 """Rounds of a fit: each weighs the trials by how far they lay off the line of the one before."""
@@ -177,11 +181,15 @@ def _fit(pairs: Sequence[tuple[float, float]], spread: float) -> _Line:
         pairs: the scores before and after of at least one trial.
         spread: the variance of all scores before.
     """
-    count, weights, variance = len(pairs), [1.0] * len(pairs), spread
+    count = len(pairs)
     if count >= COSTS and all(before == after for before, after in pairs):
         return _Line(0.0, 0.0, 1.0, 0.0)
-    at = level = slope = squares = 0.0
-    for _ in range(ROUNDS):
+    at, level = median(before for before, _ in pairs), median(after for _, after in pairs)
+    off = [after - level - SLOPE * (before - at) for before, after in pairs]
+    around = MAD * median(abs(rest) for rest in off)
+    slope, squares, variance = SLOPE, 0.0, around * around or PRIOR_SHARE * spread
+    for _ in range(ROUNDS if variance > 0.0 else 0):
+        weights = [(FREEDOM + 1.0) / (FREEDOM + rest * rest / variance) for rest in off]
         weighted = [(w, before, after) for w, (before, after) in zip(weights, pairs, strict=True)]
         total = sum(weights)
         at = sum(w * before for w, before, _ in weighted) / total
@@ -189,12 +197,12 @@ def _fit(pairs: Sequence[tuple[float, float]], spread: float) -> _Line:
         ridge = variance / (SLOPE_SPREAD * SLOPE_SPREAD)
         squares = ridge + sum(w * (before - at) * (before - at) for w, before, _ in weighted)
         products = ridge * SLOPE + sum(w * (before - at) * (after - level) for w, before, after in weighted)
-        slope = max(0.0, products / squares) if squares > 0.0 else SLOPE
+        slope = max(0.0, products / squares)
         off = [after - level - slope * (before - at) for before, after in pairs]
         seen = sum(w * rest * rest for w, rest in zip(weights, off, strict=True))
         variance = (seen + PRIOR_PAIRS * PRIOR_SHARE * spread) / (count + PRIOR_PAIRS)
         if variance <= 0.0:
             break
-        weights = [(FREEDOM + 1.0) / (FREEDOM + rest * rest / variance) for rest in off]
     of_slope = variance / squares if squares > 0.0 else 0.0
-    return _Line(at, level, slope, variance, variance / count, of_slope)
+    of_one = variance * FREEDOM / (FREEDOM - 2.0)  # the variance of a t distribution of this scale
+    return _Line(at, level, slope, of_one, variance / count, of_slope)

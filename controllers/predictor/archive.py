@@ -29,11 +29,9 @@ class Result:
 
     def forecast(self, objective: int) -> Forecast:
         """Returns what is known of the score of an objective at the end, by the objective's number."""
-        return (
-            self.forecasts[objective]
-            if self.forecasts
-            else Forecast(self.outcome.scores[objective], 0.0, END)
-        )
+        if self.forecasts:
+            return self.forecasts[objective]
+        return Forecast(self.outcome.scores[objective], 0.0, END)
 
 
 class Archive:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from controllers.curves import Curves
+from controllers.curves import END, Curves
 from controllers.population import CHOSEN
 from controllers.predictor.acquisition import Belief, Beliefs
 from controllers.predictor.archive import Archive, Result, choose
@@ -76,9 +76,7 @@ class Surrogate:
     ) -> None:
         self._genomes = genomes
         self._curves = curves
-        self._paused: dict[
-            str, Floats
-        ] = {}  # the genomes of trials by id, those that paused first coming first
+        self._paused: dict[str, Floats] = {}  # genomes by the id of the trial, in order of their first pauses
         self._results = results
         self._rng = rng
         self._archive = Archive(max(ARCHIVE, 2 * results), rng)
@@ -141,10 +139,11 @@ class Surrogate:
         """Returns the trials that have paused with what they are expected to end with."""
         found = []
         for trial, genome in self._paused.items():
-            forecasts = [forecast for curves in self._curves if (forecast := curves.forecast(trial))]
-            if len(forecasts) == len(self._curves):
-                means = tuple(forecast.mean for forecast in forecasts)
-                found.append(Result(genome, Outcome(True, False, means), tuple(forecasts)))
+            forecasts = [curves.forecast(trial) for curves in self._curves]
+            known = tuple(one for one in forecasts if one is not None and one.epochs < END)
+            if len(known) == len(forecasts):
+                scores = tuple(forecast.mean for forecast in known)
+                found.append(Result(genome, Outcome(feasible=True, failed=False, scores=scores), known))
         return found
 
     def _targets(
