@@ -68,9 +68,13 @@ class Curves:
     are expected to have. Here only what early says of late is taken to be the same for all trials.
 
     Scores are those of one objective, higher being better.
+
+    Attributes:
+        num_complete: the number of trials that were seen at their end and before it, too.
     """
 
     def __init__(self) -> None:
+        self.num_complete = 0
         self._seen: dict[str, dict[float, float]] = {}  # by trial: its scores by epochs
         self._rungs: list[float] = [END]
         self._spreads: dict[float, _Spread] = {}  # by epochs
@@ -88,6 +92,8 @@ class Curves:
         if epochs in scores:
             return
         scores[epochs] = score
+        if END in scores and len(scores) > 1 and (epochs == END or len(scores) == 2):
+            self.num_complete += 1
         if epochs not in self._rungs:
             insort(self._rungs, epochs)
         self._spreads.setdefault(epochs, _Spread()).add(score)

@@ -30,10 +30,10 @@ class OptunaController(Controller):
     Failures are told as failed. Limits reach the samplers that know constraints ("tpe", "gp", "nsga2",
     "nsga3") as such. The others, and samplers given as objects, are told the worst scores seen for the
     infeasible. Trials that pause are told to "tpe" with one objective as pruned, at each rung anew, as soon
-    as four others came to their ends: TPE takes those of the highest rungs for the best after these. CMA-ES
-    learns only from what it proposed itself, and decides choices at random. With a prior, the first ten
-    proposals are drawn in the sampler's place. The time of an ask grows with the number of results for most
-    samplers.
+    as four others have gone on to their ends: TPE takes those of the highest rungs for the best after these.
+    CMA-ES learns only from what it proposed itself, and decides choices at random. With a prior, the first
+    ten proposals are drawn in the sampler's place. The time of an ask grows with the number of results for
+    most samplers.
 
     Args:
         space: a `Space`, or anything that `Space()` takes.
@@ -77,8 +77,7 @@ class OptunaController(Controller):
                 f"sampler: expected one of {SAMPLERS} or a sampler of Optuna, got {sampler!r}"
             )
         self._sampler = sampler if isinstance(sampler, str) else copy.deepcopy(sampler)
-        self._num_ends = 0
-        # what was observed before enough trials came to their end: proposals, epochs and scores
+        # what was observed before enough trials had gone on to their end: proposals, epochs and scores
         self._waiting: list[tuple[Proposal, int, float]] = []
         self._violation = 0.0  # of the result being told, for the sampler to ask for
         self._worst: list[float] = []  # score seen, per objective
@@ -110,7 +109,6 @@ class OptunaController(Controller):
         if trial is None:
             trial = self._add(proposal.architecture)
         self._tell(trial, outcome)
-        self._num_ends += bool(outcome.scores)
         self._prune()
 
     def _observe(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:
@@ -124,7 +122,7 @@ class OptunaController(Controller):
         """Tells the study of trials that have paused, once it knows some ends: first epochs alone mislead."""
         import optuna
 
-        if self._num_ends < CHOSEN:
+        if self._curves[0].num_complete < CHOSEN:
             return
         for proposal, epochs, score in self._waiting:
             asked = None

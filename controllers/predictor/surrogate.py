@@ -57,7 +57,7 @@ class Surrogate:
     """Learns from results what to believe of the architectures not tried yet.
 
     Trials that have paused are learnt from by their forecasts, see `targets_and_levels`, as soon as `CHOSEN`
-    others came to their ends.
+    others have gone on to their ends.
 
     Targets are the normal scores of the ranks among the results that the model is given, so nothing depends
     on a metric's unit or on how far away the worst lie (the Gaussian copula of D. Salinas, H. Shen and
@@ -119,7 +119,8 @@ class Surrogate:
         """Returns what the results say. At least one must have scores."""
         if self._beliefs is None:
             results = [result for result in self._archive.results if result.outcome.scores]
-            paused = self._expected() if len(results) >= CHOSEN else []
+            foretold = all(curves.num_complete >= CHOSEN for curves in self._curves)
+            paused = self._expected() if foretold else []
             scored = self._selected([*results, *paused])
             inputs = self._inputs(scored)
             objectives = [

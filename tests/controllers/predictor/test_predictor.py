@@ -171,13 +171,13 @@ def test_it_learns_from_trials_that_pause() -> None:
             for number in range(60):
                 proposal = controller.ask()
                 score = rugged(proposal.architecture.value)
+                if observing:
+                    controller.observe(proposal, 3, {"x": 0.5 * score - 1.0})
                 if number % 10 == 0:
                     controller.tell(proposal, {"x": score})
                     continue
                 controller.set_aside(proposal)
                 values.append(score)
-                if observing:
-                    controller.observe(proposal, 3, {"x": 0.5 * score - 1.0})
         found[observing] = statistics.fmean(values)
     assert found[True] > found[False] + 0.5
 
