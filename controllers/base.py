@@ -197,7 +197,8 @@ class Controller(ABC):
             values: the values then, as for `tell`.
 
         Raises:
-            ControllerError: as for `tell`; or the epochs are no whole number of at least 1.
+            ControllerError: it is no proposal, `tell` would not take the values, or the epochs are no whole
+                number of at least 1.
         """
         self.see(proposal, epochs, judge(values, self.objectives, self.limits))
 
