@@ -19,7 +19,7 @@ PAIRS = 100
 SLOPE, SLOPE_SPREAD = 0.5, 0.5
 """Mean and standard deviation of the slope of a line before there are trials: most curves draw nearer."""
 
-PRIOR_PAIRS, PRIOR_SHARE = 2.0, 0.25
+PRIOR_PAIRS, PRIOR_SHARE = 2.0, 0.05
 """How many trials are taken to have been seen that lie off the line, and by which share of the variance."""
 
 FREEDOM = 8.0
