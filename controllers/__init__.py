@@ -20,7 +20,8 @@ stored searches know them.
 How data passes: `ask` makes a `Draft`, what the algorithm wants; the novelty guard looks for another one if
 that network was tried before; the `Proposal` goes out. The values that come back by `tell` are judged against
 objectives and limits, and the `Outcome` is all that the algorithm learns from. A `Fidelity` decides beside
-the controller for how many epochs a trial trains, and the `Planner` joins the two for a search.
+the controller for how many epochs a trial trains, and the `Planner` joins the two for a search: it lets the
+controller `observe` what a trial scores where it pauses.
 
 The rooms from the roof down; each imports only those below it:
 
@@ -32,6 +33,7 @@ The rooms from the roof down; each imports only those below it:
 - `rungs`: one rung of successive halving. `replay`: restoring a controller from its record.
 - `base`: the contract, `Controller`.
 - `novelty`: the guard against repeats. `prior`: what is expected of decisions before there are results.
+  `curves`: what is expected of the end of a trial that has paused.
 - `ranking`: the order of outcomes, fronts, hypervolume.
 - `records`: drafts, proposals, outcomes. `moves`: mutation and crossover.
 - `objectives`: objectives and limits.

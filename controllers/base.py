@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeVar, final
 
+from controllers.curves import END, Curves
 from controllers.moves import Moves
 from controllers.novelty import NoveltyGuard
 from controllers.objectives import Limit, Objective
 from controllers.prior import Prior, Trust, prior_of
 from controllers.records import Draft, Outcome, Proposal, judge
 from search_spaces import Space
-from search_spaces.arguments import Seed, checked, plain, unbound
+from search_spaces.arguments import Count, Seed, checked, plain, unbound
 from search_spaces.errors import ControllerError
 
 __all__ = ["Controller", "Draft", "Outcome", "Proposal"]
@@ -27,21 +28,23 @@ class Controller(ABC):
 
     Laws, held by the tests of `controllers.testing.ControllerContract`:
 
-    - *Deterministic.* The same seed and the same sequence of `ask` and `tell` calls give the same proposals.
+    - *Deterministic.* The same seed and the same sequence of calls give the same proposals.
       No clock, no global random state, no order of a set.
     - *Restored by replay.* Repeating the recorded calls on a new controller restores it (`replay`).
     - *Never blocks.* Any number of asks may be in flight; results may come in any order, or never.
     - *Open.* It learns from results that it never asked for: a `Proposal` built by anyone can be told.
     - *Begins where it is told to.* With a prior its first proposals are near what that expects (`use_prior`).
+    - *Hears of the way.* What a trial that pauses scores so far may be observed; it counts as no result.
     - *Failures are data.* None, or a NaN or infinite objective, is a failed trial; a trial may be told with
       nothing but the costs that break a limit.
     - *Nothing twice.* A proposal never has the id of a network told or in flight while an untried one is
       reachable, unless `repeats=True` (some published protocols do repeat).
     - *Flat.* The time of `ask` and `tell` does not grow with the number of results.
 
-    Subclasses implement `_propose` and `_learn`, take from `_draw` the networks that no result speaks for,
-    draw only from `self.rng` or a generator seeded from `self.seed`, and keep `_propose` free of effects
-    other than drawing: it is called again after a repeat. Stored searches hold the settings of a controller
+    Subclasses implement `_propose` and `_learn`, and `_observe` if they learn from trials before their end.
+    They take from `_draw` the networks that no result speaks for, draw only from `self.rng` or a generator
+    seeded from `self.seed`, and keep `_propose` free of effects other than drawing: it is called again after
+    a repeat. Stored searches hold the settings of a controller
     by the names of its constructor's parameters, and what was not given is the default: neither may change.
 
     Args:
@@ -102,7 +105,9 @@ class Controller(ABC):
         self.moves = Moves(self.space)
         # a generator of its own, so that stepping aside from repeats does not touch the algorithm's draws
         self._guard = NoveltyGuard(self.space, self.moves, random.Random(f"novelty {seed}"))
+        self._curves = tuple(Curves() for _ in self.objectives)
         self._in_flight: dict[int, Proposal] = {}
+        self._aside: set[str] = set()
         self._num_asked = 0
         self._num_told = 0
 
@@ -171,9 +176,46 @@ class Controller(ABC):
         if asked is not None and asked.architecture.id == proposal.architecture.id:
             del self._in_flight[proposal.number]
         self._guard.note(proposal.architecture.id)
+        self._aside.discard(proposal.architecture.id)
         self._num_told += 1
+        for curves, score in zip(self._curves, outcome.scores, strict=False):
+            curves.add(proposal.architecture.id, END, score)
         self._trust.learn(proposal.origin, outcome)
         self._learn(proposal, outcome)
+
+    @final
+    @checked(ControllerError, elsewhere=("values",))
+    def observe(self, proposal: Proposal, epochs: Count, values: Mapping[str, float] | None) -> None:
+        """Hears how a proposal does on its way, after some epochs.
+
+        It counts as no result: what is in flight stays so, and `tell` says in the end how the trial did. One
+        that has failed so far, or breaks a limit, says nothing before it is told.
+
+        Args:
+            proposal: a proposal as for `tell`.
+            epochs: the epochs that it was trained for so far.
+            values: the values then, as for `tell`.
+
+        Raises:
+            ControllerError: it is no proposal, `tell` would not take the values, or the epochs are no whole
+                number of at least 1.
+        """
+        self.see(proposal, epochs, judge(values, self.objectives, self.limits))
+
+    @final
+    def see(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:
+        """Hears how a proposal does whose values were judged already, as `take` does of results.
+
+        Args:
+            proposal: a proposal as for `observe`.
+            epochs: the epochs that it was trained for so far.
+            outcome: how its values were judged.
+        """
+        if not outcome.feasible:
+            return
+        for curves, score in zip(self._curves, outcome.scores, strict=True):
+            curves.add(proposal.architecture.id, epochs, score)
+        self._observe(proposal, epochs, outcome)
 
     @final
     def adopt(self, proposal: Proposal) -> None:
@@ -199,6 +241,7 @@ class Controller(ABC):
         if asked is not None and asked.architecture.id == proposal.architecture.id:
             del self._in_flight[proposal.number]
         self._guard.note(proposal.architecture.id)
+        self._aside.add(proposal.architecture.id)
         self._num_asked = max(self._num_asked, proposal.number + 1)
 
     @property
@@ -222,6 +265,11 @@ class Controller(ABC):
         return self._num_told
 
     @property
+    def num_set_aside(self) -> int:
+        """The number of networks that were set aside and not told since."""
+        return len(self._aside)
+
+    @property
     def exhausted(self) -> bool:
         """Whether every network of the space has been told or is in flight: the next proposal is a repeat.
 
@@ -239,6 +287,9 @@ class Controller(ABC):
     @abstractmethod
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         """Learns from a result."""
+
+    def _observe(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:  # noqa: B027
+        """Learns from a trial before its end; what it is expected to end with, `_curves` say by its id."""
 
     @final
     def _draw(self) -> Draft:

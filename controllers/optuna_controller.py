@@ -9,6 +9,7 @@ from typing import Any
 
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
+from controllers.population import CHOSEN
 from search_spaces import Architecture
 from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError, UnknownNameError
@@ -28,9 +29,11 @@ class OptunaController(Controller):
     for results from elsewhere, that architecture is added to its study; what it wanted is told as failed.
     Failures are told as failed. Limits reach the samplers that know constraints ("tpe", "gp", "nsga2",
     "nsga3") as such. The others, and samplers given as objects, are told the worst scores seen for the
-    infeasible. CMA-ES learns only from what it proposed itself, and decides choices at random. With a prior,
-    the first ten proposals are drawn in the sampler's place. The time of an ask grows with the number of
-    results for most samplers.
+    infeasible. Trials that pause are told to "tpe" with one objective as pruned, at each rung anew, as soon
+    as four others have gone on to their ends: TPE takes those of the highest rungs for the best after these.
+    CMA-ES learns only from what it proposed itself, and decides choices at random. With a prior, the first
+    ten proposals are drawn in the sampler's place. The time of an ask grows with the number of results for
+    most samplers.
 
     Args:
         space: a `Space`, or anything that `Space()` takes.
@@ -74,6 +77,8 @@ class OptunaController(Controller):
                 f"sampler: expected one of {SAMPLERS} or a sampler of Optuna, got {sampler!r}"
             )
         self._sampler = sampler if isinstance(sampler, str) else copy.deepcopy(sampler)
+        # what was observed before enough trials had gone on to their end: proposals, epochs and scores
+        self._waiting: list[tuple[Proposal, int, float]] = []
         self._violation = 0.0  # of the result being told, for the sampler to ask for
         self._worst: list[float] = []  # score seen, per objective
         self._num_trials = 0  # in the study, which numbers them from 0
@@ -103,6 +108,35 @@ class OptunaController(Controller):
         trial = self._trials.pop(proposal.number, None) if own else None
         if trial is None:
             trial = self._add(proposal.architecture)
+        self._tell(trial, outcome)
+        self._prune()
+
+    def _observe(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:
+        if self._sampler != "tpe" or len(self.objectives) > 1:
+            return
+        self._settle(proposal)
+        self._waiting.append((proposal, epochs, outcome.scores[0]))
+        self._prune()
+
+    def _prune(self) -> None:
+        """Tells the study of trials that have paused, once it knows some ends: first epochs alone mislead."""
+        import optuna
+
+        if self._curves[0].num_complete < CHOSEN:
+            return
+        for proposal, epochs, score in self._waiting:
+            asked = None
+            if proposal.number not in self._in_flight:
+                asked = self._trials.pop(proposal.number, None)
+            if asked is not None:
+                self._fail(asked)  # it cannot be told twice, and may come to its end
+            self._violation = 0.0
+            trial = self._add(proposal.architecture, {epochs: score})
+            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        self._waiting.clear()
+
+    def _tell(self, trial: int, outcome: Outcome) -> None:
+        """Tells the study how a trial ended."""
         if outcome.failed:
             self._fail(trial)
             return
@@ -132,15 +166,25 @@ class OptunaController(Controller):
         if proposal is not None:
             self._trials[number] = self._add(proposal.architecture)
 
-    def _add(self, architecture: Architecture) -> int:
-        """Adds a running trial of an architecture that the sampler did not propose; returns its number."""
+    def _add(self, architecture: Architecture, scores: Mapping[int, float] | None = None) -> int:
+        """Adds a running trial of an architecture that the sampler did not propose; returns its number.
+
+        Args:
+            architecture: the architecture.
+            scores: the scores that it had on its way, by epochs; None: nothing is known of them.
+        """
         import optuna
 
         params, distributions = parameters(self._holes, architecture.decisions)
         running = optuna.trial.TrialState.RUNNING
         with quiet():
             self._study.add_trial(
-                optuna.trial.create_trial(state=running, params=params, distributions=distributions)
+                optuna.trial.create_trial(
+                    state=running,
+                    params=params,
+                    distributions=distributions,
+                    intermediate_values=dict(scores or {}),
+                )
             )
         self._num_trials += 1
         # genetic algorithms would not count it to any generation

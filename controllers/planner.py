@@ -16,25 +16,29 @@ class UndecidedController(RandomSearch):
     """Stands for a controller that is still to be chosen; see `Planner.go_on_with`.
 
     Attributes:
-        learnt: what it was told, in that order.
+        heard: what it was told and observed, in that order: a proposal, its epochs so far (None: it is over)
+            and how it did.
     """
 
     def __init__(self, space: Any, objectives: Any, **options: Any) -> None:
         super().__init__(space, objectives, **options)
-        self.learnt: list[tuple[Proposal, Outcome]] = []
+        self.heard: list[tuple[Proposal, int | None, Outcome]] = []
 
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
-        self.learnt.append((proposal, outcome))
+        self.heard.append((proposal, None, outcome))
+
+    def _observe(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:
+        self.heard.append((proposal, epochs, outcome))
 
 
 class Planner:
     """Joins a controller, which says what to try, and a fidelity, which says for how long.
 
-    The controller hears of a trial when it has come to its end, has failed or breaks a limit. One that pauses
-    is set aside: it is not proposed again and not waited for. So a controller never compares values after
-    different numbers of epochs, and never learns to please the first epochs, of which the fidelity takes its
-    pick anyway. (S. Falkner et al., "BOHB", ICML 2018, let the model hear lower rungs until a higher one has
-    enough results; decision record 0007 says what was won and lost by that.)
+    The controller is told of a trial when it has come to its end, has failed or breaks a limit. One that
+    pauses is set aside, not proposed again and not waited for, and what it scores then is observed: it is no
+    result, but says something of the end to controllers that make use of it. (S. Falkner et al., "BOHB", ICML
+    2018, let the model take lower rungs for results until a higher one has enough; decision records 0007 and
+    0029 say what is won and lost by either.)
 
     A planner is deterministic given the sequence of calls. It is restored by `repeat` in place of `ask`, and
     by the other calls with what was recorded, in their order.
@@ -55,14 +59,17 @@ class Planner:
         self._asked: list[Proposal] = []  # as long as the controller is undecided
 
     def go_on_with(self, controller: Controller) -> None:
-        """Puts a controller in the place of an undecided one, with what is in flight and what was told."""
+        """Puts a controller in the place of an undecided one, with what is in flight and what was heard."""
         before = self.controller
         assert isinstance(before, UndecidedController)
         in_flight = {proposal.number for proposal in before.in_flight}
         for proposal in self._asked:
             (controller.adopt if proposal.number in in_flight else controller.set_aside)(proposal)
-        for proposal, outcome in before.learnt:
-            controller.take(proposal, outcome)
+        for proposal, epochs, outcome in before.heard:
+            if epochs is None:
+                controller.take(proposal, outcome)
+            else:
+                controller.see(proposal, epochs, outcome)
         self.controller, self._asked = controller, []
 
     def ask(self) -> Proposal:
@@ -100,6 +107,7 @@ class Planner:
         outcome = judge(values, self.controller.objectives, self.controller.limits)
         self.fidelity.record(proposal.number, epochs, outcome)
         self.controller.set_aside(proposal)
+        self.controller.see(proposal, epochs, outcome)
 
     def end(self, proposal: Proposal, values: Mapping[str, float] | None, *, trained: bool = True) -> None:
         """Records how a trial did that is over.

@@ -9,7 +9,11 @@ from search_spaces import Architecture
 from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError
 
-Event = tuple[Literal["ask"], Proposal] | tuple[Literal["tell"], Proposal, Mapping[str, float] | None]
+Event = (
+    tuple[Literal["ask"], Proposal]
+    | tuple[Literal["tell"], Proposal, Mapping[str, float] | None]
+    | tuple[Literal["observe"], Proposal, int, Mapping[str, float] | None]
+)
 
 
 @checked(ControllerError, only=("controller",))
@@ -20,7 +24,8 @@ def replay(controller: Controller, events: Iterable[Event]) -> list[Proposal]:
 
     Args:
         controller: a new controller.
-        events: the recorded calls: ``("ask", proposal)`` or ``("tell", proposal, values)``.
+        events: the recorded calls: ``("ask", proposal)``, ``("tell", proposal, values)`` or
+            ``("observe", proposal, epochs, values)``.
 
     Raises:
         ControllerError: an event is of another kind.
@@ -33,9 +38,12 @@ def replay(controller: Controller, events: Iterable[Event]) -> list[Proposal]:
                 ask_again(controller, proposal)
             case ("tell", Proposal() as proposal, values):
                 controller.tell(proposal, values)
+            case ("observe", Proposal() as proposal, epochs, values):
+                controller.observe(proposal, epochs, values)
             case _:
                 raise ControllerError(
-                    f"replay: expected ('ask', proposal) or ('tell', proposal, values), got {event!r:.80}"
+                    "replay: expected ('ask', proposal), ('tell', proposal, values) or "
+                    f"('observe', proposal, epochs, values), got {event!r:.80}"
                 )
     return list(controller.in_flight)
 

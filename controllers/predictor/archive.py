@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controllers import ranking
+from controllers.curves import END, Forecast
 from controllers.records import Outcome
 
 Floats = NDArray[np.float64]
@@ -14,10 +15,23 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Result:
-    """A genome and how it did."""
+    """A genome and how it did.
+
+    Attributes:
+        genome: the genome of the network.
+        outcome: how it did; of a trial that has paused, with the scores that are expected.
+        forecasts: the forecasts of those, of each objective; empty for a trial that is over.
+    """
 
     genome: Floats
     outcome: Outcome
+    forecasts: tuple[Forecast, ...] = ()
+
+    def forecast(self, objective: int) -> Forecast:
+        """Returns what is known of the score of an objective at the end, by the objective's number."""
+        if self.forecasts:
+            return self.forecasts[objective]
+        return Forecast(self.outcome.scores[objective], 0.0, END)
 
 
 class Archive:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from controllers.curves import Curves
 from controllers.predictor.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling
 from controllers.predictor.features import Genomes
 from controllers.predictor.surrogate import Surrogate
@@ -25,21 +26,27 @@ class Evolver:
 
     Args:
         space: the space that is searched.
-        num_objectives: the number of scores of an outcome.
+        curves: what foretells the scores of trials that have paused, of each objective.
         results: the largest number of results that the model learns from.
         seed: the seed of the choice among results when there are more.
     """
 
-    def __init__(self, space: Space, num_objectives: int, results: int, seed: int) -> None:
+    def __init__(self, space: Space, curves: Sequence[Curves], results: int, seed: int) -> None:
         self.genomes = Genomes(space)
-        self.surrogate = Surrogate(self.genomes, num_objectives, results, np.random.default_rng(seed % 2**64))
+        self.surrogate = Surrogate(self.genomes, curves, results, np.random.default_rng(seed % 2**64))
         self._told: set[bytes] = set()
 
     def learn(self, architecture: Architecture, outcome: Outcome) -> None:
         """Records a result."""
         genome = self.genomes.encode(architecture)
         self._told.add(genome.tobytes())
-        self.surrogate.add(genome, outcome)
+        self.surrogate.add(architecture.id, genome, outcome)
+
+    def observe(self, architecture: Architecture) -> None:
+        """Records that a trial was seen before its end, whose score the curves foretell."""
+        genome = self.genomes.encode(architecture)
+        self._told.add(genome.tobytes())
+        self.surrogate.observe(architecture.id, genome)
 
     def candidates(self, in_flight: Sequence[Architecture], seed: int) -> Floats:
         """Returns untried genomes, the most promising first; none when all that were bred are known."""

@@ -58,6 +58,12 @@ class GaussianProcess:
     k is the Matern kernel with nu = 5/2 (GPML eq. 4.17): k(r) = (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r).
     The weights w, s and n maximise the marginal likelihood times their priors, by a few steps of L-BFGS.
 
+    Observations may be of other functions, tied to the one that is asked for. Each has a level l, 0 for that
+    function, and the covariance of two is multiplied by exp(-|l - l'|). So the function at level l correlates
+    by exp(-l) with the one at level 0, which no number of observations there makes up for (the autoregressive
+    model of M. Kennedy and A. O'Hagan, "Predicting the Output from a Complex Computer Code When Fast
+    Approximations Are Available", Biometrika 2000, with the same variance and weights at all levels).
+
     Attributes:
         theta: the hyper-parameters: those of the weights, log s, log n.
         means: their prior means.
@@ -76,6 +82,7 @@ class GaussianProcess:
         theta: Float[Floats, " theta"],
         inputs: Float[Floats, "n features"],
         targets: Float[Floats, " n"],
+        levels: Float[Floats, " n"] | None = None,
     ) -> tuple[float, Float[Floats, " theta"]]:
         """Returns the negative log posterior of the hyper-parameters, up to a constant, and its gradient.
 
@@ -84,7 +91,8 @@ class GaussianProcess:
         """
         weights, signal, noise = self._unpack(theta)
         squared = _squared_distances(inputs, inputs, weights)
-        kernel = _matern(squared)
+        kernel, tie = _matern(squared), 1.0 if levels is None else _tie(levels, levels)
+        kernel *= tie
         covariance = signal * kernel
         covariance[np.diag_indices_from(covariance)] += noise + JITTER
         factor = linalg.cholesky(covariance, lower=True, check_finite=False)  # Alg. 2.1, line 2
@@ -96,13 +104,19 @@ class GaussianProcess:
         value += 0.5 * deviation @ deviation  # the prior
 
         outer = 0.5 * (inverse - np.outer(solved, solved))  # eq. 5.9: of which the trace with dK is taken
-        moved = outer * _matern_slope(squared) * signal
+        moved = outer * _matern_slope(squared) * signal * tie
         by_weight = 2.0 * ((inputs * inputs).T @ moved.sum(1) - ((moved @ inputs) * inputs).sum(0))
         by_variances = [signal * (outer * kernel).sum(), noise * np.trace(outer)]
         gradient = np.append(self._effects.T @ (weights * by_weight), by_variances)
         return float(value), gradient + deviation / self.spreads
 
-    def fit(self, inputs: Float[Floats, "n features"], targets: Float[Floats, " n"], steps: int) -> None:
+    def fit(
+        self,
+        inputs: Float[Floats, "n features"],
+        targets: Float[Floats, " n"],
+        steps: int,
+        levels: Float[Floats, " n"] | None = None,
+    ) -> None:
         """Learns the hyper-parameters by at most `steps` steps of L-BFGS.
 
         It starts once from where they are and once from the prior's mean: the posterior has poor local optima
@@ -115,7 +129,7 @@ class GaussianProcess:
             found = optimize.minimize(
                 self.loss,
                 start,
-                args=(inputs, targets),
+                args=(inputs, targets, levels),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=optimize.Bounds(lowest, highest),
@@ -124,9 +138,15 @@ class GaussianProcess:
             if found.fun < best:
                 best, self.theta = float(found.fun), np.asarray(found.x)
 
-    def condition(self, inputs: Float[Floats, "n features"], targets: Float[Floats, " n"]) -> Posterior:
+    def condition(
+        self,
+        inputs: Float[Floats, "n features"],
+        targets: Float[Floats, " n"],
+        levels: Float[Floats, " n"] | None = None,
+    ) -> Posterior:
         """Returns the posterior given observations."""
-        return Posterior(*self._unpack(self.theta), inputs, targets)
+        levels = np.zeros(len(targets)) if levels is None else levels
+        return Posterior(*self._unpack(self.theta), inputs, targets, levels)
 
     def _unpack(self, theta: Float[Floats, " theta"]) -> tuple[Float[Floats, " features"], float, float]:
         return np.exp(self._effects @ theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1])
@@ -142,6 +162,7 @@ class Posterior:
         noise: The variance n of the noise.
         inputs: The inputs that were observed.
         targets: The values that were observed there.
+        levels: Which function each of them is a value of, as for `GaussianProcess`.
     """
 
     weights: Float[Floats, " features"]
@@ -149,9 +170,10 @@ class Posterior:
     noise: float
     inputs: Float[Floats, "n features"]
     targets: Float[Floats, " n"]
+    levels: Float[Floats, " n"]
 
     def predict(self, inputs: Float[Floats, "m features"]) -> tuple[Float[Floats, " m"], Float[Floats, " m"]]:
-        """Returns mean and standard deviation of the function without its noise."""
+        """Returns mean and standard deviation of the function at level 0 without its noise."""
         between = self._covariance(inputs)
         mean = between @ self._solved  # Alg. 2.1, line 4
         explained = linalg.solve_triangular(self._factor, between.T, lower=True, check_finite=False)  # line 5
@@ -159,8 +181,12 @@ class Posterior:
         return mean, np.sqrt(np.maximum(variance, LEAST_VARIANCE))
 
     def smoothed(self) -> Float[Floats, " n"]:
-        """Returns the means at the observed inputs: the targets without what is taken for noise."""
+        """Returns the means of the function at level 0 at the observed inputs."""
+        # at level 0 these are the targets without what is taken for noise
         means: Float[Floats, " n"] = self.targets - (self.noise + JITTER) * self._solved
+        below = self.levels > 0.0
+        if below.any():
+            means[below] = self._covariance(self.inputs[below]) @ self._solved
         return means
 
     def believing(self, inputs: Float[Floats, "m features"]) -> Posterior:
@@ -176,14 +202,17 @@ class Posterior:
             self.noise,
             np.concatenate([self.inputs, inputs]),
             np.concatenate([self.targets, means]),
+            np.append(self.levels, np.zeros(len(means))),
         )
 
     def _covariance(self, inputs: Float[Floats, "m features"]) -> Float[Floats, "m n"]:
-        return self.signal * _matern(_squared_distances(inputs, self.inputs, self.weights))
+        kernel = _matern(_squared_distances(inputs, self.inputs, self.weights))
+        return np.asarray(self.signal * kernel * np.exp(-self.levels))
 
     @cached_property
     def _factor(self) -> Float[Floats, "n n"]:
-        covariance = self._covariance(self.inputs)
+        kernel = _matern(_squared_distances(self.inputs, self.inputs, self.weights))
+        covariance = self.signal * kernel * _tie(self.levels, self.levels)
         covariance[np.diag_indices_from(covariance)] += self.noise + JITTER
         return np.asarray(linalg.cholesky(covariance, lower=True, check_finite=False))  # Alg. 2.1, line 2
 
@@ -205,6 +234,11 @@ def _squared_distances(
     squared += ((first * first) @ weights)[:, None]
     squared += (weighted * second).sum(1)
     return np.asarray(np.maximum(squared, 0.0, out=squared))
+
+
+def _tie(first: Float[Floats, " n"], second: Float[Floats, " m"]) -> Float[Floats, "n m"]:
+    """Returns the correlation of the functions at two levels, exp(-|l - l'|), for every pair."""
+    return np.asarray(np.exp(-np.abs(first[:, None] - second)))
 
 
 def _matern(squared: Float[Floats, "n m"]) -> Float[Floats, "n m"]:

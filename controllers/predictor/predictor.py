@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
+from controllers.population import is_starting
 from search_spaces.arguments import AtLeast, checked
 from search_spaces.errors import ControllerError
 
@@ -25,6 +26,9 @@ class PredictorEvolution(Controller):
        objectives are joined in a random direction;
     3. evolves candidates on it, from random ones and mutants of the best results;
     4. proposes the best of them that is untried.
+
+    Trials that pause are learnt from before their end: by what their scores so far are expected to become
+    (`Curves`), tied to the ends as far as that was right of others.
 
     Limits and failures are learnt too: where they are likely, little is proposed. Architectures of
     conditional spaces are compared over all holes; see `Genomes.features`.
@@ -62,7 +66,7 @@ class PredictorEvolution(Controller):
         # here, so that `import controllers` stays free of numpy and scipy
         from controllers.predictor.evolver import Evolver
 
-        self._evolver = Evolver(self.space, len(self.objectives), results, seed)
+        self._evolver = Evolver(self.space, self._curves, results, seed)
         self._ids: dict[bytes, str] = {}
         num_holes = self._evolver.genomes.num_genes
         self.initial = min(8 + num_holes // 2, 24) if initial is None else initial
@@ -89,12 +93,12 @@ class PredictorEvolution(Controller):
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         self._evolver.learn(proposal.architecture, outcome)
 
-    def _starting(self) -> bool:
-        """Returns whether too little is known or in flight.
+    def _observe(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:
+        self._evolver.observe(proposal.architecture)
 
-        Where most trials fail, what there is must do after a while.
-        """
-        scored, coming = self._evolver.surrogate.num_scored, self.num_in_flight
+    def _starting(self) -> bool:
+        """Returns whether too little is known or in flight."""
+        scored = self._evolver.surrogate.num_scored
         if not self._evolver.genomes.num_genes or scored < 2:
             return True
-        return scored + coming < self.initial and self.num_told + coming < 3 * self.initial
+        return is_starting(self, scored, self.initial)

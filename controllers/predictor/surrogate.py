@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from controllers.curves import END, Curves
+from controllers.population import CHOSEN
 from controllers.predictor.acquisition import Belief, Beliefs
 from controllers.predictor.archive import Archive, Result, choose
 from controllers.predictor.features import Genomes
 from controllers.predictor.gaussian_process import GaussianProcess, WeightPrior
+from controllers.predictor.levels import targets_and_levels
 from controllers.ranking import order
 from controllers.records import Outcome
 
@@ -32,18 +35,29 @@ class Regressor:
         self._process = GaussianProcess(weights)
         self._next_fit = 0
 
-    def learn(self, inputs: Floats, targets: Floats, num_told: int) -> Belief:
-        """Returns what these targets say; `num_told` results were told so far, these among them."""
+    def learn(self, inputs: Floats, targets: Floats, num_told: int, levels: Floats | None = None) -> Belief:
+        """Returns what these targets say.
+
+        Args:
+            inputs: the features, shape (n, num_features).
+            targets: the values there, shape (n,).
+            num_told: the number of results told and observed so far, these among them.
+            levels: the level of each target, shape (n,); None: all are results.
+        """
         mean = float(targets.mean())
         if num_told >= self._next_fit:
             thinned = slice(None, None, -(-len(inputs) // MOST_FITTED))
-            self._process.fit(inputs[thinned], targets[thinned] - mean, STEPS)
+            fitted = None if levels is None else levels[thinned]
+            self._process.fit(inputs[thinned], targets[thinned] - mean, STEPS, fitted)
             self._next_fit = num_told + min(max(1, int(GROWTH * num_told)), MOST_BETWEEN_FITS)
-        return Belief(self._process.condition(inputs, targets - mean), mean)
+        return Belief(self._process.condition(inputs, targets - mean, levels), mean)
 
 
 class Surrogate:
     """Learns from results what to believe of the architectures not tried yet.
+
+    Trials that have paused are learnt from by their forecasts, see `targets_and_levels`, as soon as `CHOSEN`
+    others have gone on to their ends.
 
     Targets are the normal scores of the ranks among the results that the model is given, so nothing depends
     on a metric's unit or on how far away the worst lie (the Gaussian copula of D. Salinas, H. Shen and
@@ -52,19 +66,23 @@ class Surrogate:
 
     Args:
         genomes: the genomes of the space.
-        num_objectives: the number of scores of an outcome.
+        curves: what foretells the scores of trials that have paused, of each objective.
         results: the largest number of results that each Gaussian process learns from.
         rng: the generator with which results are chosen.
     """
 
-    def __init__(self, genomes: Genomes, num_objectives: int, results: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, genomes: Genomes, curves: Sequence[Curves], results: int, rng: np.random.Generator
+    ) -> None:
         self._genomes = genomes
+        self._curves = curves
+        self._paused: dict[str, Floats] = {}  # genomes by the id of the trial, in order of their first pauses
         self._results = results
         self._rng = rng
         self._archive = Archive(max(ARCHIVE, 2 * results), rng)
         self._num_told = 0
         prior = weight_prior(genomes)
-        self._objectives = [Regressor(prior) for _ in range(num_objectives)]
+        self._objectives = [Regressor(prior) for _ in curves]
         self._feasibility = Regressor(prior)
         self._beliefs: Beliefs | None = None
         self._best: Floats | None = None
@@ -74,11 +92,21 @@ class Surrogate:
         """The number of results with scores that there are to learn from."""
         return self._archive.num_scored
 
-    def add(self, genome: Floats, outcome: Outcome) -> None:
-        """Records a result."""
+    def add(self, trial: str, genome: Floats, outcome: Outcome) -> None:
+        """Records a result; `trial` is the id of the network."""
+        self._paused.pop(trial, None)
         self._archive.add(genome, outcome)
         self._num_told += 1
         self._beliefs = self._best = None
+
+    def observe(self, trial: str, genome: Floats) -> None:
+        """Records that a trial was seen before its end, whose score the curves foretell."""
+        if trial not in self._paused:
+            self._num_told += 1
+        self._paused[trial] = genome
+        if len(self._paused) > ARCHIVE:
+            del self._paused[next(iter(self._paused))]
+        self._beliefs = None
 
     def best(self, count: int) -> Floats:
         """Returns the genomes of the best results, the best first, shape (count or fewer, num_genes)."""
@@ -90,13 +118,14 @@ class Surrogate:
     def beliefs(self) -> Beliefs:
         """Returns what the results say. At least one must have scores."""
         if self._beliefs is None:
-            scored = self._selected([r for r in self._archive.results if r.outcome.scores])
+            results = [result for result in self._archive.results if result.outcome.scores]
+            foretold = all(curves.num_complete >= CHOSEN for curves in self._curves)
+            paused = self._expected() if foretold else []
+            scored = self._selected([*results, *paused])
             inputs = self._inputs(scored)
             objectives = [
-                model.learn(inputs, normal_scores(scores), self._num_told)
-                for model, scores in zip(
-                    self._objectives, np.array([r.outcome.scores for r in scored]).T, strict=True
-                )
+                model.learn(inputs, *self._targets(number, scored, paused))
+                for number, model in enumerate(self._objectives)
             ]
             feasibility = None
             if not all(result.outcome.feasible for result in self._archive.results):
@@ -106,6 +135,28 @@ class Surrogate:
             feasible = np.array([result.outcome.feasible for result in scored])
             self._beliefs = Beliefs(objectives, feasibility, feasible)
         return self._beliefs
+
+    def _expected(self) -> list[Result]:
+        """Returns the trials that have paused with what they are expected to end with."""
+        found = []
+        for trial, genome in self._paused.items():
+            forecasts = [curves.forecast(trial) for curves in self._curves]
+            known = tuple(one for one in forecasts if one is not None and one.epochs < END)
+            if len(known) == len(forecasts):
+                scores = tuple(forecast.mean for forecast in known)
+                found.append(Result(genome, Outcome(feasible=True, failed=False, scores=scores), known))
+        return found
+
+    def _targets(
+        self, number: int, scored: Sequence[Result], paused: Sequence[Result]
+    ) -> tuple[Floats, int, Floats | None]:
+        """Returns the targets of an objective, the number of results and observations, and the levels."""
+        if not paused:
+            return normal_scores(np.array([r.outcome.scores[number] for r in scored])), self._num_told, None
+        ended = [result for result in self._archive.results if result.outcome.scores]
+        everything = [result.forecast(number) for result in (*ended, *paused)]
+        targets, levels = targets_and_levels([result.forecast(number) for result in scored], everything)
+        return normal_scores(targets), self._num_told, levels
 
     def _selected(self, results: Sequence[Result]) -> list[Result]:
         chosen = choose([result.outcome for result in results], self._results, self._rng)

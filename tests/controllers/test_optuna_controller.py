@@ -26,6 +26,7 @@ SPACE = Space(
 SMALL = Space({"a": choice(*range(4)), "b": choice(*range(4))})
 SAMPLERS = ("tpe", "gp", "nsga2", "nsga3", "qmc", "random")
 FAIL, COMPLETE = optuna.trial.TrialState.FAIL, optuna.trial.TrialState.COMPLETE
+PRUNED = optuna.trial.TrialState.PRUNED
 
 
 def trials(controller: OptunaController) -> list[Any]:
@@ -135,6 +136,35 @@ def test_a_recorded_proposal_takes_the_place_of_its_own() -> None:
         (FAIL, dict(own.architecture.decisions)),
         (COMPLETE, dict(other.decisions)),
     ]
+
+
+def test_tpe_hears_of_pauses_as_pruned_trials_once_it_has_heard_of_four_ends() -> None:
+    controller = OptunaController(SMALL, maximize("x"), limits=at_most("y", 1.0), seed=0)
+    asked = [controller.ask() for _ in range(6)]
+    controller.set_aside(asked[0])
+    for proposal in asked[:5]:
+        controller.observe(proposal, 3, {"x": 0.5, "y": 0.0})
+    for proposal in asked[1:5]:
+        assert all(trial.state != PRUNED for trial in trials(controller))
+        controller.tell(proposal, {"x": 1.0, "y": 0.0})
+    controller.observe(asked[0], 9, {"x": 0.7, "y": 0.0})
+    network = dict(asked[0].architecture.decisions)
+    pruned = [trial for trial in trials(controller) if trial.state == PRUNED and trial.params == network]
+    assert [trial.intermediate_values for trial in pruned] == [{3: 0.5}, {9: 0.7}]
+    assert controller.ask()
+    controller.tell(asked[0], {"x": 0.8, "y": 0.0})
+    done = [trial for trial in trials(controller) if trial.state == COMPLETE]
+    assert (len(done), done[-1].value, done[-1].params) == (5, 0.8, network)
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "qmc", "random"])
+def test_samplers_that_know_no_pruned_trials_hear_of_ends_only(sampler: str) -> None:
+    controller = OptunaController(SMALL, maximize("x"), sampler=sampler, seed=0)
+    asked = [controller.ask() for _ in range(6)]
+    for proposal in asked[:5]:
+        controller.tell(proposal, {"x": 1.0})
+    controller.observe(asked[5], 3, {"x": 0.5})
+    assert all(trial.state != PRUNED for trial in trials(controller))
 
 
 def test_results_from_elsewhere_join_as_far_as_the_space_knows_them() -> None:

@@ -13,11 +13,13 @@ import pytest
 from scipy import optimize, stats
 
 from controllers import Controller, PredictorEvolution, Proposal, RandomSearch, at_most, maximize, minimize
+from controllers.curves import END, Forecast
 from controllers.predictor.acquisition import Belief, Beliefs, ExpectedImprovement, ThompsonSampling
 from controllers.predictor.archive import Archive, choose
 from controllers.predictor.evolver import distinct
 from controllers.predictor.features import Genomes
 from controllers.predictor.gaussian_process import JITTER, GaussianProcess, WeightPrior
+from controllers.predictor.levels import targets_and_levels
 from controllers.predictor.surrogate import feasibility_targets, normal_scores, weight_prior
 from controllers.records import FAILED, Outcome
 from search_spaces import Architecture, Space, choice, integer, real
@@ -114,6 +116,83 @@ def test_believing_keeps_the_means_and_takes_the_doubt_away() -> None:
     assert after.predict(others)[0] == pytest.approx(before.predict(others)[0], abs=0.02)
     assert (after.predict(others[:3])[1] < before.predict(others[:3])[1]).all()
     assert (after.predict(others)[1] <= before.predict(others)[1] + 1e-9).all()
+
+
+def test_with_levels_the_posterior_is_that_of_tied_functions() -> None:
+    process, inputs, targets = process_and_data()
+    levels = np.array([0.0, 0.3, 1.2] * 4)
+    tie = np.exp(-np.abs(np.subtract.outer(levels, levels)))
+    noise = math.exp(process.theta[-1]) + JITTER
+    covariance = dense_covariance(process, inputs, inputs) * tie
+    inverse = np.linalg.inv(covariance + noise * np.eye(len(inputs)))
+    others = process_and_data(20)[1][12:]
+    between = dense_covariance(process, others, inputs) * np.exp(-levels)
+    posterior = process.condition(inputs, targets, levels)
+    mean, deviation = posterior.predict(others)
+    assert mean == pytest.approx(between @ inverse @ targets)
+    left = np.diag(dense_covariance(process, others, others) - between @ inverse @ between.T)
+    assert deviation**2 == pytest.approx(left)
+    assert posterior.smoothed() == pytest.approx(posterior.predict(inputs)[0])
+    numeric = optimize.approx_fprime(
+        process.theta, lambda t: process.loss(t, inputs, targets, levels)[0], 1e-6
+    )
+    gradient = process.loss(process.theta, inputs, targets, levels)[1]
+    assert gradient == pytest.approx(numeric, rel=1e-3, abs=1e-3)
+
+
+def test_no_number_of_observations_at_a_rung_says_more_of_the_end_than_the_rung_does() -> None:
+    process = GaussianProcess(WeightPrior(np.ones((1, 1)), np.zeros(1), np.ones(1)))
+    many = np.zeros((500, 1))
+    half = np.full(500, -math.log(0.5))
+    _, deviation = process.condition(many, np.ones(500), half).predict(np.zeros((1, 1)))
+    assert deviation[0] ** 2 == pytest.approx(1.0 - 0.5**2, rel=0.01)  # of a variance of 1
+
+
+def test_targets_of_a_rung_are_spread_as_the_ends_are_and_its_level_is_what_it_foretells() -> None:
+    rng = np.random.default_rng(0)
+    ends = [Forecast(mean, 0.0, END) for mean in rng.normal(10.0, 2.0, 400)]
+    # a rung that foretells a quarter of the variance, and one that foretells all of it
+    poor = [Forecast(mean, 3.0**0.5, 1) for mean in rng.normal(10.0, 1.0, 400)]
+    good = [Forecast(mean, 0.0, 3) for mean in rng.normal(10.0, 2.0, 400)]
+    targets, levels = targets_and_levels([*ends[:200], *poor, *good], [*ends, *poor, *good])
+    assert levels[:200] == pytest.approx(0.0)
+    assert levels[200:600] == pytest.approx(-math.log(0.5), abs=0.1)
+    assert levels[600:] == pytest.approx(0.0)
+    assert targets[:200] == pytest.approx([forecast.mean for forecast in ends[:200]])
+    assert targets[200:600].std() == pytest.approx(2.0, rel=0.15)
+
+
+def test_it_learns_from_trials_that_pause() -> None:
+    found = {}
+    for observing in (True, False):
+        values = []
+        for seed in range(3):
+            controller = PredictorEvolution([choice(*range(4)) for _ in range(6)], maximize("x"), seed=seed)
+            for number in range(60):
+                proposal = controller.ask()
+                score = rugged(proposal.architecture.value)
+                if observing:
+                    controller.observe(proposal, 3, {"x": 0.5 * score - 1.0})
+                if number % 10 == 0:
+                    controller.tell(proposal, {"x": score})
+                    continue
+                controller.set_aside(proposal)
+                values.append(score)
+        found[observing] = statistics.fmean(values)
+    assert found[True] > found[False] + 0.5
+
+
+def test_a_trial_that_was_observed_is_known_by_its_end_once_it_comes() -> None:
+    controller = PredictorEvolution(MIXED, maximize("x"), seed=0)
+    asked = [controller.ask() for _ in range(30)]
+    for proposal in asked:
+        controller.observe(proposal, 1, {"x": float(proposal.number)})
+    surrogate = controller._evolver.surrogate
+    for proposal in asked[:10]:
+        controller.tell(proposal, {"x": 1.0})
+    controller.tell(asked[10], None)
+    assert len(surrogate._expected()) == 19
+    assert len(surrogate.beliefs().feasible) == 29
 
 
 def test_a_decision_that_the_space_does_not_know_is_left_out() -> None:

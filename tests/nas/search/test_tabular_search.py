@@ -53,8 +53,9 @@ def curves() -> Table:
 
 
 def make(table: Table, tmp_path: Path, executor: Any = None, **options: Any) -> Search:
+    controller = options.pop("controller", "evolution")
     chosen = {"store": tmp_path / "store.db", "executor": executor or Simulated()} | options
-    return Search(table.space, table, options.pop("controller", "evolution"), **chosen)
+    return Search(table.space, table, controller, **chosen)
 
 
 def what_happened(search: Search) -> list[Any]:
@@ -202,6 +203,22 @@ def test_killed_at_any_moment_and_resumed_nothing_is_lost_and_one_worker_does_th
         else:
             assert status == "failed"
     assert all(told is not None for _, _, told, _ in legs)
+
+
+def test_a_controller_that_learns_from_pauses_is_restored_with_what_it_observed(
+    curves: Table, tmp_path: Path
+) -> None:
+    options = {"trials": 36, "fidelity": SuccessiveHalving(9, 3), "controller": "predictor"}
+    whole = make(curves, tmp_path, Simulated(1), name="whole", **options)
+    whole.run()
+    broken = make(curves, tmp_path, Mortal(1, 120), name="broken", **options)
+    with pytest.raises(Killed):
+        broken.run()
+    assert 24 <= len(trials(broken)) < 36
+    broken.executor = Simulated(1)
+    broken.run(resume=True)
+    assert {trial.origin for trial in trials(whole)} == {"random", "model"}
+    assert what_happened(broken) == what_happened(whole)
 
 
 def test_a_finished_search_with_pauses_is_extended(curves: Table, tmp_path: Path) -> None:
