@@ -79,6 +79,8 @@ class Description:
             did not keep it.
         mixed_code: whether it went on with other code of its networks or its problem than it began with: then
             nobody knows which of its results are of which.
+        validation_examples: the number of validation examples of which the first objective is a share, as an
+            accuracy is; None: it is none, or an older version did not count them.
         standardise: whether its networks standardise inputs and targets where their recipes say so
             (`workers.recipe.Recipe.standardise`). False where there are no numbers to be standardised, and in
             a search that an older version began: it goes on as it began.
@@ -110,6 +112,7 @@ class Description:
     code: Mapping[str, str] | None = None
     mixed_code: bool = False
     standardise: bool = False
+    validation_examples: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""
@@ -142,7 +145,14 @@ class Description:
     @cached_property
     def ranking(self) -> Ranking:
         """By what the trials of this search are judged and ranked."""
-        return Ranking(self.objectives, self.limits, paused=self.fidelity is not None)
+        return Ranking(
+            self.objectives,
+            self.limits,
+            paused=self.fidelity is not None,
+            examples=self.validation_examples,
+            given=len(self.first),
+            estimated=len(self.objectives) == 1 and not self.inherit_weights,
+        )
 
     def rank(self, trials: Iterable[Trial]) -> list[Trial]:
         """Returns trials of this search from best to worst; see `nas.ranking.Ranking`."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from statistics import NormalDist, fmean
 
 GUESSED = 8
@@ -200,6 +201,7 @@ def estimator(
     return None if model is None else Estimator(model, again, named)
 
 
+@cache
 def _quantile(freedom: float) -> float:
     """Returns the quantile of Student's t of a two-sided 95 % interval."""
     from scipy.special import stdtrit
