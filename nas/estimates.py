@@ -22,6 +22,10 @@ GUESSED = 8
 freedom. It is near what is seen from one training to another (X. Bouthillier et al., "Accounting for Variance
 in Machine Learning Benchmarks", MLSys 2021), but no more than near."""
 
+ENOUGH = 3
+"""Where scores are no shares, the noise is known from so many degrees of freedom on: two trainings that
+happen to agree are no proof that there is none."""
+
 BEST = 1000
 """So many of the best scores say how networks differ; of fewer, the better half."""
 
@@ -37,7 +41,8 @@ class Estimate:
         value: the estimate.
         low: the lower end of the 95 % interval.
         high: its upper end.
-        deviation: the standard deviation of the estimate.
+        deviation: the standard deviation of a normal distribution with that interval, its ends left as they
+            are.
         trainings: the number of trainings that it is from.
     """
 
@@ -83,12 +88,11 @@ class ScoreModel:
         if shrinkage:  # as Morris has it: neither the center nor the shrinkage is known exactly
             variance *= 1 - (self.networks - 1) / self.networks * shrinkage
             variance += 2 / (self.networks - 3) * (shrinkage * (mean - self.center)) ** 2
-        deviation = math.sqrt(variance)
-        half = _quantile(self.freedom) * deviation
+        half = _quantile(self.freedom) * math.sqrt(variance)
         low, high = value - half, value + half
         if self.share:
             low, high = max(low, 0.0), min(high, 1.0)
-        return Estimate(value, low, high, deviation, count)
+        return Estimate(value, low, high, half / _quantile(math.inf), count)
 
     def _shrinkage(self, trainings: int) -> float:
         """By what share of its distance to the center the mean of so many trainings is moved there."""
@@ -127,12 +131,11 @@ def fitted(
     if not upper:
         return None
     if examples:
-        share = min(
-            max(fmean(upper), 0.5 / examples), 1 - 0.5 / examples
-        )  # all or none right: not without noise
+        least = 0.5 / examples  # that all are right, or none, is not without noise
+        share = min(max(fmean(upper), least), 1 - least)
         squares += GUESSED * share * (1 - share) / examples
         freedom += GUESSED
-    if not freedom:
+    if freedom < ENOUGH:
         return None
     center, deviation = _line(upper, networks)
     return ScoreModel(center, deviation**2, squares / freedom, freedom, len(upper), examples is not None)
@@ -156,7 +159,7 @@ class Estimator:
 
     Attributes:
         model: how scores are distributed.
-        again: by the number of a trial, the scores of its network that was trained again.
+        again: the scores of networks that were trained again, by the trial's number.
         named: the numbers of the trials whose networks were named before there were any scores.
     """
 

@@ -129,7 +129,11 @@ def test_without_repeats_and_examples_nothing_is_estimated() -> None:
 
 
 def test_what_always_scores_the_same_is_worth_its_score() -> None:
-    model = fitted([3.0, 2.0, 1.0, 0.5, 0.2], 5, [[3.0, 3.0, 3.0]])
+    model = fitted([2.5, *[2.0] * 5], 6, [[2.5, 2.5, 2.5, 2.5]])
     assert model is not None
     found = model.estimate([2.0])
     assert (found.value, found.low, found.high) == (2.0, 2.0, 2.0)
+
+
+def test_two_trainings_that_agree_are_no_proof_that_there_is_no_noise() -> None:
+    assert fitted([0.9, 0.8, 0.75, 0.7, 0.65, 0.6], 6, [[0.9, 0.9]]) is None

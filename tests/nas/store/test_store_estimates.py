@@ -101,14 +101,14 @@ def test_without_a_share_the_noise_is_that_of_the_repeats(store: Store) -> None:
     search = write(store, "one", trials, [], description)
     assert all(one.estimate is None for one in store.judged(search))
     with store.writing(search) as writing:
-        for seed, rmse in enumerate((3.4, 3.6, 3.5)):
+        for seed, rmse in enumerate((3.4, 3.6, 3.5, 3.5)):
             writing.rerun(Rerun(0, seed, 3, False, None, {"rmse": rmse}, {"rmse": 4.0}, 1.0))
     judged = store.judged(search)
     assert [one.trial.number for one in judged] == order(store, search, 9) == [1, 0, 2, 3, 4, 5]
     estimate = judged[1].estimate
     assert estimate is not None
-    assert estimate.trainings == 4
-    assert -3.5 < estimate.value < -2.5, "the mean, moved to the others"
+    assert estimate.trainings == 5
+    assert -3.1 < estimate.value < -2.9, "nearly the mean: the noise is small beside what networks differ by"
 
 
 @pytest.mark.parametrize("paused", [False, True])
