@@ -18,7 +18,6 @@ from controllers.planner import UndecidedController
 from controllers.prior import Prior
 from nas import identity
 from nas.ranking import Ranking
-from nas.records import Trial
 from search_spaces.arguments import Count, Positive, Whole, check_fields
 from search_spaces.bounds import Epochs
 from search_spaces.errors import (
@@ -153,10 +152,6 @@ class Description:
             given=len(self.first),
             estimated=len(self.objectives) == 1 and not self.inherit_weights,
         )
-
-    def rank(self, trials: Iterable[Trial]) -> list[Trial]:
-        """Returns trials of this search from best to worst; see `nas.ranking.Ranking`."""
-        return [ranked.trial for ranked in self.ranking.rank(trials)]
 
     def objective(self, metric: str | None = None) -> Objective:
         """Returns the objective of that metric; the first where none is named.
