@@ -30,8 +30,9 @@ The rooms from the roof down; each may import only those below it:
 - `nas.results`: leaderboards, curves, importance and plots (whose public address is `nas.plots`).
 - `nas.store`: the truth about every search, in a database.
 - `nas.search_record` (a search of a store), `nas.description` (what one is), `nas.ranking` (who is best),
-  `nas.records` (trials and the like), `nas.identity` (whether data and code are the same), `nas.lease` (who
-  drives a search), `nas.environment`, `nas.version`: what all the rooms share; and for all that comes from
+  `nas.estimates` (what networks are worth), `nas.records` (trials and the like), `nas.identity` (whether data
+  and code are the same), `nas.lease` (who drives a search), `nas.environment`, `nas.version`: what all the
+  rooms share; and for all that comes from
   outside `nas.escaping` (text), `nas.passwords` and `nas.files`.
 
 Importing this package imports neither torch nor Ray: names are looked up when they are used (PEP 562).

@@ -18,7 +18,6 @@ from controllers.planner import UndecidedController
 from controllers.prior import Prior
 from nas import identity
 from nas.ranking import Ranking
-from nas.records import Trial
 from search_spaces.arguments import Count, Positive, Whole, check_fields
 from search_spaces.bounds import Epochs
 from search_spaces.errors import (
@@ -79,6 +78,8 @@ class Description:
             did not keep it.
         mixed_code: whether it went on with other code of its networks or its problem than it began with: then
             nobody knows which of its results are of which.
+        validation_examples: the number of validation examples of which the first objective is a share, as an
+            accuracy is; None: it is none, or an older version did not count them.
         standardise: whether its networks standardise inputs and targets where their recipes say so
             (`workers.recipe.Recipe.standardise`). False where there are no numbers to be standardised, and in
             a search that an older version began: it goes on as it began.
@@ -110,6 +111,7 @@ class Description:
     code: Mapping[str, str] | None = None
     mixed_code: bool = False
     standardise: bool = False
+    validation_examples: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""
@@ -142,11 +144,14 @@ class Description:
     @cached_property
     def ranking(self) -> Ranking:
         """By what the trials of this search are judged and ranked."""
-        return Ranking(self.objectives, self.limits, paused=self.fidelity is not None)
-
-    def rank(self, trials: Iterable[Trial]) -> list[Trial]:
-        """Returns trials of this search from best to worst; see `nas.ranking.Ranking`."""
-        return [ranked.trial for ranked in self.ranking.rank(trials)]
+        return Ranking(
+            self.objectives,
+            self.limits,
+            paused=self.fidelity is not None,
+            examples=self.validation_examples,
+            given=len(self.first),
+            estimated=len(self.objectives) == 1 and not self.inherit_weights,
+        )
 
     def objective(self, metric: str | None = None) -> Objective:
         """Returns the objective of that metric; the first where none is named.

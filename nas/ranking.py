@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from controllers.objectives import Limit, Objective
 from controllers.ranking import order
 from controllers.records import FAILED, Outcome, judge
+from nas.estimates import Estimate
 from nas.records import MEASURED, Trial
 from search_spaces.errors import NasError
 
@@ -44,11 +45,19 @@ class Ranked:
         outcome: how it ended, as controllers see it.
         feasible: whether it keeps the limits, as far as they were measured; None where nothing was measured.
             A trial whose objective is no number keeps them, too, though its outcome is a failure.
+        estimate: what its network is worth, in scores of the first objective; None: that is not known, or the
+            trial has not come to its end within the limits.
     """
 
     trial: Trial
     outcome: Outcome
     feasible: bool | None
+    estimate: Estimate | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to its end within the limits: then its network can have an estimate."""
+        return self.outcome.feasible and self.trial.status == "complete"
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,18 @@ class Ranking:
         objectives: the objectives of the search; none where its description has none.
         limits: the limits of the search.
         paused: whether the trials of the search may pause.
+        examples: the number of validation examples of which the first objective is a share; None: it is none.
+        given: how many networks the search began with, in its first trials.
+        estimated: whether its networks are ranked by what they are worth, where that is known
+            (`nas.estimates`): there is one objective, and a training stands for its network alone.
     """
 
     objectives: tuple[Objective, ...] = ()
     limits: tuple[Limit, ...] = ()
     paused: bool = False
+    examples: int | None = None
+    given: int = 0
+    estimated: bool = False
 
     @staticmethod
     def of(description: Mapping[str, Any]) -> Ranking:
@@ -72,10 +88,14 @@ class Ranking:
         A description that says no ranking has the ranking without objectives: its trials can still be read.
         """
         try:
+            objectives = tuple(Objective(**one) for one in description.get("objectives", ()))
             return Ranking(
-                tuple(Objective(**one) for one in description.get("objectives", ())),
+                objectives,
                 tuple(Limit(**one) for one in description.get("limits", ())),
                 description.get("fidelity") is not None,
+                description.get("validation_examples"),
+                len(description.get("first", ())),
+                len(objectives) == 1 and not description.get("inherit_weights", False),
             )
         except (AttributeError, TypeError, NasError):
             return Ranking()
@@ -107,15 +127,21 @@ class Ranking:
         the loss tells them apart. Ties that are left keep their order. Where trials may pause, those that
         were trained to their end come first, then those that paused after more epochs: they earned their
         epochs by being better, and values after different numbers of epochs do not compare.
+
+        Those that have an estimate come by it, before all others: where one has, all that came to their ends
+        have. For most of them that is the order of their scores; the few that were trained again, or were
+        named beforehand as the plain network is, have another place.
         """
         judged = sorted(judged, key=lambda one: _tie(one.trial))
+        ranked = sorted((one for one in judged if one.estimate), key=_worth, reverse=True)
+        judged = [one for one in judged if one.estimate is None]
         if not self.paused:
-            return _ordered(judged)
+            return ranked + _ordered(judged)
         rungs: dict[int, list[Ranked]] = {}
         for one in judged:
             if one.outcome.feasible:
                 rungs.setdefault(rung_of(one.trial), []).append(one)
-        ranked = [one for rung in sorted(rungs, reverse=True) for one in _ordered(rungs[rung])]
+        ranked += [one for rung in sorted(rungs, reverse=True) for one in _ordered(rungs[rung])]
         return ranked + _ordered([one for one in judged if not one.outcome.feasible])
 
     def keys(
@@ -146,6 +172,10 @@ class Ranking:
     def _violations(self, metrics: Mapping[str, float]) -> list[float]:
         """Returns by how much each limit is broken whose metric is there."""
         return [limit.violation(metrics[limit.metric]) for limit in self.limits if limit.metric in metrics]
+
+
+def _worth(one: Ranked) -> float:
+    return -math.inf if one.estimate is None else one.estimate.value
 
 
 def _ordered(judged: Sequence[Ranked]) -> list[Ranked]:

@@ -183,6 +183,11 @@ class Rerun:
     seconds: float
     ran: Mapping[str, str] = field(default_factory=dict)
 
+    def repeats(self, trial: Trial) -> bool:
+        """Whether it is the training of that trial once more, but for the seed."""
+        same = self.number == trial.number and self.epochs == trial.epochs
+        return same and self.failure is None and not self.all_data and OTHER_CODE not in self.ran
+
 
 @dataclass(frozen=True)
 class EpochReport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from search_spaces import Classification, Signature, Space, Vector, integer
 from search_spaces.architecture import Architecture
 from workers.job import Event
@@ -38,3 +40,20 @@ def curves() -> Table:
     """A table of 5,000 networks with 27 epochs each."""
     space = Space({"a": integer(0, 99), "b": integer(0, 49)})
     return Table("curves", space, Signature({"row": Vector(1)}, {"kind": Classification(2)}), _learns)
+
+
+def seeded_curves(noise: float) -> Table:
+    """The same table, with answers that depend on the seed.
+
+    Args:
+        noise: the standard deviation of the accuracy from seed to seed.
+    """
+
+    def answer(architecture: Architecture, seed: int) -> Answer:
+        found = _learns(architecture)
+        luck = random.Random(f"{architecture.id} {seed}").gauss(0, noise)
+        curve = tuple(({"accuracy": values["accuracy"] + luck}, seconds) for values, seconds in found.epochs)
+        return Answer(curve[-1][0], found.seconds, found.test_metrics, epochs=curve)
+
+    known = curves()
+    return Table(known.name, known.space, known.signature, answer, seeded=True)

@@ -118,6 +118,11 @@ class Executor(ABC):
         """
         return {}
 
+    @property
+    def seeded(self) -> bool:
+        """Whether what comes of a job depends on its seed, so that jobs with other seeds tell how much."""
+        return self.trains
+
     @checked(ExecutorError)
     def open(self, problem: Problem | Table) -> None:
         """Makes ready to run jobs on this problem.

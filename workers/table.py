@@ -49,6 +49,8 @@ class Table:
         signature: what they serve.
         answer: the function that looks an architecture up; it returns None where training fails. Data that it
             has from around it or from its module are known to a search by all their bytes.
+        seeded: whether the function takes a second argument, the seed of the training: the table has answers
+            for several.
         metrics: the names of the validation metrics.
         objective: what a search optimises unless told otherwise.
         options: how it was loaded.
@@ -60,15 +62,20 @@ class Table:
     name: str
     space: Space
     signature: Signature
-    answer: Callable[[Architecture], Answer | None]
+    answer: Callable[..., Answer | None]
     metrics: tuple[str, ...] = ("accuracy",)
     objective: tuple[str, Literal["maximize", "minimize"]] = ("accuracy", "maximize")
     options: Mapping[str, Any] = field(default_factory=dict)
+    seeded: bool = False
+
+    def look_up(self, architecture: Architecture, seed: int) -> Answer | None:
+        """Returns what the table knows of a training; None: it fails."""
+        return self.answer(architecture, seed) if self.seeded else self.answer(architecture)
 
 
 def foresee(table: Table, job: Job) -> list[tuple[float, Event]]:
     """Returns the events of a job, each with the seconds from its start."""
-    answer = table.answer(job.architecture)
+    answer = table.look_up(job.architecture, job.seed)
     if answer is None:
         return [(0.0, Failed(job.number, "exception", "the table says that it fails", "", False, 0.0))]
     whole = answer.epochs if job.epochs is None else answer.epochs[: job.epochs]

@@ -60,6 +60,10 @@ class Simulated(Executor):
     def holds(self) -> Mapping[str, float]:
         return {"cpus": self.workers, "gpus": 0}
 
+    @property
+    def seeded(self) -> bool:
+        return self._table is not None and self._table.seeded
+
     def clock(self) -> float:
         return self._now
 

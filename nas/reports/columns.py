@@ -21,7 +21,8 @@ def leaderboard_columns(rows: Sequence[Mapping[str, Any]], description: Descript
     """Returns the leaderboard by column; those with ``shown`` are there before a reader asks for more."""
     objectives = [objective.metric for objective in description.objectives]
     limited = [limit.metric for limit in description.limits]
-    first = ["rank", "id", "status", *objectives, *(f"test_{name}" for name in objectives), *limited]
+    tests = [f"test_{name}" for name in objectives]
+    first = ["rank", "id", "status", *objectives, "estimate", *tests, *limited]
     first += ["delta_m_pct", "num_params", "epochs", "seconds", "origin", "reason"]
     left_out = {"message", "parents"}  # they are shown with a trial
     names = [name for row in rows[:1] for name in row if name not in left_out]

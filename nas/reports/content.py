@@ -60,7 +60,8 @@ def content(
     description = record.description
     trials = store.trials(record.id)
     judged = [description.ranking.judge(trial) for trial in trials]
-    board = description.ranking.order([one for one in judged if one.trial.status in MEASURED])
+    measured = [one for one in judged if one.trial.status in MEASURED]
+    board = description.ranking.order(store.estimated(record.id, measured))
     board += [one for status in UNRANKED for one in judged if one.trial.status == status]
     listed, board = len(board), board[:MOST_ROWS]
     rows = rows_of(store, [(record, one) for one in board], [record])

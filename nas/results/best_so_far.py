@@ -170,8 +170,9 @@ def pareto_front(store: Store | str | Path = DEFAULT_STORE, search: str | int | 
         scores = np.stack([columns.metrics[o.metric] for o in objectives], axis=1) * signs
         first = np.flatnonzero(first_fronts(scores, 1))
         first = first[np.argsort(-scores[first, 0], kind="stable")]
-        # the front comes first on a leaderboard, unless trials rank by their epochs
-        frame = leaderboard(opened, record.id, top=None if description.fidelity else len(first))
+        # the front comes first on a leaderboard, unless trials rank by their epochs, or by estimates
+        by_values = description.fidelity is None and len(objectives) > 1
+        frame = leaderboard(opened, record.id, top=len(first) if by_values else None)
     rows: pd.DataFrame = frame.set_index("number", drop=False).loc[columns.numbers[first].tolist()]
     reference = scores.min(axis=0) if len(first) else np.empty(0)
     rows.attrs["hypervolume"] = hypervolume(list(map(tuple, scores[first].tolist())), tuple(reference))

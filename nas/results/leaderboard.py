@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from nas.description import Description
 from nas.ranking import Ranked
 from nas.records import MEASURED, Status
 from nas.results.filters import Filter, filters_of, kept
-from nas.results.rows import RowLayout, entry, network_entry
+from nas.results.rows import ESTIMATED, RowLayout, entry, network_entry
 from nas.results.scores import (
     SCORES,
     compared_metrics,
@@ -55,10 +56,12 @@ def leaderboard(
     """Returns the trials of one search or several, best first.
 
     Ranked by the search's objectives on the validation split and by its limits; the test split plays no part.
+    One objective: by the estimates of what networks are worth, where there are any, else by their values.
     Several objectives: by non-dominated front, then by crowding distance. Where trials pause (a fidelity),
-    those trained for more epochs come first. Trials that failed or are not over come last and have no rank.
-    Several searches, of the same data, are ranked together, by the objectives and limits of the first one; a
-    warning says so where the networks of some standardise inputs and targets and those of others do not.
+    those that came to their ends come first, then those trained for more epochs. Trials that failed or are
+    not over come last and have no rank. Several searches, of the same data, are ranked together, by the
+    objectives and limits of the first one (by estimates, if all of them have some); a warning says so where
+    the networks of some standardise inputs and targets and those of others do not.
 
     Args:
         store: the store that holds them.
@@ -78,7 +81,12 @@ def leaderboard(
         A frame indexed from 0 with the columns ``rank, id, status``, of several searches ``search``; every
         validation metric and cost by its name; of several tasks ``mean_rank, worst_task, delta_m_pct`` (see
         `nas.results.scores`; the last is missing where `nas.compare` has no single-task runs); every test
-        metric by its name with ``test_`` before it; of several objectives ``front`` (no other is better in
+        metric by its name with ``test_`` before it; what the network of a trial is worth that came to its end
+        (`nas.estimates`), in the units of the first objective: ``estimate``, ``low`` and ``high`` (the 95 %
+        interval), ``trainings`` (of how many seeds that is) and ``gap`` (the mean test value of these
+        trainings less the estimate); missing where the noise is unknown (nothing was trained again, and the
+        objective is no share of examples), with several objectives and where weights are inherited; of
+        several objectives ``front`` (no other is better in
         all of them; `nas.pareto_front` returns these rows and their hypervolume); then ``feasible`` (whether
         it keeps the limits; missing where that is unknown), ``epochs, seconds, number, origin, parents,
         reason, message``; last what ran (`workers.acceleration.Ran`), missing where that is unknown:
@@ -97,7 +105,7 @@ def leaderboard(
     rows = entries(store, search, over_seeds=over_seeds, **options)
     frame = pd.DataFrame(rows, columns=None if rows else list(entry(0, None, RowLayout())))
     kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean", "front": "boolean"}
-    kinds |= dict.fromkeys(("mean_rank", "delta_m_pct"), "float64")
+    kinds |= dict.fromkeys(("mean_rank", "delta_m_pct", *ESTIMATED), "float64") | {"trainings": "Int64"}
     return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
 
 
@@ -162,10 +170,14 @@ def rows_of(
     several = len(description.signature.tasks) > 1
     scores = {record.id: _scores(store, record.id, description) if several else {} for record in records}
     layout = RowLayout.of(description, [one for _, one in ranked], several=len(records) > 1)
-    return [
-        entry(place, one, layout, record.name, scores[record.id].get(one.trial.number))
-        for place, (record, one) in enumerate(ranked, start=1)
-    ]
+    estimated = {record.id for record, one in ranked if one.estimate is not None}
+    reruns = {id: store.reruns.of_search(id) for id in estimated}
+    rows = []
+    for place, (record, one) in enumerate(ranked, start=1):
+        number = one.trial.number
+        again = reruns.get(record.id, {}).get(number, ())
+        rows.append(entry(place, one, layout, record.name, scores[record.id].get(number), again))
+    return rows
 
 
 def names_of(searches: Searches) -> list[str | int | None]:
@@ -206,15 +218,22 @@ def _ranked(
     if len(records) == 1:
         return [(records[0], one) for one in store.judged(records[0].id, top)]
     ranking = records[0].description.ranking
-    if top is not None and len(ranking.objectives) == 1 and not ranking.limits:
-        # the best of all are among the best of each
-        found = [(record, trial) for record in records for trial in store.ranked(record.id, top)]
-    else:  # a front is known when all are there
+    one_objective = len(ranking.objectives) == 1
+    # the best of all are among the best of each; but a front is known when all are there
+    most = top if one_objective and not ranking.limits else None
+    alike = one_objective and all(
+        record.description.ranking.objectives == ranking.objectives for record in records
+    )
+    for estimated in (True, False) if alike else (False,):
         found = [
-            (record, trial) for record in records for trial in store.trials(record.id, statuses=MEASURED)
+            (record, replace(ranking.judge(one.trial), estimate=one.estimate))
+            for record in records
+            for one in store.judged(record.id, most, estimated=estimated)
         ]
-    owners = {id(trial): record for record, trial in found}
-    return [(owners[id(one.trial)], one) for one in ranking.rank([trial for _, trial in found])][:top]
+        if all(one.estimate is not None for _, one in found if one.ended):
+            break  # else those that have an estimate would not compare with the others
+    owners = {id(one.trial): record for record, one in found}
+    return [(owners[id(one.trial)], one) for one in ranking.order([one for _, one in found])][:top]
 
 
 def _over_seeds(

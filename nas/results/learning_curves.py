@@ -95,7 +95,9 @@ def curves(
     with open_store(store) as opened:
         record = opened.search(search)
         description = record.description
-        ranked = description.rank(opened.trials(record.id, statuses=TRAINED))[:top]
+        ranking = description.ranking
+        judged = [ranking.judge(trial) for trial in opened.trials(record.id, statuses=TRAINED)]
+        ranked = [one.trial for one in ranking.order(opened.estimated(record.id, judged))][:top]
         found = opened.curves(record.id, [trial.number for trial in ranked])
     names = dict.fromkeys(name for reports in found.values() for r in reports for name in r.metrics)
     rows = []

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
+from controllers.objectives import Objective
 from controllers.ranking import first_front
 from nas.description import Description
 from nas.ranking import Ranked, Ranking
-from nas.records import MEASURED, OTHER_CODE, Trial
+from nas.records import MEASURED, OTHER_CODE, Rerun, Trial
 from nas.results.scores import SCORES
 from nas.results.seeds import TrainedNetwork
 from workers.acceleration import RAN
+
+ESTIMATED = ("estimate", "low", "high", "trainings", "gap")
+"""The columns that say what a network is worth; see `nas.results.leaderboard`."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class RowLayout:
         other_code: whether some networks were trained again with other code of the user's own.
         front: the trials (by `id`) that no other is better than in all objectives; None: there is one
             objective.
+        objective: the first objective, in whose units estimates are; None: there is none.
     """
 
     metrics: Sequence[str] = ()
@@ -39,6 +45,7 @@ class RowLayout:
     several: bool = False
     other_code: bool = False
     front: frozenset[int] | None = None
+    objective: Objective | None = None
 
     @staticmethod
     def of(
@@ -68,7 +75,25 @@ class RowLayout:
             several=several,
             other_code=any(OTHER_CODE in network.trial.ran for network in over_seeds),
             front=_front(ranked) if len(wanted) > 1 else None,
+            objective=description.objectives[0],
         )
+
+    def estimate_of(self, ranked: Ranked, reruns: Sequence[Rerun]) -> dict[str, Any]:
+        """Returns what a network is worth, as its row says it.
+
+        Args:
+            ranked: the trial of the network.
+            reruns: its trainings with other seeds.
+        """
+        found, trial = ranked.estimate, ranked.trial
+        if found is None or self.objective is None:
+            return dict.fromkeys(ESTIMATED)
+        metric = self.objective.metric
+        value, *ends = map(self.objective.score, (found.value, found.low, found.high))
+        tests = [trial.test_metrics, *(run.test_metrics for run in reruns if run.repeats(trial))]
+        known = [one[metric] for one in tests if metric in one]
+        gap = fmean(known) - value if known else None
+        return dict(zip(ESTIMATED, (value, min(ends), max(ends), found.trainings, gap), strict=True))
 
     def front_of(self, trial: Trial) -> dict[str, bool | None]:
         """Returns whether a trial is of the front, as its row says it."""
@@ -83,6 +108,7 @@ def entry(
     layout: RowLayout,
     search: str = "",
     scores: Mapping[str, Any] | None = None,
+    reruns: Sequence[Rerun] = (),
 ) -> dict[str, Any]:
     """Returns one row; where there is no trial, one that has its keys."""
     ranked = ranked or Ranking().judge(Trial(0, "", {}, "failed"))
@@ -95,6 +121,7 @@ def entry(
         **{name: trial.metrics.get(name) for name in layout.metrics},
         **((scores or dict.fromkeys(SCORES)) if layout.scored else {}),
         **{f"test_{name}": trial.test_metrics.get(name) for name in layout.tests},
+        **layout.estimate_of(ranked, reruns),
         **layout.front_of(trial),
         "feasible": ranked.feasible,
         "epochs": trial.epochs,

@@ -63,7 +63,9 @@ def spark(values: Sequence[float], low: float | None = None, high: float | None 
 
 
 def duration(seconds: float) -> str:
-    """Returns a time for people, such as ``2 min 5 s``."""
+    """Returns a time for people, such as ``2 min 5 s``, or ``0.4 s``."""
+    if 0 < seconds < 1:
+        return f"{seconds:.1g} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

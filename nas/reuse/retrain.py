@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.objectives import Objective
-from nas.description import COSTS, Description, training_seed
+from nas.description import COSTS
 from nas.identity import several
 from nas.records import OTHER_CODE, Rerun, Trial
 from nas.reuse.found import Found
@@ -18,9 +18,9 @@ from nas.reuse.load import found_of
 from nas.reuse.rebuild import other_code, problem_of, rebuilt, space_of
 from nas.reuse.single_task import epochs_of
 from nas.search.arguments import executor_of
+from nas.search.reruns import rerun_job
 from nas.search_record import SearchRecord
 from nas.store.store import DEFAULT_STORE, Store, open_store
-from search_spaces.architecture import Architecture
 from search_spaces.arguments import Count, checked
 from search_spaces.bounds import Epochs
 from search_spaces.errors import SearchError, StoreError
@@ -167,7 +167,7 @@ def retrain(
         for trial, one in zip(trials, found, strict=True)
     ]
     work = [
-        _job(description, one.architecture, place * seeds + run, run, span)
+        rerun_job(description, one.architecture, place * seeds + run, run, span)
         for place, (one, span) in enumerate(zip(found, spans, strict=True))
         for run in range(seeds)
     ]
@@ -196,19 +196,6 @@ def _chosen(
     if not trials:
         raise StoreError(f"search {record.name!r} has no trained network yet")
     return record, trials
-
-
-def _job(description: Description, architecture: Architecture, number: int, run: int, epochs: int) -> Job:
-    return Job(
-        number=number,
-        architecture=architecture,
-        # the first seed after the search's own: with that the network was chosen
-        seed=training_seed(description.seed + 1 + run, architecture.id),
-        epochs=epochs,
-        memory=description.budget.trial_memory,
-        silence=description.budget.trial_silence,
-        standardise=description.standardise,
-    )
 
 
 def _kept(run: RetrainingRun, number: int, epochs: int, all_data: bool) -> Rerun:

@@ -41,6 +41,7 @@ from search_spaces.space import Space
 from workers import problems
 from workers.executor import Executor
 from workers.executors import catalog as executors
+from workers.problems.measures import shares_of
 from workers.recipe import Recipe
 from workers.tabular import Table
 
@@ -321,6 +322,7 @@ def description_of(
         "first": first_of(options.first, space),
         "warnings": warnings_of(problem),
         "standardise": _has_numbers(problem.signature),
+        "validation_examples": _examples(problem, options.objectives),
     }
     as_given = {one.name: values[one.name] for one in fields(Description) if one.name in values}
     return Description(**as_given | made)
@@ -330,6 +332,19 @@ def _has_numbers(signature: Signature) -> bool:
     """Whether an input or a task of a signature is one of real numbers."""
     kinds: list[Input | Task] = [*signature.inputs.values(), *signature.tasks.values()]
     return any(kind.scale_shape is not None for kind in kinds)
+
+
+def _examples(problem: Problem | Table, objectives: Objective | Sequence[Objective] | None) -> int | None:
+    """The number of validation examples of which the first objective is a share; None: it is none."""
+    first = objectives if isinstance(objectives, Objective) else next(iter(objectives or ()), None)
+    if first is None or isinstance(problem, Table) or first.direction != "maximize":
+        return None
+    tasks = problem.signature.tasks
+    for name, task in tasks.items():
+        before = "" if len(tasks) == 1 else f"{name}."
+        if first.metric in [f"{before}{metric}" for metric in shares_of(task)]:
+            return len(problem.validation.labels(name)) or None
+    return None
 
 
 def _planner(

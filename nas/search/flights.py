@@ -9,6 +9,7 @@ from controllers.base import Controller, Proposal
 from controllers.planner import Planner
 from nas.description import Description, training_seed
 from nas.records import LATE, TRAINED, Leg, Status, Trial
+from nas.search.reruns import RerunFlight
 from workers.job import Checkpoint, Job
 
 VALIDATED = 1.15
@@ -135,14 +136,22 @@ class Flights:
         paused: the flights that have paused, by number.
         interrupted: the flights of earlier drivers that are to be begun again, or were queued, in their
             order.
+        repeats: the networks in training again with other seeds, by the numbers of their jobs; these are
+            below 0, where no trial's is.
     """
 
     def __init__(self) -> None:
         self.running: dict[int, Flight] = {}
         self.paused: dict[int, Flight] = {}
         self.interrupted: list[Flight] = []
+        self.repeats: dict[int, RerunFlight] = {}
         self._ids: set[str] = set()  # of the architectures that are running
         self._waiting: dict[str, list[Flight]] = {}  # repeats of what is being trained
+
+    @property
+    def busy(self) -> int:
+        """The number of trainings, repeats included."""
+        return len(self.running) + len(self.repeats)
 
     @property
     def begun(self) -> int:

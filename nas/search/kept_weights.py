@@ -13,7 +13,7 @@ from workers.job import Weights
 
 
 class KeptWeights:
-    """The weights of the best trials of a search.
+    """The weights of the best trials of a search, by their values, and of its plain network.
 
     Args:
         description: the description of the search, which says of how many trials.
@@ -32,13 +32,18 @@ class KeptWeights:
         self.messages: list[str] = []
 
     def keep(self, judged: Ranked, weights: Weights, writing: Transaction) -> None:
-        """Keep the weights of a trial if it is among the best, at the cost of the worst kept."""
+        """Keep the weights of a trial if it is among the best, at the cost of the worst kept.
+
+        Those of the plain network are kept beside them: where no other turns out to be better for sure, it is
+        what the search ends with.
+        """
         trial, most = judged.trial, self._description.keep_weights
         if not most:
             return
         candidates = sorted({**self.trials, trial.number: judged}.items())
         ranked = self._description.ranking.order(one for _, one in candidates)
         best = {one.trial.number for one in ranked[:most]}
+        best |= {number for number, one in candidates if one.trial.origin == "plain"}
         self.drop(trial.number, writing)  # those of its last pause
         if trial.number not in best:
             return

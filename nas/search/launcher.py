@@ -9,14 +9,16 @@ from dataclasses import replace
 from controllers.fidelity import FullBudget
 from controllers.planner import Planner
 from nas.description import Description
-from nas.records import Leg
+from nas.records import Leg, Trial
 from nas.search.checkpoints import Checkpoints
 from nas.search.cost_limits import CostCheck
 from nas.search.flights import Flight, Flights, job_for
 from nas.search.outcomes import Outcomes
 from nas.search.plan.time_left import TimeLeft
+from nas.search.reruns import RerunFlight, rerun_job
 from nas.search.reused_results import ReusedResults
 from nas.store.transaction import Transaction
+from search_spaces.architecture import Architecture
 from search_spaces.errors import BuildError
 from workers.executor import Executor
 from workers.job import Checkpoint, Job
@@ -91,6 +93,12 @@ class Launcher:
         flight = flight.with_trial(replace(flight.trial, status="running"))
         writing.update(flight.trial)
         self._send(flight, checkpoint)
+
+    def repeat(self, trial: Trial, architecture: Architecture, number: int, run: int, epochs: int) -> None:
+        """Send the network of a trial to a worker again; see `nas.search.reruns.rerun_job`."""
+        job = rerun_job(self.description, architecture, number, run, epochs)
+        self.flights.repeats[number] = RerunFlight(trial, job)
+        self.jobs.append(job)
 
     def start(self, executor: Executor) -> None:
         """Start the jobs that were gathered."""

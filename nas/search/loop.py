@@ -29,6 +29,7 @@ from nas.search.plan.controller import ControllerPart
 from nas.search.plan.finals import Finals
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
+from nas.search.plan.repeats import Repeats
 from nas.search.plan.time_left import TimeLeft
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
@@ -40,7 +41,7 @@ from nas.store.transaction import Transaction
 from search_spaces.architecture import Architecture
 from search_spaces.errors import UnmetLimitsError
 from workers.executor import Executor
-from workers.job import Event, Failed, Paced, Reported
+from workers.job import Event, Failed, Last, Paced, Reported
 from workers.speed.speed import Speed
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
@@ -95,10 +96,11 @@ class Loop:
         self._time_left = TimeLeft(speed, self._budget_end, controller.space.plain)
         self._finals = Finals(description.budget, self._budget_end)
         self._of_controller = ControllerPart(description.budget)
+        self._repeats = Repeats(description, self._finals)
         self._plan = SearchPlan(
             [
                 self._budget_end, Lengths(description.budget, self._time_left.dearness),
-                self._of_controller, self._finals,
+                self._of_controller, self._repeats, self._finals,
             ],
             self.planner,
         )  # fmt: skip
@@ -163,6 +165,8 @@ class Loop:
         )
         state = replay.run(rebuild)
         self._finals.take()  # its leg is among those that were repeated
+        self._repeats.take()
+        self._repeats.found = self.store.reruns.of_search(self.record.id)
         self._outcomes.step = state.step
         self._weights.trials = state.kept
         self._flights.interrupted, self._flights.paused = state.interrupted, state.paused
@@ -226,7 +230,7 @@ class Loop:
             self._show()
             if end is not None and end.fails:
                 raise UnmetLimitsError(end.words)
-            if end is not None and not (end.waits and self._flights.running):
+            if end is not None and not (end.waits and self._flights.busy):
                 return end
             # with room left for another proposal, results can wait: see the class
             room = end is None and self._has_room(executor)
@@ -255,9 +259,10 @@ class Loop:
             if end is not None and not end.waits:
                 writing.interrupt(executor.begun())
                 self._flights.running.clear()
+                self._flights.repeats.clear()
                 self._launcher.jobs.clear()
             now = executor.clock()
-            if self._usage.due(now) or (end is not None and not self._flights.running):
+            if self._usage.due(now) or (end is not None and not self._flights.busy):
                 self._record_usage(executor, writing, now)
             if writing or time.monotonic() - self._heartbeat > HEARTBEAT_SECONDS:
                 writing.beat(self.progress.elapsed)
@@ -279,7 +284,7 @@ class Loop:
         return _WAIT if ends_at is None else min(_WAIT, max(0.01, ends_at - self.progress.elapsed))
 
     def _show(self) -> None:
-        self.progress.counts["running"] = len(self._flights.running)
+        self.progress.counts["running"] = self._flights.busy
         for storage in (self._checkpoints, self._weights):
             self.progress.messages += storage.messages
             storage.messages.clear()
@@ -300,6 +305,8 @@ class Loop:
             again = self._flights.interrupted if end is None else self._flights.paused_before
             if again:
                 self._begin_again(again[0], writing)
+            elif (repeat := self._repeats.take()) is not None:
+                self._repeat(*repeat)
             elif self._go_on(writing, last=end is not None and not self._flights.running):
                 pass
             elif end is None:
@@ -310,7 +317,8 @@ class Loop:
 
     def _has_room(self, executor: Executor) -> bool:
         """Whether one more trial may be in training: before the plan has chosen what it needs to, one is."""
-        return len(self._flights.running) < (1 if self._plan.waits else max(1, executor.slots))
+        most = executor.parallelism if self._repeats.drains else executor.slots
+        return self._flights.busy < (1 if self._plan.waits else max(1, most))
 
     def _choose(self, writing: Transaction, executor: Executor) -> None:
         """Let the plan choose what it is time for; it acts with what is recorded in this turn."""
@@ -320,7 +328,8 @@ class Loop:
         parallelism, trains = max(1, executor.parallelism), executor.trains
         standing = Standing(
             elapsed, left, parallelism, running, paused, self.history.ranking, self.planner, trains,
-            executor.holds,
+            executor.holds, executor.seeded, self.history.known, self._flights.repeats.values(),
+            executor.slots,
         )  # fmt: skip
         if (drafted := self._plan.draft(standing)) is not None:
             part, value, reason = drafted
@@ -349,6 +358,12 @@ class Loop:
         self._launcher.resume(paused.goes_on(leg), writing, checkpoint)
         return True
 
+    def _repeat(self, number: int, run: int, epochs: int) -> None:
+        """Train the network of a trial again, as the plan has just chosen."""
+        trial = next(trial for trial in self.history.known.values() if trial.number == number)
+        architecture = self.controller.space.architecture(trial.decisions)
+        self._launcher.repeat(trial, architecture, -len(self._plan.choices), run, epochs)
+
     def _begin_again(self, flight: Flight, writing: Transaction) -> None:
         """Begin what an earlier driver has left in flight."""
         self._flights.interrupted.remove(flight)
@@ -368,6 +383,8 @@ class Loop:
 
     def _take(self, event: Event, writing: Transaction, executor: Executor) -> bool:
         """Take an event in; returns whether a job has ended with it."""
+        if event.number in self._flights.repeats:
+            return isinstance(event, Last) and self._end_repeat(event, writing)
         if event.number not in self._flights.running:
             return False  # of a job that was given up
         if isinstance(event, Paced | Reported):
@@ -400,4 +417,14 @@ class Loop:
                 self._outcomes.repeat(twin, writing)
             elif late is not None:  # nothing is known of a network that was stopped
                 self._outcomes.too_late(twin, late, writing)
+        return True
+
+    def _end_repeat(self, event: Last, writing: Transaction) -> bool:
+        """Take in how a network did that was trained again."""
+        rerun = self._flights.repeats.pop(event.number).ended(event)
+        writing.rerun(rerun)
+        self._repeats.end(rerun)
+        metric = self.description.objectives[0].metric
+        came = f"{metric} {rerun.metrics[metric]:.4g}" if metric in rerun.metrics else rerun.failure
+        self.progress.messages.append(f"trial {rerun.number} trained again: {came}")
         return True

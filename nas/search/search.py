@@ -102,7 +102,8 @@ class Search:
         name: the name of the search in the store; left out: one that is free.
         trial_seconds: the time for one trial; a longer one fails.
         epochs: the epochs of every trial, in place of its recipe's.
-        keep_weights: the number of the best networks whose weights are kept.
+        keep_weights: the number of the best networks whose weights are kept, those of the plain network
+            beside them; 0: none are.
         fidelity: how long trials train: ``"asha"`` or ``"hyperband"`` (trials pause, the best go on),
             ``"auto"`` (the plan of the search chooses that), ``"full"``, or a
             `controllers.fidelity.Fidelity`; left out: each in full. By name, ``epochs`` are those of a trial

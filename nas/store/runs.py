@@ -26,51 +26,57 @@ class RerunStore:
 
     def keep(self, search_id: int, rerun: Rerun) -> None:
         """Records how a rerun has ended, in place of an earlier one of the same seed, epochs and data."""
-        key = {
-            "search_id": search_id,
-            "number": rerun.number,
-            "seed": rerun.seed,
-            "epochs": rerun.epochs,
-            "all_data": rerun.all_data,
-        }
-        row = {
-            **key,
-            "failure": storable(rerun.failure),
-            "metrics": plain(rerun.metrics),
-            "test_metrics": plain(rerun.test_metrics),
-            "seconds": rerun.seconds,
-            "ran": dict(rerun.ran),
-        }
-        same = sa.and_(*(reruns.c[name] == value for name, value in key.items()))
 
         def write(connection: Connection, again: bool) -> None:
-            connection.execute(reruns.delete().where(same))
-            connection.execute(reruns.insert().values(**row))
+            keep_rerun(connection, search_id, rerun)
 
         self._database.write(write)
 
     def of_search(self, search_id: int) -> dict[int, list[Rerun]]:
         """Returns the reruns of a search's trials, well ended or failed, by the trials' numbers."""
-        query = sa.select(reruns).where(reruns.c.search_id == search_id).order_by(*reruns.primary_key)
+        return self._database.read(read_reruns, search_id)
 
-        def read(connection: Connection) -> dict[int, list[Rerun]]:
-            found: dict[int, list[Rerun]] = {}
-            for row in whole_rows(connection, reruns, connection.execute(query).mappings()):
-                rerun = Rerun(
-                    number=row["number"],
-                    seed=row["seed"],
-                    epochs=row["epochs"],
-                    all_data=row["all_data"],
-                    failure=row["failure"],
-                    metrics=numbers(row["metrics"]),
-                    test_metrics=numbers(row["test_metrics"]),
-                    seconds=row["seconds"],
-                    ran=row["ran"] or {},
-                )
-                found.setdefault(rerun.number, []).append(rerun)
-            return found
 
-        return self._database.read(read)
+def read_reruns(connection: Connection, search_id: int) -> dict[int, list[Rerun]]:
+    """Returns the reruns of a search's trials, well ended or failed, by the trials' numbers."""
+    query = sa.select(reruns).where(reruns.c.search_id == search_id).order_by(*reruns.primary_key)
+    found: dict[int, list[Rerun]] = {}
+    for row in whole_rows(connection, reruns, connection.execute(query).mappings()):
+        rerun = Rerun(
+            number=row["number"],
+            seed=row["seed"],
+            epochs=row["epochs"],
+            all_data=row["all_data"],
+            failure=row["failure"],
+            metrics=numbers(row["metrics"]),
+            test_metrics=numbers(row["test_metrics"]),
+            seconds=row["seconds"],
+            ran=row["ran"] or {},
+        )
+        found.setdefault(rerun.number, []).append(rerun)
+    return found
+
+
+def keep_rerun(connection: Connection, search_id: int, rerun: Rerun) -> None:
+    """Records how a rerun has ended, in place of an earlier one of the same seed, epochs and data."""
+    key = {
+        "search_id": search_id,
+        "number": rerun.number,
+        "seed": rerun.seed,
+        "epochs": rerun.epochs,
+        "all_data": rerun.all_data,
+    }
+    row = {
+        **key,
+        "failure": storable(rerun.failure),
+        "metrics": plain(rerun.metrics),
+        "test_metrics": plain(rerun.test_metrics),
+        "seconds": rerun.seconds,
+        "ran": dict(rerun.ran),
+    }
+    same = sa.and_(*(reruns.c[name] == value for name, value in key.items()))
+    connection.execute(reruns.delete().where(same))
+    connection.execute(reruns.insert().values(**row))
 
 
 class ReferenceStore:

@@ -17,6 +17,7 @@ from nas.records import MEASURED, TRAINED, EpochReport, Leg, PlanChoice, Start, 
 from nas.search_record import SearchRecord
 from nas.store.copies import Copied, source_of, take
 from nas.store.database import Database
+from nas.store.estimated import read_estimator, with_estimates
 from nas.store.histories import (
     read_cards,
     read_choices,
@@ -280,15 +281,27 @@ class Store:
     def ranked(self, search_id: Number, top: Whole | None = None) -> list[Trial]:
         """Returns the trials of a search that have results, the best first, as its objectives and limits say.
 
-        A query by an index where the search has one objective and ``top`` is given.
+        Where it is known what networks are worth (`nas.estimates`) those that came to their ends are ranked
+        by that. A query by an index where the search has one objective and ``top`` is given.
         """
         return [ranked.trial for ranked in self.judged(search_id, top)]
 
     @checked(StoreError)
-    def judged(self, search_id: Number, top: Whole | None = None) -> list[Ranked]:
-        """Returns what `ranked` does, each trial with how it was judged."""
+    def judged(self, search_id: Number, top: Whole | None = None, *, estimated: bool = True) -> list[Ranked]:
+        """Returns what `ranked` does, each trial with how it was judged and what its network is worth.
+
+        Args:
+            search_id: the number of the search.
+            top: the number of trials at the most; None: all.
+            estimated: whether networks are estimated at all, and ranked by that; else by their scores.
+        """
         ranking = self._ranking(search_id)
-        return self._read(ranked_trials, search_id, ranking, top)
+        return self._read(ranked_trials, search_id, ranking, top, estimated=estimated)
+
+    @checked(StoreError)
+    def estimated(self, search_id: Number, judged: Sequence[Ranked]) -> list[Ranked]:
+        """Returns judged trials of a search, with what their networks are worth where that is known."""
+        return with_estimates(judged, self._read(read_estimator, search_id, self._ranking(search_id)))
 
     @checked(StoreError)
     def frame(self, search_id: Number, *, statuses: Sequence[Status] | None = None) -> pd.DataFrame:

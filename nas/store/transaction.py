@@ -13,9 +13,10 @@ from sqlalchemy.engine import Connection
 
 from controllers.records import Outcome
 from nas.ranking import Ranking
-from nas.records import EpochReport, Leg, PlanChoice, Trial
+from nas.records import EpochReport, Leg, PlanChoice, Rerun, Trial
 from nas.store.encoding import finite, plain, storable
 from nas.store.layouts import Layouts
+from nas.store.runs import keep_rerun
 from nas.store.schema import cards, choices, legs, logs, reports, searches, trials, usage, weights
 from search_spaces.errors import SearchError
 from workers.executor import Card, Usage
@@ -78,6 +79,7 @@ class Transaction:
         self._usage: list[dict[str, Any]] = []
         self._cards: list[dict[str, Any]] = []
         self._choices: list[dict[str, Any]] = []
+        self._reruns: list[Rerun] = []
         self._new_legs: dict[tuple[int, int], Leg] = {}
         self._ended_legs: dict[tuple[int, int], Leg] = {}
         self._kept: dict[int, bytes] = {}
@@ -92,7 +94,7 @@ class Transaction:
         return bool(
             self._new or self._changed or self._reports or self._kept or self._dropped or self._search
             or self._beat or self._begun is not None or self._new_legs or self._ended_legs or self._logs
-            or self._usage or self._cards or self._choices
+            or self._usage or self._cards or self._choices or self._reruns
         )  # fmt: skip
 
     def add(self, trial: Trial) -> None:
@@ -150,6 +152,10 @@ class Transaction:
     def choose(self, place: int, choice: PlanChoice) -> None:
         """Records what the plan of the search has chosen, as the so many-th of its choices, from 0."""
         self._choices.append({"place": place, **asdict(choice), "reason": storable(choice.reason)})
+
+    def rerun(self, rerun: Rerun) -> None:
+        """Records how a network did that was trained again."""
+        self._reruns.append(rerun)
 
     def keep_weights(self, number: int, data: bytes) -> None:
         """Records the weights of a trial, as safetensors."""
@@ -250,6 +256,8 @@ class Transaction:
             connection.execute(cards.insert(), [here | row for row in self._cards])
         if self._choices:
             connection.execute(choices.insert(), [here | row for row in self._choices])
+        for rerun in self._reruns:
+            keep_rerun(connection, self.search_id, rerun)
         if self._dropped:
             connection.execute(_DELETE_WEIGHTS, [self._at(n) for n in self._dropped])
         for number, data in self._kept.items():

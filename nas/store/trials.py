@@ -12,6 +12,7 @@ from nas.ranking import Ranked, Ranking, first_fronts
 from nas.records import MEASURED, Status, Trial
 from nas.store.cells import Names, cell_error, check_packed, check_row, parsed
 from nas.store.damages import damages_of
+from nas.store.estimated import read_estimator, with_estimates
 from nas.store.layouts import read_layouts
 from nas.store.schema import trials, weights
 from search_spaces.errors import StoreError
@@ -60,15 +61,44 @@ def read_trials(
 
 
 def ranked_trials(
-    connection: Connection, search_id: int, ranking: Ranking, top: int | None = None
+    connection: Connection,
+    search_id: int,
+    ranking: Ranking,
+    top: int | None = None,
+    *,
+    estimated: bool = True,
 ) -> list[Ranked]:
-    """Returns the trials that have results, the best first as `Ranking.rank` has them.
+    """Returns the trials that have results, the best first as `Ranking.order` has them.
+
+    Where it is known what networks are worth, that is among what is returned, and decides their order.
+
+    Args:
+        connection: a connection to the database.
+        search_id: the number of the search.
+        ranking: the ranking of the search.
+        top: the number of trials at the most; None: all.
+        estimated: whether networks are ranked by what they are worth; else by their scores.
+    """
+    estimates = read_estimator(connection, search_id, ranking) if estimated else None
+    if top is None:
+        found = [ranking.judge(one) for one in read_trials(connection, search_id, of_status(MEASURED))]
+        return ranking.order(with_estimates(found, estimates))
+    if estimates is None:
+        return _by_scores(connection, search_id, ranking, top)
+    # by what they are worth trials are in the order of their scores, but for a few
+    few = trials.c.number.in_(list(estimates.moved))
+    moved = [ranking.judge(one) for one in read_trials(connection, search_id, trials.c.violation == 0, few)]
+    best = _by_scores(connection, search_id, ranking, top + len(moved))
+    every = {one.trial.number: one for one in [*best, *moved]}
+    return ranking.order(with_estimates((every[n] for n in sorted(every)), estimates))[:top]
+
+
+def _by_scores(connection: Connection, search_id: int, ranking: Ranking, top: int) -> list[Ranked]:
+    """Returns the best trials that have results as `Ranking.rank` has them, by their scores alone.
 
     With one objective the database finds the best by an index. With several their values are
     read as columns, and of the trials only those of the first fronts.
     """
-    if top is None:
-        return ranking.rank(read_trials(connection, search_id, of_status(MEASURED)))
     feasible = trials.c.violation == 0
     if len(ranking.objectives) > 1:
         numbers = _first_fronts(connection, search_id, ranking, top)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from search_spaces.tasks import DenseMap, Generation, Retrieval, Tagging, Task
+from search_spaces.tasks import Classification, DenseMap, Generation, Retrieval, Tagging, Task
 
 Direction = Literal["maximize", "minimize"]
 
@@ -25,6 +25,13 @@ def metrics_of(task: Task) -> tuple[str, ...]:
     if isinstance(task, Generation):
         return ("accuracy", "exact")
     return ("miou", "accuracy") if isinstance(task, DenseMap) else ("accuracy",)
+
+
+def shares_of(task: Task) -> tuple[str, ...]:
+    """The names of those of a task's metrics that are the share of examples answered right."""
+    if isinstance(task, Generation):
+        return ("exact",)
+    return metrics_of(task) if isinstance(task, Classification | Retrieval) else ()
 
 
 def main_metric(task: Task) -> str:

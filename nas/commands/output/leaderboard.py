@@ -51,7 +51,9 @@ def _columns(
     over_seeds = "n" in rows[0]
     wanted = [objective.metric for objective in description.objectives]
     names = ["rank", "id", "status", "search", "n", *wanted]
+    names += ["estimate"] if any(row.get("estimate") is not None for row in rows) else []
     names += [f"test_{metric}" for metric in wanted]
+    names += ["gap"] if any((row.get("trainings") or 0) > 1 for row in rows) else []
     limited = [limit.metric for limit in description.limits]
     tasks = description.signature.tasks
     if len(tasks) == 1:
@@ -80,8 +82,11 @@ def _differs(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 
 def _spread(row: Mapping[str, Any], name: str) -> str:
-    """Returns a value as text, with its deviation over seeds if there is one."""
+    """Returns a value as text, with its deviation over seeds, or half its interval, if there is one."""
     if name in RAN:
         return cell(without_reason(row[name]))
+    if name == "estimate" and row[name] is not None:
+        half = max(row["high"] - row[name], row[name] - row["low"])  # an end may be that of all shares
+        return f"{cell(row[name])} ± {cell(half)}"
     std = row.get(f"{name}_std")
     return cell(row.get(name), name) + ("" if std is None else f" ± {cell(std, name)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import nlargest
 from statistics import median
 from typing import Any
 
@@ -21,6 +22,9 @@ FINALISTS = 3
 SHARE = 0.4
 """The share of the budget that the finals may take, unless a single network needs more."""
 
+AGAIN = 0.15
+"""The share of the budget that one more training of a contender may take, so that time is kept for it."""
+
 LOOKS = 100
 """How often it is looked, in the time of the budget, whether the finals are to begin."""
 
@@ -38,7 +42,8 @@ class Finals(Part):
     that was looked at for a few epochs. The time that a paused trial still needs is told by its own epochs so
     far. Once no more than that is left for the best of them (`FINALISTS`, fewer where they would take more
     than `SHARE` of the budget) nothing new begins and nothing is promoted; whenever a worker is free the best
-    trial that can still come to its end goes there.
+    trial that can still come to its end goes there. Where it does not take too long, there is time for one
+    training more, on each worker, to know which of them is best.
 
     Args:
         budget: the budget of the search. What was chosen under another one does not hold any more.
@@ -47,46 +52,57 @@ class Finals(Part):
     Attributes:
         begun: whether the finals have begun.
         over: why they have ended, in words; None: they have not.
+        budget: the budget, as choices name it.
     """
 
     name = "finals"
 
     def __init__(self, budget: Budget, budget_end: BudgetEnd) -> None:
         hours = {name: getattr(budget, name) for name in HOURS if getattr(budget, name) is not None}
-        self._budget: Any = {"seconds": budget.seconds, **hours} if hours else budget.seconds
+        self.budget: Any = {"seconds": budget.seconds, **hours} if hours else budget.seconds
         self._budget_end = budget_end
         self.begun = False
         self.over: str | None = None
+        self._finalists = 0  # that have not been sent to their ends
         self._next: tuple[int, int] | None = None
         self._look = 0.0  # seconds of the search
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
         pauses = standing.planner.fidelity.max_epochs is not None
-        if self._seconds is None or not pauses or self.over is not None or self._next is not None:
+        if self.seconds is None or not pauses or self.over is not None or self._next is not None:
             return None
         if not self.begun:
             if standing.elapsed < self._look:
                 return None
-            self._look = standing.elapsed + self._seconds / LOOKS
+            self._look = standing.elapsed + self.seconds / LOOKS
             chosen = self._beginning(standing, _in_order(standing))
-        elif len(standing.running) < standing.workers:
+        elif standing.busy < standing.workers:
             chosen = _next(standing, _in_order(standing))
         else:
             return None
-        return None if chosen is None else ({**chosen[0], "budget": self._budget}, chosen[1])
+        return None if chosen is None else ({**chosen[0], "budget": self.budget}, chosen[1])
 
     def act(self, value: Any, planner: Planner) -> None:
-        if value["budget"] != self._budget:
+        if value["budget"] != self.budget:
             return
         self.begun = True
         self.over = value.get("over")
+        self._finalists = value.get("finalists", self._finalists)
         if "number" in value:
+            self._finalists -= 1
             self._next = value["number"], value["until"]
             planner.ends[value["number"]] = value["until"]
 
     @property
-    def _seconds(self) -> float | None:
+    def seconds(self) -> float | None:
+        """When the search ends, in its seconds; None: that is not known, or never."""
         return self._budget_end.seconds
+
+    def owes(self, standing: Standing) -> bool:
+        """Whether one of the best networks is still to go to its end, and comes there in time."""
+        if not self.begun or self.over is not None or self._finalists <= 0:
+            return False
+        return any(seconds <= standing.left for *_, seconds in _in_order(standing))
 
     def take(self) -> tuple[int, int] | None:
         """Returns the trial that is to go on now and to which epoch, once; None: none is chosen."""
@@ -95,22 +111,40 @@ class Finals(Part):
 
     def _beginning(self, standing: Standing, found: Sequence[Needed]) -> tuple[dict[str, Any], str] | None:
         """Returns that the finals begin, and why, if it is time."""
-        assert self._seconds is not None
+        assert self.seconds is not None
         longest = [seconds for *_, seconds in found[:FINALISTS]]
-        while len(longest) > 1 and _together(longest, standing.workers) > SHARE * self._seconds:
+        while len(longest) > 1 and _together(longest, standing.workers) > SHARE * self.seconds:
             longest.pop()
         if not longest:
             return None
         typical = median(_epoch(flight) for flight, *_ in found)
-        rest = max((_leg_left(flight, typical) for flight in standing.running), default=0.0)
-        needed = rest + _together(longest, standing.workers)
-        if standing.left > needed + self._seconds / LOOKS:
+        rest = _together([_leg_left(flight, typical) for flight in standing.running], standing.workers)
+        again = self._again(standing, found[: len(longest)])
+        needed = rest + _together(longest, standing.workers) + again
+        if standing.left > needed + self.seconds / LOOKS:
             return None
         what = "the best network" if len(longest) == 1 else f"the {len(longest)} best networks"
         reason = (
-            f"to train {what} to the end takes some {duration(needed)}, {duration(standing.left)} are left"
+            f"to train {what} to the end{' and one again' * (again > 0)} takes some {duration(needed)}, "
+            f"{duration(standing.left)} are left"
         )
         return {"finalists": len(longest), "seconds": round(needed, 3)}, reason
+
+    def _again(self, standing: Standing, finalists: Sequence[Needed]) -> float:
+        """The seconds that are kept for a repeat on each worker (`nas.search.plan.repeats`).
+
+        That is the longest training of a contender that may take so long: of a finalist, of one of as many of
+        the best that have ended, or of the plain network.
+        """
+        if not (standing.seeded and standing.ranking.estimated):
+            return 0.0
+        took = [MARGIN * _epoch(flight) * end for flight, end, _ in finalists]
+        ended = [one for one in map(standing.ranking.judge, standing.known.values()) if one.ended]
+        best = nlargest(FINALISTS, ended, key=lambda one: one.outcome.scores[0])
+        plain = [one for one in ended if one.trial.origin == "plain"]
+        took += [MARGIN * (one.trial.seconds or 0.0) for one in [*best, *plain]]
+        most = AGAIN * (self.seconds or 0.0)
+        return max((seconds for seconds in took if seconds <= most), default=0.0)
 
 
 def _next(standing: Standing, found: Sequence[Needed]) -> tuple[dict[str, Any], str] | None:
@@ -119,16 +153,22 @@ def _next(standing: Standing, found: Sequence[Needed]) -> tuple[dict[str, Any], 
         if seconds <= standing.left:
             score = "" if flight.trial.score is None else f", with a score of {flight.trial.score:.4g}"
             reason = (
-                f"the best after {flight.trial.epochs} epochs{score}: to end it after {end} takes some "
+                f"the best after {_epochs(flight)}{score}: to end it after {end} takes some "
                 f"{duration(seconds)}, {duration(standing.left)} are left"
             )
             return {"number": flight.number, "until": end}, reason
-    if standing.running:
+    if standing.busy:
         return None
     words = (
         f"no trial that has paused comes to its end in the {duration(max(standing.left, 0.0))} that are left"
     )
     return {"over": words}, words
+
+
+def _epochs(flight: Flight) -> str:
+    """Returns for how many epochs a flight was trained, in words."""
+    count = flight.trial.epochs or 0
+    return f"{count} epoch{'s' * (count != 1)}"
 
 
 def _together(seconds: Sequence[float], slots: int) -> float:

@@ -9,8 +9,9 @@ from typing import Any
 
 from controllers.planner import Planner
 from nas.ranking import Ranking
-from nas.records import PlanChoice
+from nas.records import PlanChoice, Trial
 from nas.search.flights import Flight
+from nas.search.reruns import RerunFlight
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Standing:
         planner: who proposes, and for how long trials train.
         trains: whether trials are trained by their recipes (`workers.executor.Executor.trains`).
         holds: what the workers hold together (`workers.executor.Executor.holds`).
+        seeded: whether a training depends on its seed (`workers.executor.Executor.seeded`).
+        known: the first trial of each network that is over or has paused, by its id.
+        repeats: the networks that are in training again, with other seeds.
+        slots: the number of trainings that are worth having in flight; 0: as many as workers.
     """
 
     elapsed: float
@@ -38,6 +43,15 @@ class Standing:
     planner: Planner
     trains: bool
     holds: Mapping[str, float] = field(default_factory=dict)
+    seeded: bool = False
+    known: Mapping[str, Trial] = field(default_factory=dict)
+    repeats: Collection[RerunFlight] = ()
+    slots: int = 0
+
+    @property
+    def busy(self) -> int:
+        """The number of trainings, repeats included."""
+        return len(self.running) + len(self.repeats)
 
 
 class Part(ABC):

@@ -119,7 +119,8 @@ def test_a_description_of_an_older_version_takes_the_defaults_of_what_it_lacks(m
     assert len(with_default) >= 6
     older = {name: value for name, value in described.to_dict().items() if name not in with_default}
     # nobody knows them afterwards
-    assert Description.from_dict(older) == replace(described, older_data="", code=None, standardise=False)
+    unknown = {"older_data": "", "code": None, "standardise": False, "validation_examples": None}
+    assert Description.from_dict(older) == replace(described, **unknown)
 
 
 @pytest.mark.parametrize("lacks", ["space", "problem", "budget", "seed", "metrics"])

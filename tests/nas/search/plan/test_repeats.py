@@ -1,0 +1,120 @@
+"""Repeats: networks whose order is in doubt are trained again in the tail, and nothing is lost by a kill."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mortal_workers import Killed, Mortal, curves, seeded_curves
+
+from nas.description import training_seed
+from nas.records import PlanChoice, Rerun, Trial
+from nas.results.leaderboard import leaderboard
+from nas.search.search import Search
+from nas.store.store import Store
+from search_spaces.architecture import Architecture
+from workers.tabular import Answer, Simulated, Table
+
+NOISY = seeded_curves(0.05)
+
+
+def make(tmp_path: Path, executor: Simulated, table: Table = NOISY, **options: Any) -> Search:
+    chosen: dict[str, Any] = {"store": tmp_path / "store.db", "epochs": 27, "name": "mine"} | options
+    return Search(table.space, table, "random", executor=executor, **chosen)
+
+
+def stored(search: Search) -> tuple[list[Trial], dict[int, list[Rerun]], list[PlanChoice]]:
+    with Store(search.store) as store:  # type: ignore[arg-type]
+        record = store.search(search.name)
+        chosen = [one for one in store.choices(record.id) if one.part == "repeats"]
+        return store.trials(record.id), store.reruns.of_search(record.id), chosen
+
+
+@pytest.mark.parametrize("fidelity", ["full", "asha"])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_tail_is_for_the_order_of_the_best(tmp_path: Path, fidelity: str, workers: int) -> None:
+    executor = Simulated(workers)
+    search = make(tmp_path, executor, fidelity=fidelity, seconds=2000)
+    board = search.run()
+    trials, reruns, chosen = stored(search)
+    assert executor.clock() <= 2000 * (1.01 if fidelity == "full" else 1), "what does not pause is cut off"
+    assert sum(map(len, reruns.values())) >= 2
+    assert {(one.value["number"], one.value["run"]) for one in chosen} >= {
+        (number, run) for number, runs in reruns.items() for run in range(len(runs))
+    }
+    begun = chosen[0].at
+    assert begun > 0.6 * 2000
+    by_number = {trial.number: trial for trial in trials}
+    for number, runs in reruns.items():
+        trial = by_number[number]
+        assert [run.epochs for run in runs] == [trial.epochs] * len(runs)
+        seeds = {training_seed(1 + run, trial.architecture_id) for run in range(len(runs))}
+        assert {run.seed for run in runs} == seeds, "those of a retraining"
+    if workers == 4:  # one alone has no time to find out how noisy scores are
+        assert board.iloc[0].trainings > 1, "one good run does not do"
+        assert board.iloc[0].low <= board.iloc[0].estimate <= board.iloc[0].high
+
+
+def test_a_controller_and_the_budget_do_not_hear_of_repeats(tmp_path: Path) -> None:
+    search = make(tmp_path, Simulated(2), seconds=2000)
+    board = search.run()
+    trials, reruns, _ = stored(search)
+    assert reruns
+    assert len(trials) == len(board)
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert {trial.status for trial in trials} <= {"complete", "interrupted", "queued"}
+
+
+def test_where_seeds_make_no_difference_nothing_is_repeated(tmp_path: Path) -> None:
+    for name, options in {
+        "same": {"table": curves(), "seconds": 1000},
+        "counted": {"trials": 20},
+        "inherited": {"seconds": 500, "inherit_weights": True},
+    }.items():
+        search = make(tmp_path, Simulated(2), name=name, **options)
+        search.run()
+        assert stored(search)[1:] == ({}, []), name
+
+
+def test_the_plain_network_is_repeated_as_long_as_nothing_is_above_it_for_sure(tmp_path: Path) -> None:
+    plain = NOISY.space.plain().id
+
+    def answer(architecture: Architecture, seed: int) -> Answer:
+        worth = 0.93 if architecture.id == plain else 0.6 + 0.3 * architecture.value["a"] / 99
+        luck = random.Random(f"{architecture.id} {seed}").gauss(0, 0.03)
+        return Answer({"accuracy": worth + luck}, 20.0, epochs=(({"accuracy": worth + luck}, 20.0),))
+
+    table = Table("plain", NOISY.space, NOISY.signature, answer, seeded=True)
+    search = make(tmp_path, Simulated(2), table, seconds=2000, epochs=1, first=[{}])
+    search.run()
+    _, reruns, chosen = stored(search)
+    assert [one.value["number"] for one in chosen].count(0) >= 2
+    assert len(reruns[0]) >= 2
+    assert "whether the plain network is the best is in doubt" in " ".join(one.reason for one in chosen)
+
+
+def test_killed_at_any_moment_and_resumed_no_repeat_is_lost_or_counts_twice(tmp_path: Path) -> None:
+    rng, kills = random.Random(1), 0
+    search = make(tmp_path, Simulated(2), seconds=1500, fidelity="asha")
+    seen: set[tuple[int, int]] = set()
+    while True:
+        search.executor = Mortal(2, rng.randrange(30, 120))
+        try:
+            board = search.run(resume=kills > 0)
+            break
+        except Killed:
+            kills += 1
+            there = {(n, run.seed) for n, runs in stored(search)[1].items() for run in runs}
+            assert seen <= there
+            seen = there
+    trials, reruns, chosen = stored(search)
+    assert kills >= 3
+    assert len({one.at for one in chosen}) > 1
+    assert reruns
+    counts = leaderboard(search.store, over_seeds=True).set_index(["id", "epochs"])["n"]
+    for number, runs in reruns.items():
+        assert len({run.seed for run in runs}) == len(runs)
+        assert counts[trials[number].architecture_id, 27] == 1 + len(runs)
+    assert (board.iloc[0].status, board.iloc[0].epochs) == ("complete", 27)
