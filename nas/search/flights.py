@@ -123,6 +123,10 @@ class Flight:
         """Returns the same flight on another leg, by a job of its own."""
         return replace(self, leg=leg, trained=0.0, reported=0)
 
+    def as_paused(self) -> Trial:
+        """Returns the trial as it had paused before the leg that is being trained."""
+        return replace(self.trial, status="paused", epochs=(self.trial.epochs or 0) - self.reported)
+
     def with_trial(self, trial: Trial) -> Flight:
         """Returns the same flight with the trial as it is now."""
         return replace(self, trial=trial)

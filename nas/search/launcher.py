@@ -135,10 +135,8 @@ class Launcher:
         """Says why a network would not come to its end in time, or to a first pause; None where it would."""
         if flight.proposal.origin == "plain":
             return None
-        fidelity = self.planner.fidelity
-        pauses = not isinstance(fidelity, FullBudget)
-        epochs = 1 if pauses else fidelity.max_epochs or self.description.budget.epochs
-        return self.time_left.late(flight.proposal.architecture, epochs)
+        until = None if isinstance(self.planner.fidelity, FullBudget) else 1
+        return self.time_left.late(flight.proposal.architecture, self._epochs, until)
 
     def turned_out_late(self, flight: Flight, paced: float | None) -> str | None:
         """Says why a trial in training is to be stopped; None where it is to go on.
@@ -156,8 +154,13 @@ class Launcher:
             paced is None and flight.reported < 2
         ):  # a first epoch takes longer than all others
             return None
-        leg = self.planner.fidelity.max_epochs if flight.leg is None else flight.leg.until
-        return self.time_left.turned_out_late(flight, pace, leg or self.description.budget.epochs)
+        until = None if flight.leg is None else flight.leg.until
+        return self.time_left.turned_out_late(flight, pace, self._epochs, until)
+
+    @property
+    def _epochs(self) -> int | None:
+        """The epochs of a trial that is never stopped; None: those of its recipe."""
+        return self.planner.fidelity.max_epochs or self.description.budget.epochs
 
     def trained(self, flight: Flight, ran: Mapping[str, str]) -> None:
         """Take in that the training of a flight has ended well, and what ran in it."""

@@ -246,9 +246,16 @@ class Loop:
         """
         self._checkpoints.close()
         with self.store.writing(self.record.id, self.driver) as writing:
-            writing.interrupt(self._begun)
+            self._give_up(writing, self._begun)
             said, took = storable(reason), self.progress.elapsed
             writing.search(status=status, reason=said, driver=None, elapsed_seconds=took)
+
+    def _give_up(self, writing: Transaction, begun: frozenset[int]) -> None:
+        """Record that nothing is in training any more; what had paused before stands as it was then."""
+        for flight in self._flights.running.values():
+            if flight.trial.told_step is not None:
+                writing.update(flight.as_paused())
+        writing.interrupt(begun)
 
     def _turn(self, events: list[Event], executor: Executor) -> End | None:
         with self.store.writing(self.record.id, self.driver) as writing:
@@ -257,7 +264,7 @@ class Loop:
                     self._fill(writing, executor)
             end = self._fill(writing, executor)
             if end is not None and not end.waits:
-                writing.interrupt(executor.begun())
+                self._give_up(writing, executor.begun())
                 self._flights.running.clear()
                 self._flights.repeats.clear()
                 self._launcher.jobs.clear()
@@ -323,7 +330,8 @@ class Loop:
     def _choose(self, writing: Transaction, executor: Executor) -> None:
         """Let the plan choose what it is time for; it acts with what is recorded in this turn."""
         elapsed, seconds = self.progress.elapsed, self._budget_end.seconds
-        left = self._time_left.left = math.inf if seconds is None else seconds - elapsed
+        left = math.inf if seconds is None else seconds - elapsed
+        self._time_left.left = left - self._finals.reserve
         running, paused = self._flights.running.values(), self._flights.paused
         parallelism, trains = max(1, executor.parallelism), executor.trains
         standing = Standing(

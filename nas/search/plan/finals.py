@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from heapq import nlargest
 from statistics import median
 from typing import Any
@@ -31,8 +33,40 @@ LOOKS = 100
 MARGIN = 1.2
 """By how much an epoch may take longer than those of the same trial before: neighbours come and go."""
 
-Needed = tuple[Flight, int, float]
-"""A trial that has paused, the epochs at which it can end, and the seconds that it needs until then."""
+
+@dataclass(frozen=True)
+class Finalist:
+    """A trial that has paused and may go to its end.
+
+    Attributes:
+        flight: the trial.
+        soonest: the epochs at which its schedule lets it end, at the least.
+        planned: the epochs at which it ends as planned; the least, where a schedule allows no other end.
+        epoch: the seconds of one more epoch.
+    """
+
+    flight: Flight
+    soonest: int
+    planned: int
+    epoch: float
+
+    @property
+    def done(self) -> int:
+        """The epochs that it has had."""
+        return self.flight.trial.epochs or 0
+
+    def seconds(self, end: int) -> float:
+        """Returns the seconds that it needs to an end after so many epochs."""
+        return self.epoch * (end - self.done)
+
+    def end_within(self, seconds: float) -> int | None:
+        """Returns the epochs after which it ends in so many seconds: as planned, else as many as there is
+        time for; None where that is too little for any end."""
+        if self.seconds(self.soonest) > seconds:
+            return None
+        if self.seconds(self.planned) <= seconds:
+            return self.planned
+        return max(self.soonest, self.done + math.floor(seconds / self.epoch))
 
 
 class Finals(Part):
@@ -41,9 +75,10 @@ class Finals(Part):
     Without it a search whose trials pause could end with none trained in full: its best network would be one
     that was looked at for a few epochs. The time that a paused trial still needs is told by its own epochs so
     far. Once no more than that is left for the best of them (`FINALISTS`, fewer where they would take more
-    than `SHARE` of the budget) nothing new begins and nothing is promoted; whenever a worker is free the best
-    trial that can still come to its end goes there. Where it does not take too long, there is time for one
-    training more, on each worker, to know which of them is best.
+    than `SHARE` of the budget, and a single one for fewer epochs where its schedule lets it) nothing new
+    begins and nothing is promoted; whenever a worker is free the best trial that can still come to its end
+    goes there, for as many of its epochs as there is time for. Where it does not take too long, there is time
+    for one training more, on each worker, to know which of them is best.
 
     Args:
         budget: the budget of the search. What was chosen under another one does not hold any more.
@@ -53,6 +88,7 @@ class Finals(Part):
         begun: whether the finals have begun.
         over: why they have ended, in words; None: they have not.
         budget: the budget, as choices name it.
+        reserve: the seconds at the end that are kept for the best so far, as of the last look.
     """
 
     name = "finals"
@@ -63,6 +99,7 @@ class Finals(Part):
         self._budget_end = budget_end
         self.begun = False
         self.over: str | None = None
+        self.reserve = 0.0
         self._finalists = 0  # that have not been sent to their ends
         self._next: tuple[int, int] | None = None
         self._look = 0.0  # seconds of the search
@@ -102,25 +139,29 @@ class Finals(Part):
         """Whether one of the best networks is still to go to its end, and comes there in time."""
         if not self.begun or self.over is not None or self._finalists <= 0:
             return False
-        return any(seconds <= standing.left for *_, seconds in _in_order(standing))
+        return any(one.end_within(standing.left) is not None for one in _in_order(standing))
 
     def take(self) -> tuple[int, int] | None:
         """Returns the trial that is to go on now and to which epoch, once; None: none is chosen."""
         found, self._next = self._next, None
         return found
 
-    def _beginning(self, standing: Standing, found: Sequence[Needed]) -> tuple[dict[str, Any], str] | None:
+    def _beginning(self, standing: Standing, found: Sequence[Finalist]) -> tuple[dict[str, Any], str] | None:
         """Returns that the finals begin, and why, if it is time."""
         assert self.seconds is not None
-        longest = [seconds for *_, seconds in found[:FINALISTS]]
-        while len(longest) > 1 and _together(longest, standing.workers) > SHARE * self.seconds:
-            longest.pop()
-        if not longest:
+        if not found:
             return None
-        typical = median(_epoch(flight) for flight, *_ in found)
+        most = SHARE * self.seconds
+        longest = [one.seconds(one.planned) for one in found[:FINALISTS]]
+        while len(longest) > 1 and _together(longest, standing.workers) > most:
+            longest.pop()
+        if longest[0] > most:
+            longest = [found[0].seconds(found[0].end_within(most) or found[0].soonest)]
+        typical = median(one.epoch for one in found) / MARGIN
         rest = _together([_leg_left(flight, typical) for flight in standing.running], standing.workers)
         again = self._again(standing, found[: len(longest)])
-        needed = rest + _together(longest, standing.workers) + again
+        self.reserve = _together(longest, standing.workers) + again
+        needed = rest + self.reserve
         if standing.left > needed + self.seconds / LOOKS:
             return None
         what = "the best network" if len(longest) == 1 else f"the {len(longest)} best networks"
@@ -130,7 +171,7 @@ class Finals(Part):
         )
         return {"finalists": len(longest), "seconds": round(needed, 3)}, reason
 
-    def _again(self, standing: Standing, finalists: Sequence[Needed]) -> float:
+    def _again(self, standing: Standing, finalists: Sequence[Finalist]) -> float:
         """The seconds that are kept for a repeat on each worker (`nas.search.plan.repeats`).
 
         That is the longest training of a contender that may take so long: of a finalist, of one of as many of
@@ -138,7 +179,7 @@ class Finals(Part):
         """
         if not (standing.seeded and standing.ranking.estimated):
             return 0.0
-        took = [MARGIN * _epoch(flight) * end for flight, end, _ in finalists]
+        took = [one.epoch * one.planned for one in finalists]
         ended = [one for one in map(standing.ranking.judge, standing.known.values()) if one.ended]
         best = nlargest(FINALISTS, ended, key=lambda one: one.outcome.scores[0])
         plain = [one for one in ended if one.trial.origin == "plain"]
@@ -147,14 +188,15 @@ class Finals(Part):
         return max((seconds for seconds in took if seconds <= most), default=0.0)
 
 
-def _next(standing: Standing, found: Sequence[Needed]) -> tuple[dict[str, Any], str] | None:
+def _next(standing: Standing, found: Sequence[Finalist]) -> tuple[dict[str, Any], str] | None:
     """Returns which trial goes on to its end, or that none can any more, and why; None: for now none."""
-    for flight, end, seconds in found:
-        if seconds <= standing.left:
+    for one in found:
+        if (end := one.end_within(standing.left)) is not None:
+            flight = one.flight
             score = "" if flight.trial.score is None else f", with a score of {flight.trial.score:.4g}"
             reason = (
                 f"the best after {_epochs(flight)}{score}: to end it after {end} takes some "
-                f"{duration(seconds)}, {duration(standing.left)} are left"
+                f"{duration(one.seconds(end))}, {duration(standing.left)} are left"
             )
             return {"number": flight.number, "until": end}, reason
     if standing.busy:
@@ -180,8 +222,8 @@ def _together(seconds: Sequence[float], slots: int) -> float:
     return max(free)
 
 
-def _in_order(standing: Standing) -> list[Needed]:
-    """The paused trials that keep the limits, the best first, and what each needs to its end.
+def _in_order(standing: Standing) -> list[Finalist]:
+    """The paused trials that keep the limits, the best first.
 
     By their last values, after however many epochs: networks mostly learn on, so one that is as good as
     another after fewer epochs is the better one.
@@ -189,17 +231,16 @@ def _in_order(standing: Standing) -> list[Needed]:
     flights = list(standing.paused.values())
     judged = [standing.ranking.judge(flight.trial).outcome for flight in flights]
     best = [flights[place] for place in order(judged) if judged[place].feasible]
-    ends = [_end(flight, standing) for flight in best]
+    planned = standing.planner.fidelity.max_epochs
+    assert planned is not None
     return [
-        (flight, end, MARGIN * _epoch(flight) * (end - (flight.trial.epochs or 0)))
-        for flight, end in zip(best, ends, strict=True)
+        Finalist(flight, _soonest(flight, planned, standing), planned, MARGIN * _epoch(flight))
+        for flight in best
     ]
 
 
-def _end(flight: Flight, standing: Standing) -> int:
-    """The epochs after which a trial can end: as planned, or sooner where its schedule lets it."""
-    planned = standing.planner.fidelity.max_epochs
-    assert planned is not None
+def _soonest(flight: Flight, planned: int, standing: Standing) -> int:
+    """The least epochs after which a trial can end: as planned, where its schedule has no other end."""
     if not standing.trains:
         return planned
     sooner = Recipe.of(flight.proposal.architecture).epochs_to_finish(flight.trial.epochs or 0)

@@ -88,7 +88,7 @@ def lengths(
         told += f", others take {dearness:.2g} times as long"
     free = budget.epochs is None and recipe.stable_epochs(own) > 0
     if alone < own - done:
-        epochs = done + max(1, math.floor(alone)) if free else own
+        epochs = done + math.floor(alone) if free else own
         less = (
             f"{epochs} epochs in place of {own}" if free else f"one of {own} epochs may not come to its end"
         )

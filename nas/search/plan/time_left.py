@@ -23,7 +23,7 @@ TRUST_OF_STEPS = 1.25
 """The same of a prediction by a network's own first steps: what takes no longer than that goes on."""
 
 SHARE = 0.25
-"""The share of the budget that one network may take before its end or its first pause."""
+"""The share of the budget that one network may take to its end."""
 
 OF_PLAIN = 3.0
 """So many times the seconds of the plain network are never too many, however short the budget."""
@@ -38,8 +38,9 @@ RECALLED = 20
 class TimeLeft:
     """Holds networks against the time that is left, by what networks took so far (`workers.speed`).
 
-    A network has to come to its end, or to its first pause, in the time that is left, and in `SHARE` of the
-    whole budget: one that takes most of it leaves nothing for those it is to be compared with. Before
+    A network has to come to its end, or to its first pause, in the time that is left, and to its end in
+    `SHARE` of the whole budget: one that takes most of it leaves nothing for those it is to be compared with,
+    and a first look at one that can never be finished is lost. Before
     anything was measured, where nothing can be predicted, and without such a budget, every network may train.
 
     Args:
@@ -48,37 +49,40 @@ class TimeLeft:
         plain: returns the plain network of the space.
 
     Attributes:
-        left: the seconds that are left, infinite where the search has no such end.
+        left: the seconds that are left for new networks, infinite where the search has no such end.
     """
 
     def __init__(self, speed: Speed | None, budget_end: BudgetEnd, plain: Callable[[], Architecture]) -> None:
         self._speed, self._budget_end, self._plain = speed, budget_end, plain
         self.left = math.inf
 
-    def late(self, architecture: Architecture, epochs: int | None) -> str | None:
+    def late(self, architecture: Architecture, epochs: int | None, until: int | None) -> str | None:
         """Says why a network is not begun; None where it is.
 
         Args:
             architecture: the network.
-            epochs: the epochs that it has to be trained for; None: those of its recipe.
+            epochs: the epochs to its end; None: those of its recipe.
+            until: the epochs to its first pause; None: it has none before its end.
         """
         found = self._predict(architecture)
-        return None if found is None else self._too_dear(architecture, epochs, found, TRUST)
+        return None if found is None else self._too_dear(architecture, epochs, until, found, TRUST)
 
-    def turned_out_late(self, flight: Flight, pace: float, epochs: int | None) -> str | None:
+    def turned_out_late(
+        self, flight: Flight, pace: float, epochs: int | None, until: int | None
+    ) -> str | None:
         """Says why a network is stopped that is in training; None where it goes on.
 
         Args:
             flight: the flight, on its way to its end or its first pause.
             pace: the seconds of an epoch's training.
-            epochs: the epochs of that way; None: those of its recipe.
+            epochs, until: see `late`.
         """
         architecture = flight.proposal.architecture
         found = self._predict(architecture)
         if found is None:
             return None
         # nothing is learnt from it: measured in a slow moment, it would keep all others from being begun
-        return self._too_dear(architecture, epochs, found.at(pace), TRUST_OF_STEPS, flight.trained)
+        return self._too_dear(architecture, epochs, until, found.at(pace), TRUST_OF_STEPS, flight.trained)
 
     def dearness(self, controller: Controller) -> float | None:
         """Returns how many times as long as the plain network those take that a search begins with.
@@ -129,18 +133,19 @@ class TimeLeft:
         self,
         architecture: Architecture,
         epochs: int | None,
+        until: int | None,
         found: TrialSeconds,
         trust: float,
         trained: float = 0.0,
     ) -> str | None:
         """Says that a network takes more than there is, or more than its share; None where it does not."""
         epochs = epochs or Recipe.of(architecture).epochs
+        seconds = found.total(until or epochs) - trained
+        if seconds / trust > self.left:
+            what = "the rest of its training" if trained else "its training"
+            what += f" to its first pause, after {until}," * (until is not None)
+            return f"{what} takes some {duration(seconds)}, {duration(max(0.0, self.left))} are left"
         seconds = found.total(epochs)
-        if (seconds - trained) / trust > self.left:
-            rest = "the rest of its training" if trained else "its training"
-            return (
-                f"{rest} takes some {duration(seconds - trained)}, {duration(max(0.0, self.left))} are left"
-            )
         whole = self._budget_end.seconds or math.inf
         plain = self._predict(self._plain())
         most = max(SHARE * whole, 0.0 if plain is None else OF_PLAIN * plain.total(epochs))
