@@ -1,4 +1,4 @@
-"""The problems that curves are collected on: small, of many kinds, with better networks than the plain one."""
+"""The problems that curves are collected on: small ones of many kinds, with room above the plain network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -64,7 +64,7 @@ def _table(folder: Path | None) -> Problem:
 
 
 def _waves(folder: Path | None) -> Problem:
-    """Series of 48 steps with 3 features in 8 classes: in which feature a burst comes first, how fast it is."""
+    """Series of 48 steps, 3 features, 8 classes: in which feature a burst comes first, and how fast it is."""
     generator = Generator().manual_seed(2)
     count, length = 6000, 48
     labels = torch.randint(8, (count,), generator=generator)
