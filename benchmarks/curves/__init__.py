@@ -2,7 +2,8 @@
 
     python -m benchmarks.curves [--quick] [--only PROBLEM ...] [--half tuned|reported] [--choices CHOICE ...]
         [--budgets 10 30 100] [--workers 1] [--seeds 20] [--set NAME=VALUE ...] [--tables FOLDER]
-    python -m benchmarks.curves --collect [--networks 120] [--only PROBLEM ...] [--folder FOLDER] [--output FOLDER]
+    python -m benchmarks.curves --collect [--networks 120] [--only PROBLEM ...] [--folder FOLDER]
+        [--output FOLDER]
     python -m benchmarks.curves --convert [--folder FOLDER] [--output FOLDER] [--tables FOLDER]
 
 A collection trains networks of each problem to their ends by the training that searches use: the plain one

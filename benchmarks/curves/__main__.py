@@ -13,7 +13,7 @@ import torch
 
 import benchmarks.curves
 from benchmarks.curves.collect import NETWORKS, collect
-from benchmarks.curves.compare import compare, constants, report, tables_there
+from benchmarks.curves.compare import CHOICES, compare, constants, report, tables_there
 from benchmarks.curves.problems import CASES
 from benchmarks.curves.table import FOLDER, convert
 
