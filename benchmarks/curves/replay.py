@@ -119,20 +119,14 @@ def known(name: str, folder: Path) -> tuple[CurveTable, tuple[Architecture, ...]
     return table, tuple(table.space.architecture(one.decisions) for one in table.networks)
 
 
-def answers(table: CurveTable, seed: int) -> dict[str, Answer | None]:
-    """What is known of each network by its id; of several trainings of it, those of one seed."""
-
-    def answer(network: Network) -> Answer | None:
-        if not network.trainings:
-            return None
-        one = network.trainings[seed % len(network.trainings)]
-        curve = tuple(
-            ({"score": float(score)}, float(after))
-            for score, after in zip(one.scores, one.seconds.cumsum(), strict=True)
-        )
-        return Answer(*curve[-1], epochs=curve)
-
-    return {network.id: answer(network) for network in table.networks}
+def answer_of(network: Network) -> Answer | None:
+    """What is known of a network: the means over its seeds."""
+    if not network.trainings:
+        return None
+    scores = np.mean([one.scores for one in network.trainings], axis=0)
+    after = np.mean([one.seconds for one in network.trainings], axis=0).cumsum()
+    curve = tuple(({"score": float(s)}, float(a)) for s, a in zip(scores, after, strict=True))
+    return Answer(*curve[-1], epochs=curve)
 
 
 def replay(name: str, folder: Path, choice: Choice, budget: float, workers: int, seed: int) -> Outcome:
@@ -144,16 +138,16 @@ def replay(name: str, folder: Path, choice: Choice, budget: float, workers: int,
         choice: how it is searched.
         budget: the time of all workers together, in full trainings of the plain network.
         workers: how many workers there are.
-        seed: the seed of the search, and of which of several trainings of a network count.
+        seed: the seed of the search.
     """
     curves, architectures = known(name, folder)
     pool = Pool(curves.space, architectures)
-    answer = answers(curves, seed)
+    answers = {network.id: answer_of(network) for network in curves.networks}
     table = Table(
         name,
         pool,
         SIGNATURE,
-        lambda architecture: answer[architecture.id],
+        lambda architecture: answers[architecture.id],
         metrics=("score",),
         objective=("score", "maximize"),
     )
