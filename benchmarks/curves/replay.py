@@ -16,7 +16,7 @@ from nas.search.search import Search
 from search_spaces import Architecture, Signature, Space, Vector
 from search_spaces.space import Pick
 from search_spaces.tasks import Classification
-from workers.job import Job
+from workers.job import Event, Job
 from workers.tabular import Answer, Simulated, Table
 
 SIGNATURE = Signature({"point": Vector(1)}, {"kind": Classification(2)})
@@ -71,13 +71,24 @@ class Replayed(Simulated):
     """Simulated workers whose trials end as trained ones do: sooner, where their schedule lets them.
 
     Such an end is taken for the score of the averaged weights after as many epochs.
+
+    Args:
+        pool: the networks, which are told what begins.
+        workers: how many workers there are.
+        seconds: the end of the search: the clock does not pass it, so that what would come later is lost.
     """
 
     trains = True
 
-    def __init__(self, pool: Pool, workers: int) -> None:
+    def __init__(self, pool: Pool, workers: int, seconds: float) -> None:
         super().__init__(workers)
-        self._pool = pool
+        self._pool, self._seconds = pool, seconds
+
+    def _events(self, timeout: float | None) -> list[Event]:
+        if self._now < self._seconds < min((when for when, *_ in self._coming), default=0.0):
+            self._now = self._seconds
+            return []
+        return super()._events(timeout)
 
     def _start(self, jobs: Sequence[Job]) -> None:
         self._pool.begun |= {job.architecture.id for job in jobs}
@@ -152,14 +163,15 @@ def replay(name: str, folder: Path, choice: Choice, budget: float, workers: int,
         objective=("score", "maximize"),
     )
     by_hand = {} if choice.fidelity == "auto" else {"epochs": len(curves.plain.trainings[0].scores)}
+    seconds = budget * curves.plain.seconds / workers
     search = Search(
         pool,
         table,
         choice.controller,
-        seconds=budget * curves.plain.seconds / workers,
+        seconds=seconds,
         fidelity=choice.fidelity,
         first=[{}],
-        executor=Replayed(pool, workers),
+        executor=Replayed(pool, workers, seconds),
         store="sqlite:///:memory:",
         seed=seed,
         keep_weights=0,
