@@ -22,7 +22,7 @@ HELPERS = {
     "peers",
     "recording",
 }
-NAMES = sorted({path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS)
+NAMES = sorted({path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS | {"curves"})
 
 HIDING = """
 import sys
@@ -191,3 +191,18 @@ def test_hypervolume_of_a_staircase_is_its_area() -> None:
     assert share_of_front(everything, everything) == 1
     assert share_of_front([(1.0, 2.0)], everything) == 1
     assert share_of_front([(0.5, 0.5)], everything) == 0.125
+
+
+def test_a_pool_proposes_the_nearest_of_its_networks_that_was_not_begun() -> None:
+    from benchmarks.curves.replay import Pool
+    from search_spaces import Space, choice, integer
+
+    space = Space({"op": choice("a", "b"), "width": integer(0, 10)})
+    known = [space.architecture({"op": op, "width": width}) for op, width in (("a", 0), ("a", 10), ("b", 4))]
+    pool = Pool(space, known)
+    wanted = {"op": "a", "width": 2}
+    assert pool.architecture(wanted).id == known[0].id
+    pool.begun.add(known[0].id)
+    assert pool.architecture(wanted).id == known[1].id
+    assert pool.architecture(known[0].decisions).id == known[0].id  # what is asked for by name is given
+    assert [one.id for one in pool.enumerate()] == [one.id for one in known]
