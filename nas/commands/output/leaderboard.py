@@ -18,7 +18,13 @@ _TASKS = 4
 
 
 def print_leaderboard(
-    store: Store, format: str, search: Searches = None, *, ran: bool = False, **options: Any
+    store: Store,
+    format: str,
+    search: Searches = None,
+    *,
+    ran: bool = False,
+    more: Sequence[Mapping[str, Any]] = (),
+    **options: Any,
 ) -> None:
     """Prints a leaderboard.
 
@@ -27,9 +33,12 @@ def print_leaderboard(
         format: the format, see `print_rows`.
         search: the search, or several.
         ran: whether to show what ran in every row; else only what differs between rows.
+        more: rows that stand below the others, with the columns that they have.
         options: those of `nas.leaderboard`.
     """
-    rows = entries(store, search, **options)
+    found = entries(store, search, **options)
+    names = dict.fromkeys(name for row in found for name in row)
+    rows = [*found, *({name: row.get(name) for name in names} for row in more)]
     records = searches_of(store, search, options.get("problem"))
     record, description = records[0], records[0].description
     title = f"{record.name} ({description.problem}, {description.controller}, {record.state})"

@@ -250,6 +250,21 @@ def test_a_search_begins_with_the_plain_network_unless_it_is_told_not_to(run: Ru
     assert plain.architecture_id == description.load_space().plain().id
 
 
+def test_the_networks_that_do_best_together_have_a_last_row_of_the_leaderboard(run: Run, there: Path) -> None:
+    assert run("search", *SMALL[:-4], "--trials", "4", "--epochs", "1", "--executor", "inline")[0] == 0
+    code, out, err = run("leaderboard", "--ensemble", "--format", "json")
+    assert (code, err) == (0, "")
+    *rows, last = json.loads(out)
+    assert len(rows) == 4
+    assert (last["id"], last["status"], last["rank"]) == ("ensemble", "together", None)
+    assert last["accuracy"] >= rows[0]["accuracy"]
+    assert last["test_accuracy"] > 0
+    assert rows[0]["id"][:8] in last["origin"]
+    assert "together" in run("leaderboard", "--ensemble")[1]
+    code, _, err = run("leaderboard", "--ensemble", "--over-seeds")
+    assert (code, err.splitlines()[0][:24]) == (2, "error: --ensemble: of th")
+
+
 # -- what is wrong -----------------------------------------------------------------------------------------
 
 SMALL = ["--space", "mlp", "--trials", "1", "--epochs", "1", "--executor", "inline"]
