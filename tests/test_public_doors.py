@@ -20,6 +20,7 @@ EXCEPTIONS = {
         "controllers.Controller.take",
         "controllers.Controller.adopt",
         "controllers.Controller.set_aside",
+        "controllers.Controller.see",
         "controllers.Fidelity.*",
         "controllers.FullBudget.*",
         "controllers.SuccessiveHalving.*",

@@ -68,14 +68,15 @@ class Table:
     options: Mapping[str, Any] = field(default_factory=dict)
     seeded: bool = False
 
-    def look_up(self, architecture: Architecture, seed: int) -> Answer | None:
-        """Returns what the table knows of a training; None: it fails."""
-        return self.answer(architecture, seed) if self.seeded else self.answer(architecture)
+
+def look_up(table: Table, architecture: Architecture, seed: int) -> Answer | None:
+    """Returns what a table knows of a training; None: it fails."""
+    return table.answer(architecture, seed) if table.seeded else table.answer(architecture)
 
 
 def foresee(table: Table, job: Job) -> list[tuple[float, Event]]:
     """Returns the events of a job, each with the seconds from its start."""
-    answer = table.look_up(job.architecture, job.seed)
+    answer = look_up(table, job.architecture, job.seed)
     if answer is None:
         return [(0.0, Failed(job.number, "exception", "the table says that it fails", "", False, 0.0))]
     whole = answer.epochs if job.epochs is None else answer.epochs[: job.epochs]

@@ -30,7 +30,7 @@ AGAIN = 0.15
 LOOKS = 100
 """How often it is looked, in the time of the budget, whether the finals are to begin."""
 
-MARGIN = 1.2
+MARGIN = 1.3
 """By how much an epoch may take longer than those of the same trial before: neighbours come and go."""
 
 

@@ -12,6 +12,7 @@ from controllers.planner import Planner
 from nas.description import Budget
 from nas.results.text import duration
 from nas.search.flights import Flight
+from nas.search.plan.finals import FINALISTS
 from nas.search.plan.plan import Part, Standing
 from workers.recipe import Recipe
 
@@ -24,7 +25,7 @@ DEARER = 1.5
 ENOUGH = 60
 """Networks that are trained in full; where the time allows so many, no trial has to pause."""
 
-LONGEST = 4
+LONGEST = 3
 """How many times the epochs of its recipe a trial may be given where there is much time."""
 
 
@@ -32,7 +33,8 @@ class Lengths(Part):
     """Chooses how long trials train, from the time that is left, the workers, and what an epoch took.
 
     The more networks the time allows, the longer each may train; where it allows few in full, most are looked
-    at for a third or a ninth of their epochs first.
+    at for a third or a ninth of their epochs first, and the few that come to their ends are trained for as
+    long as the time lasts that is kept for them.
 
     Args:
         budget: the budget of the search; its epochs stand, where it names some.
@@ -103,16 +105,16 @@ def lengths(
     if rounds >= enough:
         value = {"epochs": epochs, "first_pause": epochs, "candidates": _at_most(rounds, budget)}
         return value, f"{told}: time for some {rounds:.0f} networks of {epochs} epochs"
-    first = max(
-        1, round(epochs / Stages.factor**2 if rounds < ENOUGH / Stages.factor else epochs / Stages.factor)
-    )
+    first = max(1, round(own / Stages.factor**2 if rounds < ENOUGH / Stages.factor else own / Stages.factor))
+    if free:  # the few that come to their ends may have all that is kept for them
+        epochs = min(LONGEST * own, max(own, math.floor(FOR_FINALS * affordable / (FINALISTS * dearer))))
     rungs = rungs_of(epochs, first, Stages.factor)
-    candidates = _at_most(rounds * epochs / (first * len(rungs)), budget)
+    candidates = _at_most(rounds * own / (first * len(rungs)), budget)
     value = {"epochs": epochs, "first_pause": first, "candidates": candidates}
     where = ", ".join(map(str, rungs[:-1])) or "none"
     return value, (
-        f"{told}: time for some {rounds:.0f} networks of {epochs} epochs, or for a look at {candidates}, "
-        f"with pauses after {where}"
+        f"{told}: time for some {rounds:.0f} networks of {own} epochs, or for a look at {candidates}, "
+        f"with pauses after {where} of {epochs}"
     )
 
 

@@ -201,10 +201,10 @@ def test_a_search_of_some_inputs_and_tasks_of_a_problem_is_gone_on_with_as_such(
 
 def test_what_a_budget_would_buy_is_told_and_a_search_with_it_is_planned(run: Run) -> None:
     data = ("digits", "--space", "mlp", "--executor", "inline")
-    code, out, _ = run("plan", *data, "--seconds", "100000", "--epochs", "2")
+    code, out, _ = run("plan", *data, "--seconds", "100000", "--epochs", "3")
     assert code == 0
     epochs, controller = out.splitlines()
-    assert "networks of 2 epochs" in epochs
+    assert "networks of 3 epochs" in epochs
     assert controller.split()[:2] == ["controller", "one"]
     code, _, err = run("plan", *data, "--seconds", "0.0001")
     assert code == 2

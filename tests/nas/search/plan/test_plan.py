@@ -90,7 +90,7 @@ def test_where_there_is_time_for_as_many_networks_as_are_asked_for_none_pauses_a
     flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0).after(2, 1.0)
     standing = Standing(0.0, 1200.0, 1, (), {0: flight}, Ranking(), planner, True)
     without, _ = lengths(flight, Budget(), standing)
-    assert without["first_pause"] < without["epochs"] == 12
+    assert without["first_pause"] < 12 <= without["epochs"] <= 36
     value, _ = lengths(flight, Budget(trials=10), standing)
     assert value["first_pause"] == value["epochs"] > 12
     assert value["candidates"] == 10
