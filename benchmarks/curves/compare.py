@@ -17,7 +17,10 @@ from benchmarks.curves.replay import Choice, Outcome, known, replay
 AUTO = Choice("auto", "auto")
 CONTROLLERS = ("random", "evolution", "predictor")
 FIDELITIES = ("full", "asha", "hyperband")
-FIXED = tuple(Choice(one, fidelity) for one in CONTROLLERS for fidelity in FIDELITIES)
+FIXED = (
+    *(Choice(one, fidelity) for one in CONTROLLERS for fidelity in FIDELITIES),
+    *(Choice(one, "asha", near=True) for one in CONTROLLERS),
+)
 """What the plan is compared with. Optuna is left out: its trials hold what it suggested, not the network
 that stands for it."""
 

@@ -97,13 +97,16 @@ class Replayed(Simulated):
 
 @dataclass(frozen=True)
 class Choice:
-    """A way to search: who proposes, and for how long trials train."""
+    """A way to search: who proposes, how long trials train, and whether it begins near the plain network."""
 
     controller: str
     fidelity: str
+    near: bool = False
 
     def __str__(self) -> str:
-        return self.controller if self.controller == self.fidelity else f"{self.controller}, {self.fidelity}"
+        if self.controller == self.fidelity:
+            return self.controller
+        return f"{self.controller}, {self.fidelity}{', near plain' * self.near}"
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,6 @@ def replay(name: str, folder: Path, choice: Choice, budget: float, workers: int,
         metrics=("score",),
         objective=("score", "maximize"),
     )
-    by_hand = {} if choice.fidelity == "auto" else {"epochs": len(curves.plain.trainings[0].scores)}
     seconds = budget * curves.plain.seconds / workers
     search = Search(
         pool,
@@ -170,12 +172,13 @@ def replay(name: str, folder: Path, choice: Choice, budget: float, workers: int,
         choice.controller,
         seconds=seconds,
         fidelity=choice.fidelity,
+        epochs=len(curves.plain.trainings[0].scores),  # of more the tables know nothing
         first=[{}],
         executor=Replayed(pool, workers, seconds),
         store="sqlite:///:memory:",
         seed=seed,
         keep_weights=0,
-        **by_hand,
+        prior="plain" if choice.near or choice.controller == "auto" else "none",
     )
     frame = search.run()
     best = frame.iloc[0]

@@ -153,14 +153,14 @@ class Finals(Part):
             return None
         most = SHARE * self.seconds
         longest = [one.seconds(one.planned) for one in found[:FINALISTS]]
-        while len(longest) > 1 and _together(longest, standing.workers) > most:
+        while len(longest) > 1 and together(longest, standing.workers) > most:
             longest.pop()
         if longest[0] > most:
             longest = [found[0].seconds(found[0].end_within(most) or found[0].soonest)]
         typical = median(one.epoch for one in found) / MARGIN
-        rest = _together([_leg_left(flight, typical) for flight in standing.running], standing.workers)
+        rest = together([_leg_left(flight, typical) for flight in standing.running], standing.workers)
         again = self._again(standing, found[: len(longest)])
-        self.reserve = _together(longest, standing.workers) + again
+        self.reserve = together(longest, standing.workers) + again
         needed = rest + self.reserve
         if standing.left > needed + self.seconds / LOOKS:
             return None
@@ -213,8 +213,8 @@ def _epochs(flight: Flight) -> str:
     return f"{count} epoch{'s' * (count != 1)}"
 
 
-def _together(seconds: Sequence[float], slots: int) -> float:
-    """The seconds that trainings take, begun in their order by so many workers."""
+def together(seconds: Sequence[float], slots: int) -> float:
+    """Returns the seconds that trainings take, begun in their order by so many workers."""
     free = [0.0] * max(1, slots)
     for took in seconds:
         first = min(range(len(free)), key=free.__getitem__)

@@ -14,7 +14,7 @@ from nas.estimates import BEST, Estimator
 from nas.ranking import Ranked
 from nas.records import Rerun, Trial
 from nas.results.text import duration
-from nas.search.plan.finals import LOOKS, MARGIN, Finals
+from nas.search.plan.finals import LOOKS, MARGIN, Finals, together
 from nas.search.plan.plan import Part, Standing
 from nas.search.plan.race import Contender, in_doubt
 from nas.search.reruns import RerunFlight, rerun_seed
@@ -121,7 +121,10 @@ class Repeats(Part):
             return not self._finals.owes(standing)
         if standing.paused or not ended or self._finals.seconds is None:
             return False
-        return standing.left <= max(SHARE * self._finals.seconds, MARGIN * _typical(ended))
+        typical = _typical(ended)
+        # what is begun or waits at a worker comes first: the tail begins so much sooner
+        rest = together([max(0.0, typical - one.trained) for one in standing.running], standing.workers)
+        return standing.left <= max(SHARE * self._finals.seconds, MARGIN * typical) + rest
 
     def _doubtful(self, standing: Standing, ended: Sequence[Ranked]) -> list[Contender]:
         """The networks to train again, the one that tells most first."""

@@ -143,7 +143,7 @@ class TimeLeft:
         seconds = found.total(until or epochs) - trained
         if seconds / trust > self.left:
             what = "the rest of its training" if trained else "its training"
-            what += f" to its first pause, after {until}," * (until is not None)
+            what += f" to its first pause, after {until}," * (until is not None and until < epochs)
             return f"{what} takes some {duration(seconds)}, {duration(max(0.0, self.left))} are left"
         seconds = found.total(epochs)
         whole = self._budget_end.seconds or math.inf
