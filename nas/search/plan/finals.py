@@ -18,7 +18,7 @@ from nas.search.plan.budget_end import BudgetEnd
 from nas.search.plan.plan import Part, Standing
 from workers.recipe import Recipe
 
-FINALISTS = 3
+FINALISTS = 2
 """The networks that the finals train to their end, where the time allows so many."""
 
 SHARE = 0.4

@@ -106,8 +106,9 @@ def lengths(
         value = {"epochs": epochs, "first_pause": epochs, "candidates": _at_most(rounds, budget)}
         return value, f"{told}: time for some {rounds:.0f} networks of {epochs} epochs"
     first = max(1, round(own / Stages.factor**2 if rounds < ENOUGH / Stages.factor else own / Stages.factor))
-    if free:  # the few that come to their ends may have all that is kept for them
-        epochs = min(LONGEST * own, max(own, math.floor(FOR_FINALS * affordable / (FINALISTS * dearer))))
+    if free:  # the few that come to their ends, the plain network among them, may have all that is kept
+        most = math.floor(FOR_FINALS * affordable / ((FINALISTS + 1) * dearer))
+        epochs = min(LONGEST * own, max(own, most))
     rungs = rungs_of(epochs, first, Stages.factor)
     candidates = _at_most(rounds * own / (first * len(rungs)), budget)
     value = {"epochs": epochs, "first_pause": first, "candidates": candidates}

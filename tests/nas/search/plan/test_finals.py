@@ -51,8 +51,8 @@ def test_the_time_that_is_left_goes_to_the_ends_of_more_of_them(tmp_path: Path) 
     search = make(tmp_path, executor, fidelity="asha", seconds=400)
     search.run()
     begun, *ends = choices(search)
-    assert begun["finalists"] == 3
-    assert sum("number" in one for one in ends) >= 3
+    assert begun["finalists"] == 2
+    assert sum("number" in one for one in ends) >= 2
     assert executor.clock() > 0.9 * 400
     assert search.reason.startswith("no trial that has paused comes to its end")
 
