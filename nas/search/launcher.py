@@ -149,10 +149,9 @@ class Launcher:
         """
         if flight.proposal.origin == "plain" or flight.trial.told_step is not None:
             return None
-        pace = flight.pace if paced is None else paced
-        if pace is None or (
-            paced is None and flight.reported < 2
-        ):  # a first epoch takes longer than all others
+        # by reports from the second on: a first epoch takes longer than all others
+        pace = paced if paced is not None or flight.reported < 2 else flight.pace
+        if pace is None:
             return None
         until = None if flight.leg is None else flight.leg.until
         return self.time_left.turned_out_late(flight, pace, self._epochs, until)

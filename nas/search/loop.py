@@ -332,13 +332,21 @@ class Loop:
         elapsed, seconds = self.progress.elapsed, self._budget_end.seconds
         left = math.inf if seconds is None else seconds - elapsed
         self._time_left.left = left - self._finals.reserve
-        running, paused = self._flights.running.values(), self._flights.paused
-        parallelism, trains = max(1, executor.parallelism), executor.trains
         standing = Standing(
-            elapsed, left, parallelism, running, paused, self.history.ranking, self.planner, trains,
-            executor.holds, executor.seeded, self.history.known, self._flights.repeats.values(),
-            executor.slots,
-        )  # fmt: skip
+            elapsed=elapsed,
+            left=left,
+            workers=max(1, executor.parallelism),
+            running=self._flights.running.values(),
+            paused=self._flights.paused,
+            ranking=self.history.ranking,
+            planner=self.planner,
+            trains=executor.trains,
+            holds=executor.holds,
+            seeded=executor.seeded,
+            known=self.history.known,
+            repeats=self._flights.repeats.values(),
+            slots=executor.slots,
+        )
         if (drafted := self._plan.draft(standing)) is not None:
             part, value, reason = drafted
             choice = PlanChoice(part, value, reason, self._outcomes.next_step(), elapsed)
@@ -398,9 +406,9 @@ class Loop:
         if isinstance(event, Paced | Reported):
             flight = self._flights.running[event.number]
             paced = event.pace.seconds if isinstance(event, Paced) else None
-            if paced is not None and self._plan.waits and VALIDATED * paced > self._time_left.left:
-                left = self._time_left.left
-                self._too_short = too_short(self.description.budget, left, VALIDATED * paced)
+            left = self._time_left.left
+            if paced is not None and self._plan.waits and (epoch := VALIDATED * paced) > left:
+                self._too_short = too_short(self.description.budget, left, epoch)
             if isinstance(event, Reported):
                 flight = self._outcomes.epoch(event, flight, writing)
                 self._flights.running[event.number] = flight
