@@ -226,9 +226,10 @@ def _ranked(
     )
     for estimated in (True, False) if alike else (False,):
         found = [
-            (record, replace(ranking.judge(one.trial), estimate=one.estimate))
+            (record, replace(judged, estimate=one.estimate if judged.ended else None))
             for record in records
             for one in store.judged(record.id, most, estimated=estimated)
+            for judged in [ranking.judge(one.trial)]  # by the limits of the first search, not by its own
         ]
         if all(one.estimate is not None for _, one in found if one.ended):
             break  # else those that have an estimate would not compare with the others

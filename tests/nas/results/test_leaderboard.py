@@ -12,7 +12,7 @@ import pytest
 from torch import nn
 
 import nas
-from nas import Search, cli, maximize, minimize
+from nas import Search, at_most, cli, maximize, minimize
 from nas.store.store import Store
 from search_spaces import Space, integer, layer, sequential
 from search_spaces.errors import SearchError, UnknownNameError
@@ -54,6 +54,17 @@ def test_several_searches_are_ranked_together(store: Path) -> None:
         assert own.equals(frame.drop(columns="rank"))
     assert nas.leaderboard(store, ["a", "b"], top=2).equals(board[:2])
     assert "search" not in frames["a"]
+
+
+def test_what_breaks_the_limits_of_the_first_search_comes_last_whatever_its_own_were(
+    problem: Problem, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.db"
+    search(path, problem, "wide")
+    sizes = sorted(nas.leaderboard(path, "wide")["num_params"])
+    search(path, problem, "tight", limits=at_most("num_params", sizes[0]))
+    board = nas.leaderboard(path, ["tight", "wide"])
+    assert list(board["feasible"]) == [True, True, False, False]
 
 
 def test_the_searches_of_a_problem_are_those_on_its_data(store: Path, tmp_path: Path) -> None:
