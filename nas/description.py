@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cached_property
@@ -30,8 +29,6 @@ from search_spaces.errors import (
 )
 from search_spaces.signature import Signature
 from search_spaces.space import Space
-
-_logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 """The name of a controller, and of a fidelity, that the plan of a search chooses (`nas.search.plan`)."""
@@ -138,8 +135,10 @@ class Description:
         """Returns the same search with another end in place of its own; with its own where all are None."""
         if trials is None and seconds is None and target is None:
             return self
-        budget = replace(self.budget, trials=trials, seconds=seconds, target=target)
-        return replace(self, budget=replace(budget, cpu_hours=None, gpu_hours=None))
+        end = replace(
+            self.budget, trials=trials, seconds=seconds, target=target, cpu_hours=None, gpu_hours=None
+        )
+        return replace(self, budget=end)
 
     @cached_property
     def ranking(self) -> Ranking:

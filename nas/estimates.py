@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from statistics import NormalDist, fmean
+from statistics import NormalDist, fmean, linear_regression
 
 GUESSED = 8
 """The variance of a share by the number of examples counts as one that was measured with so many degrees of
@@ -145,12 +145,10 @@ def _line(upper: Sequence[float], networks: int) -> tuple[float, float]:
     """Returns the mean and the deviation of a normal distribution of which these are the highest scores."""
     normal = NormalDist()
     expected = [-normal.inv_cdf((place - 0.375) / (networks + 0.25)) for place in range(1, len(upper) + 1)]
-    middle, mean = fmean(expected), fmean(upper)
-    spread = sum((x - middle) ** 2 for x in expected)
-    if not spread:
-        return mean, 0.0
-    slope = sum((x - middle) * (y - mean) for x, y in zip(expected, upper, strict=True)) / spread
-    return mean - slope * middle, slope
+    if len(upper) < 2:
+        return upper[0], 0.0
+    slope, center = linear_regression(expected, upper)
+    return center, slope
 
 
 @dataclass(frozen=True)

@@ -60,11 +60,11 @@ def leaderboard(
             where=where,
             over_seeds=over_seeds,
             ran=ran,
-            more=[ensemble_row(opened, search[0] if search else None)] if ensemble else [],
+            more=[_ensemble_row(opened, search[0] if search else None)] if ensemble else [],
         )
 
 
-def ensemble_row(store: Store, search: str | None) -> dict[str, Any]:
+def _ensemble_row(store: Store, search: str | None) -> dict[str, Any]:
     """Returns the row of a leaderboard for the networks of a search that do best together.
 
     Raises:

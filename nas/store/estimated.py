@@ -13,7 +13,7 @@ from nas.estimates import BEST, Estimator, estimator
 from nas.ranking import WHOLE, Ranked, Ranking
 from nas.records import Rerun, Trial
 from nas.store.runs import read_reruns
-from nas.store.schema import reruns, trials
+from nas.store.schema import trials
 
 
 def read_estimator(connection: Connection, search_id: int, ranking: Ranking) -> Estimator | None:
@@ -23,20 +23,18 @@ def read_estimator(connection: Connection, search_id: int, ranking: Ranking) -> 
     """
     if not ranking.estimated:
         return None
-    again = sa.select(reruns.c.number).where(reruns.c.search_id == search_id).limit(1)
-    if not ranking.examples and connection.scalar(again) is None:
+    found = read_reruns(connection, search_id)
+    if not ranking.examples and not found:
         return None
     columns = trials.c.number, trials.c.score, trials.c.epochs, trials.c.origin
     ended = sa.and_(
         trials.c.search_id == search_id,
         trials.c.violation == 0,
         trials.c.rung == (WHOLE if ranking.paused else 0),
-        trials.c.status == "complete",
-    )
+    )  # the index has all of it: what was not measured has no violation, what paused another rung
     count = connection.scalar(sa.select(sa.func.count()).where(ended)) or 0
     highest = sa.select(trials.c.score).where(ended).order_by(trials.c.score.desc()).limit(BEST)
     best = [score for score in connection.scalars(highest) if isinstance(score, float)]
-    found = read_reruns(connection, search_id)
     few = trials.c.number.in_(list(found)) | (trials.c.number < ranking.given)
     rows = connection.execute(sa.select(*columns).where(ended, few))
     known = {
@@ -71,7 +69,7 @@ def estimator_of(
         values = [run.metrics.get(objective.metric, math.nan) for run in runs if trial and run.repeats(trial)]
         if scores := tuple(objective.score(value) for value in values if math.isfinite(value)):
             again[number] = scores
-    first = {number: trial.score for number, trial in known.items() if trial.score is not None}
+    first = {number: score for number in again if (score := known[number].score) is not None}
     named = frozenset(number for number, trial in known.items() if trial.origin == "plain")
     return estimator(best, count, first, again, named, ranking.examples)
 
