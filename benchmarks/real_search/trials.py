@@ -24,7 +24,7 @@ ENOUGH = 60
 """So many trainings of the plain network are to fit into the time before longer ones are worth it."""
 
 LONGEST = 4
-"""How many times the epochs of its recipe a trial has at the most; ours has that bound, too."""
+"""How many times the epochs of its recipe a trial of a peer has at the most; ours has three times."""
 
 
 @dataclass(frozen=True)

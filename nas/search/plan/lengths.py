@@ -12,7 +12,7 @@ from controllers.planner import Planner
 from nas.description import Budget
 from nas.results.text import duration
 from nas.search.flights import Flight
-from nas.search.plan.finals import FINALISTS
+from nas.search.plan import finals
 from nas.search.plan.plan import Part, Standing
 from workers.recipe import Recipe
 
@@ -107,7 +107,7 @@ def lengths(
         return value, f"{told}: time for some {rounds:.0f} networks of {epochs} epochs"
     first = max(1, round(own / Stages.factor**2 if rounds < ENOUGH / Stages.factor else own / Stages.factor))
     if free:  # the few that come to their ends, the plain network among them, may have all that is kept
-        most = math.floor(FOR_FINALS * affordable / ((FINALISTS + 1) * dearer))
+        most = math.floor(FOR_FINALS * affordable / ((finals.FINALISTS + 1) * dearer))
         epochs = min(LONGEST * own, max(own, most))
     rungs = rungs_of(epochs, first, Stages.factor)
     candidates = _at_most(rounds * own / (first * len(rungs)), budget)
