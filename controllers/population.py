@@ -23,7 +23,8 @@ def is_starting(controller: Controller, alive: int, founders: int) -> bool:
 
     They are while too few networks are alive, in flight or set aside. Where most trials fail, those alive
     must do after a while. Where trials pause, those that come to their end are the best of many: a few of
-    them do, once founders enough have been tried.
+    them do, once founders enough have been tried. Those set aside because they take too much time count as
+    tried, too.
     """
     if not alive:
         return True

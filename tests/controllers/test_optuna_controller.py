@@ -162,6 +162,7 @@ def test_samplers_that_know_no_pruned_trials_hear_of_ends_only(sampler: str) -> 
     controller = OptunaController(SMALL, maximize("x"), sampler=sampler, seed=0)
     asked = [controller.ask() for _ in range(6)]
     for proposal in asked[:5]:
+        controller.observe(proposal, 1, {"x": 0.2})
         controller.tell(proposal, {"x": 1.0})
     controller.observe(asked[5], 3, {"x": 0.5})
     assert all(trial.state != PRUNED for trial in trials(controller))
