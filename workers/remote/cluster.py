@@ -1,6 +1,7 @@
 """Connecting to Ray: to the cluster that is there, or to one of our own on this machine."""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -157,8 +158,23 @@ def fits_one_node(resources: Resources, processes: int) -> bool:
 def _room_by_node(resources: Resources) -> list[int]:
     """How many processes of this size fit on each node that is alive."""
     wanted = resources.bundle()
-    nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
-    return [_times(wanted, there) for there in nodes]
+    return [_times(wanted, node["Resources"]) for node in _living_nodes()]
+
+
+def _living_nodes() -> list[dict[str, Any]]:
+    """The nodes that are alive, as Ray describes them.
+
+    Where this process's own is not, nothing that it asks of Ray is answered any more, neither the end of an
+    actor nor a shutdown. Ray ends a process that notices so; but who waits for a node that hangs does not
+    notice. So the process is ended here.
+    """
+    nodes = ray.nodes()
+    dead = [node["NodeID"] for node in nodes if not node["Alive"]]
+    if dead and ray.get_runtime_context().get_node_id() in dead:
+        print("the Ray node that this process runs on has died, and the process with it", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(1)
+    return [node for node in nodes if node["Alive"]]
 
 
 def _times(wanted: Mapping[str, float], there: Mapping[str, float]) -> int:
@@ -189,10 +205,8 @@ def cards_by_node(resources: Resources) -> dict[str, NodeCards]:
     """
     wanted = replace(resources, gpus=0).bundle()
     found = {}
-    for node in ray.nodes():
+    for node in _living_nodes():
         there = node["Resources"]
-        if not node["Alive"]:
-            continue
         cards = min(_times(wanted, there), int(there.get("GPU", 0.0)))
         if cards:
             parts = {name: there[name] / cards for name in wanted}
@@ -220,7 +234,7 @@ def require_room(resources: Resources, processes: int = 1) -> None:
 def there_is() -> str:
     """What the cluster has, for people."""
     total = ray.cluster_resources()
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [node["Resources"] for node in _living_nodes()]
     words = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
     words += f" on {len(nodes)} node{'s' * (len(nodes) != 1)}"
     if len(nodes) > 1:

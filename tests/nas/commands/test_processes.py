@@ -153,19 +153,36 @@ def test_a_search_under_nohup_goes_on_when_its_terminal_is_closed(tmp_path: Path
     assert driver.returncode == 130
 
 
-@pytest.mark.parametrize("what", ["driver", pytest.param("agent", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "driver",
+        pytest.param("agent", marks=pytest.mark.soak),
+        pytest.param("hanging node", marks=pytest.mark.soak),
+    ],
+)
 def test_a_search_that_is_ended_from_outside_says_how_to_go_on_all_the_same(
-    tmp_path: Path, what: str
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("initial_delay_ms", "period_ms", "timeout_ms"):
+        monkeypatch.setenv(f"RAY_health_check_{name}", "1000")  # a node that hangs is soon known to
     options = ("--executor", "inline") if what == "driver" else ("--workers", 1)
     driver = begin(tmp_path, "search", SCRIPTS / "small_search.py", "--name", "mine", *options)
     wait_for(tmp_path, 2, driver)
     if what == "driver":
         driver.kill()
-    else:  # without its agent a node of Ray's ends, and with it all that runs there
+    else:
         below = psutil.Process(driver.pid).children(recursive=True)
-        next(one for one in below if "DashboardAgent" in one.name() + "".join(one.cmdline())).kill()
-    out, err = driver.communicate(timeout=90)
+        if what == "agent":  # without it a node of Ray's ends, and with it all that runs there
+            next(one for one in below if "DashboardAgent" in one.name() + "".join(one.cmdline())).kill()
+        else:
+            raylet = next(one for one in below if one.name() == "raylet")
+            raylet.suspend()
+    try:
+        out, err = driver.communicate(timeout=90)
+    finally:
+        if what == "hanging node":  # nobody is left who would end it
+            raylet.kill()
     assert driver.returncode != 0
     assert "ended from outside" in err
     assert out.splitlines()[-1] == f"go on with: nas resume {SCRIPTS / 'small_search.py'} --name mine"

@@ -3,6 +3,7 @@
 import pickle
 import time
 from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,6 +86,8 @@ def test_each_card_comes_with_its_part_of_the_node(
 ) -> None:
     there = [node(CPU=16, GPU=2, memory=9 * GIB), node(CPU=3, GPU=4), node(CPU=64)]
     monkeypatch.setattr(cluster.ray, "nodes", lambda: [*there, {**node(CPU=8, GPU=1), "Alive": False}])
+    here = SimpleNamespace(get_node_id=lambda: "node 16")
+    monkeypatch.setattr(cluster.ray, "get_runtime_context", lambda: here)
     found = cluster.cards_by_node(resources)
     assert {name: (one.count, one.bundle["CPU"], one.workers) for name, one in found.items()} == expected
     assert all(one.bundle["GPU"] == 1 for one in found.values())
