@@ -81,19 +81,20 @@ class Curves:
         self._steps: dict[tuple[float, float], _Step] = {}  # by the epochs of two rungs next to each other
 
     def add(self, trial: str, epochs: float, score: float) -> None:
-        """Takes in a score.
+        """Takes in a score. An end that nothing was seen before says nothing of how trials get there.
 
         Args:
             trial: the id of the network that was trained.
             epochs: its epochs so far; `END`: it came to its end.
             score: its score then.
         """
+        if epochs == END and trial not in self._seen:
+            return
         scores = self._seen.setdefault(trial, {})
         if epochs in scores:
             return
         scores[epochs] = score
-        if END in scores and len(scores) > 1 and (epochs == END or len(scores) == 2):
-            self.num_complete += 1
+        self.num_complete += epochs == END
         if epochs not in self._rungs:
             insort(self._rungs, epochs)
         self._spreads.setdefault(epochs, _Spread()).add(score)
@@ -103,9 +104,9 @@ class Curves:
             self._step(before, epochs).add(scores[before], score, self._spreads[before].variance)
 
     def forecast(self, trial: str) -> Forecast | None:
-        """Returns what a trial is expected to end with; None: nothing can be said."""
+        """Returns what a trial is expected to end with; None: nothing can be said, for it never paused."""
         scores = self._seen.get(trial)
-        if not scores:
+        if scores is None:
             return None
         epochs = max(scores)
         mean, variance = scores[epochs], 0.0
