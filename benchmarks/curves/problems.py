@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Generator
 
+from nas.commands.assemble import read_space
 from search_spaces import Sequence, Signature, Space, Vector
-from search_spaces.catalog import load, model_for, recipe_for
 from search_spaces.tasks import Classification
 from workers import problems
 from workers.problems.problem import Problem
@@ -30,7 +30,6 @@ class Case:
         train, validation: the examples of it that networks are trained on, and compared on.
         epochs: the epochs of a training.
         tuned: whether constants were chosen on it; the others are for reports.
-        space: the name of the space of models; empty: the one that fits.
     """
 
     make: Maker
@@ -38,7 +37,6 @@ class Case:
     validation: int
     epochs: int
     tuned: bool
-    space: str = ""
 
 
 def _omniglot(inputs: list[str], tasks: list[str]) -> Maker:
@@ -121,8 +119,4 @@ def problem_of(name: str, folder: Path | None) -> Problem:
 
 def space_of(name: str, signature: Signature) -> Space:
     """The space that the command line searches with a fidelity: a model, and how it is trained."""
-    case = CASES[name]
-    model = case.space or model_for(signature)
-    several = {"signature": signature} if model.startswith("multi") else {}
-    recipe = recipe_for(signature, case.epochs, pauses=True)
-    return Space({"model": load(model, **several), "recipe": recipe})
+    return read_space(None, signature, CASES[name].epochs, pauses=True)

@@ -26,12 +26,10 @@ class Training:
     Attributes:
         scores: the objective on the validation split after each epoch, higher is better.
         seconds: the seconds of each epoch, training and validation.
-        test: the objective on the test split at the end; NaN where it was cut before.
     """
 
     scores: np.ndarray
     seconds: np.ndarray
-    test: float
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,11 @@ class Network:
 
     Attributes:
         id: the id of the architecture.
-        origin: ``plain``, ``near`` (the plain one) or ``random``.
         decisions: what makes the architecture, by path.
         trainings: one for each seed; none where they failed.
     """
 
     id: str
-    origin: str
     decisions: dict[str, Any]
     trainings: tuple[Training, ...]
 
@@ -145,10 +141,7 @@ def load(name: str, folder: Path = FOLDER) -> CurveTable:
             missing = epochs - len(scores)
             scores = np.pad(scores.astype(float), (0, missing), mode="edge")
             seconds = np.pad(seconds.astype(float), (0, missing), constant_values=seconds.mean())
-            test = np.nan if row["cut"] else row[f"test {objective}"]
-            trainings.append(Training(scores, seconds, float(test)))
+            trainings.append(Training(scores, seconds))
         first = rows.iloc[0]
-        networks.append(
-            Network(first["id"], first["origin"], json.loads(first["decisions"]), tuple(trainings))
-        )
+        networks.append(Network(first["id"], json.loads(first["decisions"]), tuple(trainings)))
     return CurveTable(name, Space.from_json(frame["space"].iloc[0]), tuple(networks))
