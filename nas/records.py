@@ -27,6 +27,9 @@ LATE = "time"
 MEASURED: tuple[Status, ...] = ("complete", "paused")
 """Those of them that have metrics and a rank."""
 
+FINALS = "finals"
+"""The part of a plan that sends the best networks to their ends; a choice of one has its ``number``."""
+
 
 @dataclass(frozen=True)
 class Trial:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.description import Description
 from nas.ranking import Ranked
-from nas.records import MEASURED, Status
+from nas.records import FINALS, MEASURED, PlanChoice, Status
 from nas.results.filters import Filter, filters_of, kept
 from nas.results.rows import ESTIMATED, RowLayout, entry, network_entry
 from nas.results.scores import (
@@ -86,9 +86,10 @@ def leaderboard(
         interval), ``trainings`` (of how many seeds that is) and ``gap`` (the mean test value of these
         trainings less the estimate); missing where the noise is unknown (nothing was trained again, and the
         objective is no share of examples), with several objectives and where weights are inherited; of
-        several objectives ``front`` (no other is better in
-        all of them; `nas.pareto_front` returns these rows and their hypervolume); then ``feasible`` (whether
-        it keeps the limits; missing where that is unknown), ``epochs, seconds, number, origin, parents,
+        several objectives ``front`` (no other is better in all of them; `nas.pareto_front` returns these rows
+        and their hypervolume); then ``feasible`` (whether it keeps the limits; missing where that is
+        unknown), ``phase`` (``finals`` of what the plan trained last in the finals of the search, ``search``
+        of all else; missing where no plan has chosen anything), ``epochs, seconds, number, origin, parents,
         reason, message``; last what ran (`workers.acceleration.Ran`), missing where that is unknown:
         ``device, precision, compiled, graphs, deterministic``. With ``over_seeds`` ``n`` in place of
         ``status``, ``searches`` (names) in place of ``search, number, reason`` and ``message``, no scores
@@ -105,7 +106,8 @@ def leaderboard(
     rows = entries(store, search, over_seeds=over_seeds, **options)
     frame = pd.DataFrame(rows, columns=None if rows else list(entry(0, None, RowLayout())))
     kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean", "front": "boolean"}
-    kinds |= dict.fromkeys(("mean_rank", "delta_m_pct", *ESTIMATED), "float64") | {"trainings": "Int64"}
+    kinds |= dict.fromkeys(("mean_rank", "delta_m_pct", *ESTIMATED), "float64")
+    kinds |= {"trainings": "Int64", "phase": "str"}
     return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
 
 
@@ -172,12 +174,27 @@ def rows_of(
     layout = RowLayout.of(description, [one for _, one in ranked], several=len(records) > 1)
     estimated = {record.id for record, one in ranked if one.estimate is not None}
     reruns = {id: store.reruns.of_search(id) for id in estimated}
+    phases = {record.id: _Phases(store.choices(record.id)) for record in records}
     rows = []
     for place, (record, one) in enumerate(ranked, start=1):
         number = one.trial.number
         again = reruns.get(record.id, {}).get(number, ())
-        rows.append(entry(place, one, layout, record.name, scores[record.id].get(number), again))
+        own, phase = scores[record.id].get(number), phases[record.id].of(number)
+        rows.append(entry(place, one, layout, record.name, own, again, phase))
     return rows
+
+
+class _Phases:
+    """In which phase of a search its plan trained each trial last."""
+
+    def __init__(self, choices: Sequence[PlanChoice]) -> None:
+        self._planned = bool(choices)
+        self._finalists = {one.value.get("number") for one in choices if one.part == FINALS}
+
+    def of(self, number: int) -> str | None:
+        if not self._planned:
+            return None
+        return FINALS if number in self._finalists else "search"
 
 
 def names_of(searches: Searches) -> list[str | int | None]:

@@ -109,6 +109,7 @@ def entry(
     search: str = "",
     scores: Mapping[str, Any] | None = None,
     reruns: Sequence[Rerun] = (),
+    phase: str | None = None,
 ) -> dict[str, Any]:
     """Returns one row; where there is no trial, one that has its keys."""
     ranked = ranked or Ranking().judge(Trial(0, "", {}, "failed"))
@@ -124,6 +125,7 @@ def entry(
         **layout.estimate_of(ranked, reruns),
         **layout.front_of(trial),
         "feasible": ranked.feasible,
+        "phase": phase,
         "epochs": trial.epochs,
         "seconds": trial.seconds,
         "number": trial.number,

@@ -12,6 +12,7 @@ from typing import Any
 from controllers.planner import Planner
 from controllers.ranking import order
 from nas.description import HOURS, Budget
+from nas.records import FINALS
 from nas.results.text import duration
 from nas.search.flights import Flight
 from nas.search.plan.budget_end import BudgetEnd
@@ -91,7 +92,7 @@ class Finals(Part):
         reserve: the seconds at the end that are kept for the best so far, as of the last look.
     """
 
-    name = "finals"
+    name = FINALS
 
     def __init__(self, budget: Budget, budget_end: BudgetEnd) -> None:
         hours = {name: getattr(budget, name) for name in HOURS if getattr(budget, name) is not None}

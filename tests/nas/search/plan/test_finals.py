@@ -49,10 +49,13 @@ def test_a_search_with_pauses_ends_in_time_with_its_best_network_trained_to_its_
 def test_the_time_that_is_left_goes_to_the_ends_of_more_of_them(tmp_path: Path) -> None:
     executor = Simulated(2)
     search = make(tmp_path, executor, fidelity="asha", seconds=400)
-    search.run()
+    board = search.run()
     begun, *ends = choices(search)
     assert begun["finalists"] == 2
     assert sum("number" in one for one in ends) >= 2
+    assert board.phase.dtype == "str"
+    assert set(board.number[board.phase == "finals"]) == {one["number"] for one in ends if "number" in one}
+    assert set(board.phase) == {"search", "finals"}
     assert executor.clock() > 0.9 * 400
     assert search.reason.startswith("no trial that has paused comes to its end")
 
@@ -60,7 +63,7 @@ def test_the_time_that_is_left_goes_to_the_ends_of_more_of_them(tmp_path: Path) 
 def test_without_pauses_or_without_a_time_nothing_is_chosen(tmp_path: Path) -> None:
     for name, options in {"whole": {"seconds": 200}, "counted": {"fidelity": "asha", "trials": 20}}.items():
         search = make(tmp_path, Simulated(1), name=name, **options)
-        search.run()
+        assert search.run().phase.isna().all()
         assert choices(search) == []
 
 
