@@ -52,6 +52,8 @@ class Layer:
     Attributes:
         factory: the class of the module.
         arguments: the arguments by name: plain values, more layers, or holes.
+        place: where it stood in the space that was filled, with the options that were chosen on the way; it
+            is no part of what the layer is. "" for one that stood in none.
 
     Raises:
         SpaceError: an argument whose name is no parameter of the factory, or no name at all.
@@ -59,6 +61,7 @@ class Layer:
 
     factory: Callable[..., Any]
     arguments: dict[str, Any] = field(default_factory=dict)
+    place: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # however a layer comes about, from code or from a text: the names of its arguments reach source code
@@ -333,7 +336,7 @@ def rebuilt(node: Any, path: str, change: Callable[[Any, str], Any]) -> Any:
         change: called as ``change(child, path)`` for each child in order; its answer takes the child's place.
     """
     if isinstance(node, Layer):
-        return Layer(node.factory, rebuilt(node.arguments, path, change))
+        return Layer(node.factory, rebuilt(node.arguments, path, change), node.place)
     if isinstance(node, dict):
         lead = f"{path}." if path else ""
         return {key: change(child, f"{lead}{key}") for key, child in node.items()}

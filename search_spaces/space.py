@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from search_spaces.bounds import MOST, beyond
 from search_spaces.errors import MISSING, DecisionError, FormatError, SpaceError
 from search_spaces.holes import PLAIN, Choice, Hole, Rng, Value, check_no_module, plain
 from search_spaces.nodes import (
+    Layer,
     Repeat,
     Sequential,
     Wrapper,
@@ -222,6 +224,7 @@ class _Filling:
         self.pick = pick
         self.decisions: dict[str, Value] = {}
         self.holes: dict[str, Hole] = {}
+        self._met: Counter[str] = Counter()
 
     def decide(self, hole: Hole, path: str) -> Value:
         if path in self.decisions:  # a named hole that stood elsewhere before
@@ -252,7 +255,15 @@ class _Filling:
             return rebuilt([node.block] * times, path, self.fill)
         if isinstance(node, Wrapper):
             return self.fill(node.value, path)
+        if isinstance(node, Layer):
+            return Layer(node.factory, rebuilt(node.arguments, path, self.fill), self._place(path))
         return rebuilt(node, path, self.fill)
+
+    def _place(self, path: str) -> str:
+        """Returns where a layer stands; under a choice with a name several layers stand at one path."""
+        before = self._met[path]
+        self._met[path] += 1
+        return f"{path}#{before}" if before else path
 
 
 class _Walk:

@@ -40,11 +40,13 @@ class Cell(nn.Module):
         super().__init__()
         self.nodes = nodes
         self.sources: list[list[tuple[int, str]]] = [[] for _ in range(nodes)]
-        self.operations = nn.ModuleDict()
+        self.operations, said = nn.ModuleDict(), {}
         for target, source, operation in live_edges(_in_order(edges, nodes), nodes):
             name = f"{target}<-{source}"
             self.sources[target].append((source, name))
             self.operations[name] = _operation(operation, in_channels)
+            said[name] = operation
+        self.operations.said = said  # type: ignore[assignment]  # their classes do not tell them apart
 
     def forward(self, input: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to the same."""

@@ -1,0 +1,8 @@
+"""What the numbers in a network's tensors mean: what lets networks of one space share weights.
+
+- `meaning`: of each tensor its key and what each index along each axis stands for, by `meanings`.
+- `trace`: a dry run in which every feature is followed from the tensor that makes it to those that take it.
+- `labels`: the features that are followed.
+- `rules`: which operators of torch make features, move them, or take one with another.
+- `grids`: layers whose features stand in a grid, such as the heads of attention.
+"""
