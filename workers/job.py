@@ -48,6 +48,19 @@ class Checkpoint:
     state: Weights
 
 
+@dataclass(frozen=True)
+class Parent:
+    """A network that another one of its space begins from.
+
+    Attributes:
+        architecture: its architecture, as the space has filled it.
+        weights: its weights, in the safetensors format.
+    """
+
+    architecture: Architecture
+    weights: bytes
+
+
 @checked(ExecutorError)
 @dataclass(frozen=True)
 class Job:
@@ -76,8 +89,9 @@ class Job:
         memory: the bytes that the worker's process may hold (resident, without what it shares with others)
             while the trial runs; more fails it with ``out_of_memory``.
         silence: the seconds without a report after which the trial fails with ``silent``.
-        initial: the weights (safetensors) of another network to begin from, where names and shapes match.
-            The metrics depend on them, too; `Finished.costs` has ``inherited_tensors``, how many it got.
+        parent: another network of the same space, to begin from its weights where they mean the same. The
+            metrics depend on it, too; `Finished.costs` has ``inherited_tensors``, how many of them got
+            something.
         standardise: whether the network standardises inputs and targets where its recipe says so; False: not
             at all, as when searches of older versions began.
         round_trip: whether a network that was built anew with the trained weights must answer as the trained
@@ -98,7 +112,7 @@ class Job:
     save_seconds: NotNegative = 60.0
     memory: Count | None = None
     silence: Positive | None = None
-    initial: bytes | None = None
+    parent: Parent | None = None
     standardise: bool = True
     round_trip: bool = False
 

@@ -10,7 +10,7 @@ from controllers.planner import Planner
 from nas.description import Description, training_seed
 from nas.records import LATE, TRAINED, Leg, Status, Trial
 from nas.search.reruns import RerunFlight
-from workers.job import Checkpoint, Job
+from workers.job import Checkpoint, Job, Parent
 
 VALIDATED = 1.15
 """How many times as long as its training an epoch takes with its validation."""
@@ -196,7 +196,7 @@ def job_for(
     epochs: int | None,
     folder: str | None,
     checkpoint: Checkpoint | None = None,
-    initial: bytes | None = None,
+    parent: Parent | None = None,
 ) -> Job:
     """Returns what a worker is to do for a flight.
 
@@ -206,7 +206,7 @@ def job_for(
         epochs: the epochs of a trial that is never stopped; None: those of its recipe.
         folder: the folder of its checkpoints.
         checkpoint: the checkpoint that it goes on from.
-        initial: the weights of another network that it begins from.
+        parent: another network that it begins from.
     """
     budget, trial = description.budget, flight.trial
     seconds = budget.trial_seconds
@@ -222,7 +222,7 @@ def job_for(
         save_seconds=description.checkpoint_seconds,
         memory=budget.trial_memory,
         silence=budget.trial_silence,
-        initial=initial,
+        parent=parent,
         standardise=description.standardise,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from nas.description import Description
 from nas.ranking import Ranked
+from nas.records import Trial
 from nas.store.store import Store
 from nas.store.transaction import Transaction
 from search_spaces.errors import ExecutorError
@@ -64,8 +65,8 @@ class KeptWeights:
             self._new.pop(number, None)
             writing.drop_weights(number)
 
-    def find(self, architecture_ids: Iterable[str]) -> tuple[int, bytes] | None:
-        """Returns the number and the weights of the first of these networks whose weights are kept."""
+    def find(self, architecture_ids: Iterable[str]) -> tuple[Trial, bytes] | None:
+        """Returns the trial and the weights of the first of these networks whose weights are kept."""
         numbers = {one.trial.architecture_id: number for number, one in self.trials.items()}
         for architecture_id in architecture_ids:
             number = numbers.get(architecture_id)
@@ -73,7 +74,7 @@ class KeptWeights:
                 continue
             data = self._new.get(number) or self._store.weights(self._search_id, number)
             if data is not None:
-                return number, data
+                return self.trials[number].trial, data
         return None
 
     def written(self) -> None:

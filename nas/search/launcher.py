@@ -21,7 +21,7 @@ from nas.store.transaction import Transaction
 from search_spaces.architecture import Architecture
 from search_spaces.errors import BuildError
 from workers.executor import Executor
-from workers.job import Checkpoint, Job
+from workers.job import Checkpoint, Job, Parent
 
 
 class Launcher:
@@ -84,15 +84,18 @@ class Launcher:
             leg = Leg(flight.number, until, self.outcomes.next_step())
             writing.begin_leg(leg)
             flight = replace(flight, leg=leg)
-        flight, initial = self._inherit(flight)
-        self._send(flight, initial=initial)
+        flight, parent = self._inherit(flight)
+        self._send(flight, parent=parent)
         writing.update(flight.trial)
 
     def resume(self, flight: Flight, writing: Transaction, checkpoint: Checkpoint | None = None) -> None:
         """Let a flight that has paused go on with its leg, from its checkpoint if there is one."""
         flight = flight.with_trial(replace(flight.trial, status="running"))
+        parent = None
+        if checkpoint is None:  # it is lost: from the beginning again
+            flight, parent = self._inherit(flight)
         writing.update(flight.trial)
-        self._send(flight, checkpoint)
+        self._send(flight, checkpoint, parent)
 
     def repeat(self, trial: Trial, architecture: Architecture, number: int, run: int, epochs: int) -> None:
         """Send the network of a trial to a worker again; see `nas.search.reruns.rerun_job`."""
@@ -107,12 +110,12 @@ class Launcher:
             self.jobs.clear()
 
     def _send(
-        self, flight: Flight, checkpoint: Checkpoint | None = None, initial: bytes | None = None
+        self, flight: Flight, checkpoint: Checkpoint | None = None, parent: Parent | None = None
     ) -> None:
         self.flights.run(flight)
         epochs = self.planner.ends.get(flight.number) or self.planner.fidelity.max_epochs
         folder = self.checkpoints.folder(flight.trial)
-        job = job_for(self.description, flight, epochs, folder, checkpoint, initial)
+        job = job_for(self.description, flight, epochs, folder, checkpoint, parent)
         self.jobs.append(replace(job, round_trip=not self._loads))
 
     def _check_costs(self, flight: Flight, writing: Transaction) -> Flight | None:
@@ -175,10 +178,13 @@ class Launcher:
         self.outcomes.reuse(flight, result, writing)
         return True
 
-    def _inherit(self, flight: Flight) -> tuple[Flight, bytes | None]:
-        """Returns the flight, which says whose weights it begins from, and those weights if there are any."""
+    def _inherit(self, flight: Flight) -> tuple[Flight, Parent | None]:
+        """Returns the flight, which says whose weights it begins from, and that network if there is one."""
         parents = flight.proposal.parents if self.description.inherit_weights else ()
         found = self.outcomes.weights.find(parents) if parents else None
-        number, data = found if found is not None else (None, None)
-        message = None if number is None else f"began from the weights of trial {number}"
-        return flight.with_trial(replace(flight.trial, message=message)), data
+        if found is None:
+            return flight.with_trial(replace(flight.trial, message=None)), None
+        trial, data = found
+        architecture = self.planner.controller.space.architecture(trial.decisions)
+        message = f"began from the weights of trial {trial.number}"
+        return flight.with_trial(replace(flight.trial, message=message)), Parent(architecture, data)

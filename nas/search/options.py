@@ -190,10 +190,6 @@ class SearchOptions:
             raise SearchError("store: expected a path or an SQLAlchemy URL, got an empty text")
         if self.reuse_results and self.fidelity is not None:
             raise SearchError("reuse_results: not with a fidelity: only whole trainings can be taken over")
-        if self.inherit_weights and self.fidelity is not None:
-            raise SearchError(
-                "inherit_weights: not with a fidelity: it compares networks after the same epochs"
-            )
         if self.inherit_weights and self.reuse_results:
             raise SearchError(
                 "inherit_weights: not with reuse_results: what is measured depends on the parents, too"

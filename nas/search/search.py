@@ -132,9 +132,9 @@ class Search:
             and recipe on the same data, with the same epochs and seed (see `nas.search.reused_results`). They
             count as trials, took no seconds, and have the reason ``reused``. Not with a fidelity.
         inherit_weights: whether a network that a controller made from others begins from the weights of the
-            first of them whose weights are kept (``keep_weights`` says how many are), where names and shapes
-            match. What is measured then depends on them: ``inherited_tensors`` says how many it got. Not with
-            a fidelity, nor with ``reuse_results``.
+            first of them whose weights are kept (``keep_weights`` says how many are), wherever they mean the
+            same (`search_spaces.meanings`). What is measured then depends on them: ``inherited_tensors`` says
+            how many of its tensors got some. Not with ``reuse_results``.
 
     Attributes:
         space: the space of the search.

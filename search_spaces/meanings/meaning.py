@@ -38,11 +38,13 @@ class Meaning:
         axes: for each axis what its indices stand for. Two tensors of one key hold the same number wherever
             what the indices stand for is the same along all axes.
         sliced: for each axis whether a tensor of one key that is larger along it has what this one has.
+        makes: the axis along which it makes features of those along the others; None: it makes none.
     """
 
     key: str
     axes: tuple[tuple[Index, ...], ...]
     sliced: tuple[bool, ...]
+    makes: int | None = None
 
 
 def meanings(architecture: Architecture, signature: Signature) -> dict[str, Meaning]:
@@ -89,7 +91,7 @@ def _found(architecture: Architecture, signature: Signature, plan: Any, device: 
             along = notes.along(name, axis, size)
             sliced.append(along is not None)
             axes.append(along or tuple(("of", size, i) for i in range(size)))
-        found[name] = Meaning(keys[name], tuple(axes), tuple(sliced))
+        found[name] = Meaning(keys[name], tuple(axes), tuple(sliced), notes.makes.get(name))
     return found
 
 

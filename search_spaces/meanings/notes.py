@@ -61,12 +61,14 @@ class Notes:
     Attributes:
         seen: what each axis has met.
         fixed: what the indices of an axis stand for where that is known without labels.
+        makes: by the names of tensors, the axis along which each makes features.
     """
 
     def __init__(self, labels: Labels, grids: Mapping[str, tuple[int, ...]]) -> None:
         self.labels, self._grids = labels, grids
         self.seen: dict[Axis, AxisMap] = {}
         self.fixed: dict[Axis, tuple[Index, ...]] = {}
+        self.makes: dict[str, int] = {}
         self._made: dict[str, Tensor] = {}
 
     def begin(self, tensors: Iterable[tuple[str, Tensor]], inputs: Mapping[str, Tensor]) -> None:

@@ -123,6 +123,8 @@ def _make(
         return
     (name, _), *_ = tag.axes
     made = notes.produce(name, answer.shape[axis], whole=whole)
+    if tag.name is not None:
+        notes.makes[tag.name] = dim
     notes.meet_along(tag, dim, made)
     notes.meet(bias, made)
     put(answer, Tag(spread(made, answer.shape, axis)))

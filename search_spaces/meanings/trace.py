@@ -88,6 +88,7 @@ def _recurrent(name: str, module: nn.RNNBase, notes: Notes) -> Callable[..., Any
                         f"{name}.weight_ih{end}", gates * module.hidden_size, grid=(gates, module.hidden_size)
                     )
                     own = notes.produce(f"{name}.weight_hh{end}", size)
+                    notes.makes |= {f"{name}.weight_ih{end}": 0, f"{name}.weight_hh{end}": 0}
                     for tensor in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                         notes.meet_along(tag_of(tensors.get(tensor + end)), 0, rows)
                     if labels is not None:

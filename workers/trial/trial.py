@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from search_spaces.errors import BuildError, FormatError
+from search_spaces.meanings.meaning import meanings
 from workers.acceleration import PLAIN, Acceleration, Ran
 from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
-from workers.job import Event, Failed, Finished, HeldWeights, Job, Last, Pace, Paced, Reported
+from workers.job import Event, Failed, Finished, HeldWeights, Job, Last, Pace, Paced, Parent, Reported
 from workers.recipe import Recipe
 from workers.training.criterion import adapt
 from workers.training.deadline import Deadline
@@ -21,12 +22,13 @@ from workers.training.random_state import IsolatedRandomState, isolated
 from workers.training.standardisation import standardise, target_scales
 from workers.training.training import precision_of, progress
 from workers.trial import residue as aftermath
+from workers.trial.inheritance import inherit
 from workers.trial.memory import MemoryLimit, PeakMemory
 from workers.trial.resumption import TrialProgress
 from workers.trial.round_trip import Kept, check_answers
 from workers.trial.torch_modes import IsolatedModes, be_deterministic
 from workers.trial.trial_log import TrialLog
-from workers.trial.weights import inherit, to_safetensors
+from workers.trial.weights import to_safetensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -133,7 +135,7 @@ def _run(
             network = _build(job, data, counted=group.leads)
             standardise(network, data, recipe)
             kept = Kept(network)
-    inherited = {} if job.initial is None else _inherit(network, job.initial, log)
+    inherited = {} if job.parent is None else _inherit(network, job, job.parent, data, log)
     state = TrialProgress(job, network, until, deadline, log, data.signature.tasks)
     trained = progress(
         network,
@@ -191,14 +193,15 @@ def _size(event: Finished | Failed) -> int:
     return sum(len(weights.data) for weights in held if isinstance(weights, HeldWeights))
 
 
-def _inherit(network: nn.Module, initial: bytes, log: TrialLog) -> dict[str, float]:
-    """Lets a network begin from another's weights; returns how many tensors it got, for `Finished.costs`."""
+def _inherit(network: nn.Module, job: Job, parent: Parent, data: Problem, log: TrialLog) -> dict[str, float]:
+    """Lets a network begin from its parent; returns how many tensors got some of it, for `Finished.costs`."""
     try:
-        count = inherit(network, initial)
-    except FormatError as error:
+        own, theirs = (meanings(one, data.signature) for one in (job.architecture, parent.architecture))
+        count = inherit(network, own, parent.weights, theirs)
+    except (FormatError, BuildError) as error:
         log.write(f"begins from nothing: {error}\n")
         return {"inherited_tensors": 0.0}
-    log.write(f"begins with {count} of {len(network.state_dict())} tensors of its parent\n")
+    log.write(f"begins with numbers of its parent in {count} of {len(own)} tensors\n")
     return {"inherited_tensors": float(count)}
 
 

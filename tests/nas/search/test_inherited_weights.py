@@ -13,37 +13,99 @@ from torch import nn
 
 from nas import Search
 from nas.description import Description
-from search_spaces import Space, choice, integer, layer, sequential
+from search_spaces import (
+    Architecture,
+    Classification,
+    Image,
+    Signature,
+    Space,
+    Vector,
+    choice,
+    integer,
+    layer,
+    repeat,
+    sequential,
+)
+from search_spaces.blocks import ConvNormActivation, Residual
 from search_spaces.errors import FormatError, SearchError
-from workers.job import Finished, Job
+from search_spaces.meanings.meaning import meanings
+from workers.job import Finished, Job, Parent
 from workers.problems import Problem
 from workers.trial import trial
-from workers.trial.weights import inherit, to_safetensors
+from workers.trial.inheritance import inherit
+from workers.trial.weights import to_safetensors
 
 # -- the weights -------------------------------------------------------------------------------------------
 
+IMAGE = Signature({"image": Image(1, 8, 8)}, {"kind": Classification(3)})
+POINT = Signature({"point": Vector(4)}, {"kind": Classification(3)})
 
-def test_what_matches_in_name_shape_and_type_is_inherited_and_the_rest_stays() -> None:
-    parent = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
-    child = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 5), nn.Linear(5, 2).double())
-    before = {name: tensor.clone() for name, tensor in child.state_dict().items()}
+
+def built(architecture: Architecture, signature: Signature, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    network = architecture.build(signature).eval()
     with torch.no_grad():
-        parent[1].running_mean += 3
-    assert inherit(child, to_safetensors(parent)) == 7  # a linear layer of 2 and a normalisation of 5
-    after, theirs = child.state_dict(), parent.state_dict()
-    for name, tensor in after.items():
-        inherited = name[0] in "01"
-        assert torch.equal(tensor, theirs[name] if inherited else before[name])
+        for name, buffer in network.named_buffers():
+            if "running" in name:
+                buffer.uniform_(0.5, 1.5)
+    return network
+
+
+def bred(space: Space, signature: Signature, before: Any, after: Any) -> tuple[nn.Module, nn.Module, int]:
+    """The networks of two architectures, the second with what it has inherited, and of how many tensors."""
+    old, new = (space.plain(decisions) for decisions in (before, after))
+    parent, child = built(old, signature, 0), built(new, signature, 1)
+    count = inherit(child, meanings(new, signature), to_safetensors(parent), meanings(old, signature))
+    return parent, child, count
+
+
+def test_a_wider_child_with_larger_kernels_answers_what_its_parent_did() -> None:
+    space = Space(
+        sequential(
+            layer(ConvNormActivation, out_channels=choice(2, 5), kernel_size=choice(1, 3)),
+            layer(Residual, out_channels=8, kernel_size=choice(3, 5)),
+            layer(nn.AdaptiveAvgPool2d, output_size=2),
+            layer(nn.Flatten),
+            layer(nn.Linear, out_features=choice(4, 6)),
+            layer(nn.ReLU),
+        )
+    )
+    small = {"0.out_channels": 2, "0.kernel_size": 1, "1.kernel_size": 3, "4.out_features": 4}
+    large = {"0.out_channels": 5, "0.kernel_size": 3, "1.kernel_size": 5, "4.out_features": 6}
+    parent, child, count = bred(space, IMAGE, small, large)
+    assert count == len(child.state_dict())
+    example = torch.randn(3, 1, 8, 8)
+    torch.testing.assert_close(child(example), parent(example))
+    assert child.body[0][0].weight[2:].abs().min() > 0  # what is new begins at random
+
+
+def test_a_narrower_child_has_a_part_of_its_parent() -> None:
+    space = Space(layer(nn.Linear, out_features=choice(2, 5)))
+    parent, child, _ = bred(space, POINT, {"out_features": 5}, {"out_features": 2})
+    assert torch.equal(child.body[0].weight, parent.body[0].weight[:2])
+    assert torch.equal(child.heads[0].linear.weight, parent.heads[0].linear.weight[:, :2])
+
+
+def test_a_stage_more_leaves_those_around_it_theirs() -> None:
+    stage = layer(ConvNormActivation, out_channels=4)
+    space = Space(sequential(repeat(stage, (1, 2)), layer(nn.Conv2d, out_channels=2, kernel_size=1)))
+    parent, child, count = bred(space, IMAGE, {"0.times": 1}, {"0.times": 2})
+    assert count == len(parent.state_dict())
+    assert torch.equal(child.body[2].weight, parent.body[1].weight)
+    assert not torch.equal(child.body[1][0].weight, parent.body[0][0].weight)
 
 
 def test_another_type_of_numbers_is_not_inherited() -> None:
-    child = nn.Linear(3, 4).double()
-    assert inherit(child, to_safetensors(nn.Linear(3, 4))) == 0
+    space = Space(layer(nn.Linear, out_features=2))
+    architecture = space.plain()
+    tensors = meanings(architecture, POINT)
+    child = architecture.build(POINT).double()
+    assert inherit(child, tensors, to_safetensors(architecture.build(POINT)), tensors) == 0
 
 
 def test_bytes_that_are_no_weights_are_refused() -> None:
     with pytest.raises(FormatError, match="weights to begin from"):
-        inherit(nn.Linear(3, 4), b"no weights")
+        inherit(nn.Linear(3, 4), {}, b"no weights", {})
 
 
 def job(**options: Any) -> Job:
@@ -61,18 +123,18 @@ def test_a_training_begins_from_the_weights_of_its_job(problem: Problem) -> None
     from safetensors.torch import load
 
     other = end_of(job(seed=2), problem)
-    child = end_of(job(initial=other.weights.read()), problem)
+    child = end_of(job(parent=Parent(job().architecture, other.weights.read())), problem)
     alone = end_of(job(), problem)
     theirs, own = load(other.weights.read()), load(child.weights.read())
     assert all(torch.allclose(own[name], theirs[name], atol=1e-4) for name in own)
     assert not all(torch.allclose(load(alone.weights.read())[name], theirs[name], atol=1e-4) for name in own)
-    assert child.costs["inherited_tensors"] == len(own)
-    assert f"begins with {len(own)} of {len(own)} tensors of its parent" in child.log
+    assert child.costs["inherited_tensors"] == 4  # how inputs are standardised each finds in the data
+    assert "begins with numbers of its parent in 4 of 4 tensors" in child.log
     assert "inherited_tensors" not in alone.costs
 
 
 def test_weights_that_cannot_be_read_cost_a_line_in_the_log(problem: Problem) -> None:
-    end = end_of(job(initial=b"torn"), problem)
+    end = end_of(job(parent=Parent(job().architecture, b"torn")), problem)
     assert end.metrics == end_of(job(), problem).metrics
     assert end.costs["inherited_tensors"] == 0
     assert "begins from nothing" in end.log
@@ -102,15 +164,16 @@ def test_a_child_gets_the_weights_of_the_first_parent_that_has_some(
     begun = 0
     for started in search.executor.started:
         own = found[started.number]
-        if started.initial is None:
+        if started.parent is None:
             assert own.message is None
             continue
         begun += 1
-        parent = started.initial.decode()
+        parent = started.parent.weights.decode()
+        assert parent == started.parent.architecture.id
         assert parent in own.parents
         assert own.message == f"began from the weights of trial {numbers[parent]}"
     assert begun > 5
-    assert all(job.initial is None for job in search.executor.started if not found[job.number].parents)
+    assert all(job.parent is None for job in search.executor.started if not found[job.number].parents)
 
 
 def test_where_all_weights_are_kept_every_child_inherits(breed: Any) -> None:
@@ -119,13 +182,25 @@ def test_where_all_weights_are_kept_every_child_inherits(breed: Any) -> None:
     found = {one.number: one for one in trials(search)}
     for started in search.executor.started:
         parents = found[started.number].parents
-        assert started.initial == (parents[0].encode() if parents else None)
+        assert (started.parent and started.parent.weights) == (parents[0].encode() if parents else None)
+
+
+def test_children_inherit_with_a_fidelity_when_they_begin(breed: Any) -> None:
+    search = breed(fidelity="asha", epochs=9, keep_weights=60)
+    search.run()
+    found = {one.number: one for one in trials(search)}
+    begun = [one for one in search.executor.started if one.checkpoint is None]
+    parents = [found[one.number].parents[0].encode() for one in begun if found[one.number].parents]
+    assert [one.parent.weights for one in begun if one.parent is not None] == parents
+    assert len(parents) > 5
+    assert any(one.until != 9 for one in begun if one.parent is not None)
+    assert all(one.parent is None for one in search.executor.started if one.checkpoint is not None)
 
 
 def test_nothing_is_inherited_unless_that_is_wanted(breed: Any) -> None:
     search = breed(inherit_weights=False)
     search.run()
-    assert all(started.initial is None for started in search.executor.started)
+    assert all(started.parent is None for started in search.executor.started)
 
 
 def test_the_proposals_are_the_same_as_after_a_driver_that_died(breed: Any) -> None:
@@ -168,7 +243,6 @@ def test_networks_are_bred_with_their_weights(problem: Problem, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fidelity": "asha", "epochs": 9}, "inherit_weights: not with a fidelity"),
         ({"reuse_results": True}, "inherit_weights: not with reuse_results"),
     ],
 )
