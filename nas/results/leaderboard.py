@@ -81,11 +81,12 @@ def leaderboard(
         A frame indexed from 0 with the columns ``rank, id, status``, of several searches ``search``; every
         validation metric and cost by its name; of several tasks ``mean_rank, worst_task, delta_m_pct`` (see
         `nas.results.scores`; the last is missing where `nas.compare` has no single-task runs); every test
-        metric by its name with ``test_`` before it; what the network of a trial is worth that came to its end
-        (`nas.estimates`), in the units of the first objective: ``estimate``, ``low`` and ``high`` (the 95 %
-        interval), ``trainings`` (of how many seeds that is) and ``gap`` (the mean test value of these
-        trainings less the estimate); missing where the noise is unknown (nothing was trained again, and the
-        objective is no share of examples), with several objectives and where weights are inherited; of
+        metric by its name with ``test_`` before it; what the network of a trial that came to its end is
+        worth, with its weights (`nas.estimates`), in the units of the first objective: ``estimate``, ``low``
+        and ``high`` (the 95 % interval), ``trainings`` (of how many trainings of the network that is known)
+        and ``gap`` (the test value less the estimate); missing where the noise is unknown (nothing was
+        trained again, and the objective is no share of examples), with several objectives and where weights
+        are inherited; of
         several objectives ``front`` (no other is better in all of them; `nas.pareto_front` returns these rows
         and their hypervolume); then ``feasible`` (whether it keeps the limits; missing where that is
         unknown), ``phase`` (``finals`` of what the plan trained last in the finals of the search, ``search``
@@ -172,15 +173,12 @@ def rows_of(
     several = len(description.signature.tasks) > 1
     scores = {record.id: _scores(store, record.id, description) if several else {} for record in records}
     layout = RowLayout.of(description, [one for _, one in ranked], several=len(records) > 1)
-    estimated = {record.id for record, one in ranked if one.estimate is not None}
-    reruns = {id: store.reruns.of_search(id) for id in estimated}
     phases = {record.id: _Phases(store.choices(record.id)) for record in records}
     rows = []
     for place, (record, one) in enumerate(ranked, start=1):
         number = one.trial.number
-        again = reruns.get(record.id, {}).get(number, ())
         own, phase = scores[record.id].get(number), phases[record.id].of(number)
-        rows.append(entry(place, one, layout, record.name, own, again, phase))
+        rows.append(entry(place, one, layout, record.name, own, phase))
     return rows
 
 

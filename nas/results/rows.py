@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from controllers.objectives import Objective
 from controllers.ranking import first_front
 from nas.description import Description
 from nas.ranking import Ranked, Ranking
-from nas.records import MEASURED, OTHER_CODE, Rerun, Trial
+from nas.records import MEASURED, OTHER_CODE, Trial
 from nas.results.scores import SCORES
 from nas.results.seeds import TrainedNetwork
 from workers.acceleration import RAN
@@ -78,21 +77,15 @@ class RowLayout:
             objective=description.objectives[0],
         )
 
-    def estimate_of(self, ranked: Ranked, reruns: Sequence[Rerun]) -> dict[str, Any]:
-        """Returns what a network is worth, as its row says it.
-
-        Args:
-            ranked: the trial of the network.
-            reruns: its trainings with other seeds.
-        """
+    def estimate_of(self, ranked: Ranked) -> dict[str, Any]:
+        """Returns what the network of a trial is worth, as its row says it."""
         found, trial = ranked.estimate, ranked.trial
         if found is None or self.objective is None:
             return dict.fromkeys(ESTIMATED)
         metric = self.objective.metric
         value, *ends = map(self.objective.score, (found.value, found.low, found.high))
-        tests = [trial.test_metrics, *(run.test_metrics for run in reruns if run.repeats(trial))]
-        known = [one[metric] for one in tests if metric in one]
-        gap = fmean(known) - value if known else None
+        test = trial.test_metrics.get(metric)
+        gap = None if test is None else test - value
         return dict(zip(ESTIMATED, (value, min(ends), max(ends), found.trainings, gap), strict=True))
 
     def front_of(self, trial: Trial) -> dict[str, bool | None]:
@@ -108,7 +101,6 @@ def entry(
     layout: RowLayout,
     search: str = "",
     scores: Mapping[str, Any] | None = None,
-    reruns: Sequence[Rerun] = (),
     phase: str | None = None,
 ) -> dict[str, Any]:
     """Returns one row; where there is no trial, one that has its keys."""
@@ -122,7 +114,7 @@ def entry(
         **{name: trial.metrics.get(name) for name in layout.metrics},
         **((scores or dict.fromkeys(SCORES)) if layout.scored else {}),
         **{f"test_{name}": trial.test_metrics.get(name) for name in layout.tests},
-        **layout.estimate_of(ranked, reruns),
+        **layout.estimate_of(ranked),
         **layout.front_of(trial),
         "feasible": ranked.feasible,
         "phase": phase,

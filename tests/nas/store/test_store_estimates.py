@@ -11,6 +11,7 @@ import pytest
 
 import nas
 from controllers.objectives import at_most, maximize, minimize
+from nas.estimates import LASTING
 from nas.records import Rerun, Trial
 from nas.results.leaderboard import entries
 from nas.store.store import Store
@@ -104,11 +105,12 @@ def test_without_a_share_the_noise_is_that_of_the_repeats(store: Store) -> None:
         for seed, rmse in enumerate((3.4, 3.6, 3.5, 3.5)):
             writing.rerun(Rerun(0, seed, 3, False, None, {"rmse": rmse}, {"rmse": 4.0}, 1.0))
     judged = store.judged(search)
-    assert [one.trial.number for one in judged] == order(store, search, 9) == [1, 0, 2, 3, 4, 5]
-    estimate = judged[1].estimate
+    assert [one.trial.number for one in judged] == order(store, search, 9) == [0, 1, 2, 3, 4, 5]
+    estimate = judged[0].estimate
     assert estimate is not None
     assert estimate.trainings == 5
-    assert -3.1 < estimate.value < -2.9, "nearly the mean: the noise is small beside what networks differ by"
+    of_network = (-1.0 - 3.4 - 3.6 - 3.5 - 3.5) / 5  # the noise is small beside what networks differ by
+    assert estimate.value == pytest.approx(of_network + LASTING * (-1.0 - of_network), abs=0.1)
 
 
 @pytest.mark.parametrize("paused", [False, True])
@@ -171,6 +173,5 @@ def test_the_columns_of_a_leaderboard_say_what_networks_are_worth(tmp_path: Any,
     nas.retrain(path, plain["id"], problem=problem, executor="inline", seeds=2)
     row = next(row for row in entries(path) if row["id"] == plain["id"])
     assert row["trainings"] == 3
-    assert row["estimate"] == pytest.approx(
-        nas.leaderboard(path, over_seeds=True).set_index("id").loc[plain["id"], "accuracy"]
-    )
+    mean = nas.leaderboard(path, over_seeds=True).set_index("id").loc[plain["id"], "accuracy"]
+    assert min(mean, plain["accuracy"]) < row["estimate"] < max(mean, plain["accuracy"])
