@@ -9,6 +9,7 @@ from heapq import nlargest
 from statistics import median
 from typing import Any
 
+from controllers.fidelity import Stages
 from controllers.planner import Planner
 from controllers.ranking import order
 from nas.description import HOURS, Budget
@@ -23,7 +24,11 @@ FINALISTS = 2
 """The networks that the finals train to their end, where the time allows so many."""
 
 SHARE = 0.4
-"""The share of the budget that the finals may take, unless a single network needs more."""
+"""The share of the budget that the finals may take, unless a single network needs more; they take all of it
+where finalists may be trained for longer than planned."""
+
+LONGER = 4
+"""How many times the epochs that are planned a finalist may be trained for, where the plan chose them."""
 
 AGAIN = 0.15
 """The share of the budget that one more training of a contender may take, so that time is kept for it."""
@@ -43,12 +48,14 @@ class Finalist:
         flight: the trial.
         soonest: the epochs at which its schedule lets it end, at the least.
         planned: the epochs at which it ends as planned; the least, where a schedule allows no other end.
+        latest: the epochs at which it may end, at the most.
         epoch: the seconds of one more epoch.
     """
 
     flight: Flight
     soonest: int
     planned: int
+    latest: int
     epoch: float
 
     @property
@@ -61,12 +68,12 @@ class Finalist:
         return self.epoch * (end - self.done)
 
     def end_within(self, seconds: float) -> int | None:
-        """Returns the epochs after which it ends in so many seconds: as planned, else as many as there is
-        time for; None where that is too little for any end."""
+        """Returns the epochs after which it ends in so many seconds: as many as there is time for, and as it
+        may have; None where that is too little for any end."""
         if self.seconds(self.soonest) > seconds:
             return None
-        if self.seconds(self.planned) <= seconds:
-            return self.planned
+        if self.seconds(self.latest) <= seconds:
+            return self.latest
         return max(self.soonest, self.done + math.floor(seconds / self.epoch))
 
 
@@ -80,6 +87,10 @@ class Finals(Part):
     begins and nothing is promoted; whenever a worker is free the best trial that can still come to its end
     goes there, for as many of its epochs as there is time for. Where it does not take too long, there is time
     for one training more, on each worker, to know which of them is best.
+
+    Where the plan chose the epochs and trials can end anywhere, a finalist may have up to `LONGER` times as
+    many: the finals take their whole share, which the finalists have evenly. To train the best network for
+    twice as long is worth more than to see how the fourth best ends.
 
     Args:
         budget: the budget of the search. What was chosen under another one does not hold any more.
@@ -98,6 +109,7 @@ class Finals(Part):
         hours = {name: getattr(budget, name) for name in HOURS if getattr(budget, name) is not None}
         self.budget: Any = {"seconds": budget.seconds, **hours} if hours else budget.seconds
         self._budget_end = budget_end
+        self._named = budget.epochs is not None
         self.begun = False
         self.over: str | None = None
         self.reserve = 0.0
@@ -113,9 +125,9 @@ class Finals(Part):
             if standing.elapsed < self._look:
                 return None
             self._look = standing.elapsed + self.seconds / LOOKS
-            chosen = self._beginning(standing, _in_order(standing))
+            chosen = self._beginning(standing, self._in_order(standing))
         elif standing.busy < standing.workers:
-            chosen = _next(standing, _in_order(standing))
+            chosen = _next(standing, self._in_order(standing), self._finalists)
         else:
             return None
         return None if chosen is None else ({**chosen[0], "budget": self.budget}, chosen[1])
@@ -140,7 +152,7 @@ class Finals(Part):
         """Whether one of the best networks is still to go to its end, and comes there in time."""
         if not self.begun or self.over is not None or self._finalists <= 0:
             return False
-        return any(one.end_within(standing.left) is not None for one in _in_order(standing))
+        return any(one.end_within(standing.left) is not None for one in self._in_order(standing))
 
     def take(self) -> tuple[int, int] | None:
         """Returns the trial that is to go on now and to which epoch, once; None: none is chosen."""
@@ -162,6 +174,8 @@ class Finals(Part):
         rest = together([_leg_left(flight, typical) for flight in standing.running], standing.workers)
         again = self._again(standing, found[: len(longest)])
         self.reserve = together(longest, standing.workers) + again
+        more = [one.seconds(one.latest) for one in found[: len(longest)]]
+        self.reserve = max(self.reserve, min(most, together(more, standing.workers)))
         needed = rest + self.reserve
         if standing.left > needed + self.seconds / LOOKS:
             return None
@@ -171,6 +185,24 @@ class Finals(Part):
             f"{duration(standing.left)} are left"
         )
         return {"finalists": len(longest), "seconds": round(needed, 3)}, reason
+
+    def _in_order(self, standing: Standing) -> list[Finalist]:
+        """The paused trials that keep the limits, the best first.
+
+        By their last values, after however many epochs: networks mostly learn on, so one that is as good as
+        another after fewer epochs is the better one.
+        """
+        flights = list(standing.paused.values())
+        judged = [standing.ranking.judge(flight.trial).outcome for flight in flights]
+        planned = standing.planner.fidelity.max_epochs
+        assert planned is not None
+        chosen = isinstance(standing.planner.fidelity, Stages) and not self._named
+        found = []
+        for flight in (flights[place] for place in order(judged) if judged[place].feasible):
+            soonest = _soonest(flight, planned, standing)
+            latest = LONGER * planned if chosen and soonest < planned else planned
+            found.append(Finalist(flight, soonest, planned, latest, MARGIN * _epoch(flight)))
+        return found
 
     def _again(self, standing: Standing, finalists: Sequence[Finalist]) -> float:
         """The seconds that are kept for a repeat on each worker (`nas.search.plan.repeats`).
@@ -189,10 +221,18 @@ class Finals(Part):
         return max((seconds for seconds in took if seconds <= most), default=0.0)
 
 
-def _next(standing: Standing, found: Sequence[Finalist]) -> tuple[dict[str, Any], str] | None:
-    """Returns which trial goes on to its end, or that none can any more, and why; None: for now none."""
+def _next(
+    standing: Standing, found: Sequence[Finalist], finalists: int
+) -> tuple[dict[str, Any], str] | None:
+    """Returns which trial goes on to its end, or that none can any more, and why; None: for now none.
+
+    So many finalists have not been sent to their ends: they have the time that is left evenly, as far as they
+    come to their ends in it.
+    """
+    rounds = max(1, math.ceil(finalists / standing.workers))
     for one in found:
-        if (end := one.end_within(standing.left)) is not None:
+        end = one.end_within(standing.left / rounds) or one.end_within(standing.left)
+        if end is not None:
             flight = one.flight
             score = "" if flight.trial.score is None else f", with a score of {flight.trial.score:.4g}"
             reason = (
@@ -221,23 +261,6 @@ def together(seconds: Sequence[float], slots: int) -> float:
         first = min(range(len(free)), key=free.__getitem__)
         free[first] += took
     return max(free)
-
-
-def _in_order(standing: Standing) -> list[Finalist]:
-    """The paused trials that keep the limits, the best first.
-
-    By their last values, after however many epochs: networks mostly learn on, so one that is as good as
-    another after fewer epochs is the better one.
-    """
-    flights = list(standing.paused.values())
-    judged = [standing.ranking.judge(flight.trial).outcome for flight in flights]
-    best = [flights[place] for place in order(judged) if judged[place].feasible]
-    planned = standing.planner.fidelity.max_epochs
-    assert planned is not None
-    return [
-        Finalist(flight, _soonest(flight, planned, standing), planned, MARGIN * _epoch(flight))
-        for flight in best
-    ]
 
 
 def _soonest(flight: Flight, planned: int, standing: Standing) -> int:
