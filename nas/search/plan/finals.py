@@ -221,18 +221,17 @@ class Finals(Part):
         return max((seconds for seconds in took if seconds <= most), default=0.0)
 
 
-def _next(
-    standing: Standing, found: Sequence[Finalist], finalists: int
-) -> tuple[dict[str, Any], str] | None:
+def _next(standing: Standing, found: Sequence[Finalist], finalists: int) -> tuple[dict[str, Any], str] | None:
     """Returns which trial goes on to its end, or that none can any more, and why; None: for now none.
 
-    So many finalists have not been sent to their ends: they have the time that is left evenly, as far as they
-    come to their ends in it.
+    So many finalists have not been sent to their ends: they have the time that is left evenly, but as many
+    epochs as planned first.
     """
     rounds = max(1, math.ceil(finalists / standing.workers))
     for one in found:
-        end = one.end_within(standing.left / rounds) or one.end_within(standing.left)
+        end = one.end_within(standing.left)
         if end is not None:
+            end = max(min(end, one.planned), one.end_within(standing.left / rounds) or 0)
             flight = one.flight
             score = "" if flight.trial.score is None else f", with a score of {flight.trial.score:.4g}"
             reason = (

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mortal_workers import Killed, Mortal, curves
 
+from controllers import RandomSearch, maximize
+from controllers.fidelity import Stages
+from controllers.planner import Planner
+from nas.description import Budget
+from nas.ranking import Ranking
+from nas.search.flights import Flight
+from nas.search.plan.budget_end import BudgetEnd
+from nas.search.plan.finals import Finalist, Finals
+from nas.search.plan.plan import Standing
 from nas.search.search import Search
 from nas.store.store import Store
+from search_spaces import Space
+from search_spaces.catalog import mlp
 from workers.tabular import Simulated
 
 CURVES = curves()
@@ -94,3 +106,67 @@ def test_more_time_takes_a_search_out_of_its_finals(tmp_path: Path) -> None:
     begun = [one["budget"] for one in choices(search) if "finalists" in one]
     assert begun == [200, search.description.budget.seconds]
     assert (board.iloc[0].status, board.iloc[0].epochs) == ("complete", 27)
+
+
+def planner(schedule: str = "wsd") -> Planner:
+    """A plan has chosen ten epochs."""
+    space = Space({"model": mlp(), "recipe": {"schedule": schedule, "epochs": 10}})
+    stages = Stages()
+    stages.decide(10, 1, 9)
+    return Planner(RandomSearch(space, maximize("accuracy"), seed=0), stages)
+
+
+def paused(asked: Planner, count: int, epochs: int) -> dict[int, Flight]:
+    """Flights that have paused after so many epochs of a second each, each better than the one before."""
+    found = {}
+    for number in range(count):
+        flight = Flight.of(asked.ask(), number)
+        for epoch in range(1, epochs + 1):
+            flight = flight.after(epoch, 1.0)
+        values = {"accuracy": 0.5 + number / 100}
+        trial = replace(
+            flight.trial, status="paused", epochs=epochs, metrics=values, score=values["accuracy"]
+        )
+        found[number] = flight.with_trial(trial)
+    return found
+
+
+def ends(
+    budget: Budget, before: float = 40.0, workers: int = 1, schedule: str = "wsd"
+) -> list[tuple[int, int]]:
+    """Whom the finals send to which ends, so many seconds before the end of a budget of 100."""
+    asked = planner(schedule)
+    flights = paused(asked, 4, 3)
+    part = Finals(budget, BudgetEnd(budget))
+    found = []
+    for _ in range(3):
+        left = before - sum(1.495 * (end - 3) for _, end in found) / workers
+        ranking = Ranking((maximize("accuracy"),))
+        standing = Standing(100.0 - left, left, workers, (), flights, ranking, asked, True)
+        chosen = part.choose(standing)
+        assert chosen is not None
+        part.act(chosen[0], asked)
+        if (taken := part.take()) is not None:
+            found.append(taken)
+            del flights[taken[0]]
+    return found
+
+
+def test_where_the_plan_chose_the_epochs_finalists_share_the_time_of_the_finals() -> None:
+    # 20 seconds each, or 40; an epoch takes one second, 1.15 with its validation, 1.3 times that to be sure
+    assert ends(Budget(seconds=100)) == [(3, 3 + 13), (2, 3 + 13)]
+    assert ends(Budget(seconds=100), workers=2)[0] == (3, 3 + 26)
+
+
+def test_epochs_that_were_named_stand_in_the_finals_too() -> None:
+    assert ends(Budget(seconds=100, epochs=10), 21.5) == [(3, 10), (2, 10)]
+
+
+def test_what_has_one_end_only_goes_there() -> None:
+    assert ends(Budget(seconds=100), 21.5, schedule="onecycle") == [(3, 10), (2, 10)]
+
+
+def test_no_finalist_trains_for_more_than_four_times_what_is_planned() -> None:
+    flight = next(iter(paused(planner(), 1, 3).values()))
+    one = Finalist(flight, soonest=4, planned=10, latest=40, epoch=1.3)
+    assert [one.end_within(seconds) for seconds in (0.5, 1.3, 13.0, 1000.0)] == [None, 4, 13, 40]
