@@ -24,8 +24,7 @@ FINALISTS = 2
 """The networks that the finals train to their end, where the time allows so many."""
 
 SHARE = 0.4
-"""The share of the budget that the finals may take, unless a single network needs more; they take all of it
-where finalists may be trained for longer than planned."""
+"""The share of the budget that the finals may take, unless a single network needs more."""
 
 LONGER = 4
 """How many times the epochs that are planned a finalist may be trained for, where the plan chose them."""
@@ -89,8 +88,8 @@ class Finals(Part):
     for one training more, on each worker, to know which of them is best.
 
     Where the plan chose the epochs and trials can end anywhere, a finalist may have up to `LONGER` times as
-    many: the finals take their whole share, which the finalists have evenly. To train the best network for
-    twice as long is worth more than to see how the fourth best ends.
+    many: the finalists have all the time of the finals, evenly. To train the best network for twice as long is
+    worth more than to see how the fourth best ends.
 
     Args:
         budget: the budget of the search. What was chosen under another one does not hold any more.
@@ -174,8 +173,6 @@ class Finals(Part):
         rest = together([_leg_left(flight, typical) for flight in standing.running], standing.workers)
         again = self._again(standing, found[: len(longest)])
         self.reserve = together(longest, standing.workers) + again
-        more = [one.seconds(one.latest) for one in found[: len(longest)]]
-        self.reserve = max(self.reserve, min(most, together(more, standing.workers)))
         needed = rest + self.reserve
         if standing.left > needed + self.seconds / LOOKS:
             return None

@@ -131,24 +131,24 @@ def paused(asked: Planner, count: int, epochs: int) -> dict[int, Flight]:
     return found
 
 
-def ends(
-    budget: Budget, before: float = 40.0, workers: int = 1, schedule: str = "wsd"
-) -> list[tuple[int, int]]:
-    """Whom the finals send to which ends, so many seconds before the end of a budget of 100."""
+def ends(budget: Budget, workers: int = 1, schedule: str = "wsd") -> list[tuple[int, int]]:
+    """Whom the finals send to which ends that have begun 40 seconds before the end of a budget of 100."""
     asked = planner(schedule)
     flights = paused(asked, 4, 3)
     part = Finals(budget, BudgetEnd(budget))
+    part.act({"finalists": 2, "budget": part.budget}, asked)
     found = []
-    for _ in range(3):
-        left = before - sum(1.495 * (end - 3) for _, end in found) / workers
+    for _ in range(2):
+        left = 40.0 - sum(1.495 * (end - 3) for _, end in found) / workers
         ranking = Ranking((maximize("accuracy"),))
         standing = Standing(100.0 - left, left, workers, (), flights, ranking, asked, True)
         chosen = part.choose(standing)
         assert chosen is not None
         part.act(chosen[0], asked)
-        if (taken := part.take()) is not None:
-            found.append(taken)
-            del flights[taken[0]]
+        taken = part.take()
+        assert taken is not None
+        found.append(taken)
+        del flights[taken[0]]
     return found
 
 
@@ -159,11 +159,11 @@ def test_where_the_plan_chose_the_epochs_finalists_share_the_time_of_the_finals(
 
 
 def test_epochs_that_were_named_stand_in_the_finals_too() -> None:
-    assert ends(Budget(seconds=100, epochs=10), 21.5) == [(3, 10), (2, 10)]
+    assert ends(Budget(seconds=100, epochs=10)) == [(3, 10), (2, 10)]
 
 
 def test_what_has_one_end_only_goes_there() -> None:
-    assert ends(Budget(seconds=100), 21.5, schedule="onecycle") == [(3, 10), (2, 10)]
+    assert ends(Budget(seconds=100), schedule="onecycle") == [(3, 10), (2, 10)]
 
 
 def test_no_finalist_trains_for_more_than_four_times_what_is_planned() -> None:
