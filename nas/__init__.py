@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from nas.reuse.found import Found
     from nas.reuse.load import load
     from nas.reuse.retrain import Retraining, retrain
+    from nas.reuse.zero_cost import zero_cost_scores
     from nas.search.callbacks import Callback
     from nas.search.search import Search
     from nas.store.store import Store
@@ -92,6 +93,7 @@ _HOMES = {
     "retrain": "nas.reuse.retrain",
     "stages": "workers.training.fine_tuning",
     "to_optuna": "nas.integrations.optuna_study",
+    "zero_cost_scores": "nas.reuse.zero_cost",
 }
 
 __all__ = [
@@ -121,6 +123,7 @@ __all__ = [
     "retrain",
     "stages",
     "to_optuna",
+    "zero_cost_scores",
 ]
 
 

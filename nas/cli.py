@@ -22,6 +22,7 @@ from nas.commands.report import report
 from nas.commands.resume import extend, resume
 from nas.commands.retrain import retrain
 from nas.commands.saying import say
+from nas.commands.score import score
 from nas.commands.search import listen, search
 from nas.commands.show import show
 from nas.commands.status import status
@@ -52,6 +53,7 @@ for command, example in (
     (export, "export 3fa9 --to best --format python"),
     (retrain, "retrain --top 3 --seeds 5 --to retrained"),
     (ensemble, "ensemble --top 10"),
+    (score, "score --sample 50 --problem digits --scores num_params,naswot"),
     (list_, "list problems"),
     (submit, "submit my_search.py --address http://head:8265 --workers 64 --gpus-per-trial 0.25"),
     (status, "status my_search-3f2a1c --address http://head:8265"),

@@ -13,6 +13,7 @@ them all and the command line can answer each with one line::
     ├── ProblemError        data are missing or do not fit their signature
     ├── RecipeError         a recipe has an unknown key or a value out of range
     ├── TrainingFailure     a candidate network failed; data for the search, see ``reason``
+    ├── ZeroCostError       a score of networks that are not trained is not defined for one
     ├── ExecutorError       trials cannot be run at all (no cluster, no resources)
     ├── StoreError          a result store is missing, locked or of another version
     ├── SearchError         a search is described or continued wrongly
@@ -101,6 +102,10 @@ class TrainingFailure(NasError):  # noqa: N818 - a failure of the candidate, not
 
     def __reduce__(self) -> tuple[type["TrainingFailure"], tuple[str, str]]:
         return TrainingFailure, (self.reason, str(self))
+
+
+class ZeroCostError(NasError):
+    """A zero-cost score is not defined for a network, or is asked for wrongly."""
 
 
 class ExecutorError(NasError):

@@ -61,8 +61,7 @@ def assemble(
             "name another, such as --controller evolution"
         )
     pauses = _pauses(options.get("fidelity")) or pauses_by_plan(controller, options)
-    given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
-    data = problems.load(problem, **{option: value for option, value in given.items() if value})
+    data = read_problem(problem, folder, inputs, tasks)
     return Search(
         read_space(space, data.signature, epochs_for(len(data.train)), pauses=pauses),
         data,
@@ -72,6 +71,23 @@ def assemble(
         first=[{}] if plain else [],
         **options,
     )
+
+
+def read_problem(
+    name: str, folder: Path | None = None, inputs: Sequence[str] = (), tasks: Sequence[str] = ()
+) -> problems.Problem:
+    """Returns a problem of the catalog.
+
+    Args:
+        name: the name of the problem.
+        folder: the folder of its files.
+        inputs, tasks: the inputs and tasks to keep; none: all.
+
+    Raises:
+        NasError: there is none of that name, or it has no such options.
+    """
+    given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
+    return problems.load(name, **{option: value for option, value in given.items() if value})
 
 
 def _pauses(fidelity: Fidelity | None) -> bool:

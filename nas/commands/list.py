@@ -19,6 +19,7 @@ class Listed(StrEnum):
     controllers = "controllers"
     executors = "executors"
     trackers = "trackers"
+    scores = "scores"
     searches = "searches"
 
 

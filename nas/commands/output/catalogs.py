@@ -16,6 +16,7 @@ from search_spaces.errors import FormatError
 from search_spaces.plugins import Catalog
 from workers.executors import catalog as executors
 from workers.problems import catalog as problems
+from workers.zero_cost import catalog as scores
 
 _CATALOGS: Mapping[str, Catalog[Any]] = {
     "spaces": spaces,
@@ -23,6 +24,7 @@ _CATALOGS: Mapping[str, Catalog[Any]] = {
     "controllers": controllers,
     "executors": executors,
     "trackers": trackers,
+    "scores": scores,
 }
 
 
@@ -30,8 +32,8 @@ def print_catalog(what: str) -> None:
     """Prints the names in a catalog, with a line about each; of a plug-in also its package.
 
     Args:
-        what: the catalog: ``spaces``, ``problems``, ``controllers``, ``executors`` or
-            ``trackers``.
+        what: the catalog: ``spaces``, ``problems``, ``controllers``, ``executors``,
+            ``trackers`` or ``scores``.
     """
     catalog = _CATALOGS[what]
     rows = []

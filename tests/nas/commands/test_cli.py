@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 COMMANDS = [
     "search", "resume", "extend", "leaderboard", "show", "export", "list", "submit", "status", "logs", "stop",
-    "compare", "retrain", "ensemble", "plan",
+    "compare", "retrain", "ensemble", "plan", "score",
 ]  # fmt: skip
 
 

@@ -1,0 +1,166 @@
+"""AZ-NAS: four looks at a network that hardly agree with each other, joined by their ranks.
+
+Lee and Ham, AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search, 2024. Random inputs, no
+labels. What the paper calls primary blocks are here the members of a body in a row (of a stage its blocks),
+or the calls of a graph; leaves without weights, such as an activation between them, are none.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces.blocks.convolution import Stage
+from search_spaces.blocks.graph import Graph
+from search_spaces.building.network import Chain, Network
+from search_spaces.signature import Tokens
+from workers.zero_cost.probe import Probe, named_layer, undefined
+
+_ROWS = (nn.Sequential, Chain, Stage)
+"""Modules whose members are blocks themselves."""
+
+_EPSILON = 1e-6
+
+
+def az_nas(probe: Probe) -> dict[str, float]:
+    """AZ-NAS: expressivity, progressivity, trainability and complexity; one score by their ranks in a sample.
+
+    - ``expressivity``: how evenly each block's features spread over their principal components, as entropies,
+      summed
+    - ``progressivity``: the least gain in that from a block to the next
+    - ``trainability``: how near the largest singular value of each block's Jacobian is to 1, the mean; minus
+      infinity with a block that does nothing, as the authors have it
+    - ``complexity``: multiply-adds
+    """
+    network = probe.network(standardised=False)
+    features, pairs = _features(network, _noise(probe))
+    entropies = {name: _entropy(_by_position(tensor.detach())) for name, tensor in features.items()}
+    gains = [entropies[after] - entropies[before] for before, after in pairs]
+    trained = []
+    for before, after in reversed(pairs):
+        found = _trainability(features[before], features[after])
+        trained += [] if found is None else [found]
+    if not trained:
+        blocks = ", ".join(list(features)[:3]) or named_layer(network, "body")
+        raise undefined("az_nas", f"no two blocks in a row keep positions apart in the same way ({blocks})")
+    return {
+        "expressivity": sum(entropies.values()),
+        "progressivity": min(gains),
+        "trainability": sum(trained) / len(trained),
+        "complexity": float(probe.architecture.cost(probe.signature).num_macs),
+    }
+
+
+def _noise(probe: Probe) -> dict[str, Tensor]:
+    """Random inputs: numbers of a normal distribution, and tokens that are no padding."""
+    inputs = {}
+    for name, kind in probe.signature.inputs.items():
+        shape = (probe.batch_size, *kind.shape)
+        if isinstance(kind, Tokens):
+            inputs[name] = torch.randint(min(1, kind.vocabulary - 1), kind.vocabulary, shape)
+        else:
+            inputs[name] = torch.randn(shape)
+    return {name: tensor.to(probe.device) for name, tensor in inputs.items()}
+
+
+def _features(network: Network, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:
+    """Returns the features of each block by its name, and which block comes right before which.
+
+    Raises:
+        ZeroCostError: there are no two blocks in a row.
+    """
+    body = network.body
+    found: dict[str, Tensor] = {}
+    if isinstance(body, Graph):
+        found = dict(network.encode(inputs).taps)
+        pairs = [(source, name) for name, (_, sources) in body.calls.items() for source in sources]
+        pairs = [(before, after) for before, after in pairs if before in found]
+    else:
+        blocks = dict(_blocks(body, "body"))
+        hooks = []
+        for name, block in blocks.items():
+
+            def keep(module: nn.Module, given: object, answer: object, name: str = name) -> None:
+                first = answer[0] if isinstance(answer, tuple) else answer
+                if isinstance(first, Tensor) and first.is_floating_point():
+                    found[name] = first
+
+            hooks.append(block.register_forward_hook(keep))
+        network.encode(inputs)
+        for hook in hooks:
+            hook.remove()
+        names = [name for name in blocks if name in found]
+        pairs = list(pairwise(names))
+    if not pairs:
+        raise undefined("az_nas", f"{named_layer(network, 'body')} has no two blocks in a row")
+    return found, pairs
+
+
+def _blocks(module: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
+    """The blocks of a body in a row, by name."""
+    if type(module) in _ROWS:
+        return [
+            block for part, child in module.named_children() for block in _blocks(child, f"{name}.{part}")
+        ]
+    leaf = next(module.children(), None) is None
+    weighty = any(parameter.ndim > 1 for parameter in module.parameters())
+    return [] if leaf and not weighty else [(name, module)]
+
+
+def _by_position(features: Tensor) -> Tensor:
+    """Features ``(N, F)``, of a sequence ``(N, L, F)`` or a map ``(N, C, H, W)``, as ``(positions, F)``."""
+    return (features.movedim(1, -1) if features.ndim > 3 else features).flatten(0, -2)
+
+
+def _entropy(features: Tensor) -> float:
+    """The entropy of how the variance of features ``(positions, F)`` is spread over principal components."""
+    centred = features.double() - features.double().mean(0)
+    values = torch.linalg.eigvalsh(centred.T @ centred / len(centred)).clamp(min=0)
+    if not values.sum() > 0:
+        return 0.0
+    shares = values / values.sum()
+    return float(-torch.xlogy(shares, shares).sum())
+
+
+def _trainability(before: Tensor, after: Tensor) -> float | None:
+    """Returns how near the gradient from ``after`` to ``before`` is to keeping its size; at most 0.
+
+    None where their positions do not correspond, so that there is no one Jacobian for all of them.
+    """
+    sign = torch.empty_like(after).bernoulli_(0.5) * 2 - 1
+    gradient: Tensor | None
+    (gradient,) = torch.autograd.grad(after, before, sign, retain_graph=True, allow_unused=True)
+    if gradient is None:
+        return None
+    if gradient.shape == sign.shape and torch.equal(gradient, sign):
+        return -math.inf
+    folded = _folded(gradient, sign)
+    if folded is None:
+        return None
+    came, went = _by_position(folded), _by_position(sign)
+    largest = float(torch.linalg.matrix_norm(came.T @ went / len(went), ord=2))
+    return 2 - largest - 1 / (largest + _EPSILON)
+
+
+def _folded(gradient: Tensor, like: Tensor) -> Tensor | None:
+    """A gradient with as many positions as another tensor has: those that became one are features of it."""
+    if gradient.ndim != like.ndim:
+        return None
+    places, wanted = _positions(gradient), _positions(like)
+    if places == wanted:
+        return gradient
+    steps = [divmod(mine, its) for mine, its in zip(places, wanted, strict=True)]
+    if gradient.ndim > 4 or any(rest or not step for step, rest in steps) or len({*steps}) > 1:
+        return None
+    if gradient.ndim == 3:
+        return gradient.reshape(len(gradient), *wanted, -1)
+    return F.pixel_unshuffle(gradient, steps[0][0])
+
+
+def _positions(features: Tensor) -> tuple[int, ...]:
+    """The shape of the positions of one example: all but the channels of a map, or the last axis."""
+    return tuple(features.shape[2:] if features.ndim > 3 else features.shape[1:-1])
