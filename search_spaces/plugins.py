@@ -5,9 +5,10 @@ A package offers its own under an entry point, in its ``pyproject.toml``::
     [project.entry-points."nasforge.controllers"]
     mine = "my_package.controllers:Mine"
 
-The groups are ``nasforge.controllers``, ``nasforge.spaces``, ``nasforge.problems``, ``nasforge.executors``
-and ``nasforge.trackers``, whose names people write, and ``nasforge.layers``, the module classes that stored
-JSON may name. What is installed is looked at when a name is not one of ours, or when a catalog is listed.
+The groups are ``nasforge.controllers``, ``nasforge.spaces``, ``nasforge.problems``, ``nasforge.executors``,
+``nasforge.trackers`` and ``nasforge.zero_cost``, whose names people write, and ``nasforge.layers``, the
+module classes that stored JSON may name. What is installed is looked at when a name is not one of ours, or
+when a catalog is listed.
 """
 
 from __future__ import annotations

@@ -32,7 +32,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the package of the examples is installed."""
     folder = tmp_path_factory.mktemp("site")
     install_example(folder)
-    install(folder, "here-package", "1.1", {"nasforge.executors": {"elsewhere": "workers.inline:Inline"}})
+    offered = {
+        "nasforge.executors": {"elsewhere": "workers.inline:Inline"},
+        "nasforge.zero_cost": {"depth": "workers.zero_cost.counts:num_layers"},
+    }
+    install(folder, "here-package", "1.1", offered)
     return folder
 
 
@@ -45,6 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("spaces", "sine_mlp"),
         ("trackers", "jsonl"),
         ("executors", "elsewhere"),
+        ("scores", "depth"),
     ],
 )
 def test_what_a_package_offers_is_listed_with_its_package(
@@ -53,7 +58,7 @@ def test_what_a_package_offers_is_listed_with_its_package(
     done = run_with(site, "nas", "list", what, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if name in line]
-    assert ("here-package 1.1" if what == "executors" else "nasforge-example 1.0") in line
+    assert ("here-package 1.1" if what in ("executors", "scores") else "nasforge-example 1.0") in line
 
 
 @pytest.mark.end_to_end

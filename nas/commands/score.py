@@ -19,8 +19,8 @@ from nas.commands.options import (
 )
 from nas.commands.user_file import DescribedBy, described_search
 from nas.environment import DEFAULT_STORE
-from nas.reuse.zero_cost import DEFAULT_SCORES, zero_cost_rows
 from search_spaces.errors import SearchError
+from workers.zero_cost import DEFAULT_SCORES, catalog
 
 
 def score(
@@ -52,7 +52,7 @@ def score(
     More is better, as far as a score says anything. Trained networks are ranked by nas leaderboard.
     """
     from nas.commands.output.zero_cost import print_scores
-    from workers.zero_cost import catalog
+    from nas.reuse.zero_cost import zero_cost_rows
 
     if (id is None) == (sample is None):
         raise SearchError("expected the id of a network, or --sample 200 for networks of a space")
@@ -68,7 +68,7 @@ def score(
         networks, data, title = _of_search(id, search, file, store)
     names = list(catalog) if scores.strip() == "all" else [one.strip() for one in scores.split(",")]
     rows = zero_cost_rows(networks, data, names, sample=sample or 1, batch_size=batch_size, seed=seed)
-    print_scores(rows, format.value, title)
+    print_scores(rows, names, format.value, title)
 
 
 def _named(

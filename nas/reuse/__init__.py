@@ -7,6 +7,7 @@
 - ``predict.py``: what networks answer, in the words of the data.
 - ``retrain.py``: networks trained again with new seeds.
 - ``ensemble.py``: networks that answer together.
+- ``zero_cost.py``: what networks that nobody has trained say of how well they will do.
 - ``compare.py``, ``single_task.py``: networks of several tasks beside networks for each task alone.
 """
 

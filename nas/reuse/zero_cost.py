@@ -11,15 +11,12 @@ from search_spaces.arguments import AtLeast, Count, Seed, checked
 from search_spaces.errors import BuildError, NasError, SearchError, TrainingFailure, ZeroCostError
 from search_spaces.space import Space
 from workers import problems
-from workers.zero_cost import catalog
+from workers.zero_cost import DEFAULT_SCORES, catalog
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from workers.problems import Problem
-
-DEFAULT_SCORES = ("num_params", "num_macs", "num_layers", "synflow", "naswot", "az_nas")
-"""What is asked for where nobody says what: a count of everything, and what takes a batch or less."""
 
 _DRAWS = 20
 """So many draws for each network of a sample, before a space is taken to have no other."""
@@ -68,8 +65,8 @@ def zero_cost_scores(
     frame = pd.DataFrame(
         zero_cost_rows(networks, problem, scores, sample=sample, batch_size=batch_size, seed=seed)
     )
-    missing = [name for name in frame if name.partition(".")[0] in scores]
-    return frame.astype(dict.fromkeys(missing, "float64"))
+    values = [name for name in frame if str(name).partition(".")[0] in scores]
+    return frame.astype(dict.fromkeys(values, "float64"))
 
 
 def zero_cost_rows(
@@ -119,7 +116,8 @@ def _given(networks: Any) -> list[Architecture]:
 
 def _sampled(space: Space, number: int, seed: int) -> list[Architecture]:
     """Different networks of a space; fewer where it has no more of them, as far as drawing tells."""
-    rng, found = random.Random(seed), {}
+    rng = random.Random(seed)
+    found: dict[str, Architecture] = {}
     for _ in range(_DRAWS * number):
         one = space.sample(rng)
         found.setdefault(one.id, one)
@@ -154,10 +152,8 @@ def _columns(scores: Sequence[str], found: Sequence[dict[str, float]]) -> dict[s
     for name in scores:
         parts = dict.fromkeys(key for values in found for key in values if key.startswith(f"{name}."))
         whole: list[float | None] = [values.get(name) for values in found]
-        there = [
-            place for place, values in enumerate(found) if parts.keys() and parts.keys() <= values.keys()
-        ]
-        if there:
+        there = [place for place, values in enumerate(found) if parts and parts.keys() <= values.keys()]
+        if len(there) > 1:  # one alone has no rank
             ranked = aggregated({part: [found[place][part] for place in there] for part in parts})
             for place, value in zip(there, ranked, strict=True):
                 whole[place] = value

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workers.zero_cost.probe import Probe
     from workers.zero_cost.scoring import score
 
-__all__ = ["Probe", "catalog", "score"]
+__all__ = ["DEFAULT_SCORES", "Probe", "catalog", "score"]
 
 catalog: Catalog[Callable[[Probe], float | Mapping[str, float]]] = Catalog(
     "score",
@@ -49,6 +49,9 @@ catalog: Catalog[Callable[[Probe], float | Mapping[str, float]]] = Catalog(
     wanted="a function that takes a workers.zero_cost.Probe and returns a number, or numbers by name",
 )
 """The zero-cost scores by name; the first paragraph of each one's docstring describes it."""
+
+DEFAULT_SCORES = ("num_params", "num_macs", "num_layers", "synflow", "naswot", "az_nas")
+"""What is asked for where nobody says what: counts, and what takes a batch or less."""
 
 _HOMES = {"Probe": "workers.zero_cost.probe", "score": "workers.zero_cost.scoring"}
 

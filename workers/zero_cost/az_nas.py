@@ -8,6 +8,7 @@ or the calls of a graph; leaves without weights, such as an activation between t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -132,8 +133,10 @@ def _trainability(before: Tensor, after: Tensor) -> float | None:
     None where their positions do not correspond, so that there is no one Jacobian for all of them.
     """
     sign = torch.empty_like(after).bernoulli_(0.5) * 2 - 1
-    gradient: Tensor | None
-    (gradient,) = torch.autograd.grad(after, before, sign, retain_graph=True, allow_unused=True)
+    found: Sequence[Tensor | None] = torch.autograd.grad(
+        after, before, sign, retain_graph=True, allow_unused=True
+    )
+    gradient = found[0]
     if gradient is None:
         return None
     if gradient.shape == sign.shape and torch.equal(gradient, sign):

@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 def aggregated(parts: Mapping[str, Sequence[float]]) -> list[float]:
     """Returns the non-linear aggregation of ranks of AZ-NAS: the sum over parts of ``log(rank / m)``.
 
-    A network that is last in one part loses more by it than one gains that is first in another. The values say
-    something within their sample only. Lee and Ham, AZ-NAS: Assembling Zero-Cost Proxies for Network
+    A network that is last in one part loses more by it than one gains that is first in another. The values
+    say something within their sample only. Lee and Ham, AZ-NAS: Assembling Zero-Cost Proxies for Network
     Architecture Search, 2024.
 
     Args:

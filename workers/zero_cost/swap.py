@@ -23,7 +23,7 @@ def swap(probe: Probe) -> float:
 
 
 def packed(on: Tensor) -> Tensor:
-    """Bool ``(N, units)`` as the pattern of each unit over the examples, in int64 words ``(units, words)``."""
+    """Bool ``(N, units)`` as the pattern of each unit over the examples, in int64 ``(units, words)``."""
     words = []
     for start in range(0, len(on), _BITS):
         part = on[start : start + _BITS]
