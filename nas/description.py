@@ -80,6 +80,8 @@ class Description:
         standardise: whether its networks standardise inputs and targets where their recipes say so
             (`workers.recipe.Recipe.standardise`). False where there are no numbers to be standardised, and in
             a search that an older version began: it goes on as it began.
+        scores: the names of the zero-cost scores that its networks get before they are trained, those of its
+            objectives and limits among them.
     """
 
     space: str | None
@@ -109,6 +111,7 @@ class Description:
     mixed_code: bool = False
     standardise: bool = False
     validation_examples: int | None = None
+    scores: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""
@@ -210,12 +213,13 @@ class Description:
     def same_training(self, other: Description) -> bool:
         """Whether the same network trains in the same way in both searches, so that its result can be reused.
 
-        That needs the same seed, too, and that the code of the user's own is the same as far as both use it.
-        The epochs belong to the recipe of each network: compare them trial by trial. Where children inherit
-        weights their results depend on their parents: a search that inherits weights reuses no results at all
-        (see `nas.search.Search`).
+        That needs the same seed, too, all scores that ``other`` takes, and that the code of the user's own is
+        the same as far as both use it. The epochs belong to the recipe of each network: compare them trial by
+        trial. Where children inherit weights their results depend on their parents: a search that inherits
+        weights reuses no results at all (see `nas.search.Search`).
         """
-        return self._agrees(other, _OF_A_TRAINING) and self.same_code(other)
+        same = self._agrees(other, _OF_A_TRAINING) and self.same_code(other)
+        return same and set(other.scores) <= set(self.scores)
 
     def comparable(self, other: Description) -> bool:
         """Whether values that both searches measured may be learnt from together, as a warm start does.
@@ -230,6 +234,16 @@ class Description:
             return False
         same = self._agrees(other, _OF_A_VALUE) and self.budget.epochs == other.budget.epochs
         return same and self.same_code(other)
+
+    @property
+    def bounds(self) -> dict[str, tuple[float | None, float | None]]:
+        """The least and the most that its limits let zero-cost scores be, by name; None: there is no end."""
+        found: dict[str, tuple[float | None, float | None]] = {}
+        for limit in self.limits:
+            if limit.metric.partition(".")[0] in self.scores:
+                ends = {one.at_least: one.bound for one in self.limits if one.metric == limit.metric}
+                found[limit.metric] = ends.get(True), ends.get(False)
+        return found
 
     @property
     def ranked_by(self) -> frozenset[str]:
@@ -298,6 +312,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "first": tuple,
     "prior": lambda values: None if values is None else Prior(**values),
     "warnings": tuple,
+    "scores": tuple,
 }  # how those fields of a description are read that JSON does not hold as they are
 
 

@@ -21,6 +21,9 @@ epochs; it may go on (see `controllers.fidelity`). ``failed``: it failed, see it
 TRAINED: tuple[Status, ...] = ("complete", "paused", "failed")
 """Trials that a worker has had and has not now."""
 
+LIMIT = "limit"
+"""Why a trial was turned down that breaks a limit on what is known before its training."""
+
 LATE = "time"
 """Why a trial was turned down or stopped that takes too much time: it says nothing of the network."""
 

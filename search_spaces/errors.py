@@ -93,7 +93,8 @@ class TrainingFailure(NasError):  # noqa: N818 - a failure of the candidate, not
     """A candidate network failed while it was trained; for a search this is a result.
 
     Attributes:
-        reason: one word for the store: ``exception``, ``not_finite``, ``out_of_memory`` or ``timeout``.
+        reason: one word for the store: ``exception``, ``not_finite``, ``out_of_memory``,
+            ``timeout`` or ``limit``.
     """
 
     def __init__(self, reason: str, message: str) -> None:

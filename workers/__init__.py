@@ -29,8 +29,8 @@ The rooms, from the roof down; each imports only those below it:
 - ``pool``, ``tune``, ``inline``: executors, over Ray actors, over Ray Tune, and in this process
 - ``remote``: what the executors on Ray share
 - ``trial``: one trial, from its job to its last event
-- ``zero_cost``: what networks that nobody has trained say of how well they will do
 - ``speed``: how long a trial takes, before it begins
+- ``zero_cost``: what networks that nobody has trained say of how well they will do
 - ``training``: the training of one network, with a report per epoch
 - ``tabular``: an executor in simulated time, which answers from tables
 - ``executor``: `Executor`, the base class of all of them, with its laws

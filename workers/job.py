@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,11 @@ class Job:
             something.
         standardise: whether the network standardises inputs and targets where its recipe says so; False: not
             at all, as when searches of older versions began.
+        scores: the names of the zero-cost scores to take before the training, if it does not go on from a
+            checkpoint (see `workers.zero_cost`); they are among the costs in the end. One that is not defined
+            for the network, or is not finite, is left out, and the log says why.
+        bounds: the least and the most that scores may be, by name; None for no end. The trial of a network
+            beyond one, or without that score, fails with ``limit`` before it is trained.
         round_trip: whether a network that was built anew with the trained weights must answer as the trained
             one does; else the trial fails with ``build``.
 
@@ -114,6 +120,8 @@ class Job:
     silence: Positive | None = None
     parent: Parent | None = None
     standardise: bool = True
+    scores: tuple[str, ...] = ()
+    bounds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     round_trip: bool = False
 
     def __post_init__(self) -> None:
@@ -187,7 +195,8 @@ class Finished:
             job's folder, those of the earlier attempt count, as far as it was saved; so they do for the job's
             limit.
         weights: the weights after the last epoch.
-        costs: the costs of the network by name (see `search_spaces.building.cost.Cost`).
+        costs: the costs of the network by name (see `search_spaces.building.cost.Cost`), its zero-cost scores
+            among them.
         attempts: how often the job was begun; above 1 when a worker was lost.
         checkpoint: where the trial has paused; None: it has come to its end.
         log: the end of what the trial printed, and what became of its checkpoints; 64 KiB at most.
@@ -216,11 +225,12 @@ class Failed:
         number: the number of the job.
         reason: ``build`` (the network cannot be built, or its recipe is none), ``exception``, ``not_finite``,
             ``out_of_memory``, ``timeout``, ``silent`` (no report for too long), ``stopped`` (by
-            `Executor.stop`), ``worker_lost``.
+            `Executor.stop`), ``worker_lost``, ``limit`` (one of the job's bounds).
         message: one line for people.
         traceback: the end of the traceback of the network's own exception; empty where there was none.
         infrastructure: whether the cluster failed and not the network.
         seconds: the seconds from the job's start to its failure; earlier attempts count as in `Finished`.
+        costs: the scores that were taken before the training, by name.
         attempts, log, fit: the same as in `Finished`.
     """
 
@@ -230,6 +240,7 @@ class Failed:
     traceback: str
     infrastructure: bool
     seconds: float
+    costs: dict[str, float] = field(default_factory=dict)
     attempts: int = 1
     log: str = ""
     fit: bool = True

@@ -44,6 +44,8 @@ from workers.executors import catalog as executors
 from workers.problems.measures import shares_of
 from workers.recipe import Recipe
 from workers.tabular import Table
+from workers.zero_cost import catalog as scores
+from workers.zero_cost import metrics
 
 if TYPE_CHECKING:
     from workers.problems import Problem
@@ -254,6 +256,9 @@ def check_metrics(description: Description, problem: Problem | Table) -> None:
     """Check that every metric of an objective or a limit is one that is measured."""
     trained = not isinstance(problem, Table)
     known = (*description.metrics, *sorted(COSTS), *([PEAK_MEMORY] if trained else []))
+    if description.scores and not trained:
+        raise SearchError(f"scores: the table {problem.name!r} has no networks to be scored")
+    known = tuple(dict.fromkeys([*known, *(metrics() if description.scores else ())]))
     wanted = [o.metric for o in description.objectives] + [limit.metric for limit in description.limits]
     for metric in wanted:
         if metric == PEAK_MEMORY and metric not in known:
@@ -323,9 +328,25 @@ def description_of(
         "warnings": warnings_of(problem),
         "standardise": _has_numbers(problem.signature),
         "validation_examples": _examples(problem, options.objectives),
+        "scores": _scores(options, problem),
     }
     as_given = {one.name: values[one.name] for one in fields(Description) if one.name in values}
     return Description(**as_given | made)
+
+
+def _scores(options: SearchOptions, problem: Problem | Table) -> tuple[str, ...]:
+    """Returns the names of the scores to take: those asked for, and those of objectives and limits.
+
+    Raises:
+        UnknownNameError: there is no score of that name.
+    """
+    for name in options.scores:
+        scores.find(name)
+    objectives, limits = (_several(one) or () for one in (options.objectives, options.limits))
+    implied = [one.metric.partition(".")[0] for one in (*objectives, *limits)]
+    measured = {*COSTS, PEAK_MEMORY, *problem.metrics}
+    names = [*options.scores, *(one for one in implied if one not in measured and one in scores)]
+    return tuple(dict.fromkeys(names))
 
 
 def _has_numbers(signature: Signature) -> bool:

@@ -224,6 +224,8 @@ def job_for(
         silence=budget.trial_silence,
         parent=parent,
         standardise=description.standardise,
+        scores=description.scores,
+        bounds=description.bounds,
     )
 
 

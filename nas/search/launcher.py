@@ -131,7 +131,8 @@ class Launcher:
             self.rejected += 1
             self.outcomes.turn_down(flight, broken, writing)
             return None
-        self.rejected = 0
+        if not self.description.bounds:  # else a worker has yet to look at its scores
+            self.rejected = 0
         return flight
 
     def _late(self, flight: Flight) -> str | None:
@@ -140,6 +141,10 @@ class Launcher:
             return None
         until = None if isinstance(self.planner.fidelity, FullBudget) else 1
         return self.time_left.late(flight.proposal.architecture, self._epochs, until)
+
+    def turned_down(self) -> None:
+        """Take in that a worker has turned a network down for a score of it."""
+        self.rejected += 1
 
     def turned_out_late(self, flight: Flight, paced: float | None) -> str | None:
         """Says why a trial in training is to be stopped; None where it is to go on.
@@ -167,6 +172,7 @@ class Launcher:
     def trained(self, flight: Flight, ran: Mapping[str, str]) -> None:
         """Take in that the training of a flight has ended well, and what ran in it."""
         self._loads = True
+        self.rejected = 0
         if self._results is not None:
             self._results.trained(flight.proposal.architecture, ran)
 

@@ -183,6 +183,12 @@ class SearchOptions:
     inherit_weights: bool = field(
         default=False, metadata=flag(bool, "Let children begin from their parents' weights, if kept.")
     )
+    scores: Sequence[str] = field(
+        default=(),
+        metadata=flag(
+            list[str], "Of networks before training: see nas list scores; may be repeated.", "score"
+        ),
+    )
 
     def __post_init__(self) -> None:
         check_fields(self, SearchError, elsewhere=MADE)

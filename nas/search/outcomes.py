@@ -8,7 +8,7 @@ from dataclasses import replace
 from controllers.planner import Planner
 from nas.description import PEAK_MEMORY
 from nas.ranking import Ranked
-from nas.records import LATE, TRAINED, EpochReport
+from nas.records import LATE, LIMIT, TRAINED, EpochReport
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
 from nas.search.end import FailureStreak
@@ -90,8 +90,13 @@ class Outcomes:
         return None if checkpoint is None else ended
 
     def fail(self, event: Failed, flight: Flight, writing: Transaction) -> None:
-        """Take in that a training has failed."""
+        """Take in that a training has failed, or was not begun for a score beyond a limit."""
         trial = flight.trial
+        if event.reason == LIMIT:
+            metrics = {**trial.metrics, **event.costs}
+            end = TrialEnd("infeasible", LIMIT, event.message, metrics=metrics, seconds=event.seconds)
+            self._end(flight, end, writing)
+            return
         end = TrialEnd(
             "failed",
             reason=event.reason,
@@ -112,7 +117,7 @@ class Outcomes:
 
     def turn_down(self, flight: Flight, broken: str, writing: Transaction) -> None:
         """End a flight whose network breaks a limit: it is not trained."""
-        self._end(flight, TrialEnd("infeasible", "limit", broken), writing)
+        self._end(flight, TrialEnd("infeasible", LIMIT, broken), writing)
 
     def too_late(
         self, flight: Flight, words: str, writing: Transaction, seconds: float | None = None
@@ -199,7 +204,7 @@ class Outcomes:
         trained = trial.status in TRAINED
         if trained and flight.trial.told_step is None and trial.reason != REUSED:
             self.history.progress.trials_here += 1
-        leg = flight.leg if trained or trial.reason == LATE else None
+        leg = flight.leg if trained or trial.reason in (LATE, LIMIT) else None
         if leg is not None:
             metrics = None if trial.status == "failed" else trial.metrics
             leg = replace(leg, told_step=trial.told_step, metrics=metrics)

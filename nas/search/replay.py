@@ -9,7 +9,7 @@ from functools import partial
 from controllers.base import Proposal
 from controllers.planner import Planner
 from nas.ranking import Ranked
-from nas.records import LATE, MEASURED, TRAINED, Leg, Trial
+from nas.records import LATE, LIMIT, MEASURED, TRAINED, Leg, Trial
 from nas.search.flights import Flight, tell
 from nas.search.history import TrialHistory
 from nas.search.plan.plan import SearchPlan
@@ -126,7 +126,8 @@ class Replay:
             go_on = partial(self.planner.resume, leg.number, leg.until)
             self._calls.append((leg.asked_step, begin if first else go_on))
             if leg.told_step is not None:
-                last = leg is legs[-1] and (trial.status in TRAINED or trial.reason == LATE)
+                over = trial.status in TRAINED or trial.reason in (LATE, LIMIT)
+                last = leg is legs[-1] and over
                 then = trial if last else replace(trial, status="paused", metrics=leg.metrics or {})
                 self._call_tell(leg.told_step, Flight(then, proposal, leg))
         cut = legs[-1] if legs and legs[-1].told_step is None else None

@@ -135,6 +135,10 @@ class Search:
             first of them whose weights are kept (``keep_weights`` says how many are), wherever they mean the
             same (`search_spaces.meanings`). What is measured then depends on them: ``inherited_tensors`` says
             how many of its tensors got some. Not with ``reuse_results``.
+        scores: the zero-cost scores that each network gets before it is trained, by their names in
+            `workers.zero_cost.catalog`: more columns of the leaderboard. Objectives and limits may be on any
+            of them, named here or not; a network beyond such a limit is not trained. Where a score is not
+            defined for a network, an objective or a limit on it fails the network.
 
     Attributes:
         space: the space of the search.
@@ -191,6 +195,7 @@ class Search:
         callbacks: Sequence[Callback] = (),
         reuse_results: bool = False,
         inherit_weights: bool = False,
+        scores: Sequence[str] = (),
     ) -> None:
         options = SearchOptions.of(locals())
         space, problem = space_of(space), problem_of(problem)

@@ -26,6 +26,7 @@ from workers.trial.inheritance import inherit
 from workers.trial.memory import MemoryLimit, PeakMemory
 from workers.trial.resumption import TrialProgress
 from workers.trial.round_trip import Kept, check_answers
+from workers.trial.scores import check_bounds, take_scores
 from workers.trial.torch_modes import IsolatedModes, be_deterministic
 from workers.trial.trial_log import TrialLog
 from workers.trial.weights import to_safetensors
@@ -80,9 +81,21 @@ def run(
     deadline = Deadline(job.seconds, look)
     end: Finished | Failed | None = None
     ran = Ran()
+    scores: dict[str, float] = {}
     usable = True
     steps = _run(
-        job, data, device, deadline, limit, peak, log, enough, group or SingleProcess(), acceleration, ran
+        job,
+        data,
+        device,
+        deadline,
+        limit,
+        peak,
+        log,
+        enough,
+        group or SingleProcess(),
+        acceleration,
+        ran,
+        scores,
     )
     try:
         for event in isolated(isolated(steps, modes), log):
@@ -101,6 +114,7 @@ def run(
             traceback=traceback_of(error),
             infrastructure=reason == "worker_lost",
             seconds=deadline.spent,
+            costs=scores,
         )
     assert end is not None  # `_run` ends with an event or an error
     # Here the frames that held the network's tensors are gone.
@@ -120,9 +134,15 @@ def _run(
     group: Group,
     acceleration: Acceleration,
     ran: Ran,
+    scores: dict[str, float],
 ) -> Iterator[Event]:
     with group.agreement():
         deadline.check()
+        if job.scores and job.checkpoint is None and group.leads:
+            scores |= take_scores(job, data, log)
+            check_bounds(job, scores)
+            deadline.check()
+            peak = PeakMemory(device)  # of the training
         if acceleration.deterministic:
             be_deterministic()
             ran.deterministic = "yes"
@@ -181,7 +201,7 @@ def _run(
                 check_answers(job.architecture, data, network, weights.data, device, precision)
     costs = job.architecture.cost(data.signature).to_dict() if group.leads else {}
     yield dataclasses.replace(
-        end, seconds=deadline.spent, costs={**costs, **measured, **inherited}, ran=ran.to_dict()
+        end, seconds=deadline.spent, costs={**costs, **scores, **measured, **inherited}, ran=ran.to_dict()
     )
 
 

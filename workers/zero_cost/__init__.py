@@ -12,8 +12,9 @@ stands in for a training.
 - ``ranks``: several parts as one score, by their ranks in a sample
 - ``patterns``: which units are on; ``watching``: which layer computes what
 
-A score is a function that is given a `Probe` and returns a float, or several parts by name. A package offers
-its own by an entry point of the group ``nasforge.zero_cost``. Importing this package does not import torch.
+A score is a function that is given a `Probe` and returns a float, or several parts by name; then its
+attribute ``parts`` has their names (`workers.zero_cost.ranks.of_parts`). A package offers its own by an entry
+point of the group ``nasforge.zero_cost``. Importing this package does not import torch.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from workers.zero_cost.probe import Probe
     from workers.zero_cost.scoring import score
 
-__all__ = ["DEFAULT_SCORES", "Probe", "catalog", "score"]
+__all__ = ["DEFAULT_SCORES", "Probe", "catalog", "metrics", "score"]
 
 catalog: Catalog[Callable[[Probe], float | Mapping[str, float]]] = Catalog(
     "score",
@@ -52,6 +53,13 @@ catalog: Catalog[Callable[[Probe], float | Mapping[str, float]]] = Catalog(
 
 DEFAULT_SCORES = ("num_params", "num_macs", "num_layers", "synflow", "naswot", "az_nas")
 """What is asked for where nobody says what: counts, and what takes a batch or less."""
+
+
+def metrics() -> list[str]:
+    """Returns the names under which scores are among a trial's metrics; of several parts ``name.part``."""
+    parts = {name: getattr(catalog[name], "parts", ()) for name in catalog}
+    return [full for name, own in parts.items() for full in ([f"{name}.{part}" for part in own] or [name])]
+
 
 _HOMES = {"Probe": "workers.zero_cost.probe", "score": "workers.zero_cost.scoring"}
 

@@ -20,6 +20,7 @@ from search_spaces.blocks.graph import Graph
 from search_spaces.building.network import Chain, Network
 from search_spaces.signature import Tokens
 from workers.zero_cost.probe import Probe, named_layer, undefined
+from workers.zero_cost.ranks import of_parts
 
 _ROWS = (nn.Sequential, Chain, Stage)
 """Modules whose members are blocks themselves."""
@@ -27,6 +28,7 @@ _ROWS = (nn.Sequential, Chain, Stage)
 _EPSILON = 1e-6
 
 
+@of_parts("expressivity", "progressivity", "trainability", "complexity")
 def az_nas(probe: Probe) -> dict[str, float]:
     """AZ-NAS: expressivity, progressivity, trainability and complexity; one score by their ranks in a sample.
 

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from scipy.stats import rankdata
+
+Score = TypeVar("Score", bound=Callable[..., Mapping[str, float]])
+
+
+def of_parts(*names: str) -> Callable[[Score], Score]:
+    """Returns a decorator that says of which parts a score is: limits can be on each of them."""
+
+    def decorate(score: Score) -> Score:
+        vars(score)["parts"] = names
+        return score
+
+    return decorate
 
 
 def aggregated(parts: Mapping[str, Sequence[float]]) -> list[float]:

@@ -64,6 +64,7 @@ def _columns(
     names += [f"test_{metric}" for metric in wanted]
     names += ["gap"] if any((row.get("trainings") or 0) > 1 for row in rows) else []
     limited = [limit.metric for limit in description.limits]
+    limited += [name for name in rows[0] if name.partition(".")[0] in description.scores]
     tasks = description.signature.tasks
     if len(tasks) == 1:
         names += [metric for metric in description.metrics if metric not in wanted and metric != "loss"]
