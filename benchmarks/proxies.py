@@ -125,6 +125,7 @@ def main() -> None:
     for name in [*milliseconds, *(part for part in frame if "." in part)]:
         found, error = tau(frame[name], measured[ACCURACY])
         other = spearmanr(frame[name], theirs[SAME[name]]).statistic if name in SAME else None
+        theirs_tau = "" if name not in SAME else f"{tau(theirs[SAME[name]], measured[ACCURACY])[0]:.3f}"
         figures[f"tau of {name}"] = found if math.isfinite(found) else None
         if name in milliseconds:
             figures[f"ms of {name}"] = milliseconds[name]
@@ -134,10 +135,11 @@ def main() -> None:
                 f"{milliseconds[name]:,.0f}" if name in milliseconds else "",
                 f"{found:.3f} ± {error:.3f}",
                 PUBLISHED.get(name, ""),
+                theirs_tau,
                 "" if other is None else f"{other:.3f}",
             ]
         )
-    columns = ["score", "ms", "tau with accuracy", "published", "with the table"]
+    columns = ["score", "ms", "tau with accuracy", "published", "of the table", "with the table"]
     title = f"{cells} cells of NAS-Bench-201, batches of {size} random images"
     show(title, columns, rows)
     targets = [

@@ -2,18 +2,20 @@
 
 Lee and Ham, AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search, 2024. Random inputs, no
 labels. What the paper calls primary blocks are here the members of a body in a row (of a stage its blocks),
-or the calls of a graph; leaves without weights, such as an activation between them, are none.
+or the calls of a graph; what has no weights is none, be it an activation between them or a call that pools.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from search_spaces.blocks.convolution import Stage
 from search_spaces.blocks.graph import Graph
@@ -40,7 +42,8 @@ def az_nas(probe: Probe) -> dict[str, float]:
     - ``complexity``: multiply-adds
     """
     network = probe.network(standardised=False)
-    features, pairs = _features(network, _noise(probe))
+    _initialise(network)
+    features, blocks, pairs = _features(network, _noise(probe))
     entropies = {name: _entropy(_by_position(tensor.detach())) for name, tensor in features.items()}
     gains = [entropies[after] - entropies[before] for before, after in pairs]
     trained = []
@@ -48,14 +51,23 @@ def az_nas(probe: Probe) -> dict[str, float]:
         found = _trainability(features[before], features[after])
         trained += [] if found is None else [found]
     if not trained:
-        blocks = ", ".join(list(features)[:3]) or named_layer(network, "body")
-        raise undefined("az_nas", f"no two blocks in a row keep positions apart in the same way ({blocks})")
+        told = ", ".join(blocks[:3])
+        raise undefined("az_nas", f"no two blocks in a row keep positions apart in the same way ({told})")
     return {
-        "expressivity": sum(entropies.values()),
+        "expressivity": sum(entropies[name] for name in blocks),
         "progressivity": min(gains),
         "trainability": sum(trained) / len(trained),
         "complexity": float(probe.architecture.cost(probe.signature).num_macs),
     }
+
+
+def _initialise(network: nn.Module) -> None:
+    """Sets weights as the authors do, by He et al. 2015, so that signals keep their size; biases are 0."""
+    for module in network.modules():
+        if isinstance(module, _ConvNd | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def _noise(probe: Probe) -> dict[str, Tensor]:
@@ -70,37 +82,48 @@ def _noise(probe: Probe) -> dict[str, Tensor]:
     return {name: tensor.to(probe.device) for name, tensor in inputs.items()}
 
 
-def _features(network: Network, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:
-    """Returns the features of each block by its name, and which block comes right before which.
+def _features(
+    network: Network, inputs: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str], list[tuple[str, str]]]:
+    """Returns features by the names of what made them, which of these are blocks, and pairs in a row.
 
     Raises:
         ZeroCostError: there are no two blocks in a row.
     """
     body = network.body
-    found: dict[str, Tensor] = {}
     if isinstance(body, Graph):
         found = dict(network.encode(inputs).taps)
-        pairs = [(source, name) for name, (_, sources) in body.calls.items() for source in sources]
-        pairs = [(before, after) for before, after in pairs if before in found]
+        calls = ((name, body.parts[part]) for name, (part, _) in body.calls.items() if name in found)
+        blocks = [name for name, part in calls if _weighty(part)]
+        pairs = [(before, name) for name in blocks for before in body.calls[name][1] if before in found]
     else:
-        blocks = dict(_blocks(body, "body"))
-        hooks = []
-        for name, block in blocks.items():
+        found = _outputs(network, dict(_blocks(body, "body")), inputs)
+        blocks = list(found)
+        pairs = list(pairwise(blocks))
+    if not pairs:
+        raise undefined("az_nas", f"{named_layer(network, 'body')} has no two blocks in a row")
+    return found, blocks, pairs
+
+
+def _outputs(network: Network, modules: dict[str, nn.Module], inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What modules of a network answer, by their names, in their order."""
+    found: dict[str, Tensor] = {}
+    with ExitStack() as hooks:
+        for name, module in modules.items():
 
             def keep(module: nn.Module, given: object, answer: object, name: str = name) -> None:
                 first = answer[0] if isinstance(answer, tuple) else answer
                 if isinstance(first, Tensor) and first.is_floating_point():
                     found[name] = first
 
-            hooks.append(block.register_forward_hook(keep))
+            hooks.enter_context(module.register_forward_hook(keep))
         network.encode(inputs)
-        for hook in hooks:
-            hook.remove()
-        names = [name for name in blocks if name in found]
-        pairs = list(pairwise(names))
-    if not pairs:
-        raise undefined("az_nas", f"{named_layer(network, 'body')} has no two blocks in a row")
-    return found, pairs
+    return {name: found[name] for name in modules if name in found}
+
+
+def _weighty(module: nn.Module) -> bool:
+    """Whether a module has weights."""
+    return any(parameter.ndim > 1 for parameter in module.parameters())
 
 
 def _blocks(module: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
@@ -109,9 +132,9 @@ def _blocks(module: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
         return [
             block for part, child in module.named_children() for block in _blocks(child, f"{name}.{part}")
         ]
+    # a cell without weights is a block: that is what is wrong with it
     leaf = next(module.children(), None) is None
-    weighty = any(parameter.ndim > 1 for parameter in module.parameters())
-    return [] if leaf and not weighty else [(name, module)]
+    return [] if leaf and not _weighty(module) else [(name, module)]
 
 
 def _by_position(features: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 Peng, Song, Fayek, Ciesielski and Chang, SWAP-NAS: Sample-Wise Activation Patterns for Ultra-fast NAS, 2024.
 Without its regularisation, which holds a search to a size that somebody wishes for: a limit says that better.
+With more examples fewer patterns are alike, until all units are counted.
 """
 
 from __future__ import annotations

@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from joined_networks import SIGNATURE, architecture, problem
 from torch import nn
 from untrained import probe
 
 from search_spaces import layer
 from search_spaces.errors import ZeroCostError
 from workers.zero_cost.az_nas import _by_position, _entropy, _folded, _trainability, az_nas
+from workers.zero_cost.probe import Probe
 from workers.zero_cost.ranks import aggregated
 
 
@@ -58,6 +60,13 @@ def test_the_parts_of_a_row_of_blocks() -> None:
     assert parts["progressivity"] < 0  # three numbers go in: no block can spread them further
     assert parts["trainability"] < 0
     assert parts["complexity"] == 3 * 8 + 8 * 6 + 6 * 2
+
+
+def test_calls_of_a_graph_that_have_no_weights_are_no_blocks() -> None:
+    graph = Probe(architecture(SIGNATURE), problem(), 16, seed=0)
+    parts = az_nas(graph)
+    assert math.isfinite(parts["trainability"])  # that of a vector that is pooled once more is minus infinity
+    assert parts["expressivity"] > 0
 
 
 def test_one_block_alone_is_refused() -> None:
