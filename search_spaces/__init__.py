@@ -30,6 +30,7 @@ package does not import torch. From the roof down, each room imports only those 
 - `catalog`: ready-made spaces by name (``cnn``, ``vit``, ``multimodal``, ...), and recipes of training.
 - `conditions`: when a hole is active, told without filling the space.
 - `space`: `Space` and its one primitive, `fill`: sampling, decoding and enumeration are other ways to pick.
+- `meanings`: what the numbers in a network's tensors mean, by which networks of a space share weights.
 - `architecture`: `Architecture`, a filled space. What a dry run found serves its cost, network and picture.
 - `serial`: JSON that holds only data; `registry` has the closed table of the classes that it may name.
 - `building`: from an architecture and a signature to an outline (sizes, shapes, cost), a network, a picture.

@@ -35,9 +35,9 @@ class Meaning:
 
     Attributes:
         key: where it stands in the space, with all that was chosen there which makes it another tensor.
-        axes: for each axis what its indices stand for. Two tensors of one key hold the same number wherever
-            what the indices stand for is the same along all axes.
-        sliced: for each axis whether a tensor of one key that is larger along it has what this one has.
+        axes: what the indices along each axis stand for. Two tensors of one key hold the same number wherever
+            that is the same along all axes.
+        sliced: whether a tensor of one key that is larger along an axis has what this one has, for each axis.
         makes: the axis along which it makes features of those along the others; None: it makes none.
     """
 

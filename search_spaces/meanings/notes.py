@@ -26,7 +26,7 @@ class Tag:
 
     Attributes:
         features: the labels of its features, int64 of its shape; None: not known.
-        axes: from which index of which axis its numbers are, likewise; none where it is of no parameter.
+        axes: the index from which its numbers are, for each axis of a parameter; none where it is of none.
         name: the parameter or buffer that it is, as it stands in the network; None: it is none.
     """
 
@@ -61,7 +61,7 @@ class Notes:
     Attributes:
         seen: what each axis has met.
         fixed: what the indices of an axis stand for where that is known without labels.
-        makes: by the names of tensors, the axis along which each makes features.
+        makes: the axis along which each tensor makes features, by its name.
     """
 
     def __init__(self, labels: Labels, grids: Mapping[str, tuple[int, ...]]) -> None:

@@ -5,5 +5,6 @@
 - ``resumption``: what a trial goes on from, and what it saves on its way
 - ``checkpoint_format``, ``checkpoint_folder``: the bytes of a checkpoint, and where a trial keeps its own
 - ``weights``, ``round_trip``: weights as safetensors, and whether they can be loaded again
+- ``inheritance``: how a network begins from the weights of another one
 - ``trial_log``, ``memory``, ``torch_modes``, ``residue``: what it prints, holds, changes and leaves behind
 """
