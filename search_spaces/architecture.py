@@ -99,7 +99,7 @@ class Architecture:
         """
         from search_spaces.building.build import build
 
-        return build(self.model, signature, self._plan(signature))
+        return build(self.model, signature, self.plan(signature))
 
     @checked(BuildError, only=())
     def resolved(self, signature: Signature) -> ResolvedModel:
@@ -110,7 +110,7 @@ class Architecture:
         """
         from search_spaces.building.resolved import resolved
 
-        return resolved(self.model, signature, self._plan(signature))
+        return resolved(self.model, signature, self.plan(signature))
 
     @checked(BuildError, only=())
     def cost(self, signature: Signature) -> Cost:
@@ -119,7 +119,7 @@ class Architecture:
         Raises:
             BuildError: the network does not fit the signature.
         """
-        cost = self._plan(signature, counted=True).cost
+        cost = self.plan(signature, counted=True).cost
         assert cost is not None
         return cost
 
@@ -130,12 +130,20 @@ class Architecture:
         Raises:
             BuildError: the network does not fit the signature.
         """
-        work = self._plan(signature, counted=True).work
+        work = self.plan(signature, counted=True).work
         assert work is not None
         return work
 
-    def _plan(self, signature: Signature, counted: bool = False) -> Plan:
-        """What a dry run finds for a signature: one run serves whatever is asked, once it has counted."""
+    def plan(self, signature: Signature, counted: bool = False) -> Plan:
+        """Returns what a dry run finds for a signature: one run serves all that is asked, once it has counted.
+
+        Args:
+            signature: what the network serves.
+            counted: whether its cost and its work are to be known, too.
+
+        Raises:
+            BuildError: the network does not fit the signature.
+        """
         from search_spaces.building.outline import outline
 
         if not isinstance(signature, Signature):
@@ -175,7 +183,7 @@ class Architecture:
             model = self.model
         except BuildError:
             return draw_value(title, self.value)
-        plan = None if signature is None else self._plan(signature, counted=True)
+        plan = None if signature is None else self.plan(signature, counted=True)
         return draw(title, model, self.recipe, signature, plan)
 
     def _repr_html_(self) -> str:

@@ -12,9 +12,6 @@ from torch import Tensor
 Index = Hashable
 """What an index along an axis stands for: equal ones mean the same in two networks."""
 
-NOTHING = 0
-"""The number of what no tensor has made, such as padding."""
-
 
 @dataclass
 class Producer:
@@ -55,7 +52,7 @@ class Labels:
 
     def __init__(self, key_of: Callable[[str], str]) -> None:
         self._key_of = key_of
-        self._all: list[_Feature | _Beside | None] = [None]
+        self._all: list[_Feature | _Beside | None] = [None]  # by label; 0 is what no tensor has made
         self._joined: dict[int, int] = {}  # features that are one with another, whose meaning they have
 
     def make(self, producer: Producer, grid: Sequence[int]) -> Tensor:
@@ -164,7 +161,17 @@ class Labels:
             return "nothing"
         if isinstance(one, _Beside):
             return (*one.place, self._index(one.label))
-        return ("of", one.producer.count, *one.index) if one.producer.whole else one.index
+        return unlike(one.producer.count, *one.index) if one.producer.whole else one.index
+
+
+def unlike(size: int, *index: int) -> Index:
+    """Returns what an index stands for that means something else wherever there is another number of them."""
+    return ("of", size, *index)
+
+
+def is_unlike(index: Index) -> bool:
+    """Whether an index means something else wherever there is another number of them."""
+    return isinstance(index, tuple) and index[:1] == ("of",)
 
 
 @dataclass

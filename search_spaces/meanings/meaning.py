@@ -14,10 +14,10 @@ from search_spaces.blocks.backbone.call_name import CallName
 from search_spaces.building.build import build
 from search_spaces.building.dry_run import dry_run
 from search_spaces.building.network import Network
-from search_spaces.building.outline import BATCH, outline
+from search_spaces.building.outline import BATCH
 from search_spaces.holes import is_plain
 from search_spaces.meanings.grids import grids_of
-from search_spaces.meanings.labels import Index, Labels
+from search_spaces.meanings.labels import Index, Labels, is_unlike, unlike
 from search_spaces.meanings.notes import Notes
 from search_spaces.meanings.trace import trace
 from search_spaces.nodes import Layer
@@ -37,14 +37,17 @@ class Meaning:
         key: where it stands in the space, with all that was chosen there which makes it another tensor.
         axes: what the indices along each axis stand for. Two tensors of one key hold the same number wherever
             that is the same along all axes.
-        sliced: whether a tensor of one key that is larger along an axis has what this one has, for each axis.
         makes: the axis along which it makes features of those along the others; None: it makes none.
     """
 
     key: str
     axes: tuple[tuple[Index, ...], ...]
-    sliced: tuple[bool, ...]
     makes: int | None = None
+
+    @property
+    def sliced(self) -> tuple[bool, ...]:
+        """Whether tensors of one key that differ in size along an axis have something in common, for each."""
+        return tuple(not any(map(is_unlike, indices)) for indices in self.axes)
 
 
 def meanings(architecture: Architecture, signature: Signature) -> dict[str, Meaning]:
@@ -63,19 +66,19 @@ def meanings(architecture: Architecture, signature: Signature) -> dict[str, Mean
     Raises:
         BuildError: the architecture does not fit.
     """
-    plan = outline(architecture.model, signature)
     try:
-        return _found(architecture, signature, plan, "meta")
-    except NotImplementedError:  # a module that looks at numbers
-        return _found(architecture, signature, plan, "cpu")
+        return _found(architecture, signature, "meta")
+    except (NotImplementedError, RuntimeError):  # of a module that looks at numbers, or names its device
+        return _found(architecture, signature, "cpu")
 
 
-def _found(architecture: Architecture, signature: Signature, plan: Any, device: str) -> dict[str, Meaning]:
+def _found(architecture: Architecture, signature: Signature, device: str) -> dict[str, Meaning]:
     layers: dict[int, Layer] = {}
 
     def made(layer: Layer, module: nn.Module) -> None:
         layers[id(module)] = layer
 
+    plan = architecture.plan(signature)
     with dry_run(device):
         network = build(architecture.model, signature, plan, made)
         for name, head in zip(signature.tasks, network.heads, strict=True):
@@ -84,15 +87,17 @@ def _found(architecture: Architecture, signature: Signature, plan: Any, device: 
         keys, places = _keys(network, layers, owners=True), _keys(network, layers, owners=False)
         notes = Notes(Labels(lambda name: places.get(name, name)), grids_of(network))
         trace(network, _batch(signature, device), notes)
-    found = {}
-    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
-        axes, sliced = [], []
-        for axis, size in enumerate(tensor.shape):
-            along = notes.along(name, axis, size)
-            sliced.append(along is not None)
-            axes.append(along or tuple(("of", size, i) for i in range(size)))
-        found[name] = Meaning(keys[name], tuple(axes), tuple(sliced), notes.makes.get(name))
-    return found
+    return {
+        name: Meaning(
+            keys[name],
+            tuple(
+                notes.along(name, axis, size) or tuple(unlike(size, i) for i in range(size))
+                for axis, size in enumerate(tensor.shape)
+            ),
+            notes.makes.get(name),
+        )
+        for name, tensor in [*network.named_parameters(), *network.named_buffers()]
+    }
 
 
 def _batch(signature: Signature, device: str) -> dict[str, torch.Tensor]:

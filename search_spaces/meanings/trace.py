@@ -9,6 +9,7 @@ axes are noted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from torch.overrides import TorchFunctionMode
 from search_spaces.building.network import Network
 from search_spaces.meanings.notes import Notes, Tag, features_of, put, spread, tag_of
 from search_spaces.meanings.rules import follow
+
+_UNEXPECTED = (TypeError, ValueError, RuntimeError, LookupError, AttributeError)
 
 
 def trace(network: Network, inputs: dict[str, Tensor], notes: Notes) -> None:
@@ -56,7 +59,8 @@ class _Following(TorchFunctionMode):
                 return answer
         answers = [*_tensors([answer])]
         if answers and any(map(tag_of, _tensors([*args, *kwargs.values()]))):
-            with torch._C.DisableTorchFunction():
+            # one that is called as no rule expects it answers features of which nothing is known
+            with torch._C.DisableTorchFunction(), suppress(*_UNEXPECTED):
                 follow(self._notes, name, args, kwargs, answer)
         return answer
 

@@ -71,6 +71,6 @@ def test_the_steps_of_a_gru_count_and_those_of_an_lstm_are_one_operator() -> Non
 def test_one_dry_run_counts_cost_and_work() -> None:
     signature = Signature({"it": VECTOR}, {"class": Classification(CLASSES)})
     network = Space(sequential(layer(nn.Linear, out_features=10))).plain()
-    plan = network._plan(signature, counted=True)
+    plan = network.plan(signature, counted=True)
     network.cost(signature), network.work(signature)
-    assert network._plan(signature) is plan
+    assert network.plan(signature) is plan

@@ -366,3 +366,18 @@ def test_features_that_are_taken_apart_are_others_in_another_number() -> None:
     space = Space(layer(Halves, width=choice(3, 5)))
     small, large = (set(axes(space, VECTOR, "body.0.both.weight", width=width)[0]) for width in (3, 5))
     assert not small & large
+
+
+class Looks(Mine):
+    """One that looks at numbers, and calls a function as nobody does."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        scale = 2.0 if float(input.mean()) > 0 else 1.0
+        return super().forward(torch.cat(dim=-1, tensors=[input * scale]))
+
+
+def test_modules_that_look_at_numbers_are_followed_too() -> None:
+    space = Space(layer(Looks, width=choice(3, 5)))
+    small, large = (meanings(space.plain({"width": width}), VECTOR) for width in (3, 5))
+    assert large["body.0.last.weight"].axes[1][:3] == small["body.0.last.weight"].axes[1]
+    assert large["body.0.first"].axes[1] == small["body.0.first"].axes[1]
