@@ -134,8 +134,9 @@ class Architecture:
         assert work is not None
         return work
 
+    @checked(BuildError, only=("counted",))
     def plan(self, signature: Signature, counted: bool = False) -> Plan:
-        """Returns what a dry run finds for a signature: one run serves all that is asked, once it has counted.
+        """Returns what a dry run finds for a signature: one serves all that is asked, once it has counted.
 
         Args:
             signature: what the network serves.

@@ -28,7 +28,7 @@ _RESAMPLES = frozenset(
     (*(f"{kind}_pool{dims}d" for kind in _POOLS for dims in "123"), "interpolate", "boolean_dispatch")
 )
 """What keeps the features of maps and series ``(N, C, ...)``, at other positions."""
-_REDUCES = frozenset(("mean", "sum", "amax", "amin", "max", "min", "prod", "std", "var", "norm", "logsumexp"))
+_REDUCES = frozenset(("mean", "sum", "amax", "amin", "max", "min", "prod", "logsumexp"))
 _WEIGHTS = frozenset(("softmax", "log_softmax"))
 """What makes shares of features, which are none themselves."""
 _PRODUCTS = frozenset(("matmul", "__matmul__", "mm", "bmm", "addmm", "baddbmm"))
