@@ -240,7 +240,7 @@ class Description:
         """The least and the most that its limits let zero-cost scores be, by name; None: there is no end."""
         found: dict[str, tuple[float | None, float | None]] = {}
         for limit in self.limits:
-            if limit.metric.partition(".")[0] in self.scores:
+            if limit.metric not in self.metrics and limit.metric.partition(".")[0] in self.scores:
                 ends = {one.at_least: one.bound for one in self.limits if one.metric == limit.metric}
                 found[limit.metric] = ends.get(True), ends.get(False)
         return found

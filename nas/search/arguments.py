@@ -343,10 +343,10 @@ def _scores(options: SearchOptions, problem: Problem | Table) -> tuple[str, ...]
     for name in options.scores:
         scores.find(name)
     objectives, limits = (_several(one) or () for one in (options.objectives, options.limits))
-    implied = [one.metric.partition(".")[0] for one in (*objectives, *limits)]
     measured = {*COSTS, PEAK_MEMORY, *problem.metrics}
-    names = [*options.scores, *(one for one in implied if one not in measured and one in scores)]
-    return tuple(dict.fromkeys(names))
+    wanted = [one.metric for one in (*objectives, *limits) if one.metric not in measured]
+    implied = [metric.partition(".")[0] for metric in wanted]
+    return tuple(dict.fromkeys([*options.scores, *(name for name in implied if name in scores)]))
 
 
 def _has_numbers(signature: Signature) -> bool:

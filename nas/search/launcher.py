@@ -9,7 +9,7 @@ from dataclasses import replace
 from controllers.fidelity import FullBudget
 from controllers.planner import Planner
 from nas.description import Description
-from nas.records import Leg, Trial
+from nas.records import LIMIT, Leg, Trial
 from nas.search.checkpoints import Checkpoints
 from nas.search.cost_limits import CostCheck
 from nas.search.flights import Flight, Flights, job_for
@@ -142,9 +142,17 @@ class Launcher:
         until = None if isinstance(self.planner.fidelity, FullBudget) else 1
         return self.time_left.late(flight.proposal.architecture, self._epochs, until)
 
-    def turned_down(self) -> None:
-        """Take in that a worker has turned a network down for a score of it."""
-        self.rejected += 1
+    def failed(self, reason: str) -> None:
+        """Take in why a trial has failed: for `LIMIT` a worker has turned it down, for a score of it."""
+        if reason == LIMIT:
+            self.rejected += 1
+        else:
+            self._accepted()
+
+    def _accepted(self) -> None:
+        """A network broke no limit, as is known once a worker has looked at its scores."""
+        if self.description.bounds:
+            self.rejected = 0
 
     def turned_out_late(self, flight: Flight, paced: float | None) -> str | None:
         """Says why a trial in training is to be stopped; None where it is to go on.
@@ -172,7 +180,7 @@ class Launcher:
     def trained(self, flight: Flight, ran: Mapping[str, str]) -> None:
         """Take in that the training of a flight has ended well, and what ran in it."""
         self._loads = True
-        self.rejected = 0
+        self._accepted()
         if self._results is not None:
             self._results.trained(flight.proposal.architecture, ran)
 
@@ -181,6 +189,7 @@ class Launcher:
         result = None if self._results is None else self._results.find(flight.proposal.architecture)
         if result is None:
             return False
+        self._accepted()
         self.outcomes.reuse(flight, result, writing)
         return True
 

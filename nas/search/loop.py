@@ -13,7 +13,7 @@ from controllers.planner import Planner
 from controllers.warm_start import warm_start
 from nas.description import Description
 from nas.lease import HEARTBEAT_SECONDS, Driver
-from nas.records import LIMIT, Leg, PlanChoice, Start, Trial
+from nas.records import Leg, PlanChoice, Start, Trial
 from nas.results.cards import told
 from nas.results.usage import UsageRecorder
 from nas.search.callbacks import Callbacks
@@ -422,8 +422,7 @@ class Loop:
         if isinstance(event, Failed) and event.reason == "stopped" and late is not None:
             self._outcomes.too_late(flight, late, writing, event.seconds)
         elif isinstance(event, Failed):
-            if event.reason == LIMIT:
-                self._launcher.turned_down()
+            self._launcher.failed(event.reason)
             self._outcomes.fail(event, flight, writing)
         else:
             self._launcher.trained(flight, event.ran)

@@ -48,8 +48,8 @@ def az_nas(probe: Probe) -> dict[str, float]:
     gains = [entropies[after] - entropies[before] for before, after in pairs]
     trained = []
     for before, after in reversed(pairs):
-        found = _trainability(features[before], features[after])
-        trained += [] if found is None else [found]
+        if (found := _trainability(features[before], features[after])) is not None:
+            trained.append(found)
     if not trained:
         told = ", ".join(blocks[:3])
         raise undefined("az_nas", f"no two blocks in a row keep positions apart in the same way ({told})")
@@ -157,6 +157,8 @@ def _trainability(before: Tensor, after: Tensor) -> float | None:
 
     None where their positions do not correspond, so that there is no one Jacobian for all of them.
     """
+    if not (before.requires_grad and after.requires_grad):  # nothing before it has weights
+        return None
     sign = torch.empty_like(after).bernoulli_(0.5) * 2 - 1
     found: Sequence[Tensor | None] = torch.autograd.grad(
         after, before, sign, retain_graph=True, allow_unused=True

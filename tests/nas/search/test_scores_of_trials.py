@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import nas
 from nas import Search, at_least, at_most, maximize
 from nas.description import Description, training_seed
 from nas.store.store import Store
-from search_spaces import Space
+from search_spaces import Classification, Signature, Space, Vector
 from search_spaces.errors import SearchError, UnknownNameError
 from workers.problems import Problem
 from workers.tabular import Answer, Table
@@ -71,6 +72,18 @@ def test_a_network_beyond_a_limit_on_a_score_is_not_trained(searching: Make, tmp
     assert (turned_down["reason"] == "limit").all()
     assert turned_down["epochs"].isna().all()
     assert turned_down["message"].str.match("snip is .*, the limit snip <= ").all()
+
+
+def test_a_metric_of_a_task_that_is_named_as_a_score_is_none(networks: Space, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    points, labels = torch.randn(120, 3, generator=generator), torch.arange(120) % 2
+    signature = Signature({"point": Vector(3)}, {"swap": Classification(2), "other": Classification(2)})
+    named = Problem.from_tensors("named", (points, {"swap": labels, "other": labels}), signature=signature)
+    search = Search(
+        networks, named, "random", store=tmp_path / "n.db", limits=at_least("swap.accuracy", 0.01), trials=1
+    )
+    assert search.description.scores == ()
+    assert search.description.bounds == {}
 
 
 def test_a_search_ends_where_all_networks_break_a_limit_on_a_score(searching: Make) -> None:

@@ -41,6 +41,10 @@ def test_trainability_is_highest_where_the_gradient_keeps_its_size() -> None:
     assert of(1.0) == -math.inf  # a block that does nothing
 
 
+def test_of_features_that_nothing_with_weights_has_made_there_is_no_gradient() -> None:
+    assert _trainability(torch.randn(4, 3), torch.randn(4, 3, requires_grad=True)) is None
+
+
 def test_a_map_that_is_halved_keeps_the_gradient_of_all_its_points() -> None:
     folded = _folded(torch.randn(2, 3, 8, 6), torch.randn(2, 5, 4, 3))
     assert folded is not None
