@@ -13,7 +13,7 @@ from controllers.records import Outcome
 from search_spaces import Architecture, Space
 from search_spaces.arguments import checked
 from search_spaces.errors import ControllerError, DecisionError, nearest
-from search_spaces.holes import Choice, Hole, Rng, Value, is_plain
+from search_spaces.holes import Choice, Hole, Rng, Value, is_number, is_plain
 
 HALF_TRUST = 10
 """The number of results after which half of the decisions are drawn from the prior, the others uniformly."""
@@ -188,10 +188,6 @@ def near(hole: Hole, value: Value, rng: Rng) -> Value:
     return _weighted(others, rng)
 
 
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _weighted(pairs: Sequence[tuple[Value, float]], rng: Rng) -> Value:
     """Returns one of several values, as likely as its weight says."""
     place = rng.random() * sum(weight for _, weight in pairs)
@@ -220,7 +216,7 @@ def _weights(given: Mapping[Any, Any], space: Space) -> dict[str, tuple[tuple[Va
         hole = _hole(path, space)
         pairs = tuple((_value(hole, path, value, text=True), by_value[value]) for value in by_value)
         for value, weight in pairs:
-            if not _is_number(weight) or not math.isfinite(weight) or weight < 0:
+            if not is_number(weight) or not math.isfinite(weight) or weight < 0:
                 raise ControllerError(
                     f"prior: decision {path!r}: the weight of {value!r}: expected a number from 0, "
                     f"got {weight!r:.80}"

@@ -45,8 +45,8 @@ class Ranked:
         outcome: how it ended, as controllers see it.
         feasible: whether it keeps the limits, as far as they were measured; None where nothing was measured.
             A trial whose objective is no number keeps them, too, though its outcome is a failure.
-        estimate: what its network is worth, in scores of the first objective; None: that is not known, or the
-            trial has not come to its end within the limits.
+        estimate: what its weights are worth, in scores of the first objective; None: that is not known, or it
+            has not come to its end within the limits.
     """
 
     trial: Trial

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from search_spaces.arguments import checked, plain
 from search_spaces.bounds import MOST, beyond
@@ -189,7 +189,7 @@ class Choice(Hole):
     @property
     def numbers(self) -> tuple[float, ...]:
         """The labels in ascending order, where all of them are numbers; else none."""
-        numbers = [one for one in self.labels if isinstance(one, int | float) and not isinstance(one, bool)]
+        numbers = [one for one in self.labels if is_number(one)]
         return tuple(sorted(numbers)) if len(numbers) == len(self.labels) else ()
 
     def value_at(self, index: int) -> Value:
@@ -344,6 +344,11 @@ def _called(thing: object) -> str:
 def is_plain(value: object) -> bool:
     """Whether ``value`` is a plain value: text, number, truth value or None."""
     return value is None or isinstance(value, str | int | float)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether ``value`` is a number; True and False are options."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _label(option: Any) -> Value:

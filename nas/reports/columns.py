@@ -8,7 +8,7 @@ from typing import Any
 
 from nas.description import Description
 from nas.records import Trial
-from nas.results.importance import is_number
+from search_spaces.holes import is_number
 
 MOST_TEXT = 2000
 """Characters of a message or a text in a decision."""

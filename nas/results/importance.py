@@ -16,6 +16,7 @@ from nas.records import MEASURED, Trial
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.arguments import AtMost, Whole, checked
 from search_spaces.errors import SearchError
+from search_spaces.holes import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,11 +189,6 @@ def _column(came: Sequence[Any]) -> Floats:
         return np.array([math.nan if value is None else float(value) for value in came])
     places = {key: float(i) for i, key in enumerate(sorted({_key(v) for v in came if v is not None}))}
     return np.array([math.nan if value is None else places[_key(value)] for value in came])
-
-
-def is_number(value: Any) -> bool:
-    """Returns whether a decision is a number; True and False are options."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _key(value: Any) -> str:

@@ -56,7 +56,7 @@ def leaderboard(
     """Returns the trials of one search or several, best first.
 
     Ranked by the search's objectives on the validation split and by its limits; the test split plays no part.
-    One objective: by the estimates of what networks are worth, where there are any, else by their values.
+    One objective: by estimates of what trained networks are worth, if there are any, else by their values.
     Several objectives: by non-dominated front, then by crowding distance. Where trials pause (a fidelity),
     those that came to their ends come first, then those trained for more epochs. Trials that failed or are
     not over come last and have no rank. Several searches, of the same data, are ranked together, by the

@@ -16,7 +16,7 @@ from nas.results.seeds import TrainedNetwork
 from workers.acceleration import RAN
 
 ESTIMATED = ("estimate", "low", "high", "trainings", "gap")
-"""The columns that say what a network is worth; see `nas.results.leaderboard`."""
+"""The columns that say what a trained network is worth; see `nas.results.leaderboard`."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RowLayout:
         )
 
     def estimate_of(self, ranked: Ranked) -> dict[str, Any]:
-        """Returns what the network of a trial is worth, as its row says it."""
+        """Returns what the weights of a trial are worth, as its row says it."""
         found, trial = ranked.estimate, ranked.trial
         if found is None or self.objective is None:
             return dict.fromkeys(ESTIMATED)

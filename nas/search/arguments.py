@@ -164,7 +164,8 @@ def name_of(name: object) -> str | None:
 def pauses_by_plan(controller: object, options: Mapping[str, Any]) -> bool:
     """Whether the plan of a search is to choose where its trials pause, by its options as far as given.
 
-    That needs a time, and whole trainings where results or weights are taken over do not pause.
+    That needs a time. Results that are taken over are those of whole trainings; and what the first epochs of
+    networks that inherit weights say, they say of their parents.
     """
     whole = options.get("reuse_results") or options.get("inherit_weights")
     named = options.get("fidelity") is not None

@@ -133,8 +133,8 @@ class Search:
             count as trials, took no seconds, and have the reason ``reused``. Not with a fidelity.
         inherit_weights: whether a network that a controller made from others begins from the weights of the
             first of them whose weights are kept (``keep_weights`` says how many are), wherever they mean the
-            same (`search_spaces.meanings`). What is measured then depends on them: ``inherited_tensors`` says
-            how many of its tensors got some. Not with ``reuse_results``.
+            same (`search_spaces.meanings.meaning`). What is measured then depends on them:
+            ``inherited_tensors`` says how many of its tensors got some. Not with ``reuse_results``.
         scores: the zero-cost scores that each network gets before it is trained, by their names in
             `workers.zero_cost.catalog`: more columns of the leaderboard. Objectives and limits may be on any
             of them, named here or not; a network beyond such a limit is not trained. Where a score is not

@@ -15,7 +15,7 @@ from search_spaces.building.build import build
 from search_spaces.building.dry_run import dry_run
 from search_spaces.building.network import Network
 from search_spaces.building.outline import BATCH
-from search_spaces.holes import is_plain
+from search_spaces.holes import is_number, is_plain
 from search_spaces.meanings.grids import grids_of
 from search_spaces.meanings.labels import Index, Labels, is_unlike, unlike
 from search_spaces.meanings.notes import Notes
@@ -149,12 +149,8 @@ def _options(layer: Layer) -> list[str]:
     return [
         f"{name}={value}"
         for name, value in sorted(layer.arguments.items())
-        if is_plain(value) and not (_is_number(value) and value) and name not in _SAME
+        if is_plain(value) and not (is_number(value) and value) and name not in _SAME
     ]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _said(module: nn.Module, step: str) -> str:

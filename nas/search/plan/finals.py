@@ -88,8 +88,8 @@ class Finals(Part):
     for one training more, on each worker, to know which of them is best.
 
     Where the plan chose the epochs and trials can end anywhere, a finalist may have up to `LONGER` times as
-    many: the finalists have all the time of the finals, evenly. To train the best network for twice as long
-    is worth more than to see how the fourth best ends.
+    many: the finalists have all the time of the finals, evenly, that for one training more included. To train
+    the best network for twice as long is worth more than to see how the fourth best ends.
 
     Args:
         budget: the budget of the search. What was chosen under another one does not hold any more.
