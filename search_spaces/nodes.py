@@ -52,8 +52,9 @@ class Layer:
     Attributes:
         factory: the class of the module.
         arguments: the arguments by name: plain values, more layers, or holes.
-        place: where it stood in the space that was filled, with the options that were chosen on the way; it
-            is no part of what the layer is. "" for one that stood in none.
+        place: where it stood in the space that was filled, with the options that were chosen on the way (and
+            ``#n`` where several stand at one path); it is no part of what the layer is. "" for one that stood
+            in none.
 
     Raises:
         SpaceError: an argument whose name is no parameter of the factory, or no name at all.
