@@ -53,7 +53,7 @@ for command, example in (
     (export, "export 3fa9 --to best --format python"),
     (retrain, "retrain --top 3 --seeds 5 --to retrained"),
     (ensemble, "ensemble --top 10"),
-    (score, "score --sample 50 --problem digits --scores num_params,naswot"),
+    (score, "score --sample 50 --problem digits --score num_params --score naswot"),
     (list_, "list problems"),
     (submit, "submit my_search.py --address http://head:8265 --workers 64 --gpus-per-trial 0.25"),
     (status, "status my_search-3f2a1c --address http://head:8265"),

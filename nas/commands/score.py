@@ -20,7 +20,7 @@ from nas.commands.options import (
 from nas.commands.user_file import DescribedBy, described_search
 from nas.environment import DEFAULT_STORE
 from search_spaces.errors import SearchError
-from workers.zero_cost import DEFAULT_SCORES, catalog
+from workers.zero_cost import BATCH_SIZE, DEFAULT_SCORES, LEAST, catalog
 
 
 def score(
@@ -31,8 +31,9 @@ def score(
         int | None, typer.Option(min=1, help="In place of an id: so many networks of the space.")
     ] = None,
     scores: Annotated[
-        str, typer.Option(help="Which, with commas: see nas list scores; all: every one.")
-    ] = ",".join(DEFAULT_SCORES),
+        list[str] | None,
+        typer.Option("--score", help="Which: see nas list scores; may be repeated; all: every one."),
+    ] = None,
     problem: Annotated[
         str | None, typer.Option(help="With --sample: what to learn; default: that of the search.")
     ] = None,
@@ -40,7 +41,7 @@ def score(
     folder: FolderOption = None,
     input_: InputOption = None,
     task: TaskOption = None,
-    batch_size: Annotated[int, typer.Option(min=2, help="Training examples to look at.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=LEAST, help="Training examples to look at.")] = BATCH_SIZE,
     seed: Annotated[int, typer.Option(help="Of the sample, the weights and the examples.")] = 0,
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.table,
     search: SearchOption = None,
@@ -66,7 +67,7 @@ def score(
         title = f"a sample of networks for {problem}, not trained"
     else:
         networks, data, title = _of_search(id, search, file, store)
-    names = list(catalog) if scores.strip() == "all" else [one.strip() for one in scores.split(",")]
+    names = list(catalog) if scores == ["all"] else scores or list(DEFAULT_SCORES)
     rows = zero_cost_rows(networks, data, names, sample=sample or 1, batch_size=batch_size, seed=seed)
     print_scores(rows, names, format.value, title)
 

@@ -11,7 +11,7 @@ from search_spaces.arguments import AtLeast, Count, Seed, checked
 from search_spaces.errors import BuildError, NasError, SearchError, TrainingFailure, ZeroCostError
 from search_spaces.space import Space
 from workers import problems
-from workers.zero_cost import DEFAULT_SCORES, catalog
+from workers.zero_cost import BATCH_SIZE, DEFAULT_SCORES, LEAST, catalog
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def zero_cost_scores(
     scores: Sequence[str] = DEFAULT_SCORES,
     *,
     sample: Count = 200,
-    batch_size: Annotated[int, AtLeast(2)] = 64,
+    batch_size: Annotated[int, AtLeast(LEAST)] = BATCH_SIZE,
     seed: Seed = 0,
 ) -> pd.DataFrame:
     """Scores networks without training them; see `workers.zero_cost`.
@@ -72,11 +72,11 @@ def zero_cost_scores(
 def zero_cost_rows(
     networks: Space | Iterable[Architecture],
     problem: Problem | str,
-    scores: Sequence[str] = DEFAULT_SCORES,
+    scores: Sequence[str],
     *,
-    sample: int = 200,
-    batch_size: int = 64,
-    seed: int = 0,
+    sample: int,
+    batch_size: int,
+    seed: int,
 ) -> list[dict[str, Any]]:
     """Returns the rows of `zero_cost_scores` as plain dicts, None where something is missing."""
     if not scores:

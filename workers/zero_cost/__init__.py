@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from workers.zero_cost.probe import Probe
     from workers.zero_cost.scoring import score
 
-__all__ = ["DEFAULT_SCORES", "Probe", "catalog", "metrics", "score"]
+__all__ = ["BATCH_SIZE", "DEFAULT_SCORES", "LEAST", "Probe", "catalog", "metrics", "score"]
 
 catalog: Catalog[Callable[[Probe], float | Mapping[str, float]]] = Catalog(
     "score",
@@ -53,6 +53,12 @@ catalog: Catalog[Callable[[Probe], float | Mapping[str, float]]] = Catalog(
 
 DEFAULT_SCORES = ("num_params", "num_macs", "num_layers", "synflow", "naswot", "az_nas")
 """What is asked for where nobody says what: counts, and what takes a batch or less."""
+
+LEAST = 2
+"""Examples in a batch: batch normalisation refuses a batch of one, and one cannot be told from another."""
+
+BATCH_SIZE = 64
+"""Examples in a batch where nobody says how many, as in most papers."""
 
 
 def metrics() -> list[str]:

@@ -14,11 +14,8 @@ from search_spaces.errors import NasError, TrainingFailure, ZeroCostError
 from workers.failures import layer_of, message_of, reason_of
 from workers.problems.problem import Problem
 from workers.training.random_state import IsolatedRandomState
-from workers.zero_cost import catalog
-from workers.zero_cost.probe import LEAST, Probe
-
-BATCH_SIZE = 64
-"""Examples in a batch, as in most papers."""
+from workers.zero_cost import BATCH_SIZE, LEAST, catalog
+from workers.zero_cost.probe import Probe
 
 
 @checked(ZeroCostError)

@@ -13,7 +13,6 @@ import pytest
 from torch import nn
 
 from nas import Search, cli
-from nas.commands import search as search_command
 from nas.store.store import Store
 from search_spaces import choice, layer, sequential
 from workers.problems import load
@@ -25,7 +24,6 @@ Run = Callable[..., tuple[int, str, str]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """The command ``nas score``, in an empty folder: returns its exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(search_command.signal, "signal", lambda *_: None)
 
     def command(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["nas", "score", *arguments])
@@ -37,8 +35,20 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return command
 
 
+def named(*scores: str) -> list[str]:
+    return [word for name in scores for word in ("--score", name)]
+
+
 def test_a_sample_without_a_store(run: Run) -> None:
-    words = ("--sample", "3", "--problem", "digits", "--space", "mlp", "--scores", "num_params,naswot,az_nas")
+    words = (
+        "--sample",
+        "3",
+        "--problem",
+        "digits",
+        "--space",
+        "mlp",
+        *named("num_params", "naswot", "az_nas"),
+    )
     code, out, err = run(*words, "--format", "csv", "--batch-size", "16")
     assert code == 0, err
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -66,16 +76,17 @@ def searched(tmp_path: Path) -> Path:
 def test_a_network_of_a_search_and_a_sample_of_its_space(run: Run, searched: Path) -> None:
     with Store(searched) as store:
         best = store.ranked(store.search().id, 1)[0]
-    code, out, err = run(best.architecture_id[:8], "--format", "json", "--scores", "num_params, swap")
+    code, out, err = run(best.architecture_id[:8], "--format", "json", *named("num_params", "swap"))
     assert code == 0, err
     (row,) = json.loads(out)
     assert row["id"] == best.architecture_id
     assert row["num_params"] == best.metrics["num_params"]
     assert row["swap"] > 1
     assert row["decisions"] == best.decisions
-    code, again, _ = run("best", "--format", "json", "--scores", "num_params, swap")
+    code, again, err = run("best", "--format", "json", *named("num_params", "swap"))
+    assert code == 0, err
     assert json.loads(again) == [row]
-    code, out, _ = run("--sample", "9", "--scores", "num_layers", "--format", "json")
+    code, out, _ = run("--sample", "9", "--score", "num_layers", "--format", "json")
     assert len(json.loads(out)) == 2
 
 
@@ -86,9 +97,9 @@ def test_a_network_of_a_search_and_a_sample_of_its_space(run: Run, searched: Pat
         (("3fa9", "--sample", "5"), "expected the id of a network, or --sample 200"),
         (("3fa9", "--problem", "digits"), "--problem, --space: with --sample only"),
         (("--sample", "5", "--space", "mlp"), "expected --problem beside them"),
-        (("--sample", "5", "--problem", "digits", "--scores", "sinflow"), "did you mean 'synflow'"),
+        (("--sample", "5", "--problem", "digits", "--score", "sinflow"), "did you mean 'synflow'"),
         (
-            ("--sample", "2", "--problem", "snips", "--scores", "jacov"),
+            ("--sample", "2", "--problem", "snips", "--score", "jacov"),
             "jacov: the input 'tokens' is of tokens",
         ),
     ],
