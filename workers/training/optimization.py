@@ -58,12 +58,7 @@ class FusedOptimizer:
         # Of each group the kernel takes one type; nearly always there is one group.
         self._groups: list[_Group] = []
         self._moved: list[int] = []
-        # For each parameter the running averages of its gradients, and its number of steps so far.
-        averages = 1 if recipe.optimizer == "sgd" else 2
-        self._state = [
-            (*(torch.zeros_like(p) for _ in range(averages)), torch.zeros((), device=p.device))
-            for p in self.parameters
-        ]
+        self._state = [kept_of(recipe, parameter) for parameter in self.parameters]
 
     def state(self) -> dict[str, Tensor]:
         """The tensors it keeps from step to step, by name; to be copied into where a training goes on."""
@@ -91,8 +86,8 @@ class FusedOptimizer:
             self._moved, self._groups = moved, self._grouped(moved)
         for group in self._groups:
             present = [gradient for index in group.indices if (gradient := gradients[index]) is not None]
-            move = self._fused if group.fused else self._plain
-            move(group.parameters, present, group.columns, learning_rate, group.decay)
+            move = fused if group.fused else plain
+            move(self._recipe, group.parameters, present, group.columns, learning_rate, group.decay)
 
     def _grouped(self, moved: list[int]) -> list[_Group]:
         """Returns what moves by weight decay and type."""
@@ -106,110 +101,141 @@ class FusedOptimizer:
                 kind = self.parameters[same[0]].device.type
                 parameters = [self.parameters[index] for index in same]
                 columns = [list(column) for column in zip(*(self._state[i] for i in same), strict=True)]
-                fused = _is_fused(self._recipe.optimizer, kind, dtype)
+                fused = is_fused(self._recipe.optimizer, kind, dtype)
                 found.append(_Group(same, parameters, columns, decay, fused))
         return found
 
-    def _plain(
-        self,
-        moved: list[Tensor],
-        gradients: list[Tensor],
-        columns: list[list[Tensor]],
-        rate: float | Tensor,
-        decay: float,
-    ) -> None:
-        if self._recipe.optimizer == "sgd":
-            momentum = self._recipe.momentum
-            sgd(
-                moved,
-                gradients,
-                [*columns[0]] if momentum else [None] * len(moved),
-                has_sparse_grad=False,
-                foreach=False,
-                fused=False,
-                weight_decay=decay,
-                momentum=momentum,
-                lr=rate,  # type: ignore[arg-type] # a tensor, too
-                dampening=0.0,
-                nesterov=momentum > 0,
-                maximize=False,
-            )
-            return
-        averages, squares, steps = columns
-        (adamw if self._recipe.optimizer == "adamw" else adam)(
+
+def plain(
+    recipe: Recipe,
+    moved: list[Tensor],
+    gradients: list[Tensor],
+    columns: list[list[Tensor]],
+    rate: float | Tensor,
+    decay: float,
+) -> None:
+    """Moves tensors in place by torch's own plain form of an optimizer.
+
+    Args:
+        recipe: the recipe, which says by which algorithm.
+        moved: the tensors.
+        gradients: their gradients.
+        columns: what the optimizer keeps of each, a list for each kind: the running averages, then the numbers
+            of steps.
+        rate: the learning rate.
+        decay: the weight decay.
+    """
+    if recipe.optimizer == "sgd":
+        momentum = recipe.momentum
+        sgd(
             moved,
             gradients,
-            averages,
-            squares,
-            [],
-            steps,
+            [*columns[0]] if momentum else [None] * len(moved),
+            has_sparse_grad=False,
             foreach=False,
             fused=False,
-            capturable=moved[0].device.type == "cuda",  # its steps are there, too
-            has_complex=moved[0].is_complex(),
-            amsgrad=False,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            lr=rate,
             weight_decay=decay,
-            eps=EPSILON,
+            momentum=momentum,
+            lr=rate,  # type: ignore[arg-type] # a tensor, too
+            dampening=0.0,
+            nesterov=momentum > 0,
             maximize=False,
         )
+        return
+    averages, squares, steps = columns
+    (adamw if recipe.optimizer == "adamw" else adam)(
+        moved,
+        gradients,
+        averages,
+        squares,
+        [],
+        steps,
+        foreach=False,
+        fused=False,
+        capturable=moved[0].device.type == "cuda",  # its steps are there, too
+        has_complex=moved[0].is_complex(),
+        amsgrad=False,
+        beta1=BETAS[0],
+        beta2=BETAS[1],
+        lr=rate,
+        weight_decay=decay,
+        eps=EPSILON,
+        maximize=False,
+    )
 
-    def _fused(
-        self,
-        moved: list[Tensor],
-        gradients: list[Tensor],
-        columns: list[list[Tensor]],
-        rate: float | Tensor,
-        decay: float,
-    ) -> None:
-        if self._recipe.optimizer == "sgd":
-            momentum = self._recipe.momentum
-            torch._fused_sgd_(
-                moved,
-                gradients,
-                columns[0] if momentum else [],
-                weight_decay=decay,
-                momentum=momentum,
-                lr=rate,
-                dampening=0.0,
-                nesterov=momentum > 0,
-                maximize=False,
-                # A first step would set the buffers; added to their zeros, the gradients come to the same.
-                is_first_step=False,
-            )
-            return
-        averages, squares, steps = columns
-        torch._foreach_add_(steps, 1)
-        kernel = torch._fused_adamw_ if self._recipe.optimizer == "adamw" else torch._fused_adam_
-        kernel(
+
+def fused(
+    recipe: Recipe,
+    moved: list[Tensor],
+    gradients: list[Tensor],
+    columns: list[list[Tensor]],
+    rate: float | Tensor,
+    decay: float,
+) -> None:
+    """Moves tensors in place by torch's fused kernel of an optimizer.
+
+    Args:
+        recipe: the recipe, which says by which algorithm.
+        moved: the tensors.
+        gradients: their gradients.
+        columns: what the optimizer keeps of each, a list for each kind: the running averages, then the numbers
+            of steps.
+        rate: the learning rate.
+        decay: the weight decay.
+    """
+    if recipe.optimizer == "sgd":
+        momentum = recipe.momentum
+        torch._fused_sgd_(
             moved,
             gradients,
-            averages,
-            squares,
-            [],
-            steps,
-            amsgrad=False,
-            lr=rate,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
+            columns[0] if momentum else [],
             weight_decay=decay,
-            eps=EPSILON,
+            momentum=momentum,
+            lr=rate,
+            dampening=0.0,
+            nesterov=momentum > 0,
             maximize=False,
+            # A first step would set the buffers; added to their zeros, the gradients come to the same.
+            is_first_step=False,
         )
+        return
+    averages, squares, steps = columns
+    torch._foreach_add_(steps, 1)
+    kernel = torch._fused_adamw_ if recipe.optimizer == "adamw" else torch._fused_adam_
+    kernel(
+        moved,
+        gradients,
+        averages,
+        squares,
+        [],
+        steps,
+        amsgrad=False,
+        lr=rate,
+        beta1=BETAS[0],
+        beta2=BETAS[1],
+        weight_decay=decay,
+        eps=EPSILON,
+        maximize=False,
+    )
 
 
 @cache
-def _is_fused(optimizer: Literal["adamw", "adam", "sgd"], device: str, dtype: torch.dtype) -> bool:
+def is_fused(optimizer: Literal["adamw", "adam", "sgd"], device: str, dtype: torch.dtype) -> bool:
     """Whether torch's fused kernel takes tensors of this type on such a device, tried on one number."""
     one = torch.ones(1, dtype=dtype, device=device)
-    tried = FusedOptimizer([one], Recipe(optimizer=optimizer))
+    recipe = Recipe(optimizer=optimizer)
     try:
-        tried._fused([one], [one.clone()], [[tensor] for tensor in tried._state[0]], 0.1, 0.0)
+        fused(recipe, [one], [one.clone()], [[tensor] for tensor in kept_of(recipe, one)], 0.1, 0.0)
     except RuntimeError:  # NotImplementedError is one
         return False
     return True
+
+
+def kept_of(recipe: Recipe, parameter: Tensor) -> tuple[Tensor, ...]:
+    """Returns what an optimizer keeps of a parameter, as it begins: the running averages of its gradients, and
+    its number of steps so far."""
+    averages = 1 if recipe.optimizer == "sgd" else 2
+    return (*(torch.zeros_like(parameter) for _ in range(averages)), torch.zeros((), device=parameter.device))
 
 
 def learning_rate(recipe: Recipe, epochs: int, steps: int) -> Callable[[int], float]:

@@ -193,7 +193,7 @@ class _Training:
         precision = precision_of(recipe, device, acceleration)
         ran.precision = "bfloat16" if precision is not nullcontext else _float32(device)
         self._forward = adapt(network, signature, precision)
-        channels_last = _lay_out(network, self._forward, problem, device)
+        channels_last = lay_out(network, self._forward, problem, device)
         self._criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
         self._loss_of = TrainingLoss(network, self._criterion, signature, precision)
         balance = self._criterion.balance
@@ -242,8 +242,8 @@ class _Training:
             self._average.exchange()  # since `_show_averages`; at first both are the same
         group.align(network)
         # Order and augmentation are the same in all processes, dropout and the like are not.
-        epoch_seed = _seed_of(seed, epoch)
-        seed_all(epoch_seed if group.leads else _seed_of(epoch_seed, group.rank), self._device)
+        epoch_seed = seed_of(seed, epoch)
+        seed_all(epoch_seed if group.leads else seed_of(epoch_seed, group.rank), self._device)
         generator = torch.Generator().manual_seed(epoch_seed)
         balance.begin_epoch(epoch_seed)
         if self._gradients is not None:
@@ -319,7 +319,8 @@ class _Training:
         return seen, away
 
 
-def _seed_of(seed: int, epoch: int) -> int:
+def seed_of(seed: int, epoch: int) -> int:
+    """Returns the seed of all that is random in an epoch of a training."""
     return int.from_bytes(hashlib.sha256(f"{seed} {epoch}".encode()).digest()[:4])
 
 
@@ -348,7 +349,7 @@ def _float32(device: torch.device) -> str:
     return "float32, TF32" if rounds else "float32"
 
 
-def _lay_out(network: nn.Module, forward: Forward, problem: Problem, device: torch.device) -> bool:
+def lay_out(network: nn.Module, forward: Forward, problem: Problem, device: torch.device) -> bool:
     """Lays a convolutional network out channels last where it runs so; returns whether it does.
 
     This alone makes small convolutions on a CPU 1.4 times as fast. But a user's module may ``view`` what a

@@ -1,0 +1,113 @@
+"""Which networks a bank is trained by: groups of them, one for each step."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Literal
+
+from search_spaces.architecture import Architecture
+from search_spaces.holes import Hole, Value
+from search_spaces.space import Space
+
+Sampling = Literal["fair", "uniform"]
+
+FEW = 12
+"""A number with so many values or fewer is taken for a choice among them."""
+
+_TRIES = 20
+"""So many draws for each network, before a space is taken to have no other."""
+
+
+def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[list[Architecture]]:
+    """Returns the groups of networks that a bank is trained by; each makes one step, over one batch.
+
+    Args:
+        space: the space.
+        sampling: ``fair``: as many networks in a group as the largest choice has options, each option of each
+            choice in as many of them as any other (strict fairness; Chu, Zhang & Xu, "FairNAS", ICCV 2021).
+            ``uniform``: one network in each, all networks being equally likely and not all decisions, so that
+            those that share an identity, or a branch with few decisions, come no more often than others (Guo
+            et al., "Single Path One-Shot", ECCV 2020, draw each decision).
+        networks: about how many networks; there is one group at least.
+        seed: the seed of the draw.
+
+    Returns:
+        The groups, in the order in which they are trained, after which they begin again in another one. The
+        recipe of each network is the plain one's: a bank is trained by one recipe.
+    """
+    rng = random.Random(f"{sampling} {seed}")
+    if sampling == "uniform":
+        return [[one] for one in _different(space, networks, rng)]
+    size = _largest_choice(space)
+    return [_fair(space, size, rng) for _ in range(max(1, networks // size))]
+
+
+def in_turn(groups: list[list[Architecture]], seed: int) -> Iterator[list[Architecture]]:
+    """Yields groups for ever: all of them in each round, which has an order of its own."""
+    number = 0
+    while True:
+        order = list(range(len(groups)))
+        if number:
+            random.Random(f"round {number} {seed}").shuffle(order)
+        yield from (groups[place] for place in order)
+        number += 1
+
+
+def is_of_recipe(path: str) -> bool:
+    """Whether a hole says how a network is trained, and not what it is."""
+    return path.partition(".")[0] == "recipe"
+
+
+def plainly_trained(space: Space, architecture: Architecture) -> Architecture:
+    """Returns the same network with the recipe of the plain one."""
+    decisions = architecture.decisions
+
+    def pick(path: str, hole: Hole) -> Value:
+        return hole.plainest if is_of_recipe(path) else decisions[path]
+
+    return space.fill(pick)
+
+
+def _different(space: Space, number: int, rng: random.Random) -> list[Architecture]:
+    found: dict[str, Architecture] = {}
+    for _ in range(_TRIES * number):
+        one = space.fill(
+            lambda path, hole: hole.plainest if is_of_recipe(path) else hole.sample(rng)
+        )
+        found.setdefault(one.id, one)
+        if len(found) == number:
+            break
+    return list(found.values())
+
+
+def _largest_choice(space: Space) -> int:
+    counts = [
+        hole.num_values or 1 for path, hole in space.holes().items() if not is_of_recipe(path) and _few(hole)
+    ]
+    return max(counts, default=1)
+
+
+def _few(hole: Hole) -> bool:
+    return hole.num_values is not None and hole.num_values <= FEW
+
+
+def _fair(space: Space, size: int, rng: random.Random) -> list[Architecture]:
+    """A group in which each option of a choice comes as often as any other, as far as its number allows.
+
+    A choice that is there under some options only goes on through its options from network to network.
+    """
+    decks: dict[str, list[int]] = {}
+
+    def pick(path: str, hole: Hole) -> Value:
+        if is_of_recipe(path):
+            return hole.plainest
+        if not _few(hole):
+            return hole.sample(rng)
+        deck = decks.setdefault(path, [])
+        if not deck:
+            deck.extend(range(hole.num_values or 1))
+            rng.shuffle(deck)
+        return hole.value_at(deck.pop())
+
+    return [space.fill(pick) for _ in range(size)]
