@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+_MANY = 1 << 32
 
 Index = Hashable
 """What an index along an axis stands for: equal ones mean the same in two networks."""
@@ -101,9 +103,8 @@ class Labels:
         Args:
             features, others: the labels of both, of one shape.
         """
-        pairs = torch.stack([features.flatten(), others.flatten()]).unique(dim=1)  # type: ignore[no-untyped-call]
-        for pair in pairs.T.tolist():
-            first, second = map(self._of, pair)
+        for one, other_one in distinct_pairs(features, others):
+            first, second = self._of(one), self._of(other_one)
             mine, other = self._all[first], self._all[second]
             if first == second or mine is None or other is None:
                 continue
@@ -164,6 +165,13 @@ class Labels:
         return unlike(one.producer.count, *one.index) if one.producer.whole else one.index
 
 
+def distinct_pairs(first: Tensor, second: Tensor) -> list[tuple[int, int]]:
+    """Returns the different pairs of numbers at the same places, in order; of whole numbers below 2^32."""
+    # as one number each: to find different columns takes torch ten times as long
+    pairs = (first * _MANY + second).unique()  # type: ignore[no-untyped-call]
+    return [*zip((pairs // _MANY).tolist(), (pairs % _MANY).tolist(), strict=True)]
+
+
 def unlike(size: int, *index: int) -> Index:
     """Returns what an index stands for that means something else wherever there is another number of them."""
     return ("of", size, *index)
@@ -182,16 +190,16 @@ class AxisMap:
     labels: dict[int, int] = field(default_factory=dict)
     mixed: bool = False
 
-    def note(self, indices: Tensor, labels: Tensor, same: Callable[[int, int], bool]) -> None:
-        """Takes in pairs of index and label, int64 ``(n,)`` both.
+    def note(self, pairs: Iterable[tuple[int, int]], same: Callable[[int, int], bool]) -> None:
+        """Takes in pairs of index and label.
 
         Args:
-            indices, labels: the pairs.
+            pairs: the pairs.
             same: the function that says whether two labels mean the same.
         """
         if self.mixed:
             return
-        for index, label in zip(indices.tolist(), labels.tolist(), strict=True):
+        for index, label in pairs:
             before = self.labels.setdefault(index, label)
             if before != label and not same(before, label):
                 self.mixed = True

@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from search_spaces.meanings.labels import AxisMap, Index, Labels, Producer
+from search_spaces.meanings.labels import AxisMap, Index, Labels, Producer, distinct_pairs
 
 _TAG = "_nas_tag"
-_MANY = 1 << 32
 
 Axis = tuple[str, int]
 """A tensor's name, and the number of one of its axes."""
@@ -103,8 +102,8 @@ class Notes:
         """Notes that the numbers of a parameter, spread over the shape of labels, stand with these."""
         for axis, indices in (tag.axes if tag else {}).items():
             size = int(indices.max()) + 1 if indices.numel() else 0
-            pairs = (indices.expand(labels.shape) * _MANY + labels).unique()  # type: ignore[no-untyped-call]
-            self.seen.setdefault(axis, AxisMap(size)).note(pairs // _MANY, pairs % _MANY, self.labels.same)
+            pairs = distinct_pairs(indices.expand(labels.shape), labels)
+            self.seen.setdefault(axis, AxisMap(size)).note(pairs, self.labels.same)
 
     def meet_along(self, tag: Tag | None, dim: int, labels: Tensor) -> None:
         """Notes that the numbers of a parameter stand with these labels along one dimension, ``(size,)``."""
