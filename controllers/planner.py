@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from controllers.base import Controller
-from controllers.fidelity import Fidelity, FullBudget
+from controllers.fidelity import Fidelity, FullBudget, Stages
+from controllers.inherited_first import InheritedFirst
 from controllers.random_search import RandomSearch
 from controllers.records import Outcome, Proposal, judge
 from controllers.replay import ask_again, insert
@@ -57,6 +58,44 @@ class Planner:
         self.fidelity = FullBudget() if fidelity is None else fidelity
         self.ends: dict[int, int] = {}
         self._asked: list[Proposal] = []  # as long as the controller is undecided
+        self._scored: list[Proposal] = []  # with inherited weights
+        self._over: list[tuple[Proposal, Outcome]] = []  # as long as these are trusted
+
+    @property
+    def inherited(self) -> InheritedFirst | None:
+        """The fidelity, where trials are first scored with inherited weights."""
+        return self.fidelity if isinstance(self.fidelity, InheritedFirst) else None
+
+    @property
+    def stages(self) -> Stages | None:
+        """What is to be told how long trials train, where a plan chooses that."""
+        found = self.fidelity.finish if isinstance(self.fidelity, InheritedFirst) else self.fidelity
+        return found if isinstance(found, Stages) else None
+
+    def distrust(self) -> None:
+        """Forgets what inherited weights have said: from now on trials are trained as ever.
+
+        The controller begins anew, and is told of the trials that were trained.
+        """
+        if self.inherited is None or not self.inherited.trusted:
+            return
+        self.inherited.distrust()
+        before = self.controller
+        made = type(before)(
+            before.space, before.objectives, limits=before.limits, seed=before.seed, **before.settings
+        )
+        if before.prior is not None:
+            made.use_prior(before.prior)
+        self._asked = []
+        for proposal in before.in_flight:
+            made.adopt(proposal)
+            self._note(proposal)
+        for proposal in self._scored:
+            made.set_aside(self._note(proposal))
+        for proposal, outcome in self._over:
+            made.take(self._note(proposal), outcome)
+        self.controller = made
+        self._scored, self._over = [], []
 
     def go_on_with(self, controller: Controller) -> None:
         """Puts a controller in the place of an undecided one, with what is in flight and what was heard."""
@@ -106,6 +145,15 @@ class Planner:
         """Records how a trial did that has paused after so many epochs; `values` as for `Controller.tell`."""
         outcome = judge(values, self.controller.objectives, self.controller.limits)
         self.fidelity.record(proposal.number, epochs, outcome)
+        inherited = self.inherited
+        if inherited is not None and inherited.trusted:
+            # what networks are worth with inherited weights is all that it learns from
+            if epochs:
+                self.controller.set_aside(proposal)
+            else:
+                self._scored.append(proposal)
+                self.controller.take(proposal, outcome)
+            return
         self.controller.set_aside(proposal)
         self.controller.see(proposal, epochs, outcome)
 
@@ -118,7 +166,15 @@ class Planner:
             trained: whether it was trained, to its end or its failure, and not answered in some other way.
         """
         outcome = judge(values, self.controller.objectives, self.controller.limits)
-        self.controller.take(proposal, outcome)
+        inherited = self.inherited
+        if inherited is not None and trained and not outcome.scores:
+            inherited.failed(proposal.number)
+        if inherited is not None and inherited.trusted:
+            self._over.append((proposal, outcome))
+        if inherited is not None and inherited.trusted and outcome.feasible:
+            self.controller.set_aside(proposal)
+        else:
+            self.controller.take(proposal, outcome)
         if trained and values is not None and self.fidelity.max_epochs is not None:
             self.fidelity.record(proposal.number, self.fidelity.max_epochs, outcome)
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from controllers import catalog as controllers
 from controllers.base import Controller
@@ -82,6 +82,8 @@ class Description:
             a search that an older version began: it goes on as it began.
         scores: the names of the zero-cost scores that its networks get before they are trained, those of its
             objectives and limits among them.
+        weights: whether its networks are first scored with the weights of a bank that they share.
+        finish: what weights networks begin with that are trained after that.
     """
 
     space: str | None
@@ -112,6 +114,8 @@ class Description:
     standardise: bool = False
     validation_examples: int | None = None
     scores: tuple[str, ...] = ()
+    weights: Literal["own", "shared"] = "own"
+    finish: Literal["scratch", "inherit"] = "scratch"
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""
@@ -149,10 +153,10 @@ class Description:
         return Ranking(
             self.objectives,
             self.limits,
-            paused=self.fidelity is not None,
+            paused=self.fidelity is not None or self.weights == "shared",
             examples=self.validation_examples,
             given=len(self.first),
-            estimated=len(self.objectives) == 1 and not self.inherit_weights,
+            estimated=len(self.objectives) == 1 and not self.inherit_weights and self.finish == "scratch",
         )
 
     def objective(self, metric: str | None = None) -> Objective:
@@ -329,11 +333,13 @@ _OF_A_SEARCH = (
     "more_settings",
     "fidelity",
     "inherit_weights",
+    "weights",
+    "finish",
     "first",
     "prior",
 )
-_OF_A_TRAINING = ("data", "signature", "metrics", "seed", "inherit_weights", "standardise")
-_OF_A_VALUE = ("problem", "data", "fidelity", "inherit_weights", "standardise")
+_OF_A_TRAINING = ("data", "signature", "metrics", "seed", "inherit_weights", "finish", "standardise")
+_OF_A_VALUE = ("problem", "data", "fidelity", "inherit_weights", "weights", "finish", "standardise")
 _OF_A_PROBLEM = ("problem", "data", "signature")
 
 

@@ -92,10 +92,12 @@ class Ranking:
             return Ranking(
                 objectives,
                 tuple(Limit(**one) for one in description.get("limits", ())),
-                description.get("fidelity") is not None,
+                description.get("fidelity") is not None or description.get("weights") == "shared",
                 description.get("validation_examples"),
                 len(description.get("first", ())),
-                len(objectives) == 1 and not description.get("inherit_weights", False),
+                len(objectives) == 1
+                and not description.get("inherit_weights", False)
+                and description.get("finish", "scratch") == "scratch",
             )
         except (AttributeError, TypeError, NasError):
             return Ranking()

@@ -101,6 +101,21 @@ class PlanChoice:
 
 
 @dataclass(frozen=True)
+class BankEpoch:
+    """An epoch of the training of a bank of shared weights.
+
+    Attributes:
+        epoch: its number, from 1.
+        train_loss: the mean training loss of the networks that it was trained by.
+        seconds: the seconds that it took.
+    """
+
+    epoch: int
+    train_loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Start:
     """An older result that a search starts from.
 

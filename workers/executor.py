@@ -89,6 +89,7 @@ class Executor(ABC):
     """
 
     trains = False
+    banks = False
     """Whether jobs on a problem are trained by `workers.trial`: a space must build networks then, and a
     search refuses what a training would ignore. Executors of one's own may take any architecture; a search
     knows its results by their code, too (`nas.search.user_code`)."""

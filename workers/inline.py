@@ -33,6 +33,7 @@ class Inline(Executor):
     """
 
     trains = True
+    banks = True
 
     @checked(ExecutorError)
     def __init__(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from search_spaces.arguments import Count, NotNegative, Positive, Seed, checked
+from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, checked
 from search_spaces.errors import ExecutorError
 
 if TYPE_CHECKING:
     from search_spaces.architecture import Architecture
+    from search_spaces.space import Space
 
 
 class Weights(ABC):
@@ -62,6 +63,40 @@ class Parent:
     weights: bytes
 
 
+@dataclass(frozen=True)
+class SharedWeights:
+    """A bank of shared weights (see `workers.bank`), as it stands at some moment.
+
+    Attributes:
+        id: the name of that moment: under one name the numbers are the same.
+        weights: the bank, in the safetensors format.
+    """
+
+    id: str
+    weights: Weights
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Some epochs of the training of a bank of shared weights.
+
+    Attributes:
+        space: the space whose networks share it.
+        sampling: how the networks are drawn that train it, and
+        networks: about how many of them (see `workers.bank.paths.paths`).
+        epochs: the epochs of the whole training.
+        begun: how many of them were trained already.
+        until: the epoch after which this part ends.
+    """
+
+    space: Space
+    sampling: Literal["fair", "uniform"]
+    networks: int
+    epochs: int
+    begun: int
+    until: int
+
+
 @checked(ExecutorError)
 @dataclass(frozen=True)
 class Job:
@@ -80,6 +115,7 @@ class Job:
             the checkpoint (`workers.recipe.Recipe.stable_epochs`).
         seconds: the time limit of the job; a trial that passes it fails with ``timeout``.
         until: the epoch after which to pause. The learning rate's schedule spans all ``epochs`` all the same.
+            0: the network is not trained at all, but scored with the weights of its bank.
         checkpoint: a checkpoint of the same trial, to go on from. Where it is lost, the trial begins again:
             the results are the same, only later.
         folder: the fsspec URI of this trial's own checkpoints (``/shared/x``, ``s3://bucket/x``): a trial
@@ -93,6 +129,10 @@ class Job:
         parent: another network of the same space, to begin from its weights where they mean the same. The
             metrics depend on it, too; `Finished.costs` has ``inherited_tensors``, how many of them got
             something.
+        bank: a bank of shared weights: the network takes its own from there, to be scored with them (``until``
+            is 0), or to be trained on. With a lesson: what it goes on from.
+        lesson: the job is no trial: it trains a bank, by the recipe of the architecture, which is that of the
+            plain network. Its ``Finished.weights`` are the bank.
         standardise: whether the network standardises inputs and targets where its recipe says so; False: not
             at all, as when searches of older versions began.
         scores: the names of the zero-cost scores to take before the training, if it does not go on from a
@@ -112,13 +152,15 @@ class Job:
     seed: Seed
     epochs: Count | None = None
     seconds: Positive | None = None
-    until: Count | None = None
+    until: Whole | None = None
     checkpoint: Checkpoint | None = None
     folder: str | None = None
     save_seconds: NotNegative = 60.0
     memory: Count | None = None
     silence: Positive | None = None
     parent: Parent | None = None
+    bank: SharedWeights | None = None
+    lesson: Lesson | None = None
     standardise: bool = True
     scores: tuple[str, ...] = ()
     bounds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
@@ -129,7 +171,8 @@ class Job:
             raise ExecutorError(f"job {self.number}: expected the URI of a folder, got {self.folder!r}")
         begun = 0 if self.checkpoint is None else self.checkpoint.epoch
         for name, end in (("until", self.until), ("epochs", self.epochs)):
-            if end is not None and end <= begun:
+            scored = name == "until" and end == 0 and self.bank is not None and self.checkpoint is None
+            if end is not None and end <= begun and not scored:
                 raise ExecutorError(f"job {self.number}: expected {name} above {begun}, got {end}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.description import Description
 from nas.ranking import Ranked
-from nas.records import FINALS, MEASURED, PlanChoice, Status
+from nas.records import FINALS, MEASURED, PlanChoice, Status, Trial
 from nas.results.filters import Filter, filters_of, kept
 from nas.results.rows import ESTIMATED, RowLayout, entry, network_entry
 from nas.results.scores import (
@@ -90,7 +90,8 @@ def leaderboard(
         several objectives ``front`` (no other is better in all of them; `nas.pareto_front` returns these rows
         and their hypervolume); then ``feasible`` (whether it keeps the limits; missing where that is
         unknown), ``phase`` (``finals`` of what the plan trained last in the finals of the search, ``search``
-        of all else; missing where no plan has chosen anything), ``epochs, seconds, number, origin, parents,
+        of all else; missing where no plan has chosen anything), ``evaluation`` (``full``, or ``inherited``: not
+        trained, but scored with weights that all networks share; missing where nothing was measured), ``epochs, seconds, number, origin, parents,
         reason, message``; last what ran (`workers.acceleration.Ran`), missing where that is unknown:
         ``device, precision, compiled, graphs, deterministic``. With ``over_seeds`` ``n`` in place of
         ``status``, ``searches`` (names) in place of ``search, number, reason`` and ``message``, no scores
@@ -108,7 +109,7 @@ def leaderboard(
     frame = pd.DataFrame(rows, columns=None if rows else list(entry(0, None, RowLayout())))
     kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean", "front": "boolean"}
     kinds |= dict.fromkeys(("mean_rank", "delta_m_pct", *ESTIMATED), "float64")
-    kinds |= {"trainings": "Int64", "phase": "str"}
+    kinds |= {"trainings": "Int64", "phase": "str", "evaluation": "str"}
     return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
 
 
@@ -178,8 +179,16 @@ def rows_of(
     for place, (record, one) in enumerate(ranked, start=1):
         number = one.trial.number
         own, phase = scores[record.id].get(number), phases[record.id].of(number)
-        rows.append(entry(place, one, layout, record.name, own, phase))
+        how = _evaluation(one.trial)
+        rows.append(entry(place, one, layout, record.name, own, phase, how))
     return rows
+
+
+def _evaluation(trial: Trial) -> str | None:
+    """With which weights the values of a trial were measured; None: it has none."""
+    if trial.status not in MEASURED:
+        return None
+    return "inherited" if trial.status == "paused" and trial.epochs == 0 else "full"
 
 
 class _Phases:

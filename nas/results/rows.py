@@ -102,6 +102,7 @@ def entry(
     search: str = "",
     scores: Mapping[str, Any] | None = None,
     phase: str | None = None,
+    evaluation: str | None = None,
 ) -> dict[str, Any]:
     """Returns one row; where there is no trial, one that has its keys."""
     ranked = ranked or Ranking().judge(Trial(0, "", {}, "failed"))
@@ -118,6 +119,7 @@ def entry(
         **layout.front_of(trial),
         "feasible": ranked.feasible,
         "phase": phase,
+        "evaluation": evaluation,
         "epochs": trial.epochs,
         "seconds": trial.seconds,
         "number": trial.number,

@@ -271,6 +271,25 @@ def check_metrics(description: Description, problem: Problem | Table) -> None:
             raise UnknownNameError("metric", metric, known)
 
 
+def check_sharing(options: SearchOptions, space: Space, problem: Problem | Table) -> None:
+    """Check that networks can share weights, where they are to.
+
+    Raises:
+        SearchError: nothing is trained here, by this executor, or there is one network alone.
+    """
+    if options.weights == "own":
+        return
+    executor = executor_of(options.executor)
+    if isinstance(problem, Table) or not executor.trains:
+        raise SearchError('weights: "shared" needs networks that are trained; a table has none: leave it out')
+    if not executor.banks:
+        raise SearchError(
+            f'weights: "shared" does not work with {type(executor).__name__}: take executor="pool" or "inline"'
+        )
+    if space.size() == 1:
+        raise SearchError('weights: "shared", but the space has a single network: nobody shares weights with it')
+
+
 def settings_of(controller: Controller) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Returns the settings of a controller that JSON can hold, and the names of the others."""
     kept: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from controllers.planner import Planner
 from nas.description import Description, training_seed
 from nas.records import LATE, TRAINED, Leg, Status, Trial
 from nas.search.reruns import RerunFlight
-from workers.job import Checkpoint, Job, Parent
+from workers.job import Checkpoint, Job, Parent, SharedWeights
 
 VALIDATED = 1.15
 """How many times as long as its training an epoch takes with its validation."""
@@ -142,6 +142,7 @@ class Flights:
             order.
         repeats: the networks in training again with other seeds, by the numbers of their jobs; these are
             below 0, where no trial's is.
+        teaching: whether a bank of shared weights is in training.
     """
 
     def __init__(self) -> None:
@@ -149,13 +150,14 @@ class Flights:
         self.paused: dict[int, Flight] = {}
         self.interrupted: list[Flight] = []
         self.repeats: dict[int, RerunFlight] = {}
+        self.teaching = False
         self._ids: set[str] = set()  # of the architectures that are running
         self._waiting: dict[str, list[Flight]] = {}  # repeats of what is being trained
 
     @property
     def busy(self) -> int:
-        """The number of trainings, repeats included."""
-        return len(self.running) + len(self.repeats)
+        """The number of trainings, repeats and that of a bank included."""
+        return len(self.running) + len(self.repeats) + self.teaching
 
     @property
     def begun(self) -> int:
@@ -197,6 +199,7 @@ def job_for(
     folder: str | None,
     checkpoint: Checkpoint | None = None,
     parent: Parent | None = None,
+    bank: SharedWeights | None = None,
 ) -> Job:
     """Returns what a worker is to do for a flight.
 
@@ -207,6 +210,7 @@ def job_for(
         folder: the folder of its checkpoints.
         checkpoint: the checkpoint that it goes on from.
         parent: another network that it begins from.
+        bank: the bank that it takes its weights from.
     """
     budget, trial = description.budget, flight.trial
     seconds = budget.trial_seconds
@@ -223,6 +227,7 @@ def job_for(
         memory=budget.trial_memory,
         silence=budget.trial_silence,
         parent=parent,
+        bank=bank,
         standardise=description.standardise,
         scores=description.scores,
         bounds=description.bounds,

@@ -49,7 +49,7 @@ class TrialHistory:
         objective = self.description.objectives[0]
         if trial.score is None or not judged.outcome.feasible:
             return
-        key = rung_of(trial) if self.description.fidelity else 0, trial.score
+        key = rung_of(trial) if self.ranking.paused else 0, trial.score
         if self._best is None or key > self._best:
             self._best = key
             progress.best = (trial.metrics[objective.metric], trial.architecture_id)

@@ -13,6 +13,7 @@ from nas.records import LIMIT, Leg, Trial
 from nas.search.checkpoints import Checkpoints
 from nas.search.cost_limits import CostCheck
 from nas.search.flights import Flight, Flights, job_for
+from nas.search.lessons import Lessons
 from nas.search.outcomes import Outcomes
 from nas.search.plan.time_left import TimeLeft
 from nas.search.reruns import RerunFlight, rerun_job
@@ -21,7 +22,7 @@ from nas.store.transaction import Transaction
 from search_spaces.architecture import Architecture
 from search_spaces.errors import BuildError
 from workers.executor import Executor
-from workers.job import Checkpoint, Job, Parent
+from workers.job import Checkpoint, Job, Parent, SharedWeights
 
 
 class Launcher:
@@ -35,6 +36,7 @@ class Launcher:
         checkpoints: where trials are saved.
         results: the results of other searches; None: they are not looked at.
         time_left: what holds networks against the time that is left.
+        lessons: the lessons of the search's bank; None: it shares no weights.
 
     Attributes:
         rejected: the number of proposals in a row that broke a limit.
@@ -51,6 +53,7 @@ class Launcher:
         checkpoints: Checkpoints,
         results: ReusedResults | None,
         time_left: TimeLeft,
+        lessons: Lessons | None = None,
     ) -> None:
         self.description, self.planner = description, planner
         self.flights, self.outcomes, self.checkpoints = flights, outcomes, checkpoints
@@ -58,6 +61,7 @@ class Launcher:
         self.time_left = time_left
         self.jobs: list[Job] = []
         self._results, self._costs = results, CostCheck(description)
+        self._lessons = lessons
         self._loads = False  # whether a trained network was loaded again
 
     def begin(self, flight: Flight, writing: Transaction) -> None:
@@ -115,8 +119,23 @@ class Launcher:
         self.flights.run(flight)
         epochs = self.planner.ends.get(flight.number) or self.planner.fidelity.max_epochs
         folder = self.checkpoints.folder(flight.trial)
-        job = job_for(self.description, flight, epochs, folder, checkpoint, parent)
+        bank = self._bank_for(flight) if checkpoint is None else None
+        job = job_for(self.description, flight, epochs, folder, checkpoint, parent, bank)
         self.jobs.append(replace(job, round_trip=not self._loads))
+
+    def _bank_for(self, flight: Flight) -> SharedWeights | None:
+        """The bank that a flight takes its weights from: to be scored with them, or to be trained on."""
+        inherited = self.planner.inherited
+        if self._lessons is None or inherited is None:
+            return None
+        scored = flight.leg is not None and flight.leg.until == 0
+        inherits = self.description.finish == "inherit" and inherited.trusted
+        return self._lessons.shared if scored or inherits else None
+
+    def teach(self, job: Job) -> None:
+        """Send the next lesson of the bank to a worker."""
+        self.flights.teaching = True
+        self.jobs.append(job)
 
     def _check_costs(self, flight: Flight, writing: Transaction) -> Flight | None:
         """Returns the flight with its costs; None if they break a limit, or cannot be counted: it is over."""

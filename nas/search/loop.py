@@ -23,6 +23,7 @@ from nas.search.flights import VALIDATED, Flight, Flights
 from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
+from nas.search.lessons import Lessons
 from nas.search.outcomes import Outcomes
 from nas.search.plan.budget_end import BudgetEnd, too_short
 from nas.search.plan.controller import ControllerPart
@@ -30,6 +31,7 @@ from nas.search.plan.finals import Finals
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
 from nas.search.plan.repeats import Repeats
+from nas.search.plan.shared import BankLength, BankTrust
 from nas.search.plan.time_left import TimeLeft
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
@@ -41,7 +43,7 @@ from nas.store.transaction import Transaction
 from search_spaces.architecture import Architecture
 from search_spaces.errors import UnmetLimitsError
 from workers.executor import Executor
-from workers.job import Event, Failed, Last, Paced, Reported
+from workers.job import Event, Failed, Job, Last, Paced, Reported
 from workers.speed.speed import Speed
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
@@ -89,6 +91,9 @@ class Loop:
         self.history = TrialHistory(description, self.progress)
         self._heartbeat = 0.0  # when the store was last told that we live (monotonic)
         self._flights = Flights()
+        self._lessons: Lessons | None = None
+        if self.planner.inherited is not None:
+            self._lessons = Lessons(description, controller.space, store, record.id)
         self._checkpoints = Checkpoints(description, record.name)
         self._weights = KeptWeights(description, store, record.id)
         self._streak = FailureStreak()
@@ -100,6 +105,8 @@ class Loop:
         self._plan = SearchPlan(
             [
                 self._budget_end, Lengths(description.budget, self._time_left.dearness),
+                BankLength(self._lessons, controller.space, self._time_left.dearness),
+                BankTrust(self._lessons),
                 self._of_controller, self._repeats, self._finals,
             ],
             self.planner,
@@ -110,7 +117,7 @@ class Loop:
         self._launcher = Launcher(
             description, self.planner, self._flights, self._outcomes, self._checkpoints,
             ReusedResults(store, record, description) if description.reuse_results else None,
-            self._time_left,
+            self._time_left, self._lessons,
         )  # fmt: skip
         self._given: deque[Proposal] = deque()  # from the user or older results, to be begun first
         self._num_given = 0
@@ -167,6 +174,8 @@ class Loop:
         self._finals.take()  # its leg is among those that were repeated
         self._repeats.take()
         self._repeats.found = self.store.reruns.of_search(self.record.id)
+        if self._lessons is not None:
+            self._lessons.restore()
         self._outcomes.step = state.step
         self._weights.trials = state.kept
         self._flights.interrupted, self._flights.paused = state.interrupted, state.paused
@@ -267,6 +276,7 @@ class Loop:
                 self._give_up(writing, executor.begun())
                 self._flights.running.clear()
                 self._flights.repeats.clear()
+                self._flights.teaching = False
                 self._launcher.jobs.clear()
             now = executor.clock()
             if self._usage.due(now) or (end is not None and not self._flights.busy):
@@ -316,11 +326,20 @@ class Loop:
                 self._repeat(*repeat)
             elif self._go_on(writing, last=end is not None and not self._flights.running):
                 pass
+            elif end is None and (lesson := self._next_lesson()) is not None:
+                self._launcher.teach(lesson)
             elif end is None:
                 self._ask(writing)
             else:
                 return end
         return None
+
+    def _next_lesson(self) -> Job | None:
+        """What trains the bank on, if that is due."""
+        inherited = self.planner.inherited
+        if self._lessons is None or inherited is None or not inherited.trusted:
+            return None
+        return self._lessons.next_lesson()
 
     def _has_room(self, executor: Executor) -> bool:
         """Whether one more trial may be in training: before the plan has chosen what it needs to, one is."""
@@ -346,6 +365,7 @@ class Loop:
             known=self.history.known,
             repeats=self._flights.repeats.values(),
             slots=executor.slots,
+            epoch_of=self._time_left.epoch_of,
         )
         if (drafted := self._plan.draft(standing)) is not None:
             part, value, reason = drafted
@@ -399,6 +419,8 @@ class Loop:
 
     def _take(self, event: Event, writing: Transaction, executor: Executor) -> bool:
         """Take an event in; returns whether a job has ended with it."""
+        if self._lessons is not None and self._lessons.is_of(event):
+            return self._take_lesson(event, writing)
         if event.number in self._flights.repeats:
             return isinstance(event, Last) and self._end_repeat(event, writing)
         if event.number not in self._flights.running:
@@ -435,6 +457,15 @@ class Loop:
             elif late is not None:  # nothing is known of a network that was stopped
                 self._outcomes.too_late(twin, late, writing)
         return True
+
+    def _take_lesson(self, event: Event, writing: Transaction) -> bool:
+        """Take in how the bank is trained."""
+        assert self._lessons is not None
+        if (words := self._lessons.take(event, writing)) is not None:
+            self.progress.messages.append(words)
+        ended = isinstance(event, Last)
+        self._flights.teaching = self._flights.teaching and not ended
+        return ended
 
     def _end_repeat(self, event: Last, writing: Transaction) -> bool:
         """Take in how a network did that was trained again."""

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nas.environment import DEFAULT_STORE
 from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, check_fields
@@ -183,6 +183,14 @@ class SearchOptions:
     inherit_weights: bool = field(
         default=False, metadata=flag(bool, "Let children begin from their parents' weights, if kept.")
     )
+    weights: Literal["own", "shared"] = field(
+        default="own",
+        metadata=flag(str, "shared: score networks with weights that all share, train the best; default own."),
+    )
+    finish: Literal["scratch", "inherit"] = field(
+        default="scratch",
+        metadata=flag(str, "How the best begin after shared weights: scratch (default) or inherit."),
+    )
     scores: Sequence[str] = field(
         default=(),
         metadata=flag(
@@ -196,6 +204,15 @@ class SearchOptions:
             raise SearchError("store: expected a path or an SQLAlchemy URL, got an empty text")
         if self.reuse_results and self.fidelity is not None:
             raise SearchError("reuse_results: not with a fidelity: only whole trainings can be taken over")
+        if self.weights == "shared" and (self.inherit_weights or self.reuse_results):
+            other = "inherit_weights" if self.inherit_weights else "reuse_results"
+            raise SearchError(
+                f'weights: not "shared" with {other}: what networks are scored with is what they share'
+            )
+        if self.finish != "scratch" and self.weights != "shared":
+            raise SearchError(
+                f'finish: {self.finish!r}, but there are no weights to begin with: give weights="shared", too'
+            )
         if self.inherit_weights and self.reuse_results:
             raise SearchError(
                 "inherit_weights: not with reuse_results: what is measured depends on the parents, too"

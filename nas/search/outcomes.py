@@ -70,6 +70,7 @@ class Outcomes:
     def finish(self, event: Finished, flight: Flight, writing: Transaction) -> Flight | None:
         """Take in that a training is over, or has paused; returns the flight if it has paused."""
         trial, checkpoint = flight.trial, event.checkpoint
+        scored = checkpoint is not None and checkpoint.epoch == 0  # with inherited weights
         costs = dict(event.costs)
         if PEAK_MEMORY in costs:  # the most of all its legs
             costs[PEAK_MEMORY] = max(costs[PEAK_MEMORY], trial.metrics.get(PEAK_MEMORY, 0.0))
@@ -79,9 +80,12 @@ class Outcomes:
             test_metrics=event.test_metrics,
             seconds=(trial.seconds or 0.0) + event.seconds,
             ran=_together(trial.ran, event.ran),
+            epochs=0 if scored else None,
         )
         self._tell_where(event.ran)
         ended, judged = self._end(flight, end, writing)
+        if scored:
+            return ended
         if checkpoint is None:
             self.checkpoints.remove(trial)
         else:

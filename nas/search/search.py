@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from controllers import catalog
 from controllers.base import Controller
-from controllers.fidelity import Fidelity
+from controllers.fidelity import Fidelity, FullBudget
+from controllers.inherited_first import InheritedFirst
 from controllers.objectives import Limit, Objective
 from controllers.planner import Planner, UndecidedController
 from nas.description import AUTO
@@ -24,6 +25,7 @@ from nas.search.arguments import (
     arguments_of,
     check_controller,
     check_metrics,
+    check_sharing,
     description_of,
     executor_of,
     fidelity_of,
@@ -52,6 +54,7 @@ from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, c
 from search_spaces.bounds import Epochs
 from search_spaces.errors import DecisionError, NasError, SearchError, UnknownNameError, UnmetLimitsError
 from search_spaces.space import Space
+from workers.recipe import Recipe
 from workers.speed.speed import Speed
 
 if TYPE_CHECKING:
@@ -135,6 +138,13 @@ class Search:
             first of them whose weights are kept (``keep_weights`` says how many are), wherever they mean the
             same (`search_spaces.meanings.meaning`). What is measured then depends on them:
             ``inherited_tensors`` says how many of its tensors got some. Not with ``reuse_results``.
+        weights: ``"shared"``: one bank of weights is trained by networks of the space, all others are scored
+            with what it has of theirs, which takes a fraction of a training, and the best are trained. Those
+            scores are believed only where they order some trained networks better than their sizes do; else
+            the rest of the budget goes to ordinary trials. The bank is trained by the recipe of the plain
+            network, and its scores know nothing of recipes. ``"own"``: every network is trained.
+        finish: how those begin that are trained after shared weights: from ``"scratch"``, or with what they
+            ``"inherit"`` of the bank.
         scores: the zero-cost scores that each network gets before it is trained, by their names in
             `workers.zero_cost.catalog`: more columns of the leaderboard. Objectives and limits may be on any
             of them, named here or not; a network beyond such a limit is not trained. Where a score is not
@@ -195,12 +205,15 @@ class Search:
         callbacks: Sequence[Callback] = (),
         reuse_results: bool = False,
         inherit_weights: bool = False,
+        weights: Literal["own", "shared"] = "own",
+        finish: Literal["scratch", "inherit"] = "scratch",
         scores: Sequence[str] = (),
     ) -> None:
         options = SearchOptions.of(locals())
         space, problem = space_of(space), problem_of(problem)
         if executor_of(options.executor).trains:  # an unknown name is said now
             check_space(space, problem)
+        check_sharing(options, space, problem)
         if controller == AUTO and options.prior is None:  # one that is in a store and has none stays so
             options = replace(options, prior=PLAIN)
         self._make(space, problem, controller, options)
@@ -352,7 +365,7 @@ class Search:
             self.name = record.name
             # a search that an older version began goes on as it began
             self.description = replace(self.description, standardise=record.description.standardise)
-            fidelity = copy.deepcopy(self._fidelity)
+            fidelity = self._new_fidelity()
             callbacks = Callbacks(self.callbacks)
             speed = Speed(self.problem) if executor_of(self.executor).trains else None
             loop = Loop(store, record, self.description, self.controller, fidelity, driver, callbacks, speed)
@@ -408,6 +421,14 @@ class Search:
         with executor_of(self.executor) as executor:
             executor.open(self.problem)
             return loop.run(executor)
+
+    def _new_fidelity(self) -> Fidelity | None:
+        """Returns a new fidelity: a run may have to begin again from nothing."""
+        fidelity = copy.deepcopy(self._fidelity)
+        if self.description.weights == "own":
+            return fidelity
+        epochs = self.description.budget.epochs or Recipe.of(self.space.plain()).epochs
+        return InheritedFirst(fidelity or FullBudget(self.description.budget.epochs), epochs)
 
     def _rebuild(self, trial: Trial) -> Architecture:
         try:

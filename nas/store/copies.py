@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from nas.store.cells import Names, cell_error, check_packed, check_row, parsed
 from nas.store.database import Database
-from nas.store.schema import compared, layouts, references, searches, trials, weights
+from nas.store.schema import banks, compared, layouts, references, searches, trials, weights
 from nas.store.searches import OF_SEARCH
 from search_spaces.errors import StoreError
 
@@ -78,7 +78,7 @@ class StoreSource:
 
     def rows(self, table: sa.Table, search_id: int) -> Iterator[Sequence[Row]]:
         query = sa.select(table).where(table.c.search_id == search_id).order_by(*table.primary_key)
-        size = 1 if table is weights else ROWS  # each is as large as a network
+        size = 1 if table in (weights, banks) else ROWS  # each is as large as a network
         result = self._connection.execution_options(yield_per=size).execute(query)
         try:
             yield from result.mappings().partitions(size)

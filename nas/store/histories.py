@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nas.records import EpochReport, Leg, PlanChoice, Start
+from nas.records import BankEpoch, EpochReport, Leg, PlanChoice, Start
 from nas.store.damages import whole_rows
 from nas.store.encoding import numbers
-from nas.store.schema import cards, choices, legs, logs, reports, starts, usage
+from nas.store.schema import banks, cards, choices, legs, logs, reports, starts, usage
 from workers.executor import Card, Usage
 
 _AT_ONCE = 1000
@@ -90,6 +90,22 @@ def read_choices(connection: Connection, search_id: int) -> list[PlanChoice]:
         PlanChoice(*(row[name] for name in told))
         for row in whole_rows(connection, choices, connection.execute(query).mappings())
     ]
+
+
+def read_bank_epochs(connection: Connection, search_id: int) -> list[BankEpoch]:
+    """Returns the epochs for which the bank of a search was trained, in order."""
+    query = sa.select(banks).where(banks.c.search_id == search_id).order_by(banks.c.epoch)
+    return [
+        BankEpoch(row["epoch"], row["train_loss"], row["seconds"])
+        for row in whole_rows(connection, banks, connection.execute(query).mappings())
+    ]
+
+
+def read_bank(connection: Connection, search_id: int) -> bytes | None:
+    """Returns the bank of a search, as it was last kept; None: it has none."""
+    here = sa.and_(banks.c.search_id == search_id, banks.c.data.is_not(None))
+    data = connection.scalar(sa.select(banks.c.data).where(here).order_by(banks.c.epoch.desc()).limit(1))
+    return None if data is None else bytes(data)
 
 
 def read_starts(connection: Connection, search_id: int) -> list[Start]:

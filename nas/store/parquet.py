@@ -36,7 +36,7 @@ LISTED = "store.json"
 
 _SINCE_6 = {"ran", "ran_layout"}
 
-_READ = (5, 6, VERSION)
+_READ = (5, 6, 7, VERSION)
 """The versions of folders that are read: what came since the first of them may be missing from rows."""
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-VERSION = 7
+VERSION = 8
 """Version of the schema: an older store is brought to it when it is opened, see `nas.store.migrations`."""
 
 metadata = MetaData()
@@ -215,6 +215,16 @@ choices = Table(
     Column("part", String(20), nullable=False),
     Column("value", TolerantJSON, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+banks = Table(
+    "nas_banks",  # the training of a bank of shared weights, see nas.records.BankEpoch
+    metadata,
+    Column("search_id", ForeignKey("nas_searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),  # from 1
+    Column("train_loss", Float, nullable=False),
+    Column("seconds", Float, nullable=False),  # of this epoch
+    Column("data", LargeBinary),  # the bank after it, safetensors; of the last one alone
 )
 
 starts = Table(

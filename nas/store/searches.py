@@ -19,6 +19,7 @@ from nas.store.damages import damages_of
 from nas.store.encoding import plain, storable
 from nas.store.schema import (
     cards,
+    banks,
     choices,
     compared,
     layouts,
@@ -132,7 +133,9 @@ def _number(name: str | int) -> int | None:
     return number if (number := int(digits)) < 2**31 else None
 
 
-OF_SEARCH = (layouts, trials, legs, reports, weights, logs, usage, cards, choices, starts, compared, reruns)
+OF_SEARCH = (
+    layouts, trials, legs, reports, weights, logs, usage, cards, choices, starts, compared, reruns, banks
+)  # fmt: skip
 """The tables with what belongs to one search, each after those that it refers to."""
 
 

@@ -13,12 +13,14 @@ from sqlalchemy.engine import Connection
 from nas.environment import DEFAULT_STORE as DEFAULT_STORE
 from nas.lease import Driver
 from nas.ranking import Ranked, Ranking
-from nas.records import MEASURED, TRAINED, EpochReport, Leg, PlanChoice, Start, Status, Trial
+from nas.records import MEASURED, TRAINED, BankEpoch, EpochReport, Leg, PlanChoice, Start, Status, Trial
 from nas.search_record import SearchRecord
 from nas.store.copies import Copied, source_of, take
 from nas.store.database import Database
 from nas.store.estimated import read_estimator, with_estimates
 from nas.store.histories import (
+    read_bank,
+    read_bank_epochs,
     read_cards,
     read_choices,
     read_curves,
@@ -409,6 +411,16 @@ class Store:
     def choices(self, search_id: Number) -> list[PlanChoice]:
         """Returns what the plan of a search has chosen, in that order."""
         return self._read(read_choices, search_id)
+
+    @checked(StoreError)
+    def bank_epochs(self, search_id: Number) -> list[BankEpoch]:
+        """Returns the epochs for which the bank of shared weights of a search was trained."""
+        return self._read(read_bank_epochs, search_id)
+
+    @checked(StoreError)
+    def bank(self, search_id: Number) -> bytes | None:
+        """Returns the bank of shared weights of a search, as it was last kept (safetensors), if it has one."""
+        return self._read(read_bank, search_id)
 
     @checked(StoreError)
     def ran(self, search_id: Number) -> list[tuple[dict[str, str], int]]:

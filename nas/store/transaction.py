@@ -13,11 +13,11 @@ from sqlalchemy.engine import Connection
 
 from controllers.records import Outcome
 from nas.ranking import Ranking
-from nas.records import EpochReport, Leg, PlanChoice, Rerun, Trial
+from nas.records import BankEpoch, EpochReport, Leg, PlanChoice, Rerun, Trial
 from nas.store.encoding import finite, plain, storable
 from nas.store.layouts import Layouts
 from nas.store.runs import keep_rerun
-from nas.store.schema import cards, choices, legs, logs, reports, searches, trials, usage, weights
+from nas.store.schema import banks, cards, choices, legs, logs, reports, searches, trials, usage, weights
 from search_spaces.errors import SearchError
 from workers.executor import Card, Usage
 
@@ -79,6 +79,7 @@ class Transaction:
         self._usage: list[dict[str, Any]] = []
         self._cards: list[dict[str, Any]] = []
         self._choices: list[dict[str, Any]] = []
+        self._bank: tuple[list[BankEpoch], bytes] | None = None
         self._reruns: list[Rerun] = []
         self._new_legs: dict[tuple[int, int], Leg] = {}
         self._ended_legs: dict[tuple[int, int], Leg] = {}
@@ -94,7 +95,7 @@ class Transaction:
         return bool(
             self._new or self._changed or self._reports or self._kept or self._dropped or self._search
             or self._beat or self._begun is not None or self._new_legs or self._ended_legs or self._logs
-            or self._usage or self._cards or self._choices or self._reruns
+            or self._usage or self._cards or self._choices or self._reruns or self._bank
         )  # fmt: skip
 
     def add(self, trial: Trial) -> None:
@@ -152,6 +153,10 @@ class Transaction:
     def choose(self, place: int, choice: PlanChoice) -> None:
         """Records what the plan of the search has chosen, as the so many-th of its choices, from 0."""
         self._choices.append({"place": place, **asdict(choice), "reason": storable(choice.reason)})
+
+    def bank(self, epochs: Sequence[BankEpoch], data: bytes) -> None:
+        """Records some epochs of the training of the search's bank, and the bank after the last of them."""
+        self._bank = list(epochs), data
 
     def rerun(self, rerun: Rerun) -> None:
         """Records how a network did that was trained again."""
@@ -256,6 +261,12 @@ class Transaction:
             connection.execute(cards.insert(), [here | row for row in self._cards])
         if self._choices:
             connection.execute(choices.insert(), [here | row for row in self._choices])
+        if self._bank is not None:
+            epochs, data = self._bank
+            connection.execute(banks.update().where(banks.c.search_id == self.search_id).values(data=None))
+            rows = [here | asdict(one) | {"data": None} for one in epochs]
+            rows[-1]["data"] = data
+            connection.execute(banks.insert(), rows)
         for rerun in self._reruns:
             keep_rerun(connection, self.search_id, rerun)
         if self._dropped:

@@ -4,6 +4,7 @@
 - ``shared_tensor``: one of them, which grows, and the parts of it
 - ``view``: a network that is run on them
 - ``paths``: which networks train a bank
-- ``training``: the training, and the metrics of a network with inherited weights
-- ``optimizer``: the step by which they move
+- ``training``: `BankTraining`
+- ``optimizer``: the step by which the tensors move
+- ``inheriting``: networks that take their weights from a bank, and how they do with them
 """

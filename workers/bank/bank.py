@@ -31,12 +31,14 @@ class Bank:
         space: the same.
         version: the number of steps that it was trained for.
         tensors: its tensors, by key.
+        beside: what else its training keeps from epoch to epoch, by name.
     """
 
     def __init__(self, space: str = "") -> None:
         self.space = space
         self.version = 0
         self.tensors: dict[str, SharedTensor] = {}
+        self.beside: dict[str, Tensor] = {}
 
     @property
     def num_params(self) -> int:
@@ -66,10 +68,12 @@ class Bank:
         described: dict[str, Any] = {}
         for number, (key, one) in enumerate(self.tensors.items()):
             described[key] = {"axes": one.axes, "decays": one.decays, "averages": len(one.state)}
+            described[key]["channels_last"] = one.channels_last
             kept = {"value": one.value, "known": one.known, "steps": one.steps}
             kept |= {f"average{place}": tensor for place, tensor in enumerate(one.state)}
             # safetensors knows one layout of numbers
             tensors |= {f"{number}.{name}": tensor.contiguous() for name, tensor in kept.items()}
+        tensors |= {f"beside.{name}": tensor.contiguous() for name, tensor in self.beside.items()}
         about = {"format": FORMAT, "space": self.space, "version": self.version, "tensors": described}
         return save(tensors, {"bank": json.dumps(about)})
 
@@ -89,6 +93,7 @@ class Bank:
             bank.version = int(about["version"])
             for number, (key, one) in enumerate(about["tensors"].items()):
                 bank.tensors[key] = _read(number, one, tensors)
+            bank.beside = {n.removeprefix("beside."): t for n, t in tensors.items() if n.startswith("beside.")}
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise FormatError(f"bank: expected what Bank.to_safetensors returned: {error}") from error
         return bank
@@ -106,6 +111,8 @@ def _read(number: int, about: dict[str, Any], tensors: dict[str, Tensor]) -> Sha
     if tuple(map(len, axes)) != tuple(value.shape) or known.shape != value.shape:
         raise ValueError(f"tensor {number} has another shape than it says")
     shared = SharedTensor(value, axes, decays=bool(about["decays"]))
+    if about["channels_last"]:
+        shared.lay_out()
     shared.set(known, steps, [tensors[f"{number}.average{place}"] for place in range(about["averages"])])
     return shared
 

@@ -39,34 +39,30 @@ def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[li
     rng = random.Random(f"{sampling} {seed}")
     if sampling == "uniform":
         return [[one] for one in _different(space, networks, rng)]
-    size = _largest_choice(space)
+    size = group_size(space)
     return [_fair(space, size, rng) for _ in range(max(1, networks // size))]
 
 
-def in_turn(groups: list[list[Architecture]], seed: int) -> Iterator[list[Architecture]]:
-    """Yields groups for ever: all of them in each round, which has an order of its own."""
-    number = 0
+def in_turn(groups: list[list[Architecture]], seed: int, begun: int = 0) -> Iterator[list[Architecture]]:
+    """Yields groups for ever: all of them in each round, which has an order of its own.
+
+    Args:
+        groups: the groups.
+        seed: the seed of the orders.
+        begun: so many were yielded before.
+    """
+    number, first = divmod(begun, len(groups))
     while True:
         order = list(range(len(groups)))
         if number:
             random.Random(f"round {number} {seed}").shuffle(order)
-        yield from (groups[place] for place in order)
-        number += 1
+        yield from (groups[place] for place in order[first:])
+        number, first = number + 1, 0
 
 
 def is_of_recipe(path: str) -> bool:
     """Whether a hole says how a network is trained, and not what it is."""
     return path.partition(".")[0] == "recipe"
-
-
-def plainly_trained(space: Space, architecture: Architecture) -> Architecture:
-    """Returns the same network with the recipe of the plain one."""
-    decisions = architecture.decisions
-
-    def pick(path: str, hole: Hole) -> Value:
-        return hole.plainest if is_of_recipe(path) else decisions[path]
-
-    return space.fill(pick)
 
 
 def _different(space: Space, number: int, rng: random.Random) -> list[Architecture]:
@@ -81,7 +77,8 @@ def _different(space: Space, number: int, rng: random.Random) -> list[Architectu
     return list(found.values())
 
 
-def _largest_choice(space: Space) -> int:
+def group_size(space: Space) -> int:
+    """Returns how many networks a fair group has: as many as the largest choice has options."""
     counts = [
         hole.num_values or 1 for path, hole in space.holes().items() if not is_of_recipe(path) and _few(hole)
     ]

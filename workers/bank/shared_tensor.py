@@ -121,10 +121,20 @@ class SharedTensor:
         Raises:
             ValueError: something has another shape.
         """
-        if steps.dim() and steps.shape != self.value.shape or any(one.shape != self.value.shape for one in state):
+        if (steps.dim() and steps.shape != self.value.shape) or any(one.shape != self.value.shape for one in state):
             raise ValueError(f"expected tensors of shape {tuple(self.value.shape)}")
-        self.known, self.steps, self.state = known, steps, state
+        self.known, self.steps = known, steps
+        self.state = [torch.empty_like(self.value).copy_(one) for one in state]
         self._complete = bool(known.all())
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether it is laid out as convolutions like images best."""
+        return _is_channels_last(self.value)
+
+    def lay_out(self) -> None:
+        """Lays it out so."""
+        self.value = _channels_last(self.value.shape, self.value).copy_(self.value)
 
     def spread_steps(self) -> None:
         """Counts the steps of each number for itself from now on."""
@@ -153,11 +163,22 @@ class SharedTensor:
 
 def _placed(tensor: Tensor, shape: tuple[int, ...], grid: Grid) -> Tensor:
     """A tensor of zeros, laid out as another one is, which stands in it at these places."""
-    made = tensor.new_zeros(shape)
-    if tensor.dim() == 4 and not tensor.is_contiguous():
-        made = made.to(memory_format=torch.channels_last)
+    made = _channels_last(shape, tensor) if _is_channels_last(tensor) else tensor.new_empty(shape)
+    made.zero_()
     made[grid] = tensor
     return made
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    """By its strides: torch's own answer takes one channel for both layouts, and its kernels do not."""
+    return tensor.dim() == 4 and tensor.stride() == _channels_last(tensor.shape, tensor, "meta").stride()
+
+
+def _channels_last(shape: Sequence[int], like: Tensor, device: str | None = None) -> Tensor:
+    where = like.device if device is None else device
+    return torch.empty(
+        tuple(shape), dtype=like.dtype, device=where, memory_format=torch.channels_last
+    )
 
 
 def _ordered(indices: list[Index]) -> list[Index]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from search_spaces.architecture import Architecture
 from search_spaces.meanings.labels import Index, unlike
@@ -28,13 +27,17 @@ from workers.training.standardisation import standardise
 from workers.training.training import lay_out, precision_of
 
 
+Axes = tuple[tuple[Index, ...], ...]
+"""What the indices along each axis of a tensor stand for."""
+
+
 @dataclass
 class _Part:
     """A parameter of a network, and the part of a shared tensor that it is."""
 
     parameter: nn.Parameter
     shared: SharedTensor
-    axes: tuple[tuple[Index, ...], ...]
+    axes: Axes
     grid: Grid
     version: int
 
@@ -52,14 +55,12 @@ class View:
         recipe: how the bank is trained.
         seed: the seed of the initial weights of what is new.
         device: where it is run.
-        balance: what balances the tasks' losses, of all views; None: the view is not trained.
+        balance: what balances the tasks' losses, the same in all views.
         acceleration: how the training makes use of the device.
 
     Attributes:
         network: the network.
-        forward: the function that asks it.
         channels_last: whether it is laid out so.
-        num_steps: the number of steps that it was run for.
 
     Raises:
         BuildError: the architecture does not fit the problem.
@@ -74,7 +75,7 @@ class View:
         *,
         seed: int,
         device: torch.device,
-        balance: LossBalance | None = None,
+        balance: LossBalance,
         acceleration: Acceleration = PLAIN,
     ) -> None:
         signature = problem.signature
@@ -84,8 +85,8 @@ class View:
             standardise(network, problem, recipe)
             network.to(device)
             precision = precision_of(recipe, device, acceleration)
-            self.forward = adapt(network, signature, precision)
-            self.channels_last = lay_out(network, self.forward, problem, device)
+            forward = adapt(network, signature, precision)
+            self.channels_last = lay_out(network, forward, problem, device)
             criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
         self._images = [name for name, kind in signature.inputs.items() if isinstance(kind, Image)]
         self._loss_of = TrainingLoss(network, criterion, signature, precision)
@@ -93,36 +94,28 @@ class View:
         self._keys: Counter[str] = Counter()
         for name, parameter in network.named_parameters():
             self._add(bank, known[name].key, known[name].axes, parameter)
-        if balance is not None:
-            criterion.balance = balance  # one for all
-            for name, parameter in criterion.named_parameters():
-                # what looks at features by their number is another one for another number
-                shape = "x".join(map(str, parameter.shape))
-                axes = tuple(tuple(range(size)) for size in parameter.shape)
-                decays = not name.startswith("balance.")
-                self._add(bank, f"criterion {name} {shape}", axes, parameter, decays=decays)
+        criterion.balance = balance
+        for name, parameter in criterion.named_parameters():
+            # what looks at features by their number is another one for another number
+            shape = "x".join(map(str, parameter.shape))
+            axes = tuple(tuple(range(size)) for size in parameter.shape)
+            decays = not name.startswith("balance.")
+            self._add(bank, f"criterion {name} {shape}", axes, parameter, decays=decays)
         self._gradients: GradientBalance | None = None
         if recipe.balancing in METHODS and len(signature.tasks) > 1:
             trained = [one.parameter for one in self._parts if one.parameter.requires_grad]
             self._gradients = GradientBalance(recipe.balancing, trained, seed)
-        self.num_steps = 0
 
     def _add(
         self,
         bank: Bank,
         key: str,
-        axes: tuple[tuple[Index, ...], ...],
+        axes: Axes,
         parameter: nn.Parameter,
         *,
         decays: bool = True,
     ) -> None:
-        self._keys[key] += 1
-        if self._keys[key] > 1:  # two tensors of one network are never one
-            key = f"{key} #{self._keys[key]}"
-        axes = tuple(
-            own if len(set(own)) == size else tuple(unlike(size, place) for place in range(size))
-            for own, size in zip(axes, parameter.shape, strict=True)
-        )
+        key, axes = unequivocal(self._keys, key, axes, parameter.shape)
         shared, grid = bank.part(key, axes, parameter, decays=decays)
         self._parts.append(_Part(parameter, shared, axes, grid, shared.version))
 
@@ -133,17 +126,20 @@ class View:
                 one.grid, one.version = one.shared.grid(one.axes), one.shared.version
             one.parameter.data = one.shared.value[one.grid]
 
-    def losses(self, batch: Split) -> Losses:
-        """Returns the losses of a batch with the weights that it took last."""
+    def learn(self, batch: Split) -> Losses:
+        """Runs the network on a batch with the weights of now, and adds its gradients to those of the bank.
+
+        Returns:
+            The losses of the batch.
+        """
+        self.network.train()
+        self.take()
         if not self.channels_last:
             inputs = {name: batch.inputs[name].contiguous() for name in self._images}
             batch = replace(batch, inputs={**batch.inputs, **inputs})
-        return self._loss_of(batch)  # type: ignore[no-any-return]
-
-    def learn(self, losses: Losses) -> None:
-        """Adds the gradients of a batch's losses to those of the bank."""
-        if losses.total is None:
-            return
+        losses: Losses = self._loss_of(batch)
+        if losses.total is None or not losses.total.requires_grad:
+            return losses
         if self._gradients is None:
             torch.autograd.backward(losses.total)
         else:
@@ -152,19 +148,26 @@ class View:
             if one.parameter.grad is not None:
                 one.shared.add_gradient(one.grid, one.parameter.grad)
                 one.parameter.grad = None
-        self.num_steps += 1
+        return losses
 
-    def parts(self) -> Iterator[tuple[Tensor, SharedTensor, Grid]]:
-        """Yields each parameter, with the shared tensor that it is a part of, and where in it."""
-        self.take()
-        for one in self._parts:
-            yield one.parameter, one.shared, one.grid
 
-    @contextlib.contextmanager
-    def training(self) -> Iterator[None]:
-        """With the network in training mode, and in evaluation mode after that."""
-        self.network.train()
-        try:
-            yield
-        finally:
-            self.network.eval()
+def unequivocal(
+    met: Counter[str], key: str, axes: Axes, shape: Sequence[int]
+) -> tuple[str, Axes]:
+    """Returns a key, and what the indices of a tensor stand for, that no other tensor or index of it has.
+
+    Two tensors of one network are never one, nor two numbers of a tensor, whatever is said of them.
+
+    Args:
+        met: how many tensors of the network had each key so far; it is counted there.
+        key: the key of the tensor.
+        axes: what its indices along each axis stand for.
+        shape: its shape.
+    """
+    met[key] += 1
+    if met[key] > 1:
+        key = f"{key} #{met[key]}"
+    return key, tuple(
+        own if len(set(own)) == size else tuple(unlike(size, place) for place in range(size))
+        for own, size in zip(axes, shape, strict=True)
+    )

@@ -82,6 +82,7 @@ class Pool(Executor):
     _window: float = WINDOW
     """Seconds for which a card is watched before more trials are let on it."""
     trains = True
+    banks = True
 
     @checked(ExecutorError)
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any
 import ray
 
 from search_spaces.errors import BuildError, ExecutorError
-from workers.job import Checkpoint, Event, HeldWeights, Job, Weights
+from workers.job import Checkpoint, Event, HeldWeights, Job, SharedWeights, Weights
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,14 @@ class Order:
         job: the job, pickled by the driver, so that one that cannot be read here is its own failure and no
             other's.
         state: Ray's reference to the checkpoint's state, where it is kept so.
+        bank: Ray's reference to the bank of the job, which all its workers share.
         share: the share of its card's memory that this attempt may use; None: the worker's.
     """
 
     ticket: int
     job: bytes
     state: Any = None
+    bank: Any = None
     share: float | None = None
 
     @staticmethod
@@ -52,13 +54,16 @@ class Order:
         Raises:
             BuildError: the job cannot be pickled.
         """
-        state = None
+        state = bank = None
+        if job.bank is not None:
+            bank = _sent(job.bank)
+            job = dataclasses.replace(job, bank=SharedWeights(job.bank.id, HeldWeights(b"")))
         if job.checkpoint is not None and isinstance(job.checkpoint.state, RemoteWeights):
             # a reference goes beside what is pickled here, so that Ray keeps count of it
             state = job.checkpoint.state.reference
             job = dataclasses.replace(job, checkpoint=Checkpoint(job.checkpoint.epoch, HeldWeights(b"")))
         try:
-            return Order(ticket, ray.cloudpickle.dumps(job), state, share)
+            return Order(ticket, ray.cloudpickle.dumps(job), state, bank, share)
         except Exception as error:  # whatever a user's module raises then
             raise BuildError(
                 f"the architecture cannot be sent to a worker: {type(error).__name__}: {error}"
@@ -67,11 +72,25 @@ class Order:
     def read(self) -> Job:
         """Returns the job, on the worker. Raises whatever it raises when it is unpickled."""
         job: Job = ray.cloudpickle.loads(self.job)
+        if job.bank is not None and self.bank is not None:
+            job = dataclasses.replace(job, bank=SharedWeights(job.bank.id, RemoteWeights(self.bank)))
         if job.checkpoint is None or self.state is None:
             return job
         return dataclasses.replace(
             job, checkpoint=Checkpoint(job.checkpoint.epoch, RemoteWeights(self.state))
         )
+
+
+_banks: dict[str, Any] = {}
+"""The bank that was sent last, by its id: a search has one at a time, for hundreds of jobs."""
+
+
+def _sent(bank: SharedWeights) -> Any:
+    """Returns Ray's reference to a bank."""
+    if bank.id not in _banks:
+        _banks.clear()
+        _banks[bank.id] = ray.put(bank.weights.read())
+    return _banks[bank.id]
 
 
 @dataclass(frozen=True)

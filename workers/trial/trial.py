@@ -11,8 +11,9 @@ import torch
 from search_spaces.errors import BuildError, FormatError
 from search_spaces.meanings.meaning import meanings
 from workers.acceleration import PLAIN, Acceleration, Ran
+from workers.bank.inheriting import inherit_from
 from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
-from workers.job import Event, Failed, Finished, HeldWeights, Job, Last, Pace, Paced, Parent, Reported
+from workers.job import Event, Failed, Finished, HeldWeights, Job, Last, Pace, Paced, Reported
 from workers.recipe import Recipe
 from workers.training.criterion import adapt
 from workers.training.deadline import Deadline
@@ -22,6 +23,7 @@ from workers.training.random_state import IsolatedRandomState, isolated
 from workers.training.standardisation import standardise, target_scales
 from workers.training.training import precision_of, progress
 from workers.trial import residue as aftermath
+from workers.trial.banking import bank_of, score_inherited, teach
 from workers.trial.inheritance import inherit
 from workers.trial.memory import MemoryLimit, PeakMemory
 from workers.trial.resumption import TrialProgress
@@ -148,6 +150,10 @@ def _run(
             ran.deterministic = "yes"
         recipe = Recipe.of(job.architecture)
         recipe = recipe.model_copy(update={"standardise": recipe.standardise and job.standardise})
+    if job.lesson is not None or (job.bank is not None and job.until == 0):
+        yield from _with_bank(job, data, recipe, device, deadline, group, acceleration, scores, ran)
+        return
+    with group.agreement():
         epochs = job.epochs or recipe.epochs
         until = min(job.until or epochs, epochs)
         random_state = IsolatedRandomState(job.seed, device)
@@ -155,7 +161,7 @@ def _run(
             network = _build(job, data, counted=group.leads)
             standardise(network, data, recipe)
             kept = Kept(network)
-    inherited = {} if job.parent is None else _inherit(network, job, job.parent, data, log)
+            inherited = _inherit(network, job, data, log)
     state = TrialProgress(job, network, until, deadline, log, data.signature.tasks)
     trained = progress(
         network,
@@ -213,11 +219,45 @@ def _size(event: Finished | Failed) -> int:
     return sum(len(weights.data) for weights in held if isinstance(weights, HeldWeights))
 
 
-def _inherit(network: nn.Module, job: Job, parent: Parent, data: Problem, log: TrialLog) -> dict[str, float]:
-    """Lets a network begin from its parent; returns how many tensors got some of it, for `Finished.costs`."""
+def _with_bank(
+    job: Job,
+    data: Problem,
+    recipe: Recipe,
+    device: torch.device,
+    deadline: Deadline,
+    group: Group,
+    acceleration: Acceleration,
+    scores: dict[str, float],
+    ran: Ran,
+) -> Iterator[Event]:
+    """What a job on a bank does: of several processes the first one alone."""
+    end = Finished(job.number, {}, {}, 0.0, HeldWeights(b""))
+    costs: dict[str, float] = {}
+    with group.agreement():
+        if group.leads and job.lesson is not None:
+            for event in teach(job, job.lesson, data, recipe, device, deadline.check, acceleration):
+                if isinstance(event, Finished):
+                    end, costs = event, event.costs
+                else:
+                    yield event
+        elif group.leads:
+            costs = job.architecture.cost(data.signature).to_dict()
+            end = score_inherited(job, data, recipe, device, deadline.check, acceleration)
+    ran.device = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    yield dataclasses.replace(end, seconds=deadline.spent, costs={**costs, **scores}, ran=ran.to_dict())
+
+
+def _inherit(network: nn.Module, job: Job, data: Problem, log: TrialLog) -> dict[str, float]:
+    """Lets a network begin from its parent or a bank; returns how much of it did, for `Finished.costs`."""
+    if job.bank is not None:
+        taken, whole = inherit_from(bank_of(job.bank), network, job.architecture, data.signature)
+        log.write(f"begins with {taken:,} of {whole:,} numbers of the bank\n")
+        return {"inherited_share": taken / max(1, whole)}
+    if job.parent is None:
+        return {}
     try:
-        own, theirs = (meanings(one, data.signature) for one in (job.architecture, parent.architecture))
-        count = inherit(network, own, parent.weights, theirs)
+        own, theirs = (meanings(one, data.signature) for one in (job.architecture, job.parent.architecture))
+        count = inherit(network, own, job.parent.weights, theirs)
     except (FormatError, BuildError) as error:
         log.write(f"begins from nothing: {error}\n")
         return {"inherited_tensors": 0.0}

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from controllers import catalog
-from controllers.fidelity import Stages
 from controllers.planner import Planner, UndecidedController
 from controllers.warm_start import warm_start
 from nas.description import DEFAULT_TRIALS, Budget
@@ -34,8 +33,8 @@ class ControllerPart(Part):
         self.starts: Iterable[Start] = ()
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
-        planner, fidelity = standing.planner, standing.planner.fidelity
-        lengths = not isinstance(fidelity, Stages) or fidelity.decided  # how many begin follows from them
+        planner, stages = standing.planner, standing.planner.stages
+        lengths = stages is None or stages.decided  # how many begin follows from them
         if not isinstance(planner.controller, UndecidedController) or not lengths:
             return None
         return proposer(self._networks(planner), len(planner.controller.objectives))
@@ -54,8 +53,8 @@ class ControllerPart(Part):
 
     def _networks(self, planner: Planner) -> int:
         """How many networks are trained, at least to a first pause, as far as the budget says."""
-        fidelity = planner.fidelity
-        told = [self._budget.trials, fidelity.candidates if isinstance(fidelity, Stages) else None]
+        stages = planner.stages
+        told = [self._budget.trials, None if stages is None else stages.candidates]
         return min((number for number in told if number is not None), default=DEFAULT_TRIALS)
 
 

@@ -9,7 +9,6 @@ from heapq import nlargest
 from statistics import median
 from typing import Any
 
-from controllers.fidelity import Stages
 from controllers.planner import Planner
 from controllers.ranking import order
 from nas.description import HOURS, Budget
@@ -22,6 +21,9 @@ from workers.recipe import Recipe
 
 FINALISTS = 2
 """The networks that the finals train to their end, where the time allows so many."""
+
+OF_INHERITED = 5
+"""The same where networks were scored with inherited weights: the order of such scores is loose."""
 
 SHARE = 0.4
 """The share of the budget that the finals may take, unless a single network needs more."""
@@ -164,7 +166,8 @@ class Finals(Part):
         if not found:
             return None
         most = SHARE * self.seconds
-        longest = [one.seconds(one.planned) for one in found[:FINALISTS]]
+        finalists = FINALISTS if standing.planner.inherited is None else OF_INHERITED
+        longest = [one.seconds(one.planned) for one in found[:finalists]]
         while len(longest) > 1 and together(longest, standing.workers) > most:
             longest.pop()
         if longest[0] > most:
@@ -193,13 +196,15 @@ class Finals(Part):
         judged = [standing.ranking.judge(flight.trial).outcome for flight in flights]
         planned = standing.planner.fidelity.max_epochs
         assert planned is not None
-        chosen = isinstance(standing.planner.fidelity, Stages) and not self._named
+        chosen = standing.planner.stages is not None and not self._named
         found = []
         for flight in (flights[place] for place in order(judged) if judged[place].feasible):
             soonest = _soonest(flight, planned, standing)
             latest = LONGER * planned if chosen and soonest < planned else planned
-            found.append(Finalist(flight, soonest, planned, latest, MARGIN * _epoch(flight)))
-        return found
+            epoch = MARGIN * (standing.epoch_of(flight) or 0.0)
+            found.append(Finalist(flight, soonest, planned, latest, epoch))
+        # what inherited weights say of a network does not compare with what its own do
+        return sorted(found, key=lambda one: not one.done)
 
     def _again(self, standing: Standing, finalists: Sequence[Finalist]) -> float:
         """The seconds that are kept for a repeat on each worker (`nas.search.plan.repeats`).
@@ -263,7 +268,9 @@ def _soonest(flight: Flight, planned: int, standing: Standing) -> int:
     """The least epochs after which a trial can end: as planned, where its schedule has no other end."""
     if not standing.trains:
         return planned
-    sooner = Recipe.of(flight.proposal.architecture).epochs_to_finish(flight.trial.epochs or 0)
+    recipe, done = Recipe.of(flight.proposal.architecture), flight.trial.epochs or 0
+    # one that was only scored is as good as unseen: half of its training at the least
+    sooner = recipe.epochs_to_finish(done or planned // 2)
     return planned if sooner is None else min(planned, sooner)
 
 

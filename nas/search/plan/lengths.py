@@ -52,11 +52,11 @@ class Lengths(Part):
         self._budget, self._dearness = budget, dearness
 
     def waits(self, planner: Planner) -> bool:
-        return isinstance(planner.fidelity, Stages) and not planner.fidelity.decided
+        return planner.stages is not None and not planner.stages.decided
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
-        fidelity = standing.planner.fidelity
-        if not isinstance(fidelity, Stages) or fidelity.decided:
+        stages = standing.planner.stages
+        if stages is None or stages.decided:
             return None
         flight = next(iter(standing.paused.values()), None)
         if flight is None:
@@ -64,8 +64,8 @@ class Lengths(Part):
         return lengths(flight, self._budget, standing, self._dearness(standing.planner.controller))
 
     def act(self, value: Any, planner: Planner) -> None:
-        if isinstance(planner.fidelity, Stages):
-            planner.fidelity.decide(value["epochs"], value["first_pause"], value["candidates"])
+        if planner.stages is not None:
+            planner.stages.decide(value["epochs"], value["first_pause"], value["candidates"])
 
 
 def lengths(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Standing:
         known: the first trial of each network that is over or has paused, by its id.
         repeats: the networks that are in training again, with other seeds.
         slots: the number of trainings that are worth having in flight; 0: as many as workers.
+        epoch_of: the function that says how many seconds one more epoch of a flight takes; None: unknown.
     """
 
     elapsed: float
@@ -47,6 +48,7 @@ class Standing:
     known: Mapping[str, Trial] = field(default_factory=dict)
     repeats: Collection[RerunFlight] = ()
     slots: int = 0
+    epoch_of: Callable[[Flight], float | None] = lambda flight: flight.epoch_seconds
 
     @property
     def busy(self) -> int:

@@ -105,6 +105,14 @@ class TimeLeft:
                 times.append((found.epoch + found.validation) / (base.epoch + base.validation))
         return median(times) if times else None
 
+    def epoch_of(self, flight: Flight) -> float | None:
+        """Returns the seconds of one more epoch of a flight, validation included: by its own epochs, else as
+        they are predicted; None where nobody knows."""
+        if flight.epoch_seconds is not None:
+            return flight.epoch_seconds
+        found = self._predict(flight.proposal.architecture)
+        return None if found is None else found.epoch + found.validation
+
     def learn(self, flight: Flight, event: Finished) -> None:
         """Takes in what the training of a flight took."""
         if self._speed is None or not flight.reported or flight.pace is None:

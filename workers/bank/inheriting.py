@@ -1,0 +1,113 @@
+"""Networks that take their weights from a bank: to be scored with them, or to be trained on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.architecture import Architecture
+from search_spaces.meanings.meaning import meanings
+from search_spaces.signature import Signature
+from workers.acceleration import PLAIN, Acceleration
+from workers.bank.bank import Bank
+from workers.bank.shared_tensor import SharedTensor
+from workers.bank.view import Axes, unequivocal
+from workers.problems.problem import Problem
+from workers.recipe import Recipe
+from workers.training.averaging import recalibrate
+from workers.training.criterion import adapt
+from workers.training.metrics import evaluate
+from workers.training.random_state import IsolatedRandomState
+from workers.training.standardisation import standardise, target_scales
+from workers.training.training import lay_out, precision_of
+
+
+def inherit_from(
+    bank: Bank, network: nn.Module, architecture: Architecture, signature: Signature
+) -> tuple[int, int]:
+    """Sets the parameters of a network to those that a bank has for it; the bank stays as it is.
+
+    Returns:
+        How many numbers of the network the bank had, and how many there are.
+
+    Raises:
+        BuildError: the architecture does not fit the signature.
+    """
+    known, met = meanings(architecture, signature), Counter[str]()
+    taken = whole = 0
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            key, axes = unequivocal(met, known[name].key, known[name].axes, parameter.shape)
+            whole += parameter.numel()
+            if (shared := bank.tensors.get(key)) is not None:
+                taken += _take(parameter, axes, shared)
+    return taken, whole
+
+
+def _take(parameter: Tensor, axes: Axes, shared: SharedTensor) -> int:
+    """Sets what a shared tensor has of a parameter; returns how many numbers that is."""
+    here: list[Tensor] = []
+    there: list[Tensor] = []
+    for own, places in zip(axes, shared.places, strict=True):
+        common = [place for place, index in enumerate(own) if index in places]
+        here.append(torch.tensor(common, dtype=torch.int64, device=parameter.device))
+        rows = [places[own[place]] for place in common]
+        there.append(torch.tensor(rows, dtype=torch.int64, device=shared.value.device))
+    mine, theirs = (torch.meshgrid(*one, indexing="ij") if one else () for one in (here, there))
+    known = shared.known[theirs].to(parameter.device)
+    parameter[mine] = torch.where(known, shared.value[theirs].to(parameter), parameter[mine])
+    return int(known.sum())
+
+
+def inherited_metrics(
+    bank: Bank,
+    architecture: Architecture,
+    problem: Problem,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device | str | None = None,
+    check: Callable[[], None] = lambda: None,
+    acceleration: Acceleration = PLAIN,
+) -> dict[str, float]:
+    """Returns the metrics of a network on the validation split with the weights of a bank, by name.
+
+    The statistics of its batch normalisation are measured anew, on training examples: those of one network
+    are of no use to another (Guo et al., "Single Path One-Shot", ECCV 2020, section 3.4).
+
+    Args:
+        bank: the bank, which was trained and stays as it is.
+        architecture: the network.
+        problem: the problem.
+        recipe: how the bank was trained.
+        seed: the seed of those examples, and of the weights that the bank does not have.
+        device: the device; None: where the data are.
+        check: the function that is called between batches; it raises to stop early.
+        acceleration: how the device is made use of.
+
+    Raises:
+        BuildError: the network does not fit the problem.
+    """
+    device = problem.train.device if device is None else torch.device(device)
+    signature = problem.signature
+    with IsolatedRandomState(seed, device):
+        network = architecture.build(signature)
+        standardise(network, problem, recipe)
+        inherit_from(bank, network, architecture, signature)
+        network.to(device)
+        forward = adapt(network, signature, precision_of(recipe, device, acceleration))
+        lay_out(network, forward, problem, device)
+        generator = torch.Generator().manual_seed(seed)
+        recalibrate(network, forward, problem.train, generator, check=check, device=device)
+        return evaluate(
+            forward,
+            network,
+            problem.validation,
+            signature.tasks,
+            check=check,
+            device=device,
+            scales=target_scales(network),
+        )

@@ -1,0 +1,128 @@
+"""Jobs on a bank of shared weights: a lesson of it, and a network that is scored with its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from search_spaces.errors import ExecutorError
+from workers.acceleration import Acceleration
+from workers.bank.bank import Bank
+from workers.bank.inheriting import inherited_metrics
+from workers.bank.paths import paths
+from workers.bank.training import BankTraining
+from workers.job import Checkpoint, Event, Finished, HeldWeights, Job, Lesson, Reported, SharedWeights
+from workers.problems.problem import Problem
+from workers.recipe import Recipe
+
+
+@dataclass
+class _Held:
+    """What this process knows of banks: the one that it has read, and the one that it has trained, last."""
+
+    read: tuple[str, Bank] | None = None
+    trained: tuple[str, Lesson, Problem, BankTraining] | None = None
+
+
+_held = _Held()
+
+
+def bank_of(shared: SharedWeights) -> Bank:
+    """Returns a bank, which is not to be changed: the next job may be given the same one.
+
+    Raises:
+        ExecutorError: its weights are no longer there.
+        FormatError: they are none.
+    """
+    if _held.read is None or _held.read[0] != shared.id:
+        _held.read = shared.id, Bank.from_safetensors(shared.weights.read())
+    return _held.read[1]
+
+
+def teach(
+    job: Job,
+    lesson: Lesson,
+    data: Problem,
+    recipe: Recipe,
+    device: torch.device,
+    check: Callable[[], None],
+    acceleration: Acceleration,
+) -> Iterator[Event]:
+    """Trains a bank for a lesson; yields a report for each epoch, then the end, whose weights are the bank.
+
+    Args:
+        job: the job, whose bank is what the lesson goes on from.
+        lesson: its lesson.
+        data: the problem.
+        recipe: how it is trained.
+        device: the device.
+        check: the function that is called between steps; what it raises ends the lesson.
+        acceleration: how the device is made use of.
+
+    Raises:
+        BuildError: hardly a network of the space can be built.
+        TrainingFailure: the loss is no longer finite.
+        ExecutorError: a lesson that is not the first has no bank.
+    """
+    training = _training(job, lesson, data, recipe, device, acceleration)
+    loss = 0.0
+    for report in training.run(lesson.epochs, lesson.begun, lesson.until, check):
+        loss = report.train_loss
+        yield Reported(job.number, report)
+    weights = HeldWeights(training.bank.to_safetensors())
+    # the next lesson mostly comes here, too, and to build all networks again takes longer than an epoch
+    _held.trained = _name(job, lesson.until), lesson, data, training
+    yield Finished(job.number, {"loss": loss}, {}, 0.0, weights, {"num_params": float(training.bank.num_params)})
+
+
+def _training(
+    job: Job,
+    lesson: Lesson,
+    data: Problem,
+    recipe: Recipe,
+    device: torch.device,
+    acceleration: Acceleration,
+) -> BankTraining:
+    held, _held.trained = _held.trained, None  # one that is cut off is of no use any more
+    if held is not None and held[0] == _name(job, lesson.begun) and held[2] is data:
+        return held[3]
+    if job.bank is None and lesson.begun:
+        raise ExecutorError(f"job {job.number}: expected the bank that epoch {lesson.begun} has left, got none")
+    bank = Bank() if job.bank is None else Bank.from_safetensors(job.bank.weights.read())
+    groups = paths(lesson.space, lesson.sampling, lesson.networks, job.seed)
+    return BankTraining(
+        bank, groups, data, recipe, seed=job.seed, device=device, acceleration=acceleration
+    )
+
+
+def _name(job: Job, epoch: int) -> str:
+    """The name of a bank at an epoch, among those that this process has trained."""
+    lesson = job.lesson
+    assert lesson is not None
+    return f"{job.architecture.id} {job.seed} {lesson.sampling} {lesson.networks} {epoch}"
+
+
+def score_inherited(
+    job: Job,
+    data: Problem,
+    recipe: Recipe,
+    device: torch.device,
+    check: Callable[[], None],
+    acceleration: Acceleration,
+) -> Finished:
+    """Returns the end of a job that scores a network with the weights of its bank: a pause before epoch 1."""
+    assert job.bank is not None
+    metrics = inherited_metrics(
+        bank_of(job.bank),
+        job.architecture,
+        data,
+        recipe,
+        seed=job.seed,
+        device=device,
+        check=check,
+        acceleration=acceleration,
+    )
+    nothing = HeldWeights(b"")
+    return Finished(job.number, metrics, {}, 0.0, nothing, checkpoint=Checkpoint(0, nothing))
