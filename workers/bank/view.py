@@ -150,6 +150,10 @@ class View:
                 one.parameter.grad = None
         return losses
 
+    def places(self) -> list[tuple[SharedTensor, Grid]]:
+        """Returns the shared tensors that its parameters are parts of, and where in them."""
+        return [(one.shared, one.grid) for one in self._parts]
+
 
 def unequivocal(
     met: Counter[str], key: str, axes: Axes, shape: Sequence[int]

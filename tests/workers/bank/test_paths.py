@@ -1,0 +1,72 @@
+"""Which networks train a bank."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+from torch import nn
+
+from search_spaces import Space, choice, integer, layer, sequential
+from search_spaces.architecture import Architecture
+from workers.bank.paths import group_size, in_turn, paths
+
+SPACE = Space(
+    {
+        "model": sequential(
+            layer(nn.Linear, out_features=integer(2, 65)),
+            choice(relu=layer(nn.ReLU), tanh=layer(nn.Tanh), gelu=layer(nn.GELU)),
+            choice(none=None, more=layer(nn.Linear, out_features=choice(4, 8))),
+        ),
+        "recipe": {"learning_rate": choice(0.1, 0.01, 0.001, 0.0001)},
+    }
+)
+ACTIVATION, OPTIONAL, RATE = "model.1", "model.2", "recipe.learning_rate"
+
+
+def test_in_a_fair_group_each_option_of_a_choice_comes_as_often_as_any_other() -> None:
+    assert group_size(SPACE) == 3
+    for group in paths(SPACE, "fair", 30, seed=1):
+        seen = Counter(one.decisions[ACTIVATION] for one in group)
+        assert set(seen.values()) == {1}
+        assert len(seen) == 3
+        optional = Counter(one.decisions[OPTIONAL] for one in group)
+        assert sorted(optional.values()) == [1, 2]
+
+
+def test_a_bank_is_trained_by_the_plain_recipe_whatever_networks_are_drawn() -> None:
+    plain = SPACE.plain().decisions[RATE]
+    for sampling in ("fair", "uniform"):
+        drawn = [one for group in paths(SPACE, sampling, 12, seed=0) for one in group]
+        assert {one.decisions[RATE] for one in drawn} == {plain}
+
+
+def test_uniform_networks_are_different_ones_by_their_identity() -> None:
+    groups = paths(SPACE, "uniform", 20, seed=0)
+    assert [len(group) for group in groups] == [1] * 20
+    assert len({group[0].id for group in groups}) == 20
+
+
+def test_a_space_with_fewer_networks_gives_all_it_has() -> None:
+    few = Space({"model": sequential(layer(nn.Linear, out_features=choice(1, 2, 3)))})
+    assert len(paths(few, "uniform", 50, seed=0)) == 3
+
+
+def test_the_same_seed_draws_the_same_networks() -> None:
+    def ids(seed: int) -> list[list[str]]:
+        return [[one.id for one in group] for group in paths(SPACE, "fair", 12, seed)]
+
+    assert ids(4) == ids(4)
+    assert ids(4) != ids(5)
+
+
+def test_whoever_goes_on_gets_the_groups_that_come_next() -> None:
+    groups = paths(SPACE, "uniform", 5, seed=0)
+
+    def ids(found: list[list[Architecture]]) -> list[str]:
+        return [one[0].id for one in found]
+
+    whole = ids(list(islice(in_turn(groups, 3), 14)))
+    assert ids(list(islice(in_turn(groups, 3, begun=8), 6))) == whole[8:]
+    assert sorted(whole[:5]) == sorted(whole[5:10])
+    assert whole[:5] != whole[5:10]
