@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controllers.fidelity import Fidelity
+from controllers.fidelity import Fidelity, Stages
 from controllers.ranking import order
 from controllers.records import Outcome
 
@@ -43,7 +43,7 @@ class InheritedFirst(Fidelity):
     they are not (`distrust`) trials train from now on as they would without a bank. In the end the best are
     trained; how long, and whether they pause on the way, another fidelity says.
 
-    The first trial is trained as that one says at once: it shows how long a training takes.
+    The first trial is trained to its end at once: it shows how long a training takes.
 
     Args:
         finish: the fidelity of those that are trained, new.
@@ -83,7 +83,11 @@ class InheritedFirst(Fidelity):
         self.trusted = False
 
     def begin(self, number: int) -> int | None:
-        return 0 if number and self.trusted else self.finish.begin(number)
+        if number and self.trusted:
+            return 0
+        first = self.finish.begin(number)
+        # by itself on a rung, the first trial would never be promoted
+        return first if number or isinstance(self.finish, Stages) else None
 
     def record(self, number: int, epochs: int, outcome: Outcome) -> None:
         if epochs:
@@ -93,6 +97,8 @@ class InheritedFirst(Fidelity):
         elif outcome.feasible:
             self._waiting[number] = outcome
             self._scores[number] = outcome.scores[0]
+            if len(self._scores) >= CHECK_AFTER:
+                self._choose_across()
 
     def failed(self, number: int) -> None:
         """Takes in that the training of a trial has failed."""
@@ -107,23 +113,30 @@ class InheritedFirst(Fidelity):
         return number, self._begun[number]
 
     def resume(self, number: int, epochs: int) -> None:
+        self._choose_across()  # not where it is asked what is next: that is not repeated in a replay
         if self._waiting.pop(number, None) is None:
             self.finish.resume(number, epochs)
-        elif number not in self._begun:  # somebody else has chosen it
+            return
+        if number not in self._begun:  # somebody else has chosen it
             self._begun[number] = self.finish.begin(number) or self.max_epochs
-        if self._across is not None and number not in self._across:
-            self._sent += 1
+        self._sent += number not in (self._across or ())
 
     def _to_train(self, last: bool) -> int | None:
         """The next trial that was scored and is to be trained."""
-        if self._across is None and self.trusted and (len(self._scores) >= CHECK_AFTER or last):
-            self._across = _across(self._in_order())
-        for number in self._across or ():
+        across = self._across
+        if across is None and last and self.trusted:
+            across = _across(self._in_order())
+        for number in across or ():
             if number in self._waiting:
                 return number
         if last and self.trusted and self._sent < FINISHED and self._waiting:
             return self._in_order()[0]
         return None
+
+    def _choose_across(self) -> None:
+        """Settles who is trained for the check, if that is not settled."""
+        if self._across is None and self.trusted and self._waiting:
+            self._across = _across(self._in_order())
 
     def _in_order(self) -> list[int]:
         numbers = list(self._waiting)

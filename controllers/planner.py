@@ -93,7 +93,8 @@ class Planner:
         for proposal in self._scored:
             made.set_aside(self._note(proposal))
         for proposal, outcome in self._over:
-            made.take(self._note(proposal), outcome)
+            made.set_aside(self._note(proposal))  # which keeps count of numbers
+            made.take(proposal, outcome)
         self.controller = made
         self._scored, self._over = [], []
 

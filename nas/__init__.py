@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from nas.reuse.found import Found
     from nas.reuse.load import load
     from nas.reuse.retrain import Retraining, retrain
+    from nas.reuse.subnets import subnets
     from nas.reuse.zero_cost import zero_cost_scores
     from nas.search.callbacks import Callback
     from nas.search.search import Search
@@ -92,6 +93,7 @@ _HOMES = {
     "report": "nas.reports.watching",
     "retrain": "nas.reuse.retrain",
     "stages": "workers.training.fine_tuning",
+    "subnets": "nas.reuse.subnets",
     "to_optuna": "nas.integrations.optuna_study",
     "zero_cost_scores": "nas.reuse.zero_cost",
 }
@@ -122,6 +124,7 @@ __all__ = [
     "report",
     "retrain",
     "stages",
+    "subnets",
     "to_optuna",
     "zero_cost_scores",
 ]

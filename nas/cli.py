@@ -28,6 +28,7 @@ from nas.commands.show import show
 from nas.commands.status import status
 from nas.commands.store import app as store
 from nas.commands.submit import submit
+from nas.commands.subnet import subnet
 from nas.environment import DEFAULT_STORE, too_little_memory
 from nas.escaping import for_terminal
 from nas.passwords import without_passwords
@@ -54,6 +55,7 @@ for command, example in (
     (retrain, "retrain --top 3 --seeds 5 --to retrained"),
     (ensemble, "ensemble --top 10"),
     (score, "score --sample 50 --problem digits --score num_params --score naswot"),
+    (subnet, "subnet --limit 'num_params<=50000' --to small"),
     (list_, "list problems"),
     (submit, "submit my_search.py --address http://head:8265 --workers 64 --gpus-per-trial 0.25"),
     (status, "status my_search-3f2a1c --address http://head:8265"),

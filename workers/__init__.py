@@ -30,6 +30,7 @@ The rooms, from the roof down; each imports only those below it:
 - ``remote``: what the executors on Ray share
 - ``trial``: one trial, from its job to its last event
 - ``speed``: how long a trial takes, before it begins
+- ``bank``: a bank of weights that networks of a space share
 - ``zero_cost``: what networks that nobody has trained say of how well they will do
 - ``training``: the training of one network, with a report per epoch
 - ``tabular``: an executor in simulated time, which answers from tables

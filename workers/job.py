@@ -83,7 +83,7 @@ class Lesson:
     Attributes:
         space: the space whose networks share it.
         sampling: how the networks are drawn that train it, and
-        networks: about how many of them (see `workers.bank.paths.paths`).
+        networks: how many of them at the most (see `workers.bank.paths.paths`).
         epochs: the epochs of the whole training.
         begun: how many of them were trained already.
         until: the epoch after which this part ends.
@@ -129,8 +129,8 @@ class Job:
         parent: another network of the same space, to begin from its weights where they mean the same. The
             metrics depend on it, too; `Finished.costs` has ``inherited_tensors``, how many of them got
             something.
-        bank: a bank of shared weights: the network takes its own from there, to be scored with them (``until``
-            is 0), or to be trained on. With a lesson: what it goes on from.
+        bank: a bank of shared weights: the network takes its own from there, to be scored with them
+            (``until`` is 0), or to be trained on. With a lesson: what it goes on from.
         lesson: the job is no trial: it trains a bank, by the recipe of the architecture, which is that of the
             plain network. Its ``Finished.weights`` are the bank.
         standardise: whether the network standardises inputs and targets where its recipe says so; False: not

@@ -63,7 +63,7 @@ class Rows:
 
 
 def measure(rows: Rows, name: str, chosen: Sequence[Architecture], options: argparse.Namespace) -> None:
-    """Measures what is missing: banks first, then cells alone, one seed after the other, then their scores."""
+    """Measures what is missing: banks first, then cells alone, one seed after the other, then scores."""
     for sampling, epochs in options.banks:
         for seed in range(options.bank_seeds):
             of = [sampling, options.networks, epochs, seed]
@@ -104,11 +104,12 @@ def compared(
     if len(there) < 3:
         return f"{name}: {len(there)} cells", {}, []
     ends = np.array(
-        [[rows.get("alone", name, [cell.id, seed])["value"] for seed in range(options.seeds)] for cell in there]
+        [
+            [rows.get("alone", name, [cell.id, seed])["value"] for seed in range(options.seeds)]
+            for cell in there
+        ]
     )
-    seconds = float(
-        np.median([rows.get("alone", name, [cell.id, 0])["seconds"] for cell in there])
-    )
+    seconds = float(np.median([rows.get("alone", name, [cell.id, 0])["seconds"] for cell in there]))
     mean = ends.mean(1)
     scored: dict[str, list[float]] = {}
     cost: dict[str, float] = {}
@@ -138,13 +139,19 @@ def compared(
         low, high = np.nanquantile(drawn[label], [0.025, 0.975])
         trainings = f"{cost[label]:.1f}" if label in cost else ""
         table.append(
-            [label, f"{whole:.2f} ({low:.2f} to {high:.2f})", f"{better:.2f}", f"{100 * regret:.2f}", trainings]
+            [
+                label,
+                f"{whole:.2f} ({low:.2f} to {high:.2f})",
+                f"{better:.2f}",
+                f"{100 * regret:.2f}",
+                trainings,
+            ]
         )
     seeds = float(kendalltau(ends[:, 0], ends[:, 1]).statistic) if options.seeds > 1 else math.nan
     between, within = float(mean.std()), float(ends.std(1, ddof=1).mean()) if options.seeds > 1 else math.nan
     title = (
-        f"{name}: {len(there)} cells, {options.seeds} seeds each; two seeds agree by tau {seeds:.2f}; standard "
-        f"deviation over cells {between:.3f}, over seeds {within:.3f}; ends from {mean.min():.3f} to "
+        f"{name}: {len(there)} cells, {options.seeds} seeds; two seeds agree by tau {seeds:.2f}; "
+        f"standard deviation over cells {between:.3f}, over seeds {within:.3f}; ends {mean.min():.3f} to "
         f"{mean.max():.3f}; a training takes {seconds:.0f} s"
     )
     columns = ["score", "tau (95 %)", "better half", f"top-{TOP} regret, points", "cost, trainings"]
@@ -175,9 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cells", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each cell alone")
     parser.add_argument("--only", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
-    parser.add_argument(
-        "--banks", nargs="+", type=_bank, default=[("fair", 24)], metavar="SAMPLING:EPOCHS"
-    )
+    parser.add_argument("--banks", nargs="+", type=_bank, default=[("fair", 24)], metavar="SAMPLING:EPOCHS")
     parser.add_argument("--bank-seeds", type=int, default=1)
     parser.add_argument("--networks", type=int, default=200, help="that train a bank")
     parser.add_argument("--rows", type=Path, help="the file of what was measured")

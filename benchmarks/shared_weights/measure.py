@@ -10,7 +10,7 @@ from benchmarks.shared_weights.cases import problem, space
 from search_spaces import Architecture
 from search_spaces.errors import NasError
 from workers.bank.bank import Bank
-from workers.bank.inheriting import inherited_metrics
+from workers.bank.inheriting import heir
 from workers.bank.paths import Sampling, paths
 from workers.bank.training import BankTraining
 from workers.problems.measures import main_metric
@@ -43,7 +43,7 @@ def alone(name: str, cell: Architecture, seed: int) -> dict[str, Any]:
 def bank(
     name: str, cells: Sequence[Architecture], sampling: Sampling, networks: int, epochs: int, seed: int
 ) -> dict[str, Any]:
-    """What the cells score with the weights of a bank; after each part of its training, if there are several."""
+    """What the cells score with the weights of a bank."""
     data, recipe = problem(name), Recipe.of(space().plain())
     began = time.perf_counter()
     shared = Bank()
@@ -51,7 +51,8 @@ def bank(
     losses = [report.train_loss for report in training.run(epochs)]
     trained = time.perf_counter() - began
     scores = {
-        cell.id: inherited_metrics(shared, cell, data, recipe, seed=seed)[metric(name)] for cell in cells
+        cell.id: heir(shared, cell, data, recipe, seed=seed).metrics(data.validation)[metric(name)]
+        for cell in cells
     }
     took = (time.perf_counter() - began - trained) / len(cells)
     return {"scores": scores, "losses": losses, "seconds": trained, "seconds_each": took}

@@ -90,10 +90,11 @@ def leaderboard(
         several objectives ``front`` (no other is better in all of them; `nas.pareto_front` returns these rows
         and their hypervolume); then ``feasible`` (whether it keeps the limits; missing where that is
         unknown), ``phase`` (``finals`` of what the plan trained last in the finals of the search, ``search``
-        of all else; missing where no plan has chosen anything), ``evaluation`` (``full``, or ``inherited``: not
-        trained, but scored with weights that all networks share; missing where nothing was measured), ``epochs, seconds, number, origin, parents,
-        reason, message``; last what ran (`workers.acceleration.Ran`), missing where that is unknown:
-        ``device, precision, compiled, graphs, deterministic``. With ``over_seeds`` ``n`` in place of
+        of all else; missing where no plan has chosen anything), ``evaluation`` (``full``, or
+        ``inherited``: not trained, but scored with weights that all networks share; missing where nothing was
+        measured), ``epochs, seconds, number, origin, parents, reason, message``; last what ran
+        (`workers.acceleration.Ran`), missing where that is unknown: ``device, precision, compiled, graphs,
+        deterministic``. With ``over_seeds`` ``n`` in place of
         ``status``, ``searches`` (names) in place of ``search, number, reason`` and ``message``, no scores
         over tasks, and ``code`` where networks were trained again with other code of your own: whose.
 

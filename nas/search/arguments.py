@@ -284,10 +284,12 @@ def check_sharing(options: SearchOptions, space: Space, problem: Problem | Table
         raise SearchError('weights: "shared" needs networks that are trained; a table has none: leave it out')
     if not executor.banks:
         raise SearchError(
-            f'weights: "shared" does not work with {type(executor).__name__}: take executor="pool" or "inline"'
+            f'weights: "shared" does not work with {type(executor).__name__}: take "pool" or "inline"'
         )
     if space.size() == 1:
-        raise SearchError('weights: "shared", but the space has a single network: nobody shares weights with it')
+        raise SearchError(
+            'weights: "shared", but the space has a single network: nobody shares weights with it'
+        )
 
 
 def settings_of(controller: Controller) -> tuple[dict[str, Any], tuple[str, ...]]:

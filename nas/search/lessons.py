@@ -16,7 +16,7 @@ from workers.bank.paths import Sampling
 from workers.job import Event, Failed, Finished, HeldWeights, Job, Lesson, Reported, SharedWeights
 
 NETWORKS = 200
-"""So many networks train a bank: others find their tensors there, too, in other combinations."""
+"""So many networks train a bank at the most: others find their tensors there, too, in other combinations."""
 
 LESSONS = 5
 """Into so many lessons its training is divided: the store has the bank after each."""
@@ -32,7 +32,7 @@ class LessonPlan:
     Attributes:
         epochs: the epochs; 0: it is not trained at all.
         sampling: how the networks are drawn that train it.
-        networks: about how many of them.
+        networks: how many of them at the most.
     """
 
     epochs: int

@@ -185,7 +185,9 @@ class SearchOptions:
     )
     weights: Literal["own", "shared"] = field(
         default="own",
-        metadata=flag(str, "shared: score networks with weights that all share, train the best; default own."),
+        metadata=flag(
+            str, "shared: score networks with weights that all share, train the best; default own."
+        ),
     )
     finish: Literal["scratch", "inherit"] = field(
         default="scratch",

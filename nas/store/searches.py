@@ -18,8 +18,8 @@ from nas.store.cells import check_row
 from nas.store.damages import damages_of
 from nas.store.encoding import plain, storable
 from nas.store.schema import (
-    cards,
     banks,
+    cards,
     choices,
     compared,
     layouts,

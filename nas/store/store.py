@@ -419,7 +419,7 @@ class Store:
 
     @checked(StoreError)
     def bank(self, search_id: Number) -> bytes | None:
-        """Returns the bank of shared weights of a search, as it was last kept (safetensors), if it has one."""
+        """Returns the bank of shared weights of a search as it was last kept (safetensors)."""
         return self._read(read_bank, search_id)
 
     @checked(StoreError)

@@ -22,20 +22,16 @@ class Bank:
 
     A network has those numbers of it that mean what its own do (`search_spaces.meanings`): of a wide layer
     that a narrow one has a part, behind a flatten and in the gates of an LSTM, too, while a convolution of
-    another kind at the same place is another tensor. The bank begins empty and grows by what networks ask for.
-
-    Args:
-        space: the identity of the space and the problem that it is of, any text.
+    another kind at the same place is another tensor. The bank begins empty and grows by what networks ask
+    for.
 
     Attributes:
-        space: the same.
         version: the number of steps that it was trained for.
         tensors: its tensors, by key.
         beside: what else its training keeps from epoch to epoch, by name.
     """
 
-    def __init__(self, space: str = "") -> None:
-        self.space = space
+    def __init__(self) -> None:
         self.version = 0
         self.tensors: dict[str, SharedTensor] = {}
         self.beside: dict[str, Tensor] = {}
@@ -74,7 +70,7 @@ class Bank:
             # safetensors knows one layout of numbers
             tensors |= {f"{number}.{name}": tensor.contiguous() for name, tensor in kept.items()}
         tensors |= {f"beside.{name}": tensor.contiguous() for name, tensor in self.beside.items()}
-        about = {"format": FORMAT, "space": self.space, "version": self.version, "tensors": described}
+        about = {"format": FORMAT, "version": self.version, "tensors": described}
         return save(tensors, {"bank": json.dumps(about)})
 
     @staticmethod
@@ -89,11 +85,13 @@ class Bank:
             about = json.loads(_metadata(data)["bank"])
             if about["format"] != FORMAT:
                 raise FormatError(f"bank: expected {FORMAT!r}, got {about['format']!r:.40}: train it again")
-            bank = Bank(str(about["space"]))
+            bank = Bank()
             bank.version = int(about["version"])
             for number, (key, one) in enumerate(about["tensors"].items()):
                 bank.tensors[key] = _read(number, one, tensors)
-            bank.beside = {n.removeprefix("beside."): t for n, t in tensors.items() if n.startswith("beside.")}
+            bank.beside = {
+                n.removeprefix("beside."): t for n, t in tensors.items() if n.startswith("beside.")
+            }
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise FormatError(f"bank: expected what Bank.to_safetensors returned: {error}") from error
         return bank

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +17,10 @@ from workers.bank.bank import Bank
 from workers.bank.shared_tensor import SharedTensor
 from workers.bank.view import Axes, unequivocal
 from workers.problems.problem import Problem
+from workers.problems.split import Split
 from workers.recipe import Recipe
 from workers.training.averaging import recalibrate
-from workers.training.criterion import adapt
+from workers.training.criterion import Forward, adapt
 from workers.training.metrics import evaluate
 from workers.training.random_state import IsolatedRandomState
 from workers.training.standardisation import standardise, target_scales
@@ -62,7 +64,43 @@ def _take(parameter: Tensor, axes: Axes, shared: SharedTensor) -> int:
     return int(known.sum())
 
 
-def inherited_metrics(
+@dataclass(frozen=True)
+class Heir:
+    """A network with the weights of a bank, ready to answer.
+
+    Attributes:
+        network: the network, in evaluation mode.
+        share: the share of its numbers that the bank had; the others are as they were initialised.
+        problem: the problem that it is for.
+        forward: the function that asks it.
+        device: where it is.
+    """
+
+    network: nn.Module
+    share: float
+    problem: Problem
+    forward: Forward
+    device: torch.device
+
+    def metrics(self, split: Split, check: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Returns its metrics on a split, by name.
+
+        Args:
+            split: the split of the problem.
+            check: the function that is called between batches; it raises to stop early.
+        """
+        return evaluate(
+            self.forward,
+            self.network,
+            split,
+            self.problem.signature.tasks,
+            check=check,
+            device=self.device,
+            scales=target_scales(self.network),
+        )
+
+
+def heir(
     bank: Bank,
     architecture: Architecture,
     problem: Problem,
@@ -72,8 +110,8 @@ def inherited_metrics(
     device: torch.device | str | None = None,
     check: Callable[[], None] = lambda: None,
     acceleration: Acceleration = PLAIN,
-) -> dict[str, float]:
-    """Returns the metrics of a network on the validation split with the weights of a bank, by name.
+) -> Heir:
+    """Returns a network with the weights of a bank.
 
     The statistics of its batch normalisation are measured anew, on training examples: those of one network
     are of no use to another (Guo et al., "Single Path One-Shot", ECCV 2020, section 3.4).
@@ -96,18 +134,10 @@ def inherited_metrics(
     with IsolatedRandomState(seed, device):
         network = architecture.build(signature)
         standardise(network, problem, recipe)
-        inherit_from(bank, network, architecture, signature)
+        taken, whole = inherit_from(bank, network, architecture, signature)
         network.to(device)
         forward = adapt(network, signature, precision_of(recipe, device, acceleration))
         lay_out(network, forward, problem, device)
         generator = torch.Generator().manual_seed(seed)
         recalibrate(network, forward, problem.train, generator, check=check, device=device)
-        return evaluate(
-            forward,
-            network,
-            problem.validation,
-            signature.tasks,
-            check=check,
-            device=device,
-            scales=target_scales(network),
-        )
+    return Heir(network, taken / max(1, whole), problem, forward, device)

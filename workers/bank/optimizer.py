@@ -45,7 +45,9 @@ def move(shared: Iterable[SharedTensor], recipe: Recipe, rate: float) -> None:
         columns = [list(column) for column in zip(*(one.state for one in tensors), strict=True)]
         columns.append([one.steps for one in tensors])
         decay = recipe.weight_decay if decays else 0.0
-        kernel(recipe, [one.value for one in tensors], [gradient for _, gradient in group], columns, rate, decay)
+        kernel(
+            recipe, [one.value for one in tensors], [gradient for _, gradient in group], columns, rate, decay
+        )
     _move_parts(parts, recipe, rate)
 
 

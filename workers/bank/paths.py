@@ -68,9 +68,7 @@ def is_of_recipe(path: str) -> bool:
 def _different(space: Space, number: int, rng: random.Random) -> list[Architecture]:
     found: dict[str, Architecture] = {}
     for _ in range(_TRIES * number):
-        one = space.fill(
-            lambda path, hole: hole.plainest if is_of_recipe(path) else hole.sample(rng)
-        )
+        one = space.fill(lambda path, hole: hole.plainest if is_of_recipe(path) else hole.sample(rng))
         found.setdefault(one.id, one)
         if len(found) == number:
             break

@@ -121,7 +121,9 @@ class SharedTensor:
         Raises:
             ValueError: something has another shape.
         """
-        if (steps.dim() and steps.shape != self.value.shape) or any(one.shape != self.value.shape for one in state):
+        if (steps.dim() and steps.shape != self.value.shape) or any(
+            one.shape != self.value.shape for one in state
+        ):
             raise ValueError(f"expected tensors of shape {tuple(self.value.shape)}")
         self.known, self.steps = known, steps
         self.state = [torch.empty_like(self.value).copy_(one) for one in state]
@@ -176,9 +178,7 @@ def _is_channels_last(tensor: Tensor) -> bool:
 
 def _channels_last(shape: Sequence[int], like: Tensor, device: str | None = None) -> Tensor:
     where = like.device if device is None else device
-    return torch.empty(
-        tuple(shape), dtype=like.dtype, device=where, memory_format=torch.channels_last
-    )
+    return torch.empty(tuple(shape), dtype=like.dtype, device=where, memory_format=torch.channels_last)
 
 
 def _ordered(indices: list[Index]) -> list[Index]:

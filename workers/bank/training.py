@@ -45,8 +45,8 @@ class BankTraining:
         bank: the bank, which is changed in place.
         groups: the groups (`workers.bank.paths.paths`); networks that cannot be built are left out.
         problem: the problem.
-        recipe: how it is trained: optimizer, learning rate and its schedule, batches, augmentation, balance of
-            the tasks. Averages of weights are not taken.
+        recipe: how it is trained: optimizer, learning rate and its schedule, batches, augmentation, balance
+            of the tasks. Averages of weights are not taken.
         seed: the seed of order, augmentation, dropout and of the initial weights of what is new.
         device: the device; None: where the data are.
         acceleration: how the training makes use of the device.
@@ -148,9 +148,7 @@ class BankTraining:
         steps = self._epochs(epochs, begun, until or epochs, check)
         return isolated(steps, IsolatedRandomState(self._seed, self._device))
 
-    def _epochs(
-        self, epochs: int, begun: int, until: int, check: Callable[[], None]
-    ) -> Iterator[Report]:
+    def _epochs(self, epochs: int, begun: int, until: int, check: Callable[[], None]) -> Iterator[Report]:
         rate = learning_rate(self._recipe, epochs, self._feed.steps)
         groups = in_turn(self._groups, self._seed, begun * self._feed.steps)
         for epoch in range(begun + 1, until + 1):
@@ -181,7 +179,9 @@ class BankTraining:
             by_task = self._means.read()
             loss = sum(by_task.values())
             if not math.isfinite(loss):
-                raise TrainingFailure("not_finite", f"training loss of the bank became {loss} in epoch {epoch}")
+                raise TrainingFailure(
+                    "not_finite", f"training loss of the bank became {loss} in epoch {epoch}"
+                )
             self._balance.end_epoch(by_task)
             self.bank.beside = {name: tensor.clone() for name, tensor in self._learning.state().items()}
             took = time.perf_counter() - started

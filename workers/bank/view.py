@@ -26,7 +26,6 @@ from workers.training.random_state import IsolatedRandomState
 from workers.training.standardisation import standardise
 from workers.training.training import lay_out, precision_of
 
-
 Axes = tuple[tuple[Index, ...], ...]
 """What the indices along each axis of a tensor stand for."""
 
@@ -155,9 +154,7 @@ class View:
         return [(one.shared, one.grid) for one in self._parts]
 
 
-def unequivocal(
-    met: Counter[str], key: str, axes: Axes, shape: Sequence[int]
-) -> tuple[str, Axes]:
+def unequivocal(met: Counter[str], key: str, axes: Axes, shape: Sequence[int]) -> tuple[str, Axes]:
     """Returns a key, and what the indices of a tensor stand for, that no other tensor or index of it has.
 
     Two tensors of one network are never one, nor two numbers of a tensor, whatever is said of them.

@@ -120,8 +120,8 @@ def plain(
         recipe: the recipe, which says by which algorithm.
         moved: the tensors.
         gradients: their gradients.
-        columns: what the optimizer keeps of each, a list for each kind: the running averages, then the numbers
-            of steps.
+        columns: what the optimizer keeps of each, a list for each kind: the running averages, then the
+            numbers of steps.
         rate: the learning rate.
         decay: the weight decay.
     """
@@ -178,8 +178,8 @@ def fused(
         recipe: the recipe, which says by which algorithm.
         moved: the tensors.
         gradients: their gradients.
-        columns: what the optimizer keeps of each, a list for each kind: the running averages, then the numbers
-            of steps.
+        columns: what the optimizer keeps of each, a list for each kind: the running averages, then the
+            numbers of steps.
         rate: the learning rate.
         decay: the weight decay.
     """
@@ -232,8 +232,8 @@ def is_fused(optimizer: Literal["adamw", "adam", "sgd"], device: str, dtype: tor
 
 
 def kept_of(recipe: Recipe, parameter: Tensor) -> tuple[Tensor, ...]:
-    """Returns what an optimizer keeps of a parameter, as it begins: the running averages of its gradients, and
-    its number of steps so far."""
+    """Returns what an optimizer keeps of a parameter, as it begins: the running averages of its gradients,
+    and its number of steps so far."""
     averages = 1 if recipe.optimizer == "sgd" else 2
     return (*(torch.zeros_like(parameter) for _ in range(averages)), torch.zeros((), device=parameter.device))
 

@@ -10,12 +10,19 @@ import torch
 from search_spaces.errors import ExecutorError
 from workers.acceleration import Acceleration
 from workers.bank.bank import Bank
-from workers.bank.inheriting import inherited_metrics
-from workers.bank.paths import paths
+from workers.bank.inheriting import heir
+from workers.bank.paths import group_size, paths
 from workers.bank.training import BankTraining
 from workers.job import Checkpoint, Event, Finished, HeldWeights, Job, Lesson, Reported, SharedWeights
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
+from workers.training.batches import steps_per_epoch
+
+OFTEN = 20
+"""So many steps or more each network of a bank makes,"""
+
+FEWEST = 20
+"""but so many networks there are at the least."""
 
 
 @dataclass
@@ -74,7 +81,9 @@ def teach(
     weights = HeldWeights(training.bank.to_safetensors())
     # the next lesson mostly comes here, too, and to build all networks again takes longer than an epoch
     _held.trained = _name(job, lesson.until), lesson, data, training
-    yield Finished(job.number, {"loss": loss}, {}, 0.0, weights, {"num_params": float(training.bank.num_params)})
+    yield Finished(
+        job.number, {"loss": loss}, {}, 0.0, weights, {"num_params": float(training.bank.num_params)}
+    )
 
 
 def _training(
@@ -89,12 +98,17 @@ def _training(
     if held is not None and held[0] == _name(job, lesson.begun) and held[2] is data:
         return held[3]
     if job.bank is None and lesson.begun:
-        raise ExecutorError(f"job {job.number}: expected the bank that epoch {lesson.begun} has left, got none")
+        raise ExecutorError(
+            f"job {job.number}: expected the bank that epoch {lesson.begun} has left, got none"
+        )
     bank = Bank() if job.bank is None else Bank.from_safetensors(job.bank.weights.read())
-    groups = paths(lesson.space, lesson.sampling, lesson.networks, job.seed)
-    return BankTraining(
-        bank, groups, data, recipe, seed=job.seed, device=device, acceleration=acceleration
-    )
+    steps = lesson.epochs * steps_per_epoch(len(data.train), recipe.batch_size)
+    if lesson.sampling == "fair":
+        steps *= group_size(lesson.space)
+    # to build a network, and to find what its tensors mean, takes as long as some steps of it
+    networks = max(FEWEST, min(lesson.networks, steps // OFTEN))
+    groups = paths(lesson.space, lesson.sampling, networks, job.seed)
+    return BankTraining(bank, groups, data, recipe, seed=job.seed, device=device, acceleration=acceleration)
 
 
 def _name(job: Job, epoch: int) -> str:
@@ -114,7 +128,7 @@ def score_inherited(
 ) -> Finished:
     """Returns the end of a job that scores a network with the weights of its bank: a pause before epoch 1."""
     assert job.bank is not None
-    metrics = inherited_metrics(
+    found = heir(
         bank_of(job.bank),
         job.architecture,
         data,
@@ -125,4 +139,6 @@ def score_inherited(
         acceleration=acceleration,
     )
     nothing = HeldWeights(b"")
-    return Finished(job.number, metrics, {}, 0.0, nothing, checkpoint=Checkpoint(0, nothing))
+    return Finished(
+        job.number, found.metrics(data.validation, check), {}, 0.0, nothing, checkpoint=Checkpoint(0, nothing)
+    )

@@ -1,4 +1,4 @@
-"""What a plan chooses of shared weights: how long the bank is trained, and whether its scores are believed."""
+"""What a plan chooses of shared weights: how long the bank is trained, and whether it is believed."""
 
 from __future__ import annotations
 
@@ -68,8 +68,10 @@ class BankLength(Part):
                 f"an epoch of the bank takes some {duration(took)}, in steps of {group} networks each; "
                 f"{duration(standing.left)} are left"
             )
-        if epochs < 1:
-            reason += ": too few for an epoch"
+            if epochs < 1:
+                reason += ": too few for an epoch"
+        elif math.isfinite(standing.left):
+            epochs, reason = 0, "the first network was not trained: nobody knows how long an epoch takes"
         return {"epochs": epochs, "sampling": "fair", "networks": NETWORKS}, reason
 
     def act(self, value: Any, planner: Planner) -> None:
@@ -81,8 +83,8 @@ class BankTrust(Part):
     """Chooses whether scores with inherited weights are believed.
 
     Once the networks of the check are trained (`controllers.inherited_first`), inherited scores have to order
-    them better than their numbers of parameters do. Else, and where the bank could not be trained, the rest of
-    the budget goes to ordinary trials.
+    them better than their numbers of parameters do. Else, and where the bank could not be trained, the rest
+    of the budget goes to ordinary trials.
 
     Args:
         lessons: the lessons of the bank; None: the search shares no weights.
@@ -125,10 +127,12 @@ def verdict(checked: Sequence[Checked], trials: Sequence[Trial] | Any) -> tuple[
     trusted = inherited > size
     value = {"trusted": trusted, "inherited": inherited, "num_params": size, "networks": len(checked)}
     told = (
-        f"of {len(checked)} networks that were trained, inherited scores order the ends by tau {inherited:.2f}, "
-        f"numbers of parameters by {size:.2f}"
+        f"of {len(checked)} networks that were trained, inherited scores order the ends by tau "
+        f"{inherited:.2f}, numbers of parameters by {size:.2f}"
     )
-    rest = "the best by inherited scores are trained" if trusted else "from now on networks are trained as ever"
+    rest = (
+        "the best by inherited scores are trained" if trusted else "from now on networks are trained as ever"
+    )
     return value, f"{told}: {rest}"
 
 

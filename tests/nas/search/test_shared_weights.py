@@ -1,0 +1,216 @@
+"""Searches that score networks with weights that all share, and train the best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import nas
+from controllers.inherited_first import CHECK_AFTER, CHECKED, Checked
+from nas import Search
+from nas.records import Trial
+from nas.search.callbacks import OnTurn
+from nas.search.plan.shared import agreement, verdict
+from nas.search.progress import Progress
+from nas.store.store import Store
+from search_spaces import Space, choice, integer, layer, sequential
+from search_spaces.errors import SearchError
+from workers.testing.jobs import points
+
+SPACE = Space(
+    {
+        "model": sequential(
+            layer(nn.Linear, out_features=integer(2, 40)),
+            choice(relu=layer(nn.ReLU), tanh=layer(nn.Tanh)),
+            layer(nn.Linear, out_features=integer(2, 20)),
+        ),
+        "recipe": {"epochs": 3, "batch_size": 16},
+    }
+)
+TRIALS = CHECK_AFTER + CHECKED + 8
+
+
+def make(folder: Path, **options: Any) -> Search:
+    chosen: dict[str, Any] = {
+        "controller": "evolution",
+        "executor": "inline",
+        "store": folder / "nas.db",
+        "name": "shared",
+        "weights": "shared",
+        "trials": TRIALS,
+    }
+    return Search(SPACE, points(), **(chosen | options))
+
+
+class Stopped(KeyboardInterrupt):
+    """Stands for Ctrl-C."""
+
+
+def stop_after(turns: int) -> Any:
+    """Ends a search in one of its turns."""
+    seen = 0
+
+    def look(progress: Progress) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == turns:
+            raise Stopped
+
+    return OnTurn(look)
+
+
+def trials_of(folder: Path) -> list[Trial]:
+    with Store(folder / "nas.db") as store:
+        return store.trials(store.search("shared").id)
+
+
+def told(trials: list[Trial]) -> list[tuple[Any, ...]]:
+    return [
+        (one.number, one.architecture_id, one.status, one.epochs, one.score, one.origin) for one in trials
+    ]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken")
+    make(folder).run()
+    return folder
+
+
+def test_networks_are_scored_and_the_best_are_trained(unbroken: Path) -> None:
+    board = nas.leaderboard(unbroken / "nas.db")
+    assert board.evaluation.dtype == "str"
+    full, inherited = (board[board.evaluation == how] for how in ("full", "inherited"))
+    assert set(full.status) == {"complete"}
+    assert set(inherited.status) == {"paused"}
+    assert full["rank"].max() < inherited["rank"].min()
+    assert len(full) > CHECKED
+    assert (inherited.epochs == 0).all()
+    assert inherited.test_accuracy.isna().all()
+    assert 0 in set(full.number)
+    best = nas.load(unbroken / "nas.db")
+    assert best.architecture.id == board.id[0]
+
+
+def test_what_is_chosen_is_said(unbroken: Path) -> None:
+    with Store(unbroken / "nas.db") as store:
+        choices = {one.part: one for one in store.choices(1)}
+        epochs = store.bank_epochs(1)
+        assert store.bank(1) is not None
+    assert len(epochs) == choices["bank"].value["epochs"] > 0
+    assert [one.epoch for one in epochs] == list(range(1, len(epochs) + 1))
+    assert epochs[-1].train_loss < epochs[0].train_loss
+    verdict = choices["trust"].value
+    assert verdict["trusted"] == (verdict["inherited"] > verdict["num_params"])
+    assert verdict["networks"] == CHECKED
+
+
+@pytest.mark.parametrize("turns", [4, 12, 30, 45])
+def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, unbroken: Path, turns: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, callbacks=[stop_after(turns)]).run()
+    assert told(trials_of(tmp_path)) != told(trials_of(unbroken))
+    make(tmp_path).run(resume=True)
+    assert told(trials_of(tmp_path)) == told(trials_of(unbroken))
+
+
+def test_trained_networks_may_begin_with_what_they_inherit(tmp_path: Path) -> None:
+    board = make(tmp_path, finish="inherit").run()
+    trained = board[(board.status == "complete") & (board.number > 0)]
+    with Store(tmp_path / "nas.db") as store:
+        trust = next(one for one in store.choices(1) if one.part == "trust")
+        trials = {one.number: one for one in store.trials(1)}
+    inherited = [number for number in trained.number if "inherited_share" in trials[number].metrics]
+    assert len(inherited) >= CHECKED
+    assert all(trials[number].metrics["inherited_share"] > 0.5 for number in inherited)
+    assert trust.value["networks"] == CHECKED
+    assert board.estimate.isna().all()
+
+
+def test_several_objectives_and_limits_hold(tmp_path: Path) -> None:
+    from controllers import at_most, maximize, minimize
+
+    objectives = [maximize("accuracy"), minimize("num_params")]
+    board = make(tmp_path, controller="nsga2", objectives=objectives, limits=at_most("num_params", 400)).run()
+    assert (board.num_params <= 400).all()
+    assert {"full", "inherited"} <= set(board.evaluation)
+    assert bool(board.front.any())
+
+
+def test_a_fidelity_applies_to_those_that_are_trained(tmp_path: Path) -> None:
+    board = make(tmp_path, fidelity="asha", epochs=9).run()
+    assert set(board[board.evaluation == "inherited"].epochs) == {0}
+    assert set(board[board.evaluation == "full"].epochs) <= {1, 3, 9}
+    assert board.iloc[0].epochs == 9
+
+
+class Broken(nn.Module):
+    """Answers what is no number, when it learns."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * float("nan") if self.training and not x.is_meta else x
+
+
+def test_a_bank_that_cannot_be_trained_is_said_and_networks_are_trained_as_ever(tmp_path: Path) -> None:
+    some = choice(fine=layer(nn.ReLU), broken=layer(Broken))
+    space = Space({"model": sequential(layer(nn.Linear, out_features=integer(2, 9)), some)})
+    search = Search(
+        space, points(), "random", executor="inline", store=tmp_path / "nas.db", trials=6,
+        weights="shared", epochs=1, failures=0,
+    )  # fmt: skip
+    board = search.run()
+    with Store(tmp_path / "nas.db") as store:
+        trust = next(one for one in store.choices(1) if one.part == "trust")
+    assert "the bank could not be trained: not_finite" in trust.reason
+    assert set(board.status) <= {"complete", "failed"}
+    assert "complete" in set(board.status)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"inherit_weights": True}, 'weights: not "shared" with inherit_weights'),
+        ({"reuse_results": True}, 'weights: not "shared" with reuse_results'),
+        ({"weights": "own", "finish": "inherit"}, 'give weights="shared", too'),
+        ({"weights": "all"}, "weights: expected"),
+        ({"executor": "tune"}, "does not work with Tune"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(SearchError, match=words):
+        make(tmp_path, **options)
+
+
+def test_a_space_of_one_network_has_nobody_to_share_with(tmp_path: Path) -> None:
+    lone = Space({"model": sequential(layer(nn.Linear, out_features=3))})
+    with pytest.raises(SearchError, match="nobody shares weights with it"):
+        Search(lone, points(), "random", executor="inline", store=tmp_path / "nas.db", weights="shared")
+
+
+def test_a_search_goes_on_from_its_store_alone(tmp_path: Path, unbroken: Path) -> None:
+    with Store(unbroken / "nas.db") as store:
+        described = store.search("shared").description
+    assert (described.weights, described.finish) == ("shared", "scratch")
+    assert described.ranking.paused
+
+
+def test_agreement_counts_pairs() -> None:
+    assert agreement([1, 2, 3], [10, 20, 30]) == 1.0
+    assert agreement([3, 2, 1], [10, 20, 30]) == -1.0
+    assert agreement([1, 1, 1], [10, 20, 30]) == 0.0
+    assert agreement([1], [2]) == 0.0
+
+
+@pytest.mark.parametrize(("ends", "trusted"), [([1.0, 2.0, 3.0], True), ([3.0, 2.0, 1.0], False)])
+def test_inherited_scores_are_believed_where_sizes_say_less(ends: list[float], trusted: bool) -> None:
+    checked = [Checked(number, float(number), end) for number, end in enumerate(ends)]
+    trials = [Trial(number, str(number), {}, "complete", metrics={"num_params": 5.0}) for number in range(3)]
+    value, reason = verdict(checked, trials)
+    assert value["trusted"] is trusted
+    assert "numbers of parameters by 0.00" in reason

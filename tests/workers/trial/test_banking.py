@@ -1,0 +1,162 @@
+"""Jobs on a bank: lessons of it, wherever the next one is given, and networks that inherit from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import pytest
+import torch
+from safetensors.torch import load
+from torch import nn
+
+from search_spaces import Space, choice, layer, sequential
+from search_spaces.architecture import Architecture
+from search_spaces.errors import ExecutorError
+from workers.bank.bank import Bank
+from workers.inline import Inline
+from workers.job import Event, Failed, Finished, HeldWeights, Job, Lesson, Reported, SharedWeights
+from workers.testing.jobs import points
+from workers.trial import banking, trial
+
+SPACE = Space(
+    {
+        "model": sequential(
+            layer(nn.Linear, out_features=choice(4, 8, 16)), choice(relu=layer(nn.ReLU), tanh=layer(nn.Tanh))
+        ),
+        "recipe": {"schedule": "wsd", "learning_rate": choice(0.01, 0.1)},
+    }
+)
+
+
+def lesson(begun: int, until: int, bank: SharedWeights | None = None) -> Job:
+    part = Lesson(SPACE, "fair", 6, 4, begun, until)
+    return Job(-7, SPACE.plain(), seed=3, lesson=part, bank=bank)
+
+
+def run(job: Job) -> list[Event]:
+    return list(trial.run(job, DATA))
+
+
+DATA = points()
+
+
+def taught(job: Job) -> SharedWeights:
+    end = run(job)[-1]
+    assert isinstance(end, Finished), end
+    return SharedWeights(f"after {job.lesson}", end.weights)
+
+
+@pytest.fixture(scope="module")
+def bank() -> SharedWeights:
+    return taught(lesson(0, 4))
+
+
+def networks(count: int) -> list[Architecture]:
+    rng = random.Random(0)
+    return [SPACE.sample(rng) for _ in range(count)]
+
+
+def test_a_lesson_reports_each_epoch_and_ends_with_the_bank() -> None:
+    events = run(lesson(0, 3))
+    assert [one.report.epoch for one in events if isinstance(one, Reported)] == [1, 2, 3]
+    end = events[-1]
+    assert isinstance(end, Finished)
+    assert set(end.metrics) == {"loss"}
+    assert Bank.from_safetensors(end.weights.read()).version > 0
+    assert end.costs["num_params"] > 0
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in the same process", "in another one"])
+def test_lessons_in_parts_leave_the_same_bank(elsewhere: bool) -> None:
+    first = taught(lesson(0, 1))
+    if elsewhere:
+        banking._held.trained = None
+    second = taught(lesson(1, 4, first))
+    banking._held.trained = None
+    assert second.weights.read() == taught(lesson(0, 4)).weights.read()
+
+
+def test_a_lesson_that_has_lost_what_it_goes_on_from_fails() -> None:
+    banking._held.trained = None
+    end = run(lesson(1, 2))[-1]
+    assert isinstance(end, Failed)
+    assert "expected the bank that epoch 1 has left" in end.message
+
+
+def test_a_network_is_scored_with_the_weights_of_the_bank_and_not_trained(bank: SharedWeights) -> None:
+    events = run(Job(1, networks(1)[0], seed=0, until=0, bank=bank))
+    assert len(events) == 1
+    end = events[0]
+    assert isinstance(end, Finished)
+    assert end.checkpoint is not None
+    assert end.checkpoint.epoch == 0
+    assert end.metrics["accuracy"] > 0.6
+    assert not end.test_metrics
+    assert end.costs["num_params"] > 0
+
+
+def test_the_same_job_has_the_same_metrics_whatever_was_scored_before(bank: SharedWeights) -> None:
+    def metrics(architecture: Architecture) -> dict[str, float]:
+        end = run(Job(1, architecture, seed=0, until=0, bank=bank))[-1]
+        assert isinstance(end, Finished)
+        return end.metrics
+
+    several = networks(4)
+    first = [metrics(one) for one in several]
+    banking._held.read = None
+    assert [metrics(one) for one in reversed(several)] == first[::-1]
+
+
+def test_a_training_that_begins_with_inherited_weights_is_ahead_of_one_from_nothing(
+    bank: SharedWeights,
+) -> None:
+    job = Job(1, SPACE.plain({"recipe.learning_rate": 0.01}), seed=0, epochs=1)
+    losses = []
+    for given in (None, bank):
+        events = run(dataclasses.replace(job, bank=given))
+        report = next(one.report for one in events if isinstance(one, Reported))
+        losses.append(report.train_loss)
+        end = events[-1]
+        assert isinstance(end, Finished)
+        assert end.costs.get("inherited_share") == (None if given is None else 1.0)
+        assert load(end.weights.read())
+    assert losses[1] < losses[0]
+
+
+def test_a_pause_before_the_first_epoch_needs_a_bank(bank: SharedWeights) -> None:
+    with pytest.raises(ExecutorError, match="expected until above 0, got 0"):
+        Job(1, SPACE.plain(), seed=0, until=0)
+    with pytest.raises(ExecutorError, match="expected until above 0, got 0"):
+        Job(1, SPACE.plain(), seed=0, until=0, bank=bank, checkpoint=_checkpoint())
+
+
+def _checkpoint() -> object:
+    from workers.job import Checkpoint
+
+    return Checkpoint(0, HeldWeights(b""))
+
+
+def test_weights_that_are_no_bank_are_a_failure_of_the_job() -> None:
+    broken = SharedWeights("broken", HeldWeights(b"nothing"))
+    end = run(Job(1, SPACE.plain(), seed=0, until=0, bank=broken))[-1]
+    assert isinstance(end, Failed)
+    assert "bank: expected" in end.message
+
+
+def test_an_executor_runs_lessons_and_scores(bank: SharedWeights) -> None:
+    with Inline() as executor:
+        executor.open(DATA)
+        executor.start(lesson(0, 1), Job(1, SPACE.plain(), seed=0, until=0, bank=bank))
+        ends = []
+        while events := executor.events():
+            ends += [type(one).__name__ for one in events]
+    assert ends == ["Reported", "Finished", "Finished"]
+
+
+def test_random_states_of_the_caller_stay_as_they_are(bank: SharedWeights) -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    run(lesson(0, 1))
+    run(Job(1, SPACE.plain(), seed=0, until=0, bank=bank))
+    assert torch.equal(torch.get_rng_state(), before)
