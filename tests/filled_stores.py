@@ -33,6 +33,7 @@ def fill(store: Store, name: str, seed: int = 0) -> int:
                     score=number / 5,
                     metrics=metrics,
                     test_metrics={"accuracy": 1e-300},
+                    epochs=4 if number == 1 else None,
                     seconds=0.1,
                     ran={"device": f"card {number % 2}", "compiled": "no: \0 ü"} if number else {},
                 )
@@ -41,6 +42,7 @@ def fill(store: Store, name: str, seed: int = 0) -> int:
             writing.report(number, EpochReport(1, {"accuracy": 0.5}, None, 0.1, None))
             writing.log(number, f"{name} {number}")
         writing.keep_weights(4, bytes([seed]) * 100_000)
+        writing.keep_weights(1, bytes([seed]) * 10, 1, 2**40 + seed)  # of a repeat
         writing.usage(1.5, [Usage("worker", "node", 1.0, 0.5, 0.25)])
         writing.choose(0, PlanChoice("finals", {"number": 3, "until": 9}, "a reason", 12, 1.25))
         writing.cards(1.5, [Card("GPU-1", "a card", "node", 2, 8, 0.5, 2**40, 2**41)])

@@ -118,6 +118,7 @@ def entry(
         **layout.front_of(trial),
         "feasible": ranked.feasible,
         "phase": phase,
+        "training": trial.training if trial.status in MEASURED else None,
         "epochs": trial.epochs,
         "seconds": trial.seconds,
         "number": trial.number,
