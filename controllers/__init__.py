@@ -29,6 +29,7 @@ The rooms from the roof down; each imports only those below it:
 - `planner`: a controller and a fidelity joined. `warm_start`: beginning from the results of an older search.
 - The algorithms: `random_search`, `evolution`, `nsga2`, `local_search`, `optuna_controller`, and in rooms of
   their own `reinforce` (policy gradients) and `predictor` (a Gaussian process).
+- `inherited_first`: trials that are scored with shared weights first, and only the best of which are trained.
 - `fidelity`: full training, successive halving and Hyperband. `population`: what evolutions share.
 - `rungs`: one rung of successive halving. `replay`: restoring a controller from its record.
 - `base`: the contract, `Controller`.

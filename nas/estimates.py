@@ -89,11 +89,17 @@ class ScoreModel:
     share: bool = False
     lasting: float = 0.0
 
-    def estimate(self, scores: Sequence[float], *, chosen: bool = True, more: int = 0) -> Estimate:
-        """Returns what the weights of the first training of a network are worth.
+    def estimate(
+        self, scores: Sequence[float], own: float | None = None, *, chosen: bool = True, more: int = 0
+    ) -> Estimate:
+        """Returns what the weights of one training of a network are worth.
+
+        It may be the training that ended best: given the scores of all of them it does not matter why it was
+        taken, and what it owes to luck is what it differs by from the others, less the part that lasts.
 
         Args:
             scores: the scores of its trainings, each of another seed.
+            own: the score of the training whose weights are meant, one of these; None: the first.
             chosen: whether it is one of many that are compared by these scores. One that was named before
                 there were any, as the plain network is, was not lucky: its mean is its estimate.
             more: trainings that are on their way: the deviation and the interval are those with them.
@@ -105,7 +111,7 @@ class ScoreModel:
             variance *= 1 - (self.networks - 1) / self.networks * shrinkage
             variance += 2 / (self.networks - 3) * (shrinkage * (mean - self.center)) ** 2
         # so far of the network; what is left of its own score beside that lasts in part
-        value += self.lasting * (scores[0] - value)
+        value += self.lasting * ((scores[0] if own is None else own) - value)
         variance = (1 - self.lasting) ** 2 * variance + self.lasting * (1 - self.lasting) * self.noise
         half = _quantile(self.freedom) * math.sqrt(variance)
         low, high = value - half, value + half
@@ -180,7 +186,8 @@ class Estimator:
 
     Attributes:
         model: how scores are distributed.
-        again: the scores of networks that were trained again, by the trial's number.
+        again: the scores of networks that were trained again, by the trial's number: of all their trainings,
+            that of the trial first.
         named: the numbers of the trials whose networks were named before there were any scores.
     """
 
@@ -193,11 +200,11 @@ class Estimator:
 
         Args:
             number: the number of the trial.
-            score: the score of the trial.
+            score: the score of the training whose weights they are: of its own, or of one of those again.
             more: trainings that are on their way, see `ScoreModel.estimate`.
         """
-        scores = [score, *self.again.get(number, ())]
-        return self.model.estimate(scores, chosen=number not in self.named, more=more)
+        scores = self.again.get(number, [score])
+        return self.model.estimate(scores, score, chosen=number not in self.named, more=more)
 
     @property
     def moved(self) -> frozenset[int]:
@@ -208,7 +215,6 @@ class Estimator:
 def estimator(
     best: Sequence[float],
     networks: int,
-    first: Mapping[int, float],
     again: Mapping[int, Sequence[float]],
     named: frozenset[int],
     examples: int | None,
@@ -217,10 +223,9 @@ def estimator(
 
     Args:
         best, networks, examples: see `fitted`.
-        first: the scores of those trials that were trained again, by number.
         again, named: see `Estimator`.
     """
-    repeated = [[first[number], *scores] if number in named else scores for number, scores in again.items()]
+    repeated = [scores if number in named else scores[1:] for number, scores in again.items()]
     model = fitted(best, networks, repeated, examples)
     return None if model is None else Estimator(model, again, named)
 

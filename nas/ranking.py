@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from controllers.objectives import Limit, Objective
 from controllers.ranking import order
 from controllers.records import FAILED, Outcome, judge
 from nas.estimates import Estimate
-from nas.records import MEASURED, Trial
+from nas.records import MEASURED, Rerun, Trial
 from search_spaces.errors import NasError
 
 if TYPE_CHECKING:
@@ -116,6 +116,27 @@ class Ranking:
         if outcome.failed:
             return Ranked(trial, outcome, all(violation == 0 for violation in self._violations(metrics)))
         return Ranked(trial, outcome, outcome.feasible)
+
+    def of_training(self, trial: Trial, training: int, rerun: Rerun) -> Trial:
+        """Returns a trial with the results of a repeat of its training in place of its own.
+
+        Args:
+            trial: the trial.
+            training: which repeat it is, from 1.
+            rerun: how that did.
+        """
+        metrics = {**trial.metrics, **rerun.metrics}  # beside what is known before any training
+        first = self.objectives[0] if self.objectives else None
+        score = first.score(metrics[first.metric]) if first and first.metric in metrics else trial.score
+        return replace(
+            trial,
+            training=training,
+            score=score,
+            metrics=metrics,
+            test_metrics=rerun.test_metrics,
+            seconds=rerun.seconds,
+            ran=rerun.ran,
+        )
 
     def rank(self, trials: Iterable[Trial]) -> list[Ranked]:
         """Judges trials and returns them from best to worst; see `order`."""

@@ -39,7 +39,9 @@ class Trial:
     """One trial of a search. Times in seconds; ``started_at`` since 1970, UTC.
 
     ``ran`` is what ran (`workers.acceleration.Ran`), empty where that is unknown: no training has ended well,
-    an older version has recorded it, or the executor does not say.
+    an older version has recorded it, or the executor does not say. ``training`` says of which training of the
+    network the results are: 0, the trial's own; n, the n-th repeat, whose weights are kept in their place
+    (`nas.store.trainings`).
     """
 
     number: int
@@ -60,6 +62,7 @@ class Trial:
     seconds: float | None = None
     started_at: float | None = None
     ran: Mapping[str, str] = field(default_factory=dict)
+    training: int = 0
 
 
 @dataclass(frozen=True)

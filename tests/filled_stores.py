@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nas.records import EpochReport, Leg, PlanChoice, Reference, Rerun, Start, Trial
+from nas.records import BankEpoch, EpochReport, Leg, PlanChoice, Reference, Rerun, Start, Trial
 from nas.store.schema import metadata
 from nas.store.store import Store
 from workers.executor import Card, Usage
@@ -33,6 +33,7 @@ def fill(store: Store, name: str, seed: int = 0) -> int:
                     score=number / 5,
                     metrics=metrics,
                     test_metrics={"accuracy": 1e-300},
+                    epochs=4 if number == 1 else None,
                     seconds=0.1,
                     ran={"device": f"card {number % 2}", "compiled": "no: \0 ü"} if number else {},
                 )
@@ -41,8 +42,10 @@ def fill(store: Store, name: str, seed: int = 0) -> int:
             writing.report(number, EpochReport(1, {"accuracy": 0.5}, None, 0.1, None))
             writing.log(number, f"{name} {number}")
         writing.keep_weights(4, bytes([seed]) * 100_000)
+        writing.keep_weights(1, bytes([seed]) * 10, 1, 2**40 + seed)  # of a repeat
         writing.usage(1.5, [Usage("worker", "node", 1.0, 0.5, 0.25)])
         writing.choose(0, PlanChoice("finals", {"number": 3, "until": 9}, "a reason", 12, 1.25))
+        writing.bank([BankEpoch(1, 2.5, 0.5), BankEpoch(2, 1.5, 0.25)], bytes([seed]) * 1000)
         writing.cards(1.5, [Card("GPU-1", "a card", "node", 2, 8, 0.5, 2**40, 2**41)])
     own, shared = _reference(seed), _reference(99)
     store.references.keep(own)
@@ -81,6 +84,8 @@ def all_of(store: Store, name: str) -> Any:
             store.usage(record.id),
             store.cards(record.id),
             store.choices(record.id),
+            store.bank_epochs(record.id),
+            store.bank(record.id),
             store.starts(record.id),
             sorted(store.references.of_search(record.id).items()),
             store.reruns.of_search(record.id),

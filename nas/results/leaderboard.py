@@ -90,12 +90,14 @@ def leaderboard(
         several objectives ``front`` (no other is better in all of them; `nas.pareto_front` returns these rows
         and their hypervolume); then ``feasible`` (whether it keeps the limits; missing where that is
         unknown), ``phase`` (``finals`` of what the plan trained last in the finals of the search, ``search``
-        of all else; missing where no plan has chosen anything), ``evaluation`` (``full``, or
-        ``inherited``: not trained, but scored with weights that all networks share; missing where nothing was
-        measured), ``epochs, seconds, number, origin, parents, reason, message``; last what ran
-        (`workers.acceleration.Ran`), missing where that is unknown: ``device, precision, compiled, graphs,
-        deterministic``. With ``over_seeds`` ``n`` in place of
-        ``status``, ``searches`` (names) in place of ``search, number, reason`` and ``message``, no scores
+        of all else; missing where no plan has chosen anything), ``evaluation`` (``full``, or ``inherited``:
+        not trained, but scored with weights that all networks share; missing where nothing was measured),
+        ``training`` (whose metrics, estimate, seconds and weights these are: 0, of the trial itself; n, of
+        the n-th time that its search trained the network again, for that ended better, and its weights are
+        kept in place of the trial's own; missing where there is no result), ``epochs, seconds, number,
+        origin, parents, reason, message``; last what ran (`workers.acceleration.Ran`), missing where that is
+        unknown: ``device, precision, compiled, graphs, deterministic``. With ``over_seeds`` ``n`` in place of
+        ``status``, ``searches`` (names) in place of ``search, training, number, reason, message``, no scores
         over tasks, and ``code`` where networks were trained again with other code of your own: whose.
 
     Raises:
@@ -110,7 +112,7 @@ def leaderboard(
     frame = pd.DataFrame(rows, columns=None if rows else list(entry(0, None, RowLayout())))
     kinds = {"rank": "Int64", "epochs": "Int64", "feasible": "boolean", "front": "boolean"}
     kinds |= dict.fromkeys(("mean_rank", "delta_m_pct", *ESTIMATED), "float64")
-    kinds |= {"trainings": "Int64", "phase": "str", "evaluation": "str"}
+    kinds |= {"trainings": "Int64", "training": "Int64", "phase": "str", "evaluation": "str"}
     return frame.astype({name: kind for name, kind in kinds.items() if name in frame})
 
 

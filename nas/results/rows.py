@@ -120,6 +120,7 @@ def entry(
         "feasible": ranked.feasible,
         "phase": phase,
         "evaluation": evaluation,
+        "training": trial.training if trial.status in MEASURED else None,
         "epochs": trial.epochs,
         "seconds": trial.seconds,
         "number": trial.number,

@@ -12,6 +12,7 @@ from nas.records import Trial
 from nas.reuse.export.folder import ARCHITECTURE_FILE, read
 from nas.reuse.found import Found
 from nas.reuse.rebuild import UNFIT, other_code, space_of
+from nas.search.reruns import rerun_seed
 from nas.search.user_code import code_of_networks
 from nas.search_record import SearchRecord
 from nas.store.store import DEFAULT_STORE, Store
@@ -104,6 +105,10 @@ def found_of(
         changed: the names of the code that is not what it was when the weights were trained.
     """
     description = record.description
+    again = {}
+    if trial.training:
+        seed = rerun_seed(description, trial.architecture_id, trial.training - 1)
+        again = {"training": trial.training, "training_seed": seed}
     code = {} if description.code is None else code_of_networks(architecture)
     code |= {name: (description.code or {}).get(name, "") for name in changed if name in code}
     return Found(
@@ -127,6 +132,7 @@ def found_of(
             "origin": trial.origin,
             "parents": list(trial.parents),
             "ran": dict(trial.ran),
+            **again,
             "standardise": description.standardise,
             **({"code": code} if code else {}),
         },

@@ -160,7 +160,8 @@ def retrain(
         description = record.description
         space = space_of(record, space)
         changed = other_code(record, space)
-        found = [found_of(record, trial, rebuilt(space, trial), None) for trial in trials]
+        # which training of it the store has says nothing of those to come
+        found = [found_of(record, replace(one, training=0), rebuilt(space, one), None) for one in trials]
     data = problem_of(description, record.name, problem)
     spans = [
         epochs or epochs_of(description, trial, one.architecture)[0]

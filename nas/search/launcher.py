@@ -104,7 +104,7 @@ class Launcher:
     def repeat(self, trial: Trial, architecture: Architecture, number: int, run: int, epochs: int) -> None:
         """Send the network of a trial to a worker again; see `nas.search.reruns.rerun_job`."""
         job = rerun_job(self.description, architecture, number, run, epochs)
-        self.flights.repeats[number] = RerunFlight(trial, job)
+        self.flights.repeats[number] = RerunFlight(trial, job, run + 1)
         self.jobs.append(job)
 
     def start(self, executor: Executor) -> None:

@@ -43,7 +43,7 @@ from nas.store.transaction import Transaction
 from search_spaces.architecture import Architecture
 from search_spaces.errors import UnmetLimitsError
 from workers.executor import Executor
-from workers.job import Event, Failed, Job, Last, Paced, Reported
+from workers.job import Event, Failed, Finished, Job, Last, Paced, Reported
 from workers.speed.speed import Speed
 
 _WAIT = 0.5  # seconds between looks at the clock while nothing happens
@@ -95,13 +95,13 @@ class Loop:
         if self.planner.inherited is not None:
             self._lessons = Lessons(description, controller.space, store, record.id)
         self._checkpoints = Checkpoints(description, record.name)
-        self._weights = KeptWeights(description, store, record.id)
+        self._weights = KeptWeights(description, store, record.id, self.history)
         self._streak = FailureStreak()
         self._budget_end = BudgetEnd(description.budget)
         self._time_left = TimeLeft(speed, self._budget_end, controller.space.plain)
         self._finals = Finals(description.budget, self._budget_end)
         self._of_controller = ControllerPart(description.budget)
-        self._repeats = Repeats(description, self._finals)
+        self._repeats = Repeats(description, self._finals, self.history, self._weights)
         self._plan = SearchPlan(
             [
                 self._budget_end, Lengths(description.budget, self._time_left.dearness),
@@ -173,7 +173,7 @@ class Loop:
         state = replay.run(rebuild)
         self._finals.take()  # its leg is among those that were repeated
         self._repeats.take()
-        self._repeats.found = self.store.reruns.of_search(self.record.id)
+        self.history.reruns = self.store.reruns.of_search(self.record.id)
         if self._lessons is not None:
             self._lessons.restore()
         self._outcomes.step = state.step
@@ -362,7 +362,7 @@ class Loop:
             trains=executor.trains,
             holds=executor.holds,
             seeded=executor.seeded,
-            known=self.history.known,
+            ended=self.history.ended,
             repeats=self._flights.repeats.values(),
             slots=executor.slots,
             epoch_of=self._time_left.epoch_of,
@@ -396,7 +396,7 @@ class Loop:
 
     def _repeat(self, number: int, run: int, epochs: int) -> None:
         """Train the network of a trial again, as the plan has just chosen."""
-        trial = next(trial for trial in self.history.known.values() if trial.number == number)
+        trial = self.history.ended[number].trial
         architecture = self.controller.space.architecture(trial.decisions)
         self._launcher.repeat(trial, architecture, -len(self._plan.choices), run, epochs)
 
@@ -469,9 +469,12 @@ class Loop:
 
     def _end_repeat(self, event: Last, writing: Transaction) -> bool:
         """Take in how a network did that was trained again."""
-        rerun = self._flights.repeats.pop(event.number).ended(event)
+        flight = self._flights.repeats.pop(event.number)
+        rerun = flight.ended(event)
         writing.rerun(rerun)
-        self._repeats.end(rerun)
+        self.history.reruns.setdefault(rerun.number, []).append(rerun)
+        if isinstance(event, Finished):
+            self._weights.keep_repeat(rerun, flight.training, event.weights, writing)
         metric = self.description.objectives[0].metric
         came = f"{metric} {rerun.metrics[metric]:.4g}" if metric in rerun.metrics else rerun.failure
         self.progress.messages.append(f"trial {rerun.number} trained again: {came}")

@@ -170,7 +170,8 @@ class Outcomes:
         end = TrialEnd(
             "complete",
             REUSED,
-            f"the result of trial {found.number} of search {result.search}",
+            f"the result of trial {found.number} of search {result.search}"
+            + f", trained again ({found.training})" * (found.training > 0),
             metrics={**found.metrics, **flight.costs_beside(found.metrics)},
             test_metrics=found.test_metrics,
             epochs=found.epochs,

@@ -108,7 +108,8 @@ class Replay:
         )
         state.interrupted.sort(key=lambda flight: flight.asked_step)
         judge = self.history.ranking.judge
-        state.kept = {number: judge(trials[number]) for number in self.store.kept_weights(search)}
+        kept = [trials[number] for number in sorted(self.store.kept_weights(search))]
+        state.kept = {trial.number: judge(trial) for trial in self.store.of_kept_trainings(search, kept)}
         return state
 
     def _restore(self, flight: Flight, legs: list[Leg], epochs: int | None) -> None:

@@ -45,10 +45,12 @@ class RerunFlight:
     Attributes:
         trial: the trial of the network.
         job: the job of its training.
+        training: which of its trainings again it is, from 1.
     """
 
     trial: Trial
     job: Job
+    training: int
 
     def ended(self, event: Last) -> Rerun:
         """Returns how it did, as the store keeps it."""

@@ -86,7 +86,7 @@ class ReusedResults:
             return None
         for search, name in self._searches:
             found = self._store.trials(search, statuses=("complete",), architecture_id=architecture.id)
-            for trial in found[:1]:
+            for trial in self._store.of_kept_trainings(search, found[:1]):
                 same = any(Ran.same_arithmetic(trial.ran or _UNRECORDED, one) for one in here)
                 measured = self._needed <= trial.metrics.keys()
                 if same and measured and trial.epochs == self._epochs_of(architecture):

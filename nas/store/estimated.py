@@ -67,11 +67,11 @@ def estimator_of(
     for number, runs in found.items():
         trial = known.get(number)
         values = [run.metrics.get(objective.metric, math.nan) for run in runs if trial and run.repeats(trial)]
-        if scores := tuple(objective.score(value) for value in values if math.isfinite(value)):
-            again[number] = scores
-    first = {number: score for number in again if (score := known[number].score) is not None}
+        scores = [objective.score(value) for value in values if math.isfinite(value)]
+        if scores and trial is not None and trial.score is not None:
+            again[number] = [trial.score, *scores]
     named = frozenset(number for number, trial in known.items() if trial.origin == "plain")
-    return estimator(best, count, first, again, named, ranking.examples)
+    return estimator(best, count, again, named, ranking.examples)
 
 
 def with_estimates(judged: Iterable[Ranked], estimates: Estimator | None) -> list[Ranked]:

@@ -36,6 +36,8 @@ LISTED = "store.json"
 
 _SINCE_6 = {"ran", "ran_layout"}
 
+_SINCE_8 = {(weights.name, "training"), (weights.name, "seed")}
+
 _READ = (5, 6, 7, VERSION)
 """The versions of folders that are read: what came since the first of them may be missing from rows."""
 
@@ -118,7 +120,12 @@ class _Folder(Source):
 
     def rows(self, table: sa.Table, search_id: int) -> Iterator[Sequence[Row]]:
         for rows in _read(table, self._file(table, search_id)):
-            yield [_as_ranked_now(row) for row in rows] if table is trials and self._version < 7 else rows
+            if table is trials and self._version < 7:
+                yield [_as_ranked_now(row) for row in rows]
+            elif table is weights and self._version < 8:
+                yield [{**row, "training": 0} for row in rows]
+            else:
+                yield rows
 
     def references(self) -> Sequence[Row]:
         return [row for rows in _read(references, self._file(references, None)) for row in rows]
@@ -146,6 +153,8 @@ class _Folder(Source):
             return
         columns, count = _outline(file)
         needed = {column.name for column in table.columns} - (_SINCE_6 if self._version < 6 else set())
+        if self._version < 8:
+            needed = {name for name in needed if (table.name, name) not in _SINCE_8}
         if missing := sorted(needed - columns):
             raise StoreError(f"{file}: expected a column {missing[0]}, got {', '.join(sorted(columns))}")
         if expected is not None and count != expected:

@@ -11,7 +11,7 @@ from nas.records import Reference, Rerun
 from nas.store.damages import whole_rows
 from nas.store.database import Database
 from nas.store.encoding import numbers, plain, storable
-from nas.store.schema import compared, references, reruns
+from nas.store.schema import compared, references, reruns, weights
 
 
 class RerunStore:
@@ -25,10 +25,21 @@ class RerunStore:
         self._database = database
 
     def keep(self, search_id: int, rerun: Rerun) -> None:
-        """Records how a rerun has ended, in place of an earlier one of the same seed, epochs and data."""
+        """Records how a rerun has ended, in place of an earlier one of the same seed, epochs and data.
+
+        One whose weights are kept stays as it is: what is said of it is said of these weights.
+        """
+        kept = sa.select(weights.c.number).where(
+            weights.c.search_id == search_id, weights.c.number == rerun.number, weights.c.seed == rerun.seed
+        )
 
         def write(connection: Connection, again: bool) -> None:
-            keep_rerun(connection, search_id, rerun)
+            held = any(
+                (one.seed, one.epochs, one.all_data) == (rerun.seed, rerun.epochs, rerun.all_data)
+                for one in read_reruns(connection, search_id).get(rerun.number, ())
+            )
+            if not (held and connection.scalar(kept) is not None):
+                keep_rerun(connection, search_id, rerun)
 
         self._database.write(write)
 

@@ -165,7 +165,9 @@ weights = Table(
     metadata,
     Column("search_id", Integer, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("data", LargeBinary, nullable=False),  # safetensors
+    Column("training", Integer, nullable=False),  # of which training: 0 the trial's own, n the n-th repeat
+    Column("seed", BigInteger),  # the seed of that repeat, see nas_reruns
+    Column("data", LargeBinary, nullable=False),  # safetensors; last, so that the others are read without it
     _of_trial(),
 )
 

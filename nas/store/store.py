@@ -43,6 +43,7 @@ from nas.store.searches import (
     read_ranking,
     read_searches,
 )
+from nas.store.trainings import read_repeats, with_repeats
 from nas.store.transaction import Transaction
 from nas.store.trials import (
     begins_with,
@@ -50,6 +51,7 @@ from nas.store.trials import (
     of_status,
     ranked_trials,
     read_kept,
+    read_metrics,
     read_ran,
     read_trials,
     read_weights,
@@ -284,13 +286,14 @@ class Store:
         """Returns the trials of a search that have results, the best first, as its objectives and limits say.
 
         Where it is known what networks are worth (`nas.estimates`) those that came to their ends are ranked
-        by that. A query by an index where the search has one objective and ``top`` is given.
+        by that; one whose best training is a repeat has the results of that (`of_kept_trainings`). A query by
+        an index where the search has one objective and ``top`` is given.
         """
         return [ranked.trial for ranked in self.judged(search_id, top)]
 
     @checked(StoreError)
     def judged(self, search_id: Number, top: Whole | None = None, *, estimated: bool = True) -> list[Ranked]:
-        """Returns what `ranked` does, each trial with how it was judged and what its network is worth.
+        """Returns what `ranked` does, each trial with how it was judged and what its weights are worth.
 
         Args:
             search_id: the number of the search.
@@ -302,8 +305,18 @@ class Store:
 
     @checked(StoreError)
     def estimated(self, search_id: Number, judged: Sequence[Ranked]) -> list[Ranked]:
-        """Returns judged trials of a search, with what their networks are worth where that is known."""
-        return with_estimates(judged, self._read(read_estimator, search_id, self._ranking(search_id)))
+        """Returns judged trials of a search as `judged` has them, in the order in which they come."""
+        ranking = self._ranking(search_id)
+        trials = self.of_kept_trainings(search_id, [one.trial for one in judged])
+        return with_estimates(map(ranking.judge, trials), self._read(read_estimator, search_id, ranking))
+
+    @checked(StoreError)
+    def of_kept_trainings(self, search_id: Number, trials: Sequence[Trial]) -> list[Trial]:
+        """Returns trials of a search with the results of the trainings whose weights are kept.
+
+        They are those of the trials themselves but for some that were trained again, and ended better.
+        """
+        return with_repeats(trials, self._read(read_repeats, search_id), self._ranking(search_id))
 
     @checked(StoreError)
     def frame(self, search_id: Number, *, statuses: Sequence[Status] | None = None) -> pd.DataFrame:
@@ -331,15 +344,15 @@ class Store:
     def metrics(self, search_id: Number, names: Sequence[str], *, feasible: bool = False) -> MetricColumns:
         """Returns some validation metrics of the trials of a search that have results, as columns.
 
+        They are of the trainings whose weights are kept, as `judged` has them.
+
         Args:
             search_id: the number of the search.
             names: the names of the metrics.
             feasible: whether only trials count that keep the limits, and have a value for every objective.
         """
-        from nas.store.columns import metric_columns
-
         which = trials.c.violation == 0 if feasible else of_status(MEASURED)
-        return self._read(metric_columns, search_id, names, which)
+        return self._read(read_metrics, search_id, self._ranking(search_id), names, which)
 
     @checked(StoreError)
     def counts(self, search_id: Number) -> dict[Status, int]:
@@ -356,6 +369,8 @@ class Store:
     def find_trial(self, architecture_id: str, search: str | int | None = None) -> tuple[SearchRecord, Trial]:
         """Returns the best trial of the architecture whose id begins so; of the latest search that has one.
 
+        It has the results of the training whose weights are kept.
+
         Raises:
             UnknownNameError: there is none.
             StoreError: the beginning fits several architectures.
@@ -368,7 +383,8 @@ class Store:
                 raise StoreError(f"id {architecture_id!r} fits several architectures: {', '.join(ids[:5])}")
             if found:
                 order = {"complete": 0, "paused": 1, "running": 2, "failed": 3}
-                return record, min(found, key=lambda t: (order.get(t.status, 4), t.number))
+                first = min(found, key=lambda t: (order.get(t.status, 4), t.number))
+                return record, self.of_kept_trainings(record.id, [first])[0]
         known = [t.architecture_id for t in self.trials(scope[0].id)[:5]] if scope else []
         raise UnknownNameError("architecture", architecture_id, known)
 
@@ -445,7 +461,7 @@ class Store:
 
     @checked(StoreError)
     def weights(self, search_id: Number, number: Number) -> bytes | None:
-        """Returns the weights of a trial (safetensors), if they were kept."""
+        """Returns the weights of the best training of a trial (safetensors), if they were kept."""
         return self._read(read_weights, search_id, number)
 
     @checked(StoreError)

@@ -83,7 +83,7 @@ class Transaction:
         self._reruns: list[Rerun] = []
         self._new_legs: dict[tuple[int, int], Leg] = {}
         self._ended_legs: dict[tuple[int, int], Leg] = {}
-        self._kept: dict[int, bytes] = {}
+        self._kept: dict[int, tuple[bytes, int, int | None]] = {}  # weights, training, seed
         self._dropped: list[int] = []
         self._search: dict[str, Any] = {}
         self._beat: dict[str, float] | None = None
@@ -162,9 +162,16 @@ class Transaction:
         """Records how a network did that was trained again."""
         self._reruns.append(rerun)
 
-    def keep_weights(self, number: int, data: bytes) -> None:
-        """Records the weights of a trial, as safetensors."""
-        self._kept[number] = data
+    def keep_weights(self, number: int, data: bytes, training: int = 0, seed: int | None = None) -> None:
+        """Records the weights of a trial, which has none, as safetensors.
+
+        Args:
+            number: the number of the trial.
+            data: the weights.
+            training: the training whose weights they are: 0, the trial's own; n, the n-th repeat.
+            seed: the seed of that repeat; None: the trial's own.
+        """
+        self._kept[number] = data, training, seed
 
     def drop_weights(self, number: int) -> None:
         """Forgets the weights of a trial."""
@@ -271,8 +278,9 @@ class Transaction:
             keep_rerun(connection, self.search_id, rerun)
         if self._dropped:
             connection.execute(_DELETE_WEIGHTS, [self._at(n) for n in self._dropped])
-        for number, data in self._kept.items():
-            connection.execute(weights.insert(), [here | {"number": number, "data": data}])
+        for number, (data, training, seed) in self._kept.items():
+            row = {"number": number, "data": data, "training": training, "seed": seed}
+            connection.execute(weights.insert(), [here | row])
 
     def written(self) -> None:
         """Says that what was flushed has been committed."""

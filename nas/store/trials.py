@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,7 +16,11 @@ from nas.store.damages import damages_of
 from nas.store.estimated import read_estimator, with_estimates
 from nas.store.layouts import read_layouts
 from nas.store.schema import trials, weights
+from nas.store.trainings import read_repeats, with_repeats
 from search_spaces.errors import StoreError
+
+if TYPE_CHECKING:
+    from nas.store.columns import MetricColumns
 
 _PLAIN = (
     "number", "architecture_id", "status", "origin", "asked_step", "told_step", "reason", "message",
@@ -70,7 +75,8 @@ def ranked_trials(
 ) -> list[Ranked]:
     """Returns the trials that have results, the best first as `Ranking.order` has them.
 
-    Where it is known what networks are worth, that is among what is returned, and decides their order.
+    Where it is known what networks are worth, that is among what is returned, and decides their order. A
+    trial whose best training is a repeat has the results of that (`nas.store.trainings`).
 
     Args:
         connection: a connection to the database.
@@ -80,21 +86,23 @@ def ranked_trials(
         estimated: whether networks are ranked by what they are worth; else by their scores.
     """
     estimates = read_estimator(connection, search_id, ranking) if estimated else None
-    if top is None:
-        found = [ranking.judge(one) for one in read_trials(connection, search_id, of_status(MEASURED))]
-        return ranking.order(with_estimates(found, estimates))
-    if estimates is None:
-        return _by_scores(connection, search_id, ranking, top)
-    # by what they are worth trials are in the order of their scores, but for a few
-    few = trials.c.number.in_(list(estimates.moved))
-    moved = [ranking.judge(one) for one in read_trials(connection, search_id, trials.c.violation == 0, few)]
-    best = _by_scores(connection, search_id, ranking, top + len(moved))
-    every = {one.trial.number: one for one in [*best, *moved]}
-    return ranking.order(with_estimates((every[n] for n in sorted(every)), estimates))[:top]
+    repeats = read_repeats(connection, search_id)
+    if estimates is None and not repeats and top is not None:
+        return [ranking.judge(one) for one in _by_scores(connection, search_id, ranking, top)]
+    if top is None or (repeats and len(ranking.objectives) > 1):
+        every = read_trials(connection, search_id, of_status(MEASURED))
+    else:  # by what they are worth trials are in the order of their scores, but for a few
+        few = trials.c.number.in_([*(estimates.moved if estimates else ()), *repeats])
+        moved = read_trials(connection, search_id, trials.c.violation == 0, few)
+        best = _by_scores(connection, search_id, ranking, top + len(moved))
+        found = {one.number: one for one in [*best, *moved]}
+        every = [found[number] for number in sorted(found)]
+    judged = [ranking.judge(one) for one in with_repeats(every, repeats, ranking)]
+    return ranking.order(with_estimates(judged, estimates))[:top]
 
 
-def _by_scores(connection: Connection, search_id: int, ranking: Ranking, top: int) -> list[Ranked]:
-    """Returns the best trials that have results as `Ranking.rank` has them, by their scores alone.
+def _by_scores(connection: Connection, search_id: int, ranking: Ranking, top: int) -> list[Trial]:
+    """Returns the best trials that have results as `Ranking.rank` has them, by their own scores alone.
 
     With one objective the database finds the best by an index. With several their values are
     read as columns, and of the trials only those of the first fronts.
@@ -109,22 +117,39 @@ def _by_scores(connection: Connection, search_id: int, ranking: Ranking, top: in
                 connection, search_id, trials.c.number.in_(numbers[start : start + _MOST])
             )
         ]
-        best = ranking.rank(found)[:top]
+        best = [one.trial for one in ranking.rank(found)[:top]]
     else:
         order = trials.c.rung.desc(), trials.c.score.desc(), trials.c.tie, trials.c.number
-        found = read_trials(connection, search_id, feasible, order=order, limit=top)
-        best = [ranking.judge(trial) for trial in found]
+        best = read_trials(connection, search_id, feasible, order=order, limit=top)
     if len(best) < top:  # then those that break a limit, the least first
         worse = trials.c.violation, trials.c.tie, trials.c.number
         left = top - len(best)
-        found = read_trials(connection, search_id, trials.c.violation > 0, order=worse, limit=left)
-        best += [ranking.judge(trial) for trial in found]
+        best += read_trials(connection, search_id, trials.c.violation > 0, order=worse, limit=left)
     if len(best) < top:  # and those that have no value to rank by
         none = of_status(MEASURED), trials.c.violation.is_(None)
         last = trials.c.tie, trials.c.number
-        found = read_trials(connection, search_id, *none, order=last, limit=top - len(best))
-        best += [ranking.judge(trial) for trial in found]
+        best += read_trials(connection, search_id, *none, order=last, limit=top - len(best))
     return best
+
+
+def read_metrics(
+    connection: Connection,
+    search_id: int,
+    ranking: Ranking,
+    names: Sequence[str],
+    where: sa.ColumnElement[bool],
+) -> MetricColumns:
+    """Returns validation metrics of the trials that fulfil `where`, as columns; see `Store.metrics`."""
+    from nas.store.columns import metric_columns
+
+    found = metric_columns(connection, search_id, names, where)
+    repeats = read_repeats(connection, search_id)
+    few = read_trials(connection, search_id, trials.c.number.in_(list(repeats)), where) if repeats else ()
+    places = {number: place for place, number in enumerate(found.numbers.tolist())} if repeats else {}
+    for trial in with_repeats(few, repeats, ranking):
+        for name, values in found.metrics.items():
+            values[places[trial.number]] = trial.metrics.get(name, math.nan)
+    return found
 
 
 def of_status(statuses: Sequence[Status]) -> sa.ColumnElement[bool]:

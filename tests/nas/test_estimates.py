@@ -51,8 +51,7 @@ class Searches:
         made = estimator(
             scores.tolist(),
             self.networks,
-            dict(enumerate(scores.tolist())),
-            again,
+            {n: [float(scores[n]), *others] for n, others in again.items()},
             frozenset(),
             EXAMPLES if self.known else None,
         )
@@ -90,10 +89,30 @@ def test_more_trainings_move_a_network_less_and_narrow_its_interval() -> None:
 
 
 def test_a_network_that_was_named_beforehand_is_not_moved() -> None:
-    made = Estimator(MODEL, {3: (0.81,)}, frozenset({3}))
+    made = Estimator(MODEL, {3: (0.83, 0.81)}, frozenset({3}))
     assert made.of(3, 0.83).value == pytest.approx(0.82)
     assert made.of(4, 0.83).value < 0.82
     assert made.moved == {3}
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+@pytest.mark.parametrize("lasting", [0.2, 0.75])
+def test_the_best_of_several_trainings_of_a_network_is_not_overrated(chosen: bool, lasting: float) -> None:
+    rng, noise, apart, count = np.random.default_rng(1), 0.01, 0.015, 5
+    model = ScoreModel(0.8, apart**2 + noise**2, noise**2, 10_000, 10_000, lasting=lasting)
+    worth = rng.normal(0.8, apart, (4000, 1)) + rng.normal(0, noise * math.sqrt(lasting), (4000, count))
+    scores = worth + rng.normal(0, noise * math.sqrt(1 - lasting), worth.shape)
+    best = scores.argmax(axis=1)
+    truth, own = worth[np.arange(4000), best], scores.max(axis=1)
+    found = [
+        model.estimate(of.tolist(), float(score), chosen=chosen)
+        for of, score in zip(scores, own, strict=True)
+    ]
+    raw = float((own - truth).mean())
+    assert raw > 0.2 * noise, "by its score alone it is"
+    assert abs(np.mean([one.value for one in found] - truth)) < 0.05 * raw
+    held = [one.low <= value <= one.high for one, value in zip(found, truth, strict=True)]
+    assert 0.94 < np.mean(held) < 0.96
 
 
 def test_networks_of_one_training_keep_the_order_of_their_scores_though_all_is_noise() -> None:

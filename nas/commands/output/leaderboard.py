@@ -63,6 +63,7 @@ def _columns(
     names += ["estimate"] if any(row.get("estimate") is not None for row in rows) else []
     names += [f"test_{metric}" for metric in wanted]
     names += ["gap"] if any((row.get("trainings") or 0) > 1 for row in rows) else []
+    names += ["training"] if any(row.get("training") for row in rows) else []
     limited = [limit.metric for limit in description.limits]
     limited += [name for name in rows[0] if name.partition(".")[0] in description.scores]
     tasks = description.signature.tasks

@@ -43,6 +43,9 @@ def print_trial(store: Store, id: str | None, search: str | None, *, log: bool =
     except NasError as error:  # modules of the user's own, or a candidate that cannot be built
         say(f"(no drawing: {error})")
     _print_facts(trial.decisions, trial.metrics, trial.test_metrics)
+    if trial.training:
+        again = f"its training again with another seed, number {trial.training}, which ended better"
+        say(f"weights and metrics are of {again}; the learning curve is of the trial itself")
     came = f"came by {trial.origin}" + (f" from {', '.join(trial.parents)}" if trial.parents else "")
     took = f", took {trial.seconds:.1f} s" if trial.seconds is not None else ""
     say(came + took)

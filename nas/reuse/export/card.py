@@ -115,7 +115,9 @@ def _runs(came: Mapping[str, Any]) -> str:
     """Says how sure the metrics are."""
     retrained = came.get("retrained")
     if not retrained:
-        return "They are of one training: another seed gives others."
+        again = came.get("training")
+        best = f", the best of several: number {for_markdown(again)} after the search's own" if again else ""
+        return f"They are of one training{best}: another seed gives others."
     means = ", ".join(
         f"{for_markdown(name)} {_fixed(entry['mean'])}"
         + ("" if entry["std"] is None else f" ± {_fixed(entry['std'])}")

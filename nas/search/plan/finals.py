@@ -215,7 +215,7 @@ class Finals(Part):
         if not (standing.seeded and standing.ranking.estimated):
             return 0.0
         took = [one.epoch * one.planned for one in finalists]
-        ended = [one for one in map(standing.ranking.judge, standing.known.values()) if one.ended]
+        ended = standing.ended.values()
         best = nlargest(FINALISTS, ended, key=lambda one: one.outcome.scores[0])
         plain = [one for one in ended if one.trial.origin == "plain"]
         took += [MARGIN * (one.trial.seconds or 0.0) for one in [*best, *plain]]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controllers.planner import Planner
-from nas.ranking import Ranking
-from nas.records import PlanChoice, Trial
+from nas.ranking import Ranked, Ranking
+from nas.records import PlanChoice
 from nas.search.flights import Flight
 from nas.search.reruns import RerunFlight
 
@@ -29,7 +29,7 @@ class Standing:
         trains: whether trials are trained by their recipes (`workers.executor.Executor.trains`).
         holds: what the workers hold together (`workers.executor.Executor.holds`).
         seeded: whether a training depends on its seed (`workers.executor.Executor.seeded`).
-        known: the first trial of each network that is over or has paused, by its id.
+        ended: the trials that came to their ends within the limits, by number, as they were judged.
         repeats: the networks that are in training again, with other seeds.
         slots: the number of trainings that are worth having in flight; 0: as many as workers.
         epoch_of: the function that says how many seconds one more epoch of a flight takes; None: unknown.
@@ -45,7 +45,7 @@ class Standing:
     trains: bool
     holds: Mapping[str, float] = field(default_factory=dict)
     seeded: bool = False
-    known: Mapping[str, Trial] = field(default_factory=dict)
+    ended: Mapping[int, Ranked] = field(default_factory=dict)
     repeats: Collection[RerunFlight] = ()
     slots: int = 0
     epoch_of: Callable[[Flight], float | None] = lambda flight: flight.epoch_seconds

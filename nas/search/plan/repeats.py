@@ -10,15 +10,15 @@ from typing import Any
 
 from controllers.planner import Planner
 from nas.description import Description
-from nas.estimates import BEST, Estimator
 from nas.ranking import Ranked
-from nas.records import Rerun, Trial
+from nas.records import Trial
 from nas.results.text import duration
+from nas.search.history import TrialHistory
+from nas.search.kept_weights import KeptWeights
 from nas.search.plan.finals import LOOKS, MARGIN, Finals, together
 from nas.search.plan.plan import Part, Standing
 from nas.search.plan.race import Contender, in_doubt
 from nas.search.reruns import RerunFlight, rerun_seed
-from nas.store.estimated import estimator_of
 
 SHARE = 0.1
 """The share of the time, at its end, in which repeats come before new networks where trials do not pause."""
@@ -45,19 +45,22 @@ class Repeats(Part):
     Args:
         description: the description of the search.
         finals: the finals of the search.
+        history: the trials of the search that are over.
+        weights: what keeps the weights of their best trainings.
 
     Attributes:
-        found: the reruns so far, by the trial's number.
         drains: whether nothing new is to wait at a worker: the next one that is free trains something again.
     """
 
     name = "repeats"
 
-    def __init__(self, description: Description, finals: Finals) -> None:
+    def __init__(
+        self, description: Description, finals: Finals, history: TrialHistory, weights: KeptWeights
+    ) -> None:
         self._description, self._finals = description, finals
+        self._history, self._weights = history, weights
         self._next: tuple[int, int, int] | None = None
         self._look = 0.0  # seconds of the search
-        self.found: dict[int, list[Rerun]] = {}
         self.drains = False
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
@@ -71,7 +74,7 @@ class Repeats(Part):
             return None
         if standing.elapsed < self._look and not self._finals.begun:
             return None
-        ended = [one for one in map(standing.ranking.judge, standing.known.values()) if one.ended]
+        ended = list(map(self._weights.handed_over, standing.ended.values()))
         due = self._due(standing, ended)
         chosen = self._chosen(standing, ended) if due else None
         self.drains = chosen is not None
@@ -111,10 +114,6 @@ class Repeats(Part):
         found, self._next = self._next, None
         return found
 
-    def end(self, rerun: Rerun) -> None:
-        """Takes in how a repeat did."""
-        self.found.setdefault(rerun.number, []).append(rerun)
-
     def _due(self, standing: Standing, ended: Sequence[Ranked]) -> bool:
         """Whether it is time for repeats, and not for something new."""
         if self._finals.begun:
@@ -128,14 +127,15 @@ class Repeats(Part):
 
     def _doubtful(self, standing: Standing, ended: Sequence[Ranked]) -> list[Contender]:
         """The networks to train again, the one that tells most first."""
-        failed = {number for number, runs in self.found.items() if any(run.failure for run in runs)}
+        reruns = self._history.reruns
+        failed = {number for number, runs in reruns.items() if any(run.failure for run in runs)}
         coming = Counter(repeat.trial.number for repeat in standing.repeats)
         best = nlargest(CONTENDERS, ended, key=lambda one: one.outcome.scores[0])
-        estimates = self._estimates(standing, ended)
+        estimates = self._history.estimator()
         if estimates is None:  # the noise is to be known first
             plain = [one for one in ended if one.trial.origin == "plain"]
             few = {one.trial.number: one for one in [*best[:1], *plain, *best[1:FEW]]}
-            counts = [(number, len(self.found.get(number, ())) + coming[number]) for number in few]
+            counts = [(number, len(reruns.get(number, ())) + coming[number]) for number in few]
             return [Contender(n, 0.0, 0.0, 1 + again) for n, again in counts if again < 2 and n not in failed]
         moved = [one for one in ended if one.trial.number in estimates.moved]
         contenders = []
@@ -146,16 +146,11 @@ class Repeats(Part):
             contenders.append(Contender(number, value, then.deviation, then.trainings, named))
         return [one for one in in_doubt(contenders) if one.number not in failed]
 
-    def _estimates(self, standing: Standing, ended: Sequence[Ranked]) -> Estimator | None:
-        trials = {one.trial.number: one.trial for one in ended}
-        scores = nlargest(BEST, (one.outcome.scores[0] for one in ended))
-        return estimator_of(standing.ranking, trials, self.found, scores, len(trials))
-
     def _run(self, trial: Trial, repeats: Collection[RerunFlight]) -> int:
         """Which training again it is: the first whose seed was not taken."""
         taken = {
             run.seed
-            for run in self.found.get(trial.number, ())
+            for run in self._history.reruns.get(trial.number, ())
             if run.epochs == trial.epochs and not run.all_data
         }
         taken |= {repeat.job.seed for repeat in repeats}

@@ -53,14 +53,14 @@ class BankLength(Part):
         lessons, inherited = self._lessons, standing.planner.inherited
         if lessons is None or lessons.plan is not None or inherited is None or not inherited.trusted:
             return None
-        first = next(iter(standing.known.values()), None)
-        if first is None or standing.running or standing.paused:
-            return None
+        if not standing.planner.controller.num_asked or standing.running or standing.paused:
+            return None  # the first trial is not over
+        first = next((one.trial for one in standing.ended.values()), None)
         group = group_size(self._space)
         recipe = Recipe.of(self._space.plain())
         epochs = max(1, round(TRAININGS * inherited.max_epochs / group))
         reason = f"as long as some {TRAININGS} networks, in steps of {group} networks each"
-        if math.isfinite(standing.left) and first.seconds and first.epochs:
+        if math.isfinite(standing.left) and first is not None and first.seconds and first.epochs:
             dearer = self._dearness(standing.planner.controller) or DEARER
             took = first.seconds / first.epochs * group * dearer
             epochs = min(LONGEST * recipe.epochs, math.floor(SHARE * standing.left / took))
@@ -105,7 +105,7 @@ class BankTrust(Part):
             return {"trusted": False}, "there is no time for a bank: networks are trained as ever"
         if self._chosen or (checked := inherited.checked) is None:
             return None
-        return verdict(checked, standing.known.values())
+        return verdict(checked, [one.trial for one in standing.ended.values()])
 
     def act(self, value: Any, planner: Planner) -> None:
         self._chosen = True
@@ -113,7 +113,7 @@ class BankTrust(Part):
             planner.distrust()
 
 
-def verdict(checked: Sequence[Checked], trials: Sequence[Trial] | Any) -> tuple[dict[str, Any], str]:
+def verdict(checked: Sequence[Checked], trials: Sequence[Trial]) -> tuple[dict[str, Any], str]:
     """Returns whether inherited scores are believed, and why.
 
     Args:

@@ -141,9 +141,15 @@ def test_the_first_rows_are_those_that_come_first_when_all_are_ranked(store: Sto
         more = {"fidelity": {"name": "any"} if paused else None}
         more |= {"validation_examples": rng.choice([None, EXAMPLES])}
         search = write(store, f"{round}", trials, reruns, described(**more))
+        with store.writing(search) as writing:
+            for rerun in reruns[::2]:
+                if rerun.seed == 0:
+                    writing.keep_weights(rerun.number, b"", 1, 0)
         every = order(store, search)
         for top in (1, 2, 5, 40):
             assert order(store, search, top) == every[:top]
+        best = store.judged(search)
+        assert store.estimated(search, best) == best
 
 
 def test_the_columns_of_a_leaderboard_say_what_networks_are_worth(tmp_path: Any, problem: Any) -> None:
@@ -163,6 +169,8 @@ def test_the_columns_of_a_leaderboard_say_what_networks_are_worth(tmp_path: Any,
     assert search.description.validation_examples == len(problem.validation)
     kinds = {"estimate": "float64", "low": "float64", "high": "float64", "gap": "float64"}
     assert {name: str(board[name].dtype) for name in [*kinds, "trainings"]} == kinds | {"trainings": "Int64"}
+    assert str(board["training"].dtype) == "Int64"
+    assert set(board["training"]) == {0}
     assert (board["low"] <= board["estimate"]).all()
     assert (board["estimate"] <= board["high"]).all()
     assert board["estimate"].is_monotonic_decreasing

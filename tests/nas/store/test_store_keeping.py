@@ -211,14 +211,16 @@ def test_a_folder_that_version_5_has_written_is_taken_in(store: Store, target: S
 
     fill(store, "first", 1)
     store.export(tmp_path / "folder")
-    # as it was then: without what ran, cards, and choices
-    for table in ("cards", "choices"):
+    # as it was then: without what ran, cards, choices and banks, and with the weights of trials alone
+    for table in ("cards", "choices", "banks"):
         (tmp_path / "folder" / "search-1" / f"nas_{table}.parquet").unlink()
+
+    def since(file: Path) -> tuple[str, ...]:
+        return ("training", "seed") if file.stem == "nas_weights" else ("ran", "ran_layout")
+
     for file in (tmp_path / "folder").rglob("*.parquet"):
         table = pq.read_table(file)
-        pq.write_table(
-            table.drop_columns([n for n in ("ran", "ran_layout") if n in table.column_names]), file
-        )
+        pq.write_table(table.drop_columns([name for name in since(file) if name in table.column_names]), file)
     listed = tmp_path / "folder" / "store.json"
     said = json.loads(listed.read_text()) | {"version": 5}
     said.pop("rows")
@@ -231,6 +233,8 @@ def test_a_folder_that_version_5_has_written_is_taken_in(store: Store, target: S
     assert target.references.of_search(there)[0]["label"].ran == {}
     assert target.cards(there) == []
     assert target.choices(there) == []
+    assert target.kept_weights(there) == {1, 4}
+    assert [one.training for one in target.of_kept_trainings(there, target.trials(there))] == [0] * 5
 
 
 def test_a_folder_that_is_no_export_or_not_empty_is_an_error(store: Store, tmp_path: Path) -> None:

@@ -91,9 +91,11 @@ def read(store: Store) -> dict[str, Any]:
             "trials": [asdict(trial) for trial in trials],
             "legs": [asdict(leg) for leg in store.legs(record.id)],
             "kept": sorted(store.kept_weights(record.id)),
+            "trainings": [one.training for one in store.of_kept_trainings(record.id, trials)],
             "reports": {t.number: list(map(asdict, store.reports(record.id, t.number))) for t in trials},
             "reruns": {n: list(map(asdict, runs)) for n, runs in store.reruns.of_search(record.id).items()},
             "cards": [[at, asdict(card)] for at, card in store.cards(record.id)],
+            "bank": [asdict(epoch) for epoch in store.bank_epochs(record.id)],
             "choices": [asdict(choice) for choice in store.choices(record.id)],
             "starts": [asdict(start) for start in store.starts(record.id)],
             "ranks": [int(number) for number in nas.leaderboard(store, record.name)["number"]],
@@ -105,7 +107,7 @@ def _as_then(found: Any, expected: Any) -> Any:
     """What is read now, without the fields that were not there yet; those say that nothing is known."""
     if isinstance(found, dict) and isinstance(expected, dict):
         new = {key: value for key, value in found.items() if key not in expected}
-        assert new in ({}, {"ran": {}})
+        assert new in ({}, {"ran": {}}, {"training": 0}, {"ran": {}, "training": 0})
         return {key: _as_then(value, expected[key]) for key, value in found.items() if key in expected}
     if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
         return [_as_then(*both) for both in zip(found, expected, strict=True)]

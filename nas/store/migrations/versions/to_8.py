@@ -1,4 +1,4 @@
-"""Version 8: the banks of shared weights of searches."""
+"""Version 8: banks of shared weights; and weights of a trial that are those of a repeat of its training."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,3 +19,5 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Float, nullable=False),
         sa.Column("data", sa.LargeBinary),
     )
+    op.add_column("nas_weights", sa.Column("training", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("nas_weights", sa.Column("seed", sa.BigInteger))

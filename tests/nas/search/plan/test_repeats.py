@@ -32,6 +32,25 @@ def stored(search: Search) -> tuple[list[Trial], dict[int, list[Rerun]], list[Pl
         return store.trials(record.id), store.reruns.of_search(record.id), chosen
 
 
+def kept(search: Search) -> list[Trial]:
+    """The trials whose weights are kept, with the results of the trainings whose weights they are.
+
+    Of those that were trained again while their weights were kept it is the best training.
+    """
+    with Store(search.store) as store:  # type: ignore[arg-type]
+        record = store.search(search.name)
+        there, reruns = store.kept_weights(record.id), store.reruns.of_search(record.id)
+        trials = {trial.number: trial for trial in store.trials(record.id)}
+        found = store.of_kept_trainings(record.id, [trials[number] for number in sorted(there)])
+    for one in found:
+        own = trials[one.number]
+        scores = {training_seed(0, own.architecture_id): own.score or 0.0}
+        scores |= {run.seed: run.metrics["accuracy"] for run in reruns.get(one.number, ())}
+        assert one.score == scores[training_seed(one.training, own.architecture_id)] >= (own.score or 0.0)
+        assert one.training or one == own
+    return found
+
+
 @pytest.mark.parametrize("fidelity", ["full", "asha"])
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_tail_is_for_the_order_of_the_best(tmp_path: Path, fidelity: str, workers: int) -> None:
@@ -55,6 +74,22 @@ def test_the_tail_is_for_the_order_of_the_best(tmp_path: Path, fidelity: str, wo
     if workers == 4:  # one alone has no time to find out how noisy scores are
         assert board.iloc[0].trainings > 1, "one good run does not do"
         assert board.iloc[0].low <= board.iloc[0].estimate <= board.iloc[0].high
+
+
+def test_weights_of_repeats_that_ended_better_are_kept_in_place_of_those_of_their_trials(
+    tmp_path: Path,
+) -> None:
+    search = make(tmp_path, Simulated(4), seconds=2000)
+    board = search.run().set_index("number")
+    found = kept(search)
+    assert any(one.training for one in found)
+    assert len(found) == 5, "as many as a search keeps, the plain network not among its trials"
+    assert board.index[0] in {one.number for one in found}, "what is handed over is what comes first"
+    for one in found:
+        row = board.loc[one.number]
+        assert (row.training, row.accuracy, row.seconds) == (
+            one.training, one.metrics["accuracy"], one.seconds
+        )  # fmt: skip
 
 
 def test_a_controller_and_the_budget_do_not_hear_of_repeats(tmp_path: Path) -> None:
@@ -109,6 +144,7 @@ def test_killed_at_any_moment_and_resumed_no_repeat_is_lost_or_counts_twice(tmp_
             there = {(n, run.seed) for n, runs in stored(search)[1].items() for run in runs}
             assert seen <= there
             seen = there
+            kept(search)
     trials, reruns, chosen = stored(search)
     assert kills >= 3
     assert len({one.at for one in chosen}) > 1
@@ -118,3 +154,4 @@ def test_killed_at_any_moment_and_resumed_no_repeat_is_lost_or_counts_twice(tmp_
         assert len({run.seed for run in runs}) == len(runs)
         assert counts[trials[number].architecture_id, 27] == 1 + len(runs)
     assert (board.iloc[0].status, board.iloc[0].epochs) == ("complete", 27)
+    assert {one.number for one in kept(search)} >= {board.iloc[0].number}
