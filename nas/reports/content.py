@@ -16,6 +16,7 @@ from nas.records import MEASURED, TRAINED, Status, Trial
 from nas.reports.columns import decision_columns, finite, label, leaderboard_columns, text_of
 from nas.results.best_so_far import best_after_each, front
 from nas.results.importance import NOTHING, importances
+from nas.results.inherited import inherited_scores
 from nas.results.leaderboard import UNRANKED, rows_of
 from nas.results.learning_curves import correlations, stopped_early
 from nas.search_record import SearchRecord, readable
@@ -85,6 +86,7 @@ def content(
         "importance": _importance(trials, description.objectives[0]),
         "failures": _failures(trials),
         "plan": _plan(store, record),
+        "shared": _shared(store, record, places),
         "usage": _usage(store, record),
         "cards": _cards(store, record),
         "drawings": _drawings(description, ranked),
@@ -271,6 +273,27 @@ def _plan(store: Store, record: SearchRecord) -> list[dict[str, Any]]:
     half = MOST_CHOICES // 2
     shown = found if len(found) <= MOST_CHOICES else found[:half] + found[-half:]
     return [{"seconds": finite(one.at), "part": one.part, "reason": text_of(one.reason)} for one in shown]
+
+
+def _shared(store: Store, record: SearchRecord, places: Mapping[int, int]) -> dict[str, Any] | None:
+    """Returns how a bank of shared weights was trained, and what its scores were worth."""
+    epochs = store.bank_epochs(record.id)
+    if not epochs:
+        return None
+    found = inherited_scores(store, record)
+    return {
+        "epochs": [one.epoch for one in epochs],
+        "losses": [finite(one.train_loss) for one in epochs],
+        "seconds": finite(sum(one.seconds for one in epochs)),
+        "metric": record.description.objectives[0].metric,
+        "networks": {
+            "rows": [places.get(number) for number in found.numbers],
+            "inherited": [finite(value) for value in found.inherited],
+            "trained": [finite(value) for value in found.trained],
+        },
+        "agreement": finite(found.agreement),
+        "regret": finite(found.regret),
+    }
 
 
 def _usage(store: Store, record: SearchRecord) -> dict[str, Any] | None:

@@ -102,6 +102,7 @@ def search_lines(store: Store, name: str | None) -> Lines:
     best = next(iter(store.ranked(record.id, top=1)), None)
     if best is not None and metric in best.metrics:
         lines.append(("best", f"{metric} {best.metrics[metric]:.4f} ({best.architecture_id[:8]})"))
+    lines += _bank_lines(store, record.id)
     lines += [("plan", f"{choice.part}: {choice.reason}") for choice in store.choices(record.id)[-_CHOICES:]]
     trained = sum(counts.get(status, 0) for status in TRAINED)
     if trained and record.elapsed_seconds > 0:
@@ -120,6 +121,16 @@ def search_lines(store: Store, name: str | None) -> Lines:
     else:
         lines.append(("driver", "none"))
     return lines
+
+
+def _bank_lines(store: Store, search_id: int) -> Lines:
+    """How far the training of a bank of shared weights is."""
+    epochs = store.bank_epochs(search_id)
+    if not epochs:
+        return []
+    chosen = [one.value["epochs"] for one in store.choices(search_id) if one.part == "bank"]
+    of = f" of {chosen[-1]}" if chosen else ""
+    return [("bank", f"{len(epochs)}{of} epochs, training loss {epochs[-1].train_loss:.4g}")]
 
 
 def _worker_lines(store: Store, search: int) -> Lines:

@@ -76,7 +76,7 @@ function build() {
   document.getElementById("head").append(...head());
   const main = document.getElementById("main");
   const table = leaderboard.make();
-  const sections = [bestSoFar(), table, pareto(), curves(), parallel(), importance(), failures(), plan(), workers(), cards(), networks()].filter(Boolean);
+  const sections = [bestSoFar(), table, pareto(), curves(), parallel(), importance(), failures(), plan(), sharedWeights(), workers(), cards(), networks()].filter(Boolean);
   main.append(summary(), ...sections);
   document.getElementById("head").append(contents(sections));
   document.body.append(tip.box);

@@ -234,6 +234,30 @@ function plan() {
   return section("plan", "Plan", "What was chosen by the budget, after how much of it, and why.", el("dl", { class: "plan" }, rows));
 }
 
+/** How a bank of shared weights learnt, and what scores with its weights were worth. */
+function sharedWeights() {
+  if (!report.shared) return null;
+  const { epochs, losses, seconds, metric, networks: both, agreement, regret } = report.shared;
+  const learnt = figure("Training loss of the bank", (width) => {
+    const drawing = plot(width, 160, { extent: [1, Math.max(2, epochs.at(-1))], label: "epoch", whole: true },
+      { extent: extent(losses), label: "loss" }, "Training loss of the bank by epoch");
+    line(drawing, epochs, losses, "own");
+    return drawing.root;
+  });
+  const about = `One bank was trained for ${told(epochs.length, 0)} epochs, in ${duration(seconds)}.`;
+  if (both.trained.length < 2) return section("shared", "Shared weights", about, learnt);
+  const box = figure("Inherited and trained", (width) => {
+    const drawing = plot(width, 240, { extent: extent(both.inherited), label: `${metric}, inherited` },
+      { extent: extent(both.trained), label: `${metric}, trained` }, "Networks with inherited weights and trained");
+    dots(drawing, both.inherited, both.trained, both.rows, "own");
+    hover(drawing, tellTrial);
+    return drawing.root;
+  });
+  const behind = regret === null ? "" : ` The best of the five that they put first stays behind the best of all by ${number(regret)}.`;
+  const words = `Inherited scores order the ${told(both.trained.length, 0)} networks that were trained by tau ${told(agreement, 2)} (Kendall).${behind}`;
+  return section("shared", "Shared weights", `${about} ${words}`, box, learnt);
+}
+
 function workers() {
   if (!report.usage) return null;
   const { at, shares, workers: count, busy } = report.usage;

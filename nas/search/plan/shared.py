@@ -10,6 +10,7 @@ from controllers.base import Controller
 from controllers.inherited_first import Checked
 from controllers.planner import Planner
 from nas.records import Trial
+from nas.results.inherited import agreement
 from nas.results.text import duration
 from nas.search.lessons import NETWORKS, LessonPlan, Lessons
 from nas.search.plan.lengths import DEARER
@@ -134,21 +135,3 @@ def verdict(checked: Sequence[Checked], trials: Sequence[Trial]) -> tuple[dict[s
         "the best by inherited scores are trained" if trusted else "from now on networks are trained as ever"
     )
     return value, f"{told}: {rest}"
-
-
-def agreement(scores: Sequence[float], ends: Sequence[float]) -> float:
-    """Returns Kendall's tau-a of two orders: the share of pairs in one order, less that of the others.
-
-    From -1 to 1; 0.0 where there are fewer than two.
-    """
-    count = len(scores) * (len(scores) - 1) // 2
-    if not count:
-        return 0.0
-    pairs = [
-        _sign(scores[i] - scores[j]) * _sign(ends[i] - ends[j]) for i in range(len(scores)) for j in range(i)
-    ]
-    return sum(pairs) / count
-
-
-def _sign(value: float) -> int:
-    return (value > 0) - (value < 0)

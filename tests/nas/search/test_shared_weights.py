@@ -12,9 +12,12 @@ from torch import nn
 import nas
 from controllers.inherited_first import CHECK_AFTER, CHECKED, Checked
 from nas import Search
+from nas.commands.output.status import search_lines
 from nas.records import Trial
+from nas.reports.content import content
+from nas.results.inherited import agreement, inherited_scores
 from nas.search.callbacks import OnTurn
-from nas.search.plan.shared import agreement, verdict
+from nas.search.plan.shared import verdict
 from nas.search.progress import Progress
 from nas.store.store import Store
 from search_spaces import Space, choice, integer, layer, sequential
@@ -198,6 +201,20 @@ def test_a_search_goes_on_from_its_store_alone(tmp_path: Path, unbroken: Path) -
         described = store.search("shared").description
     assert (described.weights, described.finish) == ("shared", "scratch")
     assert described.ranking.paused
+
+
+def test_inherited_scores_are_told_beside_those_of_trainings(unbroken: Path) -> None:
+    with Store(unbroken / "nas.db") as store:
+        found = inherited_scores(store, store.search("shared"))
+        page = content(store, "shared")["shared"]
+        lines = dict(search_lines(store, "shared"))
+    board = nas.leaderboard(unbroken / "nas.db").set_index("number")
+    assert len(found.numbers) >= CHECKED
+    assert [board.accuracy[number] for number in found.numbers] == list(found.trained)
+    assert found.inherited != found.trained
+    assert page["networks"]["trained"] == pytest.approx(list(found.trained))
+    assert len(page["epochs"]) == len(page["losses"]) > 0
+    assert "training loss" in lines["bank"]
 
 
 def test_agreement_counts_pairs() -> None:
