@@ -15,6 +15,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.errors import DecisionError, SearchError
 from search_spaces.space import Space
 from workers import problems
+from workers.bank.paths import plainly_trained
 
 if TYPE_CHECKING:
     from workers.problems import Problem
@@ -42,6 +43,8 @@ def space_of(
     if space is None:
         space = record.description.load_space(modules)
     found = space if isinstance(space, Space) else Space(space)
+    if record.description.weights == "shared":
+        found = plainly_trained(found)  # as the search has made it
     if changed := other_code(record, found):
         warn_once(f"search {record.name!r}: the code of {several(changed)} is not what it was: {UNFIT}")
     elif record.description.mixed_code:

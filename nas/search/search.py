@@ -54,6 +54,7 @@ from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, c
 from search_spaces.bounds import Epochs
 from search_spaces.errors import DecisionError, NasError, SearchError, UnknownNameError, UnmetLimitsError
 from search_spaces.space import Space
+from workers.bank.paths import plainly_trained
 from workers.recipe import Recipe
 from workers.speed.speed import Speed
 
@@ -141,8 +142,9 @@ class Search:
         weights: with ``"shared"`` one bank of weights is trained by networks of the space, all others are
             scored with what it has of theirs, which takes a fraction of a training, and the best are trained.
             Those scores are believed only where they order some trained networks better than their sizes do;
-            else the rest of the budget goes to ordinary trials. The bank is trained by the recipe of the
-            plain network, and its scores know nothing of recipes. With ``"own"`` every network is trained.
+            else the rest of the budget goes to ordinary trials. The recipe is that of the plain network, its
+            choices are not searched: scores of a bank know of one recipe. With ``"own"`` every network is
+            trained.
         finish: how those begin that are trained after shared weights: from ``"scratch"``, or with what they
             ``"inherit"`` of the bank.
         scores: the zero-cost scores that each network gets before it is trained, by their names in
@@ -213,6 +215,8 @@ class Search:
         space, problem = space_of(space), problem_of(problem)
         if executor_of(options.executor).trains:  # an unknown name is said now
             check_space(space, problem)
+        if options.weights == "shared":
+            space = plainly_trained(space)
         check_sharing(options, space, problem)
         if controller == AUTO and options.prior is None:  # one that is in a store and has none stays so
             options = replace(options, prior=PLAIN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from search_spaces.architecture import Architecture
@@ -33,8 +33,7 @@ def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[li
         seed: the seed of the draw.
 
     Returns:
-        The groups, in the order in which they are trained, after which they begin again in another one. The
-        recipe of each network is the plain one's: a bank is trained by one recipe.
+        The groups, in the order in which they are trained, after which they begin again in another one.
     """
     rng = random.Random(f"{sampling} {seed}")
     if sampling == "uniform":
@@ -60,15 +59,22 @@ def in_turn(groups: list[list[Architecture]], seed: int, begun: int = 0) -> Iter
         number, first = number + 1, 0
 
 
-def is_of_recipe(path: str) -> bool:
-    """Whether a hole says how a network is trained, and not what it is."""
-    return path.partition(".")[0] == "recipe"
+def plainly_trained(space: Space) -> Space:
+    """Returns the space without the choices of its recipe, which is the plain network's.
+
+    A bank is trained by one recipe, and what it says of a network knows of no other.
+    """
+    value = space.value
+    if not isinstance(value, Mapping) or "recipe" not in value:
+        return space
+    plain = space.plain().value["recipe"]
+    return space if plain == value["recipe"] else Space({**value, "recipe": plain})
 
 
 def _different(space: Space, number: int, rng: random.Random) -> list[Architecture]:
     found: dict[str, Architecture] = {}
     for _ in range(_TRIES * number):
-        one = space.fill(lambda path, hole: hole.plainest if is_of_recipe(path) else hole.sample(rng))
+        one = space.sample(rng)
         found.setdefault(one.id, one)
         if len(found) == number:
             break
@@ -77,9 +83,7 @@ def _different(space: Space, number: int, rng: random.Random) -> list[Architectu
 
 def group_size(space: Space) -> int:
     """Returns how many networks a fair group has: as many as the largest choice has options."""
-    counts = [
-        hole.num_values or 1 for path, hole in space.holes().items() if not is_of_recipe(path) and _few(hole)
-    ]
+    counts = [hole.num_values or 1 for hole in space.holes().values() if _few(hole)]
     return max(counts, default=1)
 
 
@@ -95,8 +99,6 @@ def _fair(space: Space, size: int, rng: random.Random) -> list[Architecture]:
     decks: dict[str, list[int]] = {}
 
     def pick(path: str, hole: Hole) -> Value:
-        if is_of_recipe(path):
-            return hole.plainest
         if not _few(hole):
             return hole.sample(rng)
         deck = decks.setdefault(path, [])

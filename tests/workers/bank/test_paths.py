@@ -9,7 +9,7 @@ from torch import nn
 
 from search_spaces import Space, choice, integer, layer, sequential
 from search_spaces.architecture import Architecture
-from workers.bank.paths import group_size, in_turn, paths
+from workers.bank.paths import group_size, in_turn, paths, plainly_trained
 
 SPACE = Space(
     {
@@ -25,8 +25,9 @@ ACTIVATION, OPTIONAL, RATE = "model.1", "model.2", "recipe.learning_rate"
 
 
 def test_in_a_fair_group_each_option_of_a_choice_comes_as_often_as_any_other() -> None:
-    assert group_size(SPACE) == 3
-    for group in paths(SPACE, "fair", 30, seed=1):
+    few = plainly_trained(SPACE)
+    assert group_size(few) == 3
+    for group in paths(few, "fair", 30, seed=1):
         seen = Counter(one.decisions[ACTIVATION] for one in group)
         assert set(seen.values()) == {1}
         assert len(seen) == 3
@@ -34,11 +35,13 @@ def test_in_a_fair_group_each_option_of_a_choice_comes_as_often_as_any_other() -
         assert sorted(optional.values()) == [1, 2]
 
 
-def test_a_bank_is_trained_by_the_plain_recipe_whatever_networks_are_drawn() -> None:
-    plain = SPACE.plain().decisions[RATE]
-    for sampling in ("fair", "uniform"):
-        drawn = [one for group in paths(SPACE, sampling, 12, seed=0) for one in group]
-        assert {one.decisions[RATE] for one in drawn} == {plain}
+def test_without_the_choices_of_its_recipe_a_space_has_that_of_the_plain_network() -> None:
+    space = plainly_trained(SPACE)
+    assert space.holes().keys() == SPACE.holes().keys() - {RATE}
+    assert space.plain().value == SPACE.plain().value
+    assert plainly_trained(space) is space
+    bare = Space({"model": sequential(layer(nn.Linear, out_features=choice(1, 2, 3)))})
+    assert plainly_trained(bare) is bare
 
 
 def test_uniform_networks_are_different_ones_by_their_identity() -> None:
