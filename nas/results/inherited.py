@@ -21,8 +21,8 @@ class Inherited:
         inherited: the first objective with inherited weights, for each.
         trained: the first objective at the end of its training, for each.
         agreement: Kendall's tau of the two; see `agreement`.
-        regret: by how much the best of the `TOP` best by inherited scores stays behind the best of all, in
-            units of the objective; None where there are no more than `TOP`.
+        regret: what the best of the `TOP` best by inherited scores lacks to the best of all, in units of the
+            objective; None where there are no more than `TOP`.
     """
 
     numbers: tuple[int, ...]

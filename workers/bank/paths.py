@@ -29,7 +29,7 @@ def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[li
             ``uniform``: one network in each, all networks being equally likely and not all decisions, so that
             those that share an identity, or a branch with few decisions, come no more often than others (Guo
             et al., "Single Path One-Shot", ECCV 2020, draw each decision).
-        networks: about how many networks; there is one group at least.
+        networks: the number of networks, rounded to whole groups; there is one group at least.
         seed: the seed of the draw.
 
     Returns:
