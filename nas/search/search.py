@@ -140,11 +140,11 @@ class Search:
             same (`search_spaces.meanings.meaning`). What is measured then depends on them:
             ``inherited_tensors`` says how many of its tensors got some. Not with ``reuse_results``.
         weights: whose they are. ``"shared"``: a bank of weights is trained by networks of the space, all
-            others are scored with what it has of theirs, which takes a fraction of a training, and the best are trained.
-            Those scores are believed only where they order some trained networks better than their sizes do;
-            else the rest of the budget goes to ordinary trials. The recipe is that of the plain network, its
-            choices are not searched: scores of a bank know of one recipe. With ``"own"`` every network is
-            trained.
+            others are scored with what it has of theirs, which takes a fraction of a training, and
+            the best are trained. Those scores are believed only where they order some trained
+            networks better than their sizes do; else the rest of the budget goes to ordinary trials.
+            The recipe is that of the plain network, its choices are not searched: scores of a bank
+            know of one recipe. With ``"own"`` every network is trained.
         finish: how those begin that are trained after shared weights: from ``"scratch"``, or with what they
             ``"inherit"`` of the bank.
         scores: the zero-cost scores that each network gets before it is trained, by their names in

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from workers.bank.shared_tensor import Grid, SharedTensor
+from workers.bank.shared_tensor import SharedTensor
 from workers.recipe import Recipe
 from workers.training.optimization import BETAS, EPSILON, fused, is_fused, kept_of, plain
+
+Tensors = list[Tensor] | tuple[Tensor, ...]
+"""As torch's operations on several tensors take and return them."""
+
+_Part = tuple[SharedTensor, Tensor, Any]
+"""A shared tensor, its gradient, and where in it numbers have one."""
 
 
 @torch.no_grad()
@@ -26,7 +33,7 @@ def move(shared: Iterable[SharedTensor], recipe: Recipe, rate: float) -> None:
         rate: the learning rate.
     """
     whole: dict[tuple[bool, torch.dtype], list[tuple[SharedTensor, Tensor]]] = {}
-    parts: list[tuple[SharedTensor, Tensor, Grid | Tensor | None]] = []
+    parts: dict[bool, list[_Part]] = {True: [], False: []}
     for one in shared:
         taken = one.take_gradient()
         if taken is None:
@@ -38,7 +45,7 @@ def move(shared: Iterable[SharedTensor], recipe: Recipe, rate: float) -> None:
             whole.setdefault((one.decays, one.value.dtype), []).append((one, gradient))
         else:
             one.spread_steps()
-            parts.append((one, gradient, moved))
+            parts[one.decays].append((one, gradient, ... if moved is None else moved))
     for (decays, dtype), group in whole.items():
         kernel = fused if is_fused(recipe.optimizer, group[0][1].device.type, dtype) else plain
         tensors = [one for one, _ in group]
@@ -48,32 +55,48 @@ def move(shared: Iterable[SharedTensor], recipe: Recipe, rate: float) -> None:
         kernel(
             recipe, [one.value for one in tensors], [gradient for _, gradient in group], columns, rate, decay
         )
-    _move_parts(parts, recipe, rate)
+    for decays, some in parts.items():
+        _move_parts(some, recipe, rate, recipe.weight_decay if decays else 0.0)
 
 
-def _move_parts(
-    parts: list[tuple[SharedTensor, Tensor, Grid | Tensor | None]], recipe: Recipe, rate: float
-) -> None:
-    """The same step, number by number, for the numbers of each tensor that have a gradient."""
-    for one, whole, moved in parts:
-        where = ... if moved is None else moved
-        value, gradient = one.value[where], whole[where]
-        decay = recipe.weight_decay if one.decays else 0.0
-        steps = one.steps[where] + 1
-        one.steps[where] = steps
-        if recipe.optimizer == "adamw":
-            value = value * (1 - rate * decay)
-        else:
-            gradient = gradient + decay * value
-        if recipe.optimizer == "sgd":
-            if recipe.momentum:
-                average = recipe.momentum * one.state[0][where] + gradient
-                one.state[0][where] = average
-                gradient = gradient + recipe.momentum * average  # Nesterov's
-            one.value[where] = value - rate * gradient
-            continue
-        average = one.state[0][where].lerp(gradient, 1 - BETAS[0])
-        square = BETAS[1] * one.state[1][where] + (1 - BETAS[1]) * gradient * gradient
-        one.state[0][where], one.state[1][where] = average, square
-        scale = (square / (1 - BETAS[1] ** steps)).sqrt() + EPSILON
-        one.value[where] = value - rate / (1 - BETAS[0] ** steps) * average / scale
+def _move_parts(parts: list[_Part], recipe: Recipe, rate: float, decay: float) -> None:
+    """The same step, number by number, for the numbers of each tensor that have a gradient.
+
+    Each operation is for all tensors together: one after another they are too small to be worth a call.
+    """
+    if not parts:
+        return
+    gradients: Tensors = [whole[where] for _, whole, where in parts]
+    values: Tensors = [one.value[where] for one, _, where in parts]
+    steps = [one.steps[where] + 1 for one, _, where in parts]
+    kept: list[Tensors] = [
+        [one.state[slot][where] for one, _, where in parts] for slot in range(len(parts[0][0].state))
+    ]
+    if recipe.optimizer == "adamw":
+        values = torch._foreach_mul(values, 1 - rate * decay)
+    else:
+        gradients = torch._foreach_add(gradients, values, alpha=decay)
+    if recipe.optimizer == "sgd":
+        if recipe.momentum:
+            kept = [torch._foreach_add(torch._foreach_mul(kept[0], recipe.momentum), gradients)]
+            gradients = torch._foreach_add(gradients, kept[0], alpha=recipe.momentum)  # Nesterov's
+        moves = gradients
+    else:
+        averages = torch._foreach_lerp(kept[0], gradients, 1 - BETAS[0])
+        squares = torch._foreach_mul(kept[1], BETAS[1])
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - BETAS[1])
+        kept = [averages, squares]
+        scales = torch._foreach_sqrt(torch._foreach_div(squares, _left_of(BETAS[1], steps)))
+        torch._foreach_add_(scales, EPSILON)
+        moves = torch._foreach_div(torch._foreach_div(averages, _left_of(BETAS[0], steps)), scales)
+    values = torch._foreach_add(values, moves, alpha=-rate)
+    for place, (one, _, where) in enumerate(parts):
+        one.value[where], one.steps[where] = values[place], steps[place]
+        for state, tensors in zip(one.state, kept, strict=True):
+            state[where] = tensors[place]
+
+
+def _left_of(beta: float, steps: Tensors) -> Tensors:
+    """What is left of 1 by a running average after so many steps: Adam's correction of its beginning."""
+    left = torch._foreach_neg(torch._foreach_pow(beta, steps))
+    return torch._foreach_add(left, 1.0)
