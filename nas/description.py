@@ -84,6 +84,7 @@ class Description:
             objectives and limits among them.
         weights: whether its networks are first scored with the weights of a bank that they share.
         finish: what weights networks begin with that are trained after that.
+        paths: how the networks are drawn that train the bank.
     """
 
     space: str | None
@@ -116,6 +117,7 @@ class Description:
     scores: tuple[str, ...] = ()
     weights: Literal["own", "shared"] = "own"
     finish: Literal["scratch", "inherit"] = "scratch"
+    paths: Literal["fair", "uniform", "sandwich"] = "fair"
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""
@@ -335,11 +337,12 @@ _OF_A_SEARCH = (
     "inherit_weights",
     "weights",
     "finish",
+    "paths",
     "first",
     "prior",
 )
 _OF_A_TRAINING = ("data", "signature", "metrics", "seed", "inherit_weights", "finish", "standardise")
-_OF_A_VALUE = ("problem", "data", "fidelity", "inherit_weights", "weights", "finish", "standardise")
+_OF_A_VALUE = ("problem", "data", "fidelity", "inherit_weights", "weights", "finish", "paths", "standardise")
 _OF_A_PROBLEM = ("problem", "data", "signature")
 
 

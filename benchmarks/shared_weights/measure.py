@@ -47,7 +47,9 @@ def bank(
     data, recipe = problem(name), Recipe.of(space().plain())
     began = time.perf_counter()
     shared = Bank()
-    training = BankTraining(shared, paths(space(), sampling, networks, seed), data, recipe, seed=seed)
+    groups = paths(space(), sampling, networks, seed)
+    taught = sampling == "sandwich"
+    training = BankTraining(shared, groups, data, recipe, seed=seed, taught=taught)
     losses = [report.train_loss for report in training.run(epochs)]
     trained = time.perf_counter() - began
     scores = {

@@ -36,8 +36,8 @@ class LessonPlan:
     """
 
     epochs: int
-    sampling: Sampling = "fair"
-    networks: int = NETWORKS
+    sampling: Sampling
+    networks: int
 
 
 class Lessons:

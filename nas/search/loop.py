@@ -105,7 +105,9 @@ class Loop:
         self._plan = SearchPlan(
             [
                 self._budget_end, Lengths(description.budget, self._time_left.dearness),
-                BankLength(self._lessons, controller.space, self._time_left.dearness),
+                BankLength(
+                    self._lessons, controller.space, description.paths, self._time_left.dearness
+                ),
                 BankTrust(self._lessons),
                 self._of_controller, self._repeats, self._finals,
             ],

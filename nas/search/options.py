@@ -193,6 +193,10 @@ class SearchOptions:
         default="scratch",
         metadata=flag(str, "How the best begin after shared weights: scratch (default) or inherit."),
     )
+    paths: Literal["fair", "uniform", "sandwich"] = field(
+        default="fair",
+        metadata=flag(str, "Networks that train shared weights: fair (default), uniform or sandwich."),
+    )
     scores: Sequence[str] = field(
         default=(),
         metadata=flag(
@@ -211,10 +215,10 @@ class SearchOptions:
             raise SearchError(
                 f'weights: not "shared" with {other}: what networks are scored with is what they share'
             )
-        if self.finish != "scratch" and self.weights != "shared":
-            raise SearchError(
-                f'finish: {self.finish!r}, but there are no weights to begin with: give weights="shared", too'
-            )
+        for name, plain in (("finish", "scratch"), ("paths", "fair")):
+            value = getattr(self, name)
+            if value != plain and self.weights != "shared":
+                raise SearchError(f'{name}: {value!r}, but no weights are shared: give weights="shared", too')
         if self.inherit_weights and self.reuse_results:
             raise SearchError(
                 "inherit_weights: not with reuse_results: what is measured depends on the parents, too"

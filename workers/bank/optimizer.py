@@ -69,9 +69,8 @@ def _move_parts(parts: list[_Part], recipe: Recipe, rate: float, decay: float) -
     gradients: Tensors = [whole[where] for _, whole, where in parts]
     values: Tensors = [one.value[where] for one, _, where in parts]
     steps = [one.steps[where] + 1 for one, _, where in parts]
-    kept: list[Tensors] = [
-        [one.state[slot][where] for one, _, where in parts] for slot in range(len(parts[0][0].state))
-    ]
+    slots = range(len(parts[0][0].state))
+    kept: list[Tensors] = [[one.state[slot][where] for one, _, where in parts] for slot in slots]
     if recipe.optimizer == "adamw":
         values = torch._foreach_mul(values, 1 - rate * decay)
     else:

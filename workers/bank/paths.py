@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal
 
 from search_spaces.architecture import Architecture
-from search_spaces.holes import Hole, Value
+from search_spaces.holes import Hole, Value, is_number
 from search_spaces.space import Space
 
-Sampling = Literal["fair", "uniform"]
+Sampling = Literal["fair", "uniform", "sandwich"]
+
+SANDWICH = 4
+"""Networks in a step of a sandwich."""
 
 FEW = 12
 """A number with so many values or fewer is taken for a choice among them."""
@@ -28,7 +31,9 @@ def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[li
             choice in as many of them as any other (strict fairness; Chu, Zhang & Xu, "FairNAS", ICCV 2021).
             ``uniform``: one network in each, all networks being equally likely and not all decisions, so that
             those that share an identity, or a branch with few decisions, come no more often than others (Guo
-            et al., "Single Path One-Shot", ECCV 2020, draw each decision).
+            et al., "Single Path One-Shot", ECCV 2020, draw each decision). ``sandwich``: one with the largest
+            numbers, one with the smallest, and two at random; the first one teaches the others (Yu et al.,
+            "BigNAS", ECCV 2020, section 3.1), for spaces that differ in sizes.
         networks: the number of networks, rounded to whole groups; there is one group at least.
         seed: the seed of the draw.
 
@@ -38,7 +43,9 @@ def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[li
     rng = random.Random(f"{sampling} {seed}")
     if sampling == "uniform":
         return [[one] for one in _different(space, networks, rng)]
-    size = group_size(space)
+    if sampling == "sandwich":
+        return [_sandwich(space, rng) for _ in range(max(1, networks // SANDWICH))]
+    size = group_size(space, sampling)
     return [_fair(space, size, rng) for _ in range(max(1, networks // size))]
 
 
@@ -81,10 +88,31 @@ def _different(space: Space, number: int, rng: random.Random) -> list[Architectu
     return list(found.values())
 
 
-def group_size(space: Space) -> int:
-    """Returns how many networks a fair group has: as many as the largest choice has options."""
+def group_size(space: Space, sampling: Sampling) -> int:
+    """Returns how many networks a group has; a fair one as many as the largest choice has options."""
+    if sampling != "fair":
+        return SANDWICH if sampling == "sandwich" else 1
     counts = [hole.num_values or 1 for hole in space.holes().values() if _few(hole)]
     return max(counts, default=1)
+
+
+def _sandwich(space: Space, rng: random.Random) -> list[Architecture]:
+    """The largest and the smallest network by their numbers, and some at random."""
+
+    def sized(bound: Callable[[Iterable[float]], float]) -> Architecture:
+        def pick(path: str, hole: Hole) -> Value:
+            numbers = _numbers(hole)
+            return bound(numbers) if numbers else hole.sample(rng)
+
+        return space.fill(pick)
+
+    return [sized(max), sized(min), *(space.sample(rng) for _ in range(SANDWICH - 2))]
+
+
+def _numbers(hole: Hole) -> tuple[Any, ...]:
+    """The values of a hole, or their bounds, if all of them are numbers."""
+    values = hole.values or (hole.from_unit(0.0), hole.from_unit(1.0))
+    return tuple(values) if all(map(is_number, values)) else ()
 
 
 def _few(hole: Hole) -> bool:

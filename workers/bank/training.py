@@ -50,6 +50,9 @@ class BankTraining:
         seed: the seed of order, augmentation, dropout and of the initial weights of what is new.
         device: the device; None: where the data are.
         acceleration: how the training makes use of the device.
+        taught: whether the others of a group learn what the first one answers in place of the labels, where a
+            task is a classification or of numbers (in-place distillation; Yu & Huang, "Universally Slimmable
+            Networks", ICCV 2019, section 3.3).
 
     Raises:
         BuildError: no network of the first group can be built.
@@ -65,7 +68,9 @@ class BankTraining:
         seed: int,
         device: torch.device | str | None = None,
         acceleration: Acceleration = PLAIN,
+        taught: bool = False,
     ) -> None:
+        self._taught = taught
         self.bank, self._problem, self._recipe, self._seed = bank, problem, recipe, seed
         self._device = device = problem.train.device if device is None else torch.device(device)
         self._acceleration = acceleration
@@ -165,12 +170,15 @@ class BankTraining:
                     fed, self._problem.signature, self._recipe.modality_dropout, generator
                 )
                 self._balance.begin_step(batch.targets)
+                lesson = batch
                 # all views first: with a new one the bank may grow, and no gradient is to be on its way then
                 for view in [self._view(architecture) for architecture in next(groups)]:
                     if view is None:
                         continue
                     check()
-                    losses = view.learn(batch)
+                    losses = view.learn(lesson)
+                    if self._taught and lesson is batch:
+                        lesson = view.taught(batch)
                     self._means.add(losses.tasks, batch)
                     self._means.count(losses.tasks, batch)
                     seen += len(batch)

@@ -13,6 +13,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.meanings.labels import Index, unlike
 from search_spaces.meanings.meaning import meanings
 from search_spaces.signature import Image
+from search_spaces.tasks import Classification, Regression
 from workers.acceleration import PLAIN, Acceleration
 from workers.bank.bank import Bank
 from workers.bank.shared_tensor import Grid, SharedTensor
@@ -84,10 +85,11 @@ class View:
             standardise(network, problem, recipe)
             network.to(device)
             precision = precision_of(recipe, device, acceleration)
-            forward = adapt(network, signature, precision)
-            self.channels_last = lay_out(network, forward, problem, device)
+            self._forward = adapt(network, signature, precision)
+            self.channels_last = lay_out(network, self._forward, problem, device)
             criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
         self._images = [name for name, kind in signature.inputs.items() if isinstance(kind, Image)]
+        self._tasks = signature.tasks
         self._loss_of = TrainingLoss(network, criterion, signature, precision)
         self._parts: list[_Part] = []
         self._keys: Counter[str] = Counter()
@@ -148,6 +150,24 @@ class View:
                 one.shared.add_gradient(one.grid, one.parameter.grad)
                 one.parameter.grad = None
         return losses
+
+    def taught(self, batch: Split) -> Split:
+        """Returns a batch whose targets are what the network answers, where others can learn that.
+
+        Those of classifications are probabilities, which cross entropy takes as it takes labels; numbers are
+        in the units of the data.
+        """
+        with torch.no_grad():
+            answers = self._forward(batch)
+        targets = dict(batch.targets)
+        for name, task in self._tasks.items():
+            if name not in targets:
+                continue
+            if isinstance(task, Classification):
+                targets[name] = answers[name].softmax(1)
+            elif isinstance(task, Regression):
+                targets[name] = answers[name].view_as(targets[name])
+        return replace(batch, targets=targets)
 
     def places(self) -> list[tuple[SharedTensor, Grid]]:
         """Returns the shared tensors that its parameters are parts of, and where in them."""

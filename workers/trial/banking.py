@@ -103,12 +103,20 @@ def _training(
         )
     bank = Bank() if job.bank is None else Bank.from_safetensors(job.bank.weights.read())
     steps = lesson.epochs * steps_per_epoch(len(data.train), recipe.batch_size)
-    if lesson.sampling == "fair":
-        steps *= group_size(lesson.space)
+    steps *= group_size(lesson.space, lesson.sampling)
     # to build a network, and to find what its tensors mean, takes as long as some steps of it
     networks = max(FEWEST, min(lesson.networks, steps // OFTEN))
     groups = paths(lesson.space, lesson.sampling, networks, job.seed)
-    return BankTraining(bank, groups, data, recipe, seed=job.seed, device=device, acceleration=acceleration)
+    return BankTraining(
+        bank,
+        groups,
+        data,
+        recipe,
+        seed=job.seed,
+        device=device,
+        acceleration=acceleration,
+        taught=lesson.sampling == "sandwich",
+    )
 
 
 def _name(job: Job, epoch: int) -> str:

@@ -16,7 +16,7 @@ from nas.search.lessons import NETWORKS, LessonPlan, Lessons
 from nas.search.plan.lengths import DEARER
 from nas.search.plan.plan import Part, Standing
 from search_spaces.space import Space
-from workers.bank.paths import group_size
+from workers.bank.paths import Sampling, group_size
 from workers.recipe import Recipe
 
 SHARE = 0.35
@@ -35,6 +35,7 @@ class BankLength(Part):
     Args:
         lessons: the lessons of the bank; None: the search shares no weights.
         space: the space of the search.
+        sampling: how the networks are drawn that train it.
         dearness: returns how many times as long as the plain network the networks of a controller take; None
             where that cannot be predicted.
     """
@@ -42,9 +43,13 @@ class BankLength(Part):
     name = "bank"
 
     def __init__(
-        self, lessons: Lessons | None, space: Space, dearness: Callable[[Controller], float | None]
+        self,
+        lessons: Lessons | None,
+        space: Space,
+        sampling: Sampling,
+        dearness: Callable[[Controller], float | None],
     ) -> None:
-        self._lessons, self._space, self._dearness = lessons, space, dearness
+        self._lessons, self._space, self._sampling, self._dearness = lessons, space, sampling, dearness
 
     def waits(self, planner: Planner) -> bool:
         trusted = planner.inherited is not None and planner.inherited.trusted
@@ -57,7 +62,7 @@ class BankLength(Part):
         if not standing.planner.controller.num_asked or standing.running or standing.paused:
             return None  # the first trial is not over
         first = next((one.trial for one in standing.ended.values()), None)
-        group = group_size(self._space)
+        group = group_size(self._space, self._sampling)
         recipe = Recipe.of(self._space.plain())
         epochs = max(1, round(TRAININGS * inherited.max_epochs / group))
         reason = f"as long as some {TRAININGS} networks, in steps of {group} networks each"
@@ -73,7 +78,7 @@ class BankLength(Part):
                 reason += ": too few for an epoch"
         elif math.isfinite(standing.left):
             epochs, reason = 0, "the first network was not trained: nobody knows how long an epoch takes"
-        return {"epochs": epochs, "sampling": "fair", "networks": NETWORKS}, reason
+        return {"epochs": epochs, "sampling": self._sampling, "networks": NETWORKS}, reason
 
     def act(self, value: Any, planner: Planner) -> None:
         if self._lessons is not None:

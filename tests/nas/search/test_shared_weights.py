@@ -181,6 +181,8 @@ def test_a_bank_that_cannot_be_trained_is_said_and_networks_are_trained_as_ever(
         ({"inherit_weights": True}, 'weights: not "shared" with inherit_weights'),
         ({"reuse_results": True}, 'weights: not "shared" with reuse_results'),
         ({"weights": "own", "finish": "inherit"}, 'give weights="shared", too'),
+        ({"weights": "own", "paths": "sandwich"}, 'give weights="shared", too'),
+        ({"paths": "all"}, "paths: expected"),
         ({"weights": "all"}, "weights: expected"),
         ({"executor": "tune"}, "does not work with Tune"),
     ],

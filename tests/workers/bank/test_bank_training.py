@@ -155,6 +155,32 @@ def test_networks_that_cannot_be_built_are_left_out_of_a_training(digits: Proble
         BankTraining(Bank(), [[space.architecture({"size": 99})]], digits, Recipe(), seed=SEED)
 
 
+def test_the_first_of_a_group_teaches_the_others_what_it_answers(digits: Problem) -> None:
+    space = cnn()
+    view = View(
+        Bank(),
+        space.plain(),
+        digits,
+        Recipe(),
+        seed=SEED,
+        device=torch.device("cpu"),
+        balance=loss_balance(Recipe(), digits.signature.tasks),
+    )
+    view.learn(digits.train)
+    taught = view.taught(digits.train)
+    (answers,), (labels,) = taught.targets.values(), digits.train.targets.values()
+    assert answers.shape == (len(labels), 10)
+    assert not answers.requires_grad
+    torch.testing.assert_close(answers.sum(1), torch.ones(len(labels)))
+    assert view.learn(taught).total is not None
+    groups = paths(space, "sandwich", 8, SEED)
+    losses = [
+        report.train_loss
+        for report in BankTraining(Bank(), groups, digits, Recipe(), seed=SEED, taught=True).run(3)
+    ]
+    assert losses[-1] < losses[0]
+
+
 @pytest.mark.parametrize("data", [b"", b"nothing", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
 def test_what_is_no_bank_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError, match="bank: expected"):

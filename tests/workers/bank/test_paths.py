@@ -26,7 +26,7 @@ ACTIVATION, OPTIONAL, RATE = "model.1", "model.2", "recipe.learning_rate"
 
 def test_in_a_fair_group_each_option_of_a_choice_comes_as_often_as_any_other() -> None:
     few = plainly_trained(SPACE)
-    assert group_size(few) == 3
+    assert group_size(few, "fair") == 3
     for group in paths(few, "fair", 30, seed=1):
         seen = Counter(one.decisions[ACTIVATION] for one in group)
         assert set(seen.values()) == {1}
@@ -53,6 +53,14 @@ def test_uniform_networks_are_different_ones_by_their_identity() -> None:
 def test_a_space_with_fewer_networks_gives_all_it_has() -> None:
     few = Space({"model": sequential(layer(nn.Linear, out_features=choice(1, 2, 3)))})
     assert len(paths(few, "uniform", 50, seed=0)) == 3
+
+
+def test_a_sandwich_has_the_largest_and_the_smallest_network_by_its_numbers() -> None:
+    space = plainly_trained(SPACE)
+    for group in paths(space, "sandwich", 12, seed=1):
+        assert len(group) == group_size(space, "sandwich") == 4
+        widths = [one.decisions["model.0.out_features"] for one in group]
+        assert (widths[0], widths[1]) == (65, 2)
 
 
 def test_the_same_seed_draws_the_same_networks() -> None:
