@@ -404,7 +404,8 @@ class Search:
         """Returns what the plan of this search would choose now, with its reasons; nothing is kept.
 
         Where it has a time and its trials may pause as the plan chooses, the plain network is trained for two
-        epochs to see how long one takes. What was named by hand is not among the choices.
+        epochs to see how long one takes, and a few networks of the space are held against it, as their work
+        is predicted to take. What was named by hand is not among the choices.
 
         Raises:
             SearchError: the plain network cannot be trained, or the time is too short for an epoch of it.
@@ -413,7 +414,8 @@ class Search:
         planner = Planner(self._new_controller(), copy.deepcopy(self._fidelity))
         with executor_of(self.executor) as executor:
             executor.open(self.problem)
-            return preview(self.description, planner, executor)
+            speed = Speed(self.problem) if executor.trains else None
+            return preview(self.description, planner, executor, speed)
 
     def _drive(self, loop: Loop, resume: bool) -> End:
         """Search; returns why it ended."""

@@ -12,34 +12,43 @@ from nas.search.plan.budget_end import BudgetEnd, too_short
 from nas.search.plan.controller import ControllerPart
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
+from nas.search.plan.time_left import TimeLeft
 from search_spaces.errors import SearchError
 from workers.executor import Executor
 from workers.job import Failed, Finished, Reported
+from workers.speed.speed import Speed
 
 
-def preview(description: Description, planner: Planner, executor: Executor) -> list[PlanChoice]:
+def preview(
+    description: Description, planner: Planner, executor: Executor, speed: Speed | None = None
+) -> list[PlanChoice]:
     """Returns what a plan would choose, after two epochs of the plain network where a time is to be planned.
 
     Args:
         description: the description of the search.
         planner: its controller and its fidelity, both new.
         executor: where networks would be trained; it is open.
+        speed: how fast trials are, nothing measured yet; by it candidates are held against the plain network.
+            None: nobody knows.
 
     Raises:
         SearchError: the plain network cannot be trained.
     """
     budget = description.budget
     budget_end = BudgetEnd(budget)
-    plan = SearchPlan([budget_end, Lengths(budget), ControllerPart(budget)], planner)
+    time_left = TimeLeft(speed, budget_end, planner.controller.space.plain)
+    lengths = Lengths(budget, time_left.dearness)
+    plan = SearchPlan([budget_end, lengths, ControllerPart(budget)], planner)
     paused = {}
     if plan.waits:
-        flight = _probe(description, planner, executor)
+        flight, ended = _probe(description, planner, executor)
+        time_left.learn(flight, ended)
         paused = {flight.number: flight}
     workers, ranking, trains, holds = (
         max(1, executor.parallelism), description.ranking, executor.trains, executor.holds
     )  # fmt: skip
     while True:
-        left = math.inf if budget_end.seconds is None else budget_end.seconds
+        left = time_left.left = math.inf if budget_end.seconds is None else budget_end.seconds
         epoch = max((flight.epoch_seconds or 0.0 for flight in paused.values()), default=0.0)
         if epoch > left:
             raise SearchError(too_short(budget, left, epoch))
@@ -50,8 +59,8 @@ def preview(description: Description, planner: Planner, executor: Executor) -> l
         plan.take(PlanChoice(part, value, reason, 0, 0.0))
 
 
-def _probe(description: Description, planner: Planner, executor: Executor) -> Flight:
-    """Returns the flight of the plain network after its first epochs."""
+def _probe(description: Description, planner: Planner, executor: Executor) -> tuple[Flight, Finished]:
+    """Returns the flight of the plain network after its first epochs, and how its job ended."""
     network = planner.controller.space.architecture(description.first[0])
     flight = Flight.of(planner.insert(network, "plain"), 0)
     until = planner.begin(flight.proposal)
@@ -65,5 +74,5 @@ def _probe(description: Description, planner: Planner, executor: Executor) -> Fl
             elif isinstance(event, Failed):
                 raise SearchError(f"the plain network cannot be trained ({event.reason}): {event.message}")
             elif isinstance(event, Finished):
-                return flight
+                return flight, event
     raise SearchError("the plain network cannot be trained: the executor said nothing of it")

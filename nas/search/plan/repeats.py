@@ -48,6 +48,9 @@ class Repeats(Part):
         history: the trials of the search that are over.
         weights: what keeps the weights of their best trainings.
 
+    Where it does not apply, because there are several objectives or weights are inherited, it says so once in
+    the place of a first repeat.
+
     Attributes:
         drains: whether nothing new is to wait at a worker: the next one that is free trains something again.
     """
@@ -61,11 +64,12 @@ class Repeats(Part):
         self._history, self._weights = history, weights
         self._next: tuple[int, int, int] | None = None
         self._look = 0.0  # seconds of the search
+        self._none: Any = None  # the budget under which it was said why nothing is repeated
         self.drains = False
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
         seconds = self._finals.seconds
-        if seconds is None or not (standing.seeded and standing.ranking.estimated):
+        if seconds is None or not standing.seeded or self._none == self._finals.budget:
             return None
         room = (
             standing.workers if self._finals.begun or self.drains else max(standing.workers, standing.slots)
@@ -76,6 +80,8 @@ class Repeats(Part):
             return None
         ended = list(map(self._weights.handed_over, standing.ended.values()))
         due = self._due(standing, ended)
+        if due and not standing.ranking.estimated:
+            return {"none": True, "budget": self._finals.budget}, _why_none(len(standing.ranking.objectives))
         chosen = self._chosen(standing, ended) if due else None
         self.drains = chosen is not None
         if not due:
@@ -105,7 +111,9 @@ class Repeats(Part):
         return None
 
     def act(self, value: Any, planner: Planner) -> None:
-        if value["budget"] == self._finals.budget:
+        if "none" in value:
+            self._none = value["budget"]
+        elif value["budget"] == self._finals.budget:
             self._next = value["number"], value["run"], value["epochs"]
 
     def take(self) -> tuple[int, int, int] | None:
@@ -158,6 +166,13 @@ class Repeats(Part):
         while rerun_seed(self._description, trial.architecture_id, run) in taken:
             run += 1
         return run
+
+
+def _why_none(objectives: int) -> str:
+    """Says why no network of a search is trained again that does not estimate what networks are worth."""
+    if objectives > 1:
+        return f"{objectives} objectives: none is trained again, for no network alone is the best"
+    return "none is trained again: weights are inherited, so that a training is not of its network alone"
 
 
 def _trainings(one: Contender) -> str:

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mortal_workers import Killed, Mortal, curves, seeded_curves
 
+from controllers.objectives import maximize, minimize
 from nas.description import training_seed
 from nas.records import PlanChoice, Rerun, Trial
 from nas.results.leaderboard import leaderboard
 from nas.search.search import Search
 from nas.store.store import Store
+from search_spaces import Classification, Signature, Vector
 from search_spaces.architecture import Architecture
 from workers.tabular import Answer, Simulated, Table
 
 NOISY = seeded_curves(0.05)
+
+
+def _costly(architecture: Architecture, seed: int) -> Answer:
+    found = NOISY.answer(architecture, seed)
+    assert found is not None
+    cost = {"cost": float(architecture.value["b"])}
+    curve = tuple(({**values, **cost}, seconds) for values, seconds in found.epochs)
+    return replace(found, metrics={**found.metrics, **cost}, epochs=curve)
+
+
+COSTLY = Table("costly", NOISY.space, NOISY.signature, _costly, ("accuracy", "cost"), seeded=True)
+"""The same curves with a second metric."""
 
 
 def make(tmp_path: Path, executor: Simulated, table: Table = NOISY, **options: Any) -> Search:
@@ -103,14 +118,62 @@ def test_a_controller_and_the_budget_do_not_hear_of_repeats(tmp_path: Path) -> N
 
 
 def test_where_seeds_make_no_difference_nothing_is_repeated(tmp_path: Path) -> None:
-    for name, options in {
-        "same": {"table": curves(), "seconds": 1000},
-        "counted": {"trials": 20},
-        "inherited": {"seconds": 500, "inherit_weights": True},
-    }.items():
+    for name, options in {"same": {"table": curves(), "seconds": 1000}, "counted": {"trials": 20}}.items():
         search = make(tmp_path, Simulated(2), name=name, **options)
         search.run()
         assert stored(search)[1:] == ({}, []), name
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "reason", "options"),
+    [
+        ("full", "2 objectives: none is", {"objectives": [maximize("accuracy"), minimize("cost")]}),
+        ("asha", "2 objectives: none is", {"objectives": [maximize("accuracy"), minimize("cost")]}),
+        ("full", "weights are inherited", {"inherit_weights": True}),
+    ],
+)
+def test_where_no_network_is_estimated_a_choice_says_once_that_none_is_repeated_and_why(
+    tmp_path: Path, fidelity: str, reason: str, options: dict[str, Any]
+) -> None:
+    search = make(tmp_path, Simulated(2), COSTLY, seconds=500, fidelity=fidelity, **options)
+    board = search.run()
+    _, reruns, chosen = stored(search)
+    assert reruns == {}
+    (one,) = chosen
+    assert reason in one.reason
+    assert one.at > 0.5 * 500
+    assert board.estimate.isna().all()
+    search.extend(seconds=800)
+    search.executor = Simulated(2)
+    search.run(resume=True)
+    assert [one.value["budget"] for one in stored(search)[2]] == [500, 1300], "anew, for the finals are, too"
+
+
+def test_networks_of_several_tasks_are_estimated_by_their_mean_score(tmp_path: Path) -> None:
+    tasks = {"color": Classification(2), "size": Classification(3)}
+    names = ("score", "worst", "color.accuracy", "size.accuracy")
+
+    def answer(architecture: Architecture, seed: int) -> Answer:
+        luck = random.Random(f"{architecture.id} {seed}")
+        values = [architecture.value[name] / 200 + 0.4 + luck.gauss(0, 0.03) for name in "ab"]
+        metrics = dict(zip(names, (sum(values) / 2, min(values), *values), strict=True))
+        return Answer(metrics, 20.0, metrics, epochs=((metrics, 20.0),))
+
+    signature = Signature({"row": Vector(1)}, tasks)
+    table = Table("tasks", NOISY.space, signature, answer, names, ("score", "maximize"), seeded=True)
+    search = make(tmp_path, Simulated(4), table, seconds=2000, epochs=1)
+    board = search.run()
+    _, reruns, _ = stored(search)
+    assert sum(map(len, reruns.values())) > 3
+    assert board.estimate.notna().all(), "by the repeats: a mean over tasks is no share of examples"
+    assert board.estimate.is_monotonic_decreasing
+    first = board.iloc[0]
+    assert first.trainings > 1
+    assert first.gap == pytest.approx(first.test_score - first.estimate)
+    again = board[board.training > 0]
+    assert len(again)
+    means = again[list(names[2:])].mean(axis=1)
+    assert (again.score - means).abs().max() < 1e-12, "all metrics of a row are of one training"
 
 
 def test_the_plain_network_is_repeated_as_long_as_nothing_is_above_it_for_sure(tmp_path: Path) -> None:
