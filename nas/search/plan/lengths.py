@@ -23,7 +23,14 @@ DEARER = 1.5
 """How many times as long as the plain network a candidate is taken to train, where nothing predicts it."""
 
 ENOUGH = 60
-"""Networks that are trained in full; where the time allows so many, no trial has to pause."""
+"""So many networks that are trained for the epochs of their recipe are many: then most are looked at for as
+long, and some for three times that and more."""
+
+TOP = 3
+"""So many networks at the least are to come to their end where the time allows long trainings."""
+
+RISES = 3
+"""So often trials may be given three times as many epochs as before, where there is much time."""
 
 LONGEST = 3
 """How many times the epochs of its recipe a trial may be given where there is much time."""
@@ -32,9 +39,11 @@ LONGEST = 3
 class Lengths(Part):
     """Chooses how long trials train, from the time that is left, the workers, and what an epoch took.
 
-    The more networks the time allows, the longer each may train; where it allows few in full, most are looked
-    at for a third or a ninth of their epochs first, and the few that come to their ends are trained for as
-    long as the time lasts that is kept for them.
+    The more networks the time allows, the longer the best may train. Where it allows few in full, most are
+    looked at for a third or a ninth of their epochs first, and the few that come to their ends are trained
+    for as long as the time lasts that is kept for them. Where it allows many, all are looked at for the
+    epochs of their recipe, and the best third goes on to three times as many, and so on. Where a schedule has
+    one end only, or the number of networks is named, none pauses where there is time for all.
 
     Args:
         budget: the budget of the search; its epochs stand, where it names some.
@@ -99,14 +108,18 @@ def lengths(
     dearer = DEARER if dearness is None else dearness
     rounds = (1 - FOR_FINALS) * affordable / (dearer * own)  # networks in full
     epochs = own
-    if free and rounds > enough:
-        epochs = min(LONGEST * own, round(own * math.sqrt(rounds / enough)))
-        rounds *= own / epochs
-    if rounds >= enough:
+    if rounds >= enough and (budget.trials is not None or not free):
+        if free:
+            epochs = min(LONGEST * own, round(own * math.sqrt(rounds / enough)))
+            rounds *= own / epochs
         value = {"epochs": epochs, "first_pause": epochs, "candidates": _at_most(rounds, budget)}
         return value, f"{told}: time for some {rounds:.0f} networks of {epochs} epochs"
-    first = max(1, round(own / Stages.factor**2 if rounds < ENOUGH / Stages.factor else own / Stages.factor))
-    if free:  # the few that come to their ends, the plain network among them, may have all that is kept
+    # the more of them there is time for in full, the longer each is looked at first
+    pauses = next((steps for steps in (0, 1) if rounds >= enough / Stages.factor**steps), 2)
+    first = max(1, round(own / Stages.factor**pauses))
+    if free and not pauses:
+        epochs = own * Stages.factor ** _rises(rounds)
+    elif free:  # the few that come to their ends, the plain network among them, may have all that is kept
         most = math.floor(FOR_FINALS * affordable / ((finals.FINALISTS + 1) * dearer))
         epochs = min(LONGEST * own, max(own, most))
     rungs = rungs_of(epochs, first, Stages.factor)
@@ -117,6 +130,18 @@ def lengths(
         f"{told}: time for some {rounds:.0f} networks of {own} epochs, or for a look at {candidates}, "
         f"with pauses after {where} of {epochs}"
     )
+
+
+def _rises(rounds: float) -> int:
+    """How often the epochs may be tripled from one pause to the next, so that `TOP` networks come to the end.
+
+    Args:
+        rounds: the number of networks that could be trained for the epochs before the first pause.
+    """
+    rises = 0
+    while rises < RISES and rounds / (rises + 2) / Stages.factor ** (rises + 1) >= TOP:
+        rises += 1
+    return rises
 
 
 def _at_most(networks: float, budget: Budget) -> int:

@@ -82,6 +82,21 @@ def test_where_there_is_time_for_the_plain_network_only_it_gets_the_epochs_that_
     assert "8 epochs in place of 12" in reason
 
 
+@pytest.mark.parametrize(
+    ("seconds", "pauses", "epochs"),
+    [(300, 1, 17), (1200, 4, 36), (2000, 12, 36), (6000, 12, 108), (60_000, 12, 324), (6e6, 12, 324)],
+)
+def test_the_more_time_there_is_the_longer_networks_are_looked_at_and_the_best_are_trained(
+    seconds: float, pauses: int, epochs: int
+) -> None:
+    space = Space({"model": mlp(), "recipe": {"schedule": "wsd", "epochs": 12}})
+    planner = Planner(RandomSearch(space, maximize("accuracy")), Stages())
+    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0).after(2, 1.0)
+    standing = Standing(0.0, seconds, 1, (), {0: flight}, Ranking(), planner, True)
+    value, _ = lengths(flight, Budget(), standing)
+    assert (value["first_pause"], value["epochs"]) == (pauses, epochs)
+
+
 def test_where_there_is_time_for_as_many_networks_as_are_asked_for_none_pauses_and_they_train_longer() -> (
     None
 ):
