@@ -6,5 +6,6 @@
 - ``checkpoint_format``, ``checkpoint_folder``: the bytes of a checkpoint, and where a trial keeps its own
 - ``weights``, ``round_trip``: weights as safetensors, and whether they can be loaded again
 - ``inheritance``: how a network begins from the weights of another one
+- ``banking``: jobs on a bank of shared weights
 - ``trial_log``, ``memory``, ``torch_modes``, ``residue``: what it prints, holds, changes and leaves behind
 """
