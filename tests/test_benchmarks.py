@@ -22,7 +22,9 @@ HELPERS = {
     "peers",
     "recording",
 }
-NAMES = sorted({path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS | {"curves"})
+NAMES = sorted(
+    {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS | {"curves", "inheritance"}
+)
 
 HIDING = """
 import sys

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from search_spaces.building.dry_run import dry_run
 from search_spaces.building.network import Network
 from search_spaces.building.outline import BATCH
 from search_spaces.holes import is_number, is_plain
+from search_spaces.meanings.beginning import Beginning
+from search_spaces.meanings.flow import Flows
 from search_spaces.meanings.grids import grids_of
 from search_spaces.meanings.labels import Index, Labels, is_unlike, unlike
 from search_spaces.meanings.notes import Notes
@@ -66,13 +68,64 @@ def meanings(architecture: Architecture, signature: Signature) -> dict[str, Mean
     Raises:
         BuildError: the architecture does not fit.
     """
+    return _read(architecture, signature, None, frozenset()).tensors
+
+
+@dataclass(frozen=True)
+class Kinship:
+    """What a network has in common with another one of its space, from which it begins.
+
+    Attributes:
+        own: what its tensors mean, by name.
+        theirs: what those of the other one mean.
+        beginning: how its other tensors begin, so that both answer the same as far as that can be had.
+    """
+
+    own: dict[str, Meaning]
+    theirs: dict[str, Meaning]
+    beginning: Beginning
+
+
+def kinship(architecture: Architecture, other: Architecture, signature: Signature) -> Kinship:
+    """Returns what a network has in common with another one, by dry runs of both.
+
+    Args:
+        architecture, other: the two, as their space has filled them (see `meanings`).
+        signature: what both serve.
+
+    Raises:
+        BuildError: one of them does not fit.
+    """
+    theirs = _read(other, signature, None, frozenset())
+    own = _read(architecture, signature, theirs, frozenset())
+    if own.flows.beginning.identities:  # what they hand on has the meaning of what came
+        beginning = own.flows.beginning
+        own = replace(_read(architecture, signature, theirs, beginning.identities), flows=own.flows)
+    return Kinship(own.tensors, theirs.tensors, own.flows.beginning)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    tensors: dict[str, Meaning]
+    flows: Flows
+
+
+def _read(
+    architecture: Architecture, signature: Signature, other: _Reading | None, identities: frozenset[str]
+) -> _Reading:
     try:
-        return _found(architecture, signature, "meta")
+        return _found(architecture, signature, other, identities, "meta")
     except (NotImplementedError, RuntimeError):  # of a module that looks at numbers, or names its device
-        return _found(architecture, signature, "cpu")
+        return _found(architecture, signature, other, identities, "cpu")
 
 
-def _found(architecture: Architecture, signature: Signature, device: str) -> dict[str, Meaning]:
+def _found(
+    architecture: Architecture,
+    signature: Signature,
+    other: _Reading | None,
+    identities: frozenset[str],
+    device: str,
+) -> _Reading:
     layers: dict[int, Layer] = {}
 
     def made(layer: Layer, module: nn.Module) -> None:
@@ -85,9 +138,13 @@ def _found(architecture: Architecture, signature: Signature, device: str) -> dic
             if name in architecture.model.heads:
                 layers[id(head)] = architecture.model.heads[name]
         keys, places = _keys(network, layers, owners=True), _keys(network, layers, owners=False)
-        notes = Notes(Labels(lambda name: places.get(name, name)), grids_of(network))
-        trace(network, _batch(signature, device), notes)
-    return {
+        notes = Notes(Labels(lambda name: places.get(name, name)), grids_of(network), identities)
+        flows = Flows(keys, dict(network.named_modules()))
+        if other is not None:
+            flows.known = {one.key for one in other.tensors.values()}
+            flows.joined = other.flows.joins
+        trace(network, _batch(signature, device), notes, flows)
+    tensors = {
         name: Meaning(
             keys[name],
             tuple(
@@ -98,6 +155,8 @@ def _found(architecture: Architecture, signature: Signature, device: str) -> dic
         )
         for name, tensor in [*network.named_parameters(), *network.named_buffers()]
     }
+    flows.modules = {}  # they were made for the dry run alone
+    return _Reading(tensors, flows)
 
 
 def _batch(signature: Signature, device: str) -> dict[str, torch.Tensor]:

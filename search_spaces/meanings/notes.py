@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,7 @@ class Notes:
     Args:
         labels: the labels that features get.
         grids: how features stand in a grid, by the name of the tensor that makes them.
+        identities: the tensors that hand on the features that come, by name.
 
     Attributes:
         seen: what each axis has met.
@@ -63,8 +64,13 @@ class Notes:
         makes: the axis along which each tensor makes features, by its name.
     """
 
-    def __init__(self, labels: Labels, grids: Mapping[str, tuple[int, ...]]) -> None:
-        self.labels, self._grids = labels, grids
+    def __init__(
+        self,
+        labels: Labels,
+        grids: Mapping[str, tuple[int, ...]],
+        identities: Collection[str] = (),
+    ) -> None:
+        self.labels, self._grids, self.identities = labels, grids, identities
         self.seen: dict[Axis, AxisMap] = {}
         self.fixed: dict[Axis, tuple[Index, ...]] = {}
         self.makes: dict[str, int] = {}

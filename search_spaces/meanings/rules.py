@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from search_spaces.meanings.flow import flow_of
 from search_spaces.meanings.notes import Axis, Notes, Tag, features_of, put, spread, tag_of
 
 _AS_OTHER = {"expand_as": "expand", "view_as": "view", "reshape_as": "reshape"}
@@ -68,8 +69,9 @@ def follow(notes: Notes, name: str, args: Sequence[Any], kwargs: dict[str, Any],
 
 def _linear(notes: Notes, args: Sequence[Any], kwargs: dict[str, Any], answer: Tensor) -> None:
     input, weight, bias = _given(args, kwargs, "input", "weight", "bias")
-    _take(notes, _along(input, -1), tag_of(weight), 1)
-    _make(notes, tag_of(weight), 0, tag_of(bias), answer, answer.dim() - 1)
+    came = _along(input, -1)
+    _take(notes, came, tag_of(weight), 1)
+    _make(notes, tag_of(weight), 0, tag_of(bias), answer, answer.dim() - 1, came=came)
 
 
 def _convolve(notes: Notes, args: Sequence[Any], kwargs: dict[str, Any], answer: Tensor) -> None:
@@ -85,7 +87,7 @@ def _convolve(notes: Notes, args: Sequence[Any], kwargs: dict[str, Any], answer:
             notes.fix(tag, dim, [("tap", (2 * i - size + 1) * apart) for i in range(size)])
     if groups == 1:
         _take(notes, came, tag, 1)
-        _make(notes, tag, 0, tag_of(bias), answer, channels)
+        _make(notes, tag, 0, tag_of(bias), answer, channels, came=came)
     elif groups == weight.shape[0] == input.shape[channels]:
         notes.fix(tag, 1, ["own"])
         if came is not None:
@@ -117,12 +119,18 @@ def _make(
     axis: int,
     *,
     whole: bool = False,
+    came: Tensor | None = None,
 ) -> None:
-    """New features along an axis of the answer, made along a dimension of a parameter."""
+    """New features along an axis of the answer, made along a dimension of a parameter.
+
+    Where it is an identity at first they are those that came, as many as there are.
+    """
     if tag is None or not tag.axes:
         return
     (name, _), *_ = tag.axes
     made = notes.produce(name, answer.shape[axis], whole=whole)
+    if came is not None and tag.name in notes.identities:
+        made = torch.cat([came, made[len(came) :]])[: len(made)]
     if tag.name is not None:
         notes.makes[tag.name] = dim
     notes.meet_along(tag, dim, made)
@@ -221,8 +229,21 @@ def _beside(notes: Notes, args: Sequence[Any], kwargs: dict[str, Any], answer: T
         like = known[0].narrow(dim, 0, 1) if known[0].shape[dim] else known[0]
         put(answer, Tag(like.expand(answer.shape)))
     elif len(known) == len(pieces):
-        there = notes.labels.beside(known) if len(known) > 1 else known
+        there = known if len(known) == 1 else _with_places(notes, known, pieces)
         put(answer, Tag(torch.cat(there, dim)))
+
+
+def _with_places(notes: Notes, labels: list[Tensor], pieces: Sequence[Any]) -> list[Tensor]:
+    """The labels of features that are put beside each other, with their places there.
+
+    Where all but one are new (`search_spaces.meanings.flow`) the other network has that one alone, with
+    nothing beside it: it is what it was.
+    """
+    there = notes.labels.beside(labels)
+    old = [place for place, one in enumerate(pieces) if (flow := flow_of(one)) is None or not flow.fresh]
+    if len(old) == 1:
+        there[old[0]] = labels[old[0]]
+    return there
 
 
 def _move(notes: Notes, name: str, args: Sequence[Any], kwargs: dict[str, Any], answer: Any) -> None:

@@ -8,7 +8,7 @@ axes are noted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -17,35 +17,43 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from search_spaces.building.network import Network
+from search_spaces.meanings import flow
+from search_spaces.meanings.flow import Flows
 from search_spaces.meanings.notes import Notes, Tag, features_of, put, spread, tag_of
 from search_spaces.meanings.rules import follow
 
 _UNEXPECTED = (TypeError, ValueError, RuntimeError, LookupError, AttributeError)
 
 
-def trace(network: Network, inputs: dict[str, Tensor], notes: Notes) -> None:
+def trace(network: Network, inputs: dict[str, Tensor], notes: Notes, flows: Flows) -> None:
     """Runs a network, and notes what its tensors meet. The network is of no use afterwards.
 
     Args:
         network: the network, in training: its normalisations are those of batches.
         inputs: a batch of at least two examples.
         notes: where it is noted.
+        flows: where it is noted what is new, and how it begins.
     """
     with torch._C.DisableTorchFunction():
-        notes.begin([*network.named_parameters(), *network.named_buffers()], inputs)
+        tensors = [*network.named_parameters(), *network.named_buffers()]
+        notes.begin(tensors, inputs)
+        flows.begin(tensors, inputs)
     for name, module in network.named_modules():
         if isinstance(module, nn.RNNBase):
-            module.forward = _recurrent(name, module, notes)
-    with _Following(notes):
-        network.train()(inputs)
+            module.forward = _recurrent(name, module, notes, flows)
+    with _Following(notes, flows):
+        answers = network.train()(inputs)
+    for answer in answers.values() if isinstance(answers, Mapping) else [answers]:
+        for one in _tensors([answer]):
+            flows.end(flow.flow_of(one))
 
 
 class _Following(TorchFunctionMode):
     """Lets the rules see each operator, with its answer."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, flows: Flows) -> None:
         super().__init__()
-        self._notes = notes
+        self._notes, self._flows = notes, flows
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -57,6 +65,8 @@ class _Following(TorchFunctionMode):
             name = getattr(getattr(func, "__self__", None), "__name__", "")
             if name not in ("T", "mT"):
                 return answer
+        with torch._C.DisableTorchFunction(), suppress(*_UNEXPECTED):
+            self._flows.follow(name, args, kwargs, answer)
         answers = [*_tensors([answer])]
         if answers and any(map(tag_of, _tensors([*args, *kwargs.values()]))):
             # one that is called as no rule expects it answers features of which nothing is known
@@ -73,7 +83,7 @@ def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
             yield from _tensors(value)
 
 
-def _recurrent(name: str, module: nn.RNNBase, notes: Notes) -> Callable[..., Any]:
+def _recurrent(name: str, module: nn.RNNBase, notes: Notes, flows: Flows) -> Callable[..., Any]:
     """Stands for the forward of an RNN, an LSTM or a GRU: its gates, one after another, are a grid."""
     gates = {"LSTM": 4, "GRU": 3}.get(module.mode, 1)
     directions = 2 if module.bidirectional else 1
@@ -85,7 +95,7 @@ def _recurrent(name: str, module: nn.RNNBase, notes: Notes) -> Callable[..., Any
             came = features_of(input)
             labels = None if came is None else came.flatten(0, -2).amax(0)
             for layer in range(module.num_layers):
-                made = []
+                ends = []
                 for direction in range(directions):
                     end = f"_l{layer}" + "_reverse" * direction
                     rows = notes.produce(
@@ -98,8 +108,8 @@ def _recurrent(name: str, module: nn.RNNBase, notes: Notes) -> Callable[..., Any
                     if labels is not None:
                         notes.meet_along(tag_of(tensors[f"weight_ih{end}"]), 1, labels)
                     notes.meet_along(tag_of(tensors[f"weight_hh{end}"]), 1, own)
-                    made.append(own)
-                labels = torch.cat(notes.labels.beside(made)) if len(made) > 1 else made[0]
+                    ends.append(own)
+                labels = torch.cat(notes.labels.beside(ends)) if len(ends) > 1 else ends[0]
         answer = input.new_empty(*input.shape[:-1], size * directions)
         with torch._C.DisableTorchFunction():
             assert labels is not None
@@ -108,6 +118,11 @@ def _recurrent(name: str, module: nn.RNNBase, notes: Notes) -> Callable[..., Any
         shape = (module.num_layers * directions, *([] if batch is None else [batch]), size)
         last = input.new_empty(shape)
         cell = input.new_empty(*shape[:-1], module.hidden_size)
+        made = flows.take(
+            filter(None, [flow.flow_of(input)]), filter(None, map(flow.flow_of, tensors.values()))
+        )
+        for one in (answer, last, cell):
+            flow.put(one, made)
         return answer, (last, cell) if module.mode == "LSTM" else last
 
     return forward

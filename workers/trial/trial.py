@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from search_spaces.errors import BuildError, FormatError
-from search_spaces.meanings.meaning import meanings
+from search_spaces.meanings.meaning import kinship
 from workers.acceleration import PLAIN, Acceleration, Ran
 from workers.bank.inheriting import inherit_from
 from workers.failures import breaks_the_gpu, message_of, reason_of, traceback_of
@@ -24,7 +24,8 @@ from workers.training.standardisation import standardise, target_scales
 from workers.training.training import precision_of, progress
 from workers.trial import residue as aftermath
 from workers.trial.banking import bank_of, score_inherited, teach
-from workers.trial.inheritance import inherit
+from workers.trial.handing_on import hand_on
+from workers.trial.inheritance import Inherited, inherit
 from workers.trial.memory import MemoryLimit, PeakMemory
 from workers.trial.resumption import TrialProgress
 from workers.trial.round_trip import Kept, check_answers
@@ -255,14 +256,23 @@ def _inherit(network: nn.Module, job: Job, data: Problem, log: TrialLog) -> dict
         return {"inherited_share": taken / max(1, whole)}
     if job.parent is None:
         return {}
+    got = Inherited()
     try:
-        own, theirs = (meanings(one, data.signature) for one in (job.architecture, job.parent.architecture))
-        count = inherit(network, own, job.parent.weights, theirs)
+        kin = kinship(job.architecture, job.parent.architecture, data.signature)
+        got = inherit(network, kin, job.parent.weights)
     except (FormatError, BuildError) as error:
         log.write(f"begins from nothing: {error}\n")
-        return {"inherited_tensors": 0.0}
-    log.write(f"begins with numbers of its parent in {count} of {len(own)} tensors\n")
-    return {"inherited_tensors": float(count)}
+    else:
+        if got.tensors and kin.beginning.norms:
+            try:
+                hand_on(network, kin.beginning.norms, data, job.seed)
+            except Exception as error:  # a user's module may need its device; they begin as ever then
+                log.write(f"new normalisations begin as ever: {message_of(error)}\n")
+        log.write(
+            f"begins with numbers of its parent in {got.tensors} of {len(kin.own)} tensors, "
+            f"{got.share:.0%} of its numbers; of the others {len(kin.beginning)} hand on what they get\n"
+        )
+    return {"inherited_tensors": float(got.tensors), "inherited_share": got.share}
 
 
 def _build(job: Job, data: Problem, *, counted: bool) -> nn.Module:

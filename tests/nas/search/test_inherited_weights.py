@@ -28,11 +28,12 @@ from search_spaces import (
 )
 from search_spaces.blocks import ConvNormActivation, Residual
 from search_spaces.errors import FormatError, SearchError
-from search_spaces.meanings.meaning import meanings
+from search_spaces.meanings.beginning import NOTHING
+from search_spaces.meanings.meaning import Kinship, kinship, meanings
 from workers.job import Finished, Job, Parent
 from workers.problems import Problem
 from workers.trial import trial
-from workers.trial.inheritance import inherit
+from workers.trial.inheritance import Inherited, inherit
 from workers.trial.weights import to_safetensors
 
 # -- the weights -------------------------------------------------------------------------------------------
@@ -51,12 +52,13 @@ def built(architecture: Architecture, signature: Signature, seed: int) -> nn.Mod
     return network
 
 
-def bred(space: Space, signature: Signature, before: Any, after: Any) -> tuple[nn.Module, nn.Module, int]:
-    """The networks of two architectures, the second with what it has inherited, and of how many tensors."""
+def bred(
+    space: Space, signature: Signature, before: Any, after: Any
+) -> tuple[nn.Module, nn.Module, Inherited]:
+    """The networks of two architectures, the second with what it has inherited, and how much that is."""
     old, new = (space.plain(decisions) for decisions in (before, after))
     parent, child = built(old, signature, 0), built(new, signature, 1)
-    count = inherit(child, meanings(new, signature), to_safetensors(parent), meanings(old, signature))
-    return parent, child, count
+    return parent, child, inherit(child, kinship(new, old, signature), to_safetensors(parent))
 
 
 def test_a_wider_child_with_larger_kernels_answers_what_its_parent_did() -> None:
@@ -72,8 +74,9 @@ def test_a_wider_child_with_larger_kernels_answers_what_its_parent_did() -> None
     )
     small = {"0.out_channels": 2, "0.kernel_size": 1, "1.kernel_size": 3, "4.out_features": 4}
     large = {"0.out_channels": 5, "0.kernel_size": 3, "1.kernel_size": 5, "4.out_features": 6}
-    parent, child, count = bred(space, IMAGE, small, large)
-    assert count == len(child.state_dict())
+    parent, child, got = bred(space, IMAGE, small, large)
+    assert got.tensors == len(child.state_dict())
+    assert 0.3 < got.share < 0.9
     example = torch.randn(3, 1, 8, 8)
     torch.testing.assert_close(child(example), parent(example))
     assert child.body[0][0].weight[2:].abs().min() > 0  # what is new begins at random
@@ -89,10 +92,11 @@ def test_a_narrower_child_has_a_part_of_its_parent() -> None:
 def test_a_stage_more_leaves_those_around_it_theirs() -> None:
     stage = layer(ConvNormActivation, out_channels=4)
     space = Space(sequential(repeat(stage, (1, 2)), layer(nn.Conv2d, out_channels=2, kernel_size=1)))
-    parent, child, count = bred(space, IMAGE, {"0.times": 1}, {"0.times": 2})
-    assert count == len(parent.state_dict())
+    parent, child, got = bred(space, IMAGE, {"0.times": 1}, {"0.times": 2})
+    assert got.tensors == len(parent.state_dict())
     assert torch.equal(child.body[2].weight, parent.body[1].weight)
-    assert not torch.equal(child.body[1][0].weight, parent.body[0][0].weight)
+    example = torch.randn(3, 1, 8, 8)
+    torch.testing.assert_close(child(example), parent(example), rtol=1e-3, atol=1e-4)
 
 
 def test_another_type_of_numbers_is_not_inherited() -> None:
@@ -100,12 +104,13 @@ def test_another_type_of_numbers_is_not_inherited() -> None:
     architecture = space.plain()
     tensors = meanings(architecture, POINT)
     child = architecture.build(POINT).double()
-    assert inherit(child, tensors, to_safetensors(architecture.build(POINT)), tensors) == 0
+    kin = Kinship(tensors, tensors, NOTHING)
+    assert inherit(child, kin, to_safetensors(architecture.build(POINT))) == Inherited(0, 0.0)
 
 
 def test_bytes_that_are_no_weights_are_refused() -> None:
     with pytest.raises(FormatError, match="weights to begin from"):
-        inherit(nn.Linear(3, 4), {}, b"no weights", {})
+        inherit(nn.Linear(3, 4), Kinship({}, {}, NOTHING), b"no weights")
 
 
 def job(**options: Any) -> Job:
@@ -129,7 +134,8 @@ def test_a_training_begins_from_the_weights_of_its_job(problem: Problem) -> None
     assert all(torch.allclose(own[name], theirs[name], atol=1e-4) for name in own)
     assert not all(torch.allclose(load(alone.weights.read())[name], theirs[name], atol=1e-4) for name in own)
     assert child.costs["inherited_tensors"] == 4  # how inputs are standardised each finds in the data
-    assert "begins with numbers of its parent in 4 of 4 tensors" in child.log
+    assert child.costs["inherited_share"] == 1
+    assert "begins with numbers of its parent in 4 of 4 tensors, 100% of its numbers" in child.log
     assert "inherited_tensors" not in alone.costs
 
 
