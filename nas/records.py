@@ -21,6 +21,9 @@ epochs; it may go on (see `controllers.fidelity`). ``failed``: it failed, see it
 TRAINED: tuple[Status, ...] = ("complete", "paused", "failed")
 """Trials that a worker has had and has not now."""
 
+BEGAN_FROM = "began from the weights of trial"
+"""How the message of a trial begins that has inherited; its number follows."""
+
 LIMIT = "limit"
 """Why a trial was turned down that breaks a limit on what is known before its training."""
 

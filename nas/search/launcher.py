@@ -9,7 +9,7 @@ from dataclasses import replace
 from controllers.fidelity import FullBudget
 from controllers.planner import Planner
 from nas.description import Description
-from nas.records import LIMIT, Leg, Trial
+from nas.records import BEGAN_FROM, LIMIT, Leg, Trial
 from nas.search.checkpoints import Checkpoints
 from nas.search.cost_limits import CostCheck
 from nas.search.flights import Flight, Flights, job_for
@@ -220,5 +220,5 @@ class Launcher:
             return flight.with_trial(replace(flight.trial, message=None)), None
         trial, data = found
         architecture = self.planner.controller.space.architecture(trial.decisions)
-        message = f"began from the weights of trial {trial.number}"
+        message = f"{BEGAN_FROM} {trial.number}"
         return flight.with_trial(replace(flight.trial, message=message)), Parent(architecture, data)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nas.results.causes import vain
+from nas.results.strangers import nothing_inherited
 from workers.tabular import Table
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ def tell_vain(store: Store, record: SearchRecord) -> None:
     found = vain(store, record)
     if found is not None:
         _logger.warning("%s", "\n".join([found.words, *found.lines]))
+
+
+def tell_strangers(store: Store, record: SearchRecord) -> None:
+    """Say of a search that is over that its networks were to inherit weights and none has, if so."""
+    words = nothing_inherited(store, record)
+    if words is not None:
+        _logger.warning("%s", words)
 
 
 @contextmanager

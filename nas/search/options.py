@@ -223,6 +223,11 @@ class SearchOptions:
             raise SearchError(
                 "inherit_weights: not with reuse_results: what is measured depends on the parents, too"
             )
+        if self.inherit_weights and not self.keep_weights:
+            raise SearchError(
+                "keep_weights: with inherit_weights expected 1 or more, for only kept weights can be "
+                "inherited; got 0"
+            )
 
     @staticmethod
     def of(arguments: Mapping[str, Any]) -> SearchOptions:

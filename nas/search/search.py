@@ -39,7 +39,7 @@ from nas.search.arguments import (
 from nas.search.callbacks import Callback, Callbacks, callbacks_of
 from nas.search.end import End, extended
 from nas.search.loop import Loop
-from nas.search.notices import tell_vain, tell_warnings
+from nas.search.notices import tell_strangers, tell_vain, tell_warnings
 from nas.search.options import SearchOptions
 from nas.search.plan.nearest import nearest
 from nas.search.plan.preview import preview
@@ -398,6 +398,7 @@ class Search:
                 finally:
                     callbacks.tell(lambda callback: callback.on_search_end(*ended))
             tell_vain(store, record)
+            tell_strangers(store, record)
             return leaderboard(store, record.name)
 
     def plan(self) -> list[PlanChoice]:

@@ -107,10 +107,16 @@ class Flows:
                 put(one, replace(found, maker=hash((found.maker, place))) if place else found)
 
     def take(self, given: Iterable[Flow], weights: Iterable[Flow]) -> Flow:
-        """Returns what goes beside an answer that is made with weights of what was given."""
-        known = [one for one in weights if not one.fresh]
+        """Returns what goes beside an answer that is made of values with weights.
+
+        Args:
+            given: what goes beside the values.
+            weights: what goes beside the weights.
+        """
+        made_with = list(weights)
+        known = [one for one in made_with if not one.fresh]
         if not known:
-            return Flow(hash(tuple(one.maker for one in weights)), True, None)
+            return Flow(hash(tuple(one.maker for one in made_with)), True, None)
         for one in given:
             self.end(one)
         return Flow(hash(tuple(one.maker for one in known)))
@@ -201,7 +207,7 @@ class Flows:
         fresh = first.fresh or second.fresh
         if not fresh or (maker in self.joined and all(one.begins is not None for one in both)):
             self.joins.add(maker)
-            return Flow(maker, fresh, _union(both), zeros, positive)
+            return Flow(maker, False, _union(both), None, positive)
         pairs = [(first, second), (second, first)]
         ways = [(kept, other) for kept, other in pairs if kept.begins is not None and other.zeros]
         if ways:
@@ -220,7 +226,7 @@ class Flows:
         positive = all(one.positive for one in values)
         if not fresh or (maker in self.joined and all(one.begins is not None for one in values)):
             self.joins.add(maker)
-            return Flow(maker, fresh, _union(values), zeros, positive)
+            return Flow(maker, False, _union(values), None, positive)
         old = [one for one in values if not one.fresh]
         return Flow(maker, not old, _union(old) if old else None, zeros, positive)
 

@@ -20,6 +20,7 @@ from nas.escaping import for_terminal, one_line
 from nas.passwords import without_password, without_passwords
 from nas.results.causes import vain
 from nas.results.leaderboard import entries
+from nas.results.strangers import nothing_inherited
 from nas.results.text import duration, ran_counts
 from nas.search.callbacks import Callback
 from nas.store.database import in_memory
@@ -156,8 +157,11 @@ def print_end(search: Search, file: Path | None) -> bool:
         Whether a network was trained that keeps the limits, or the search ended before it could tell.
     """
     with _store_of(search) as store:
-        nothing = vain(store, store.search(search.name))
+        record = store.search(search.name)
+        nothing, strangers = vain(store, record), nothing_inherited(store, record)
         _print_end(search, store, file)
+    if strangers is not None:
+        say(f"warning: {strangers}", err=True)
     if nothing is None:
         return True
     for line in nothing.lines:

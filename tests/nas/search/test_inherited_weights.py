@@ -95,6 +95,7 @@ def test_a_stage_more_leaves_those_around_it_theirs() -> None:
     parent, child, got = bred(space, IMAGE, {"0.times": 1}, {"0.times": 2})
     assert got.tensors == len(parent.state_dict())
     assert torch.equal(child.body[2].weight, parent.body[1].weight)
+    child.body[1][1].reset_running_stats()
     example = torch.randn(3, 1, 8, 8)
     torch.testing.assert_close(child(example), parent(example), rtol=1e-3, atol=1e-4)
 
@@ -246,10 +247,20 @@ def test_networks_are_bred_with_their_weights(problem: Problem, tmp_path: Path) 
     assert board[board["parents"].str.len() == 0]["inherited_tensors"].isna().all()
 
 
+@pytest.mark.parametrize("tensors", [0.0, 3.0])
+def test_a_search_says_that_its_networks_share_nothing(
+    breed: Any, caplog: pytest.LogCaptureFixture, tensors: float
+) -> None:
+    breed(executor=Scripted(costs={"inherited_tensors": tensors}), keep_weights=60).run()
+    said = "share nothing that can be inherited" in caplog.text
+    assert said == (tensors == 0)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"reuse_results": True}, "inherit_weights: not with reuse_results"),
+        ({"keep_weights": 0}, "keep_weights: with inherit_weights expected 1 or more"),
     ],
 )
 def test_what_it_does_not_go_with(breed: Any, options: dict[str, Any], message: str) -> None:

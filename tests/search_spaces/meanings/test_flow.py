@@ -201,7 +201,7 @@ def deepened(space: Space, rng: random.Random) -> tuple[Architecture, Architectu
                 return parent, child
 
 
-SHARES = {"cnn": (IMAGE, 6), "vit": (IMAGE, 8), "series": (SERIES, 3), "text": (TEXT, 3), "mlp": (POINT, 1)}
+SHARES = {"cnn": (IMAGE, 5), "vit": (IMAGE, 8), "series": (SERIES, 1), "text": (TEXT, 3), "mlp": (POINT, 1)}
 """Of each space what it serves, and how many of eight deeper children answer what their parents did."""
 
 

@@ -42,7 +42,7 @@ def test_layer_normalisation_hands_on_what_another_one_has_made() -> None:
     made = first(data.train.inputs["input"])
     before = (second(made) - made).square().mean()
     hand_on(network, {"body.1"}, data, 0)
-    assert (second(made) - made).square().mean() < 0.1 * before
+    assert (second(made) - made).square().mean() < 0.5 * before
 
 
 def test_what_is_not_named_stays() -> None:
