@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -63,8 +64,8 @@ def first_of(space: Space, problem: Problem, rng: random.Random) -> Architecture
     return architecture
 
 
-def lineage(name: str, seed: int, epochs: int, children: int = CHILDREN) -> list[dict[str, Any]]:
-    """The rows of a lineage, one for each child.
+def lineage(name: str, seed: int, epochs: int, children: int = CHILDREN) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a lineage, one for each child; it ends where a training fails.
 
     Args:
         name: the problem.
@@ -84,10 +85,9 @@ def lineage(name: str, seed: int, epochs: int, children: int = CHILDREN) -> list
     while not fits(parent):
         parent = first_of(space, problem, rng)
     scores, _, end = trained(Job(0, parent, seed=seed, epochs=epochs), problem)
-    rows: list[dict[str, Any]] = []
     for generation in range(1, children + 1):
         if end is None:
-            break
+            return
         child = moves.mutate(parent, rng)
         while child.id == parent.id or not fits(child):
             child = moves.mutate(parent, rng)
@@ -96,22 +96,19 @@ def lineage(name: str, seed: int, epochs: int, children: int = CHILDREN) -> list
         alone, alone_seconds, _ = trained(job, problem)
         inherits = replace(job, parent=Parent(parent, end.weights.read()))
         after, seconds, end = trained(inherits, problem)
-        rows.append(
-            {
-                "what": "pair",
-                "problem": name,
-                "lineage": seed,
-                "generation": generation,
-                "kind": kind,
-                "path": path,
-                "parent": scores[-1],
-                "nothing": alone,
-                "inherits": after,
-                "nothing_seconds": alone_seconds,
-                "inherits_seconds": seconds,
-                "share": None if end is None else end.costs["inherited_share"],
-                "num_params": None if end is None else end.costs["num_params"],
-            }
-        )
+        yield {
+            "what": "pair",
+            "problem": name,
+            "lineage": seed,
+            "generation": generation,
+            "kind": kind,
+            "path": path,
+            "parent": scores[-1],
+            "nothing": alone,
+            "inherits": after,
+            "nothing_seconds": alone_seconds,
+            "inherits_seconds": seconds,
+            "share": None if end is None else end.costs["inherited_share"],
+            "num_params": None if end is None else end.costs["num_params"],
+        }
         parent, scores = child, after
-    return rows

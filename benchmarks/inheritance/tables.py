@@ -51,7 +51,12 @@ def epochs_to(row: Row) -> float:
 
 
 def kinds(pairs: Sequence[Row]) -> Table:
-    """By kind of mutation, how soon a child that inherits has what it has from nothing in the end."""
+    """By kind of mutation, how soon a child that inherits has what it has from nothing in the end.
+
+    ``share``: of its numbers that are its parent's; ``less parent``: its score after an epoch less that of
+    its parent; ``epochs``, ``seconds``: the median of those that it needs (seconds over those from nothing);
+    ``sooner``, ``never``: how many need fewer than all, and more; ``end``: its score less that from nothing.
+    """
     body = []
     groups = [(kind, [row for row in pairs if row["kind"] == kind]) for kind in KINDS]
     for kind, some in [*groups, *grouped(pairs, "problem"), ("all", list(pairs))]:
@@ -77,15 +82,7 @@ def kinds(pairs: Sequence[Row]) -> Table:
                 f"{mean(gains):+.3f} ± {error(gains):.3f}",
             ]
         )
-    heads = [
-        "mutation",
-        "pairs",
-        "share of numbers",
-        "first epoch less parent",
-        "epochs, median",
-        "seconds, share",
-    ]
-    heads += ["sooner", "never", "at the end"]
+    heads = ["mutation", "pairs", "share", "less parent", "epochs", "seconds", "sooner", "never", "end"]
     return "How soon a child that inherits has the score that it has from nothing at its end", heads, body
 
 
@@ -142,7 +139,7 @@ def found(searches: Sequence[Row]) -> Table:
                 f"{min(anew):.3f}",
             ]
         )
-    heads = ["problem, method", "seeds", "trials", "epochs", "said of it", "trained anew", "the worst"]
+    heads = ["method", "seeds", "trials", "epochs", "said", "anew", "worst"]
     return "Validation score of the network that evolution finds", heads, body
 
 
