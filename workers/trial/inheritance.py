@@ -16,7 +16,7 @@ from search_spaces.meanings.meaning import Kinship, Meaning
 
 
 @dataclass(frozen=True)
-class Inherited:
+class Inheritance:
     """What a network has from another one.
 
     Attributes:
@@ -28,7 +28,7 @@ class Inherited:
     share: float = 0.0
 
 
-def inherit(network: nn.Module, kinship: Kinship, weights: bytes) -> Inherited:
+def inherit(network: nn.Module, kinship: Kinship, weights: bytes) -> Inheritance:
     """Sets the numbers of a network to those of another one where they mean the same.
 
     So a child begins where its parent was (E. Real et al., "Large-Scale Evolution of Image Classifiers", ICML
@@ -72,7 +72,7 @@ def inherit(network: nn.Module, kinship: Kinship, weights: bytes) -> Inherited:
         if count:
             _begin(state, kinship)
     whole = sum(state[name].numel() for name in kinship.own if name in state)
-    return Inherited(count, numbers / max(1, whole))
+    return Inheritance(count, numbers / max(1, whole))
 
 
 def _sizes(meaning: Meaning) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from workers.training.training import precision_of, progress
 from workers.trial import residue as aftermath
 from workers.trial.banking import bank_of, score_inherited, teach
 from workers.trial.handing_on import hand_on
-from workers.trial.inheritance import Inherited, inherit
+from workers.trial.inheritance import Inheritance, inherit
 from workers.trial.memory import MemoryLimit, PeakMemory
 from workers.trial.resumption import TrialProgress
 from workers.trial.round_trip import Kept, check_answers
@@ -256,7 +256,7 @@ def _inherit(network: nn.Module, job: Job, data: Problem, log: TrialLog) -> dict
         return {"inherited_share": taken / max(1, whole)}
     if job.parent is None:
         return {}
-    got = Inherited()
+    got = Inheritance()
     try:
         kin = kinship(job.architecture, job.parent.architecture, data.signature)
         got = inherit(network, kin, job.parent.weights)

@@ -33,7 +33,7 @@ from search_spaces.meanings.meaning import Kinship, kinship, meanings
 from workers.job import Finished, Job, Parent
 from workers.problems import Problem
 from workers.trial import trial
-from workers.trial.inheritance import Inherited, inherit
+from workers.trial.inheritance import Inheritance, inherit
 from workers.trial.weights import to_safetensors
 
 # -- the weights -------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def built(architecture: Architecture, signature: Signature, seed: int) -> nn.Mod
 
 def bred(
     space: Space, signature: Signature, before: Any, after: Any
-) -> tuple[nn.Module, nn.Module, Inherited]:
+) -> tuple[nn.Module, nn.Module, Inheritance]:
     """The networks of two architectures, the second with what it has inherited, and how much that is."""
     old, new = (space.plain(decisions) for decisions in (before, after))
     parent, child = built(old, signature, 0), built(new, signature, 1)
@@ -106,7 +106,7 @@ def test_another_type_of_numbers_is_not_inherited() -> None:
     tensors = meanings(architecture, POINT)
     child = architecture.build(POINT).double()
     kin = Kinship(tensors, tensors, NOTHING)
-    assert inherit(child, kin, to_safetensors(architecture.build(POINT))) == Inherited(0, 0.0)
+    assert inherit(child, kin, to_safetensors(architecture.build(POINT))) == Inheritance(0, 0.0)
 
 
 def test_bytes_that_are_no_weights_are_refused() -> None:
