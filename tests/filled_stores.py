@@ -53,7 +53,15 @@ def fill(store: Store, name: str, seed: int = 0) -> int:
     store.references.link(search, {0: {"label": own, "other": shared}, 1: {"label": shared}})
     for rerun in (
         Rerun(
-            1, 2**40 + seed, 4, False, None, {"accuracy": 0.5, "loss": math.inf}, {"accuracy": 0.25}, 0.5, RAN
+            1,
+            2**40 + seed,
+            4,
+            False,
+            None,
+            {"accuracy": 0.25, "loss": math.inf},
+            {"accuracy": 0.25},
+            0.5,
+            RAN,
         ),
         Rerun(1, 2, 4, True, "exception: ValueError: no", {}, {}, 0.5),
     ):
