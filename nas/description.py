@@ -117,7 +117,7 @@ class Description:
     scores: tuple[str, ...] = ()
     weights: Literal["own", "shared"] = "own"
     finish: Literal["scratch", "inherit"] = "scratch"
-    paths: Literal["fair", "uniform", "sandwich"] = "fair"
+    paths: Literal["uniform", "fair", "sandwich"] = "uniform"
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""

@@ -23,7 +23,8 @@ HELPERS = {
     "recording",
 }
 NAMES = sorted(
-    {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS | {"curves", "inheritance"}
+    {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS
+    | {"curves", "inheritance", "shared_weights"}
 )
 
 HIDING = """

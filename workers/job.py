@@ -90,7 +90,7 @@ class Lesson:
     """
 
     space: Space
-    sampling: Literal["fair", "uniform", "sandwich"]
+    sampling: Literal["uniform", "fair", "sandwich"]
     networks: int
     epochs: int
     begun: int

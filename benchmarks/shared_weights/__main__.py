@@ -1,6 +1,6 @@
 """Measures what is not in the file yet, and shows how well inherited scores order the cells.
 
-python -m benchmarks.shared_weights [--cells 60] [--only characters] [--banks fair:40 uniform:200] [--record]
+python -m benchmarks.shared_weights [--cells 30] [--only characters] [--banks fair:24 uniform:120] [--record]
 """
 
 from __future__ import annotations
@@ -179,10 +179,12 @@ def _bank(text: str) -> tuple[Sampling, int]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and show."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shared_weights", description=__doc__)
-    parser.add_argument("--cells", type=int, default=60)
+    parser.add_argument("--cells", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each cell alone")
-    parser.add_argument("--only", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
-    parser.add_argument("--banks", nargs="+", type=_bank, default=[("fair", 24)], metavar="SAMPLING:EPOCHS")
+    parser.add_argument("--only", nargs="+", choices=PROBLEMS, default=["characters"])
+    parser.add_argument(
+        "--banks", nargs="+", type=_bank, default=[("fair", 24), ("uniform", 120)], metavar="SAMPLING:EPOCHS"
+    )
     parser.add_argument("--bank-seeds", type=int, default=1)
     parser.add_argument("--networks", type=int, default=200, help="that train a bank")
     parser.add_argument("--rows", type=Path, help="the file of what was measured")

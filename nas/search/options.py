@@ -193,9 +193,9 @@ class SearchOptions:
         default="scratch",
         metadata=flag(str, "How the best begin after shared weights: scratch (default) or inherit."),
     )
-    paths: Literal["fair", "uniform", "sandwich"] = field(
-        default="fair",
-        metadata=flag(str, "Networks that train shared weights: fair (default), uniform or sandwich."),
+    paths: Literal["uniform", "fair", "sandwich"] = field(
+        default="uniform",
+        metadata=flag(str, "Networks that train shared weights: uniform (default), fair or sandwich."),
     )
     scores: Sequence[str] = field(
         default=(),
@@ -215,7 +215,7 @@ class SearchOptions:
             raise SearchError(
                 f'weights: not "shared" with {other}: what networks are scored with is what they share'
             )
-        for name, plain in (("finish", "scratch"), ("paths", "fair")):
+        for name, plain in (("finish", "scratch"), ("paths", "uniform")):
             value = getattr(self, name)
             if value != plain and self.weights != "shared":
                 raise SearchError(f'{name}: {value!r}, but no weights are shared: give weights="shared", too')

@@ -147,9 +147,10 @@ class Search:
             know of one recipe. With ``"own"`` every network is trained.
         finish: how those begin that are trained after shared weights: from ``"scratch"``, or with what they
             ``"inherit"`` of the bank.
-        paths: the networks that train the bank (`workers.bank.paths.paths`): ``"fair"``, each option of a
-            choice as often as any other; ``"uniform"``; or ``"sandwich"``, the largest and the smallest with
-            some others, for spaces that differ in sizes.
+        paths: the networks that train the bank (`workers.bank.paths.paths`): ``"uniform"``, one in each step,
+            all of them equally likely; ``"fair"``, several in each, every option of a choice as often as any
+            other; or ``"sandwich"``, the largest and the smallest with some others, for spaces that differ in
+            sizes.
         scores: the zero-cost scores that each network gets before it is trained, by their names in
             `workers.zero_cost.catalog`: more columns of the leaderboard. Objectives and limits may be on any
             of them, named here or not; a network beyond such a limit is not trained. Where a score is not
@@ -212,7 +213,7 @@ class Search:
         inherit_weights: bool = False,
         weights: Literal["own", "shared"] = "own",
         finish: Literal["scratch", "inherit"] = "scratch",
-        paths: Literal["fair", "uniform", "sandwich"] = "fair",
+        paths: Literal["uniform", "fair", "sandwich"] = "uniform",
         scores: Sequence[str] = (),
     ) -> None:
         options = SearchOptions.of(locals())

@@ -10,7 +10,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.holes import Hole, Value, is_number
 from search_spaces.space import Space
 
-Sampling = Literal["fair", "uniform", "sandwich"]
+Sampling = Literal["uniform", "fair", "sandwich"]
 
 SANDWICH = 4
 """Networks in a step of a sandwich."""
