@@ -1,5 +1,6 @@
 """How long trials train: who goes on, when, and that a controller hears the right results."""
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -124,6 +125,23 @@ def test_a_rung_promotes_no_more_than_it_has_earned_and_keeps_one_promotion_for_
             gone.append((number, leg[0]))
     # best of three; at the 9th result the best paused; at once the 10th, a record; the 11th when earned
     assert gone == [(2, 1), (8, 5), (9, 9), (11, 10)]
+
+
+def test_who_still_gains_goes_on_before_who_has_more_once_others_have_shown_it() -> None:
+    def rises(number: int, epochs: int) -> Outcome:
+        gain = random.Random(number).random()
+        curve = [0.5 - gain + gain * math.log(epoch + 1) for epoch in (epochs, epochs - 1)]
+        return Outcome(feasible=True, failed=False, scores=(curve[0],), before=(curve[1],))
+
+    def gains_of_promoted(outcome: Callable[[int, int], Outcome]) -> list[float]:
+        legs = drive(SuccessiveHalving(27, 3), 120, outcome)
+        return [random.Random(number).random() for number, end in legs if end == 9]
+
+    # the slowest are ahead after 1 epoch, the fastest after 27
+    known = gains_of_promoted(rises)
+    unknown = gains_of_promoted(lambda number, epochs: scored(*rises(number, epochs).scores))
+    assert known[-20:] != unknown[-20:]
+    assert sum(known[-20:]) >= sum(unknown[-20:])
 
 
 def test_promotions_kept_for_records_are_used_up_at_the_end() -> None:
