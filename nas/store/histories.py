@@ -44,8 +44,7 @@ def read_metrics_at(
     connection: Connection, search_id: int, epochs: Collection[int]
 ) -> dict[tuple[int, int], dict[str, float]]:
     """Returns the metrics of trials after these epochs, by trial and epoch, as far as they were reported."""
-    columns = sa.select(reports.c.number, reports.c.epoch, reports.c.metrics)
-    query = columns.where(reports.c.search_id == search_id, reports.c.epoch.in_(sorted(epochs)))
+    query = sa.select(reports).where(reports.c.search_id == search_id, reports.c.epoch.in_(sorted(epochs)))
     rows = whole_rows(connection, reports, connection.execute(query).mappings())
     return {(row["number"], row["epoch"]): numbers(row["metrics"]) for row in rows}
 
