@@ -139,7 +139,10 @@ class Curves:
     def worth_of_gain(self, epochs: float) -> float:
         """Returns how much score at a rung a gain of 1 there is worth, by what comes of both at the next."""
         after = self._rungs[self._rungs.index(epochs) + 1]
-        line = self._step(epochs, after).line(self._spreads[epochs].variance)
+        step = self._step(epochs, after)
+        if not step.has_gains:
+            return 0.0
+        line = step.line(self._spreads[epochs].variance)
         return line.bend / max(line.slope, LEAST_SLOPE) if line.bend else 0.0
 
     def _step(self, before: float, after: float) -> _Step:
@@ -185,6 +188,11 @@ class _Step:
         self._pairs: deque[_Pair] = deque(maxlen=PAIRS)
         self._spread = 0.0
         self._line: _Line | None = None
+
+    @property
+    def has_gains(self) -> bool:
+        """Whether it is known of any of its trials what the last epoch has gained."""
+        return any(pair.gain for pair in self._pairs)
 
     def add(self, pair: _Pair, spread: float) -> None:
         self._pairs.append(pair)
