@@ -91,7 +91,7 @@ def test_the_more_time_there_is_the_longer_networks_are_looked_at_and_the_best_a
 ) -> None:
     space = Space({"model": mlp(), "recipe": {"schedule": "wsd", "epochs": 12}})
     planner = Planner(RandomSearch(space, maximize("accuracy")), Stages())
-    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0).after(2, 1.0)
+    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0, {}).after(2, 1.0, {})
     standing = Standing(0.0, seconds, 1, (), {0: flight}, Ranking(), planner, True)
     value, _ = lengths(flight, Budget(), standing)
     assert (value["first_pause"], value["epochs"]) == (pauses, epochs)
