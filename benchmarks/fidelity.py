@@ -24,9 +24,10 @@ What controllers learn from pauses, and when evolutions begin, was chosen on eve
 """
 
 import argparse
+import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from benchmarks.common import Target, at_most, finish, show
 from controllers import Proposal, RandomSearch, catalog, maximize
 from controllers.fidelity import Fidelity, FullBudget, Hyperband, SuccessiveHalving
 from controllers.planner import Planner
-from controllers.records import judge
+from controllers.records import Outcome
 from search_spaces import Architecture, Space, choice, real
 
 BUDGETS = [20, 50]  # full trainings
@@ -149,10 +150,8 @@ def by_cell(task: Task) -> tuple[Space, Callable[[Architecture], int]]:
 class EndsOnly(Planner):
     """Sets trials aside that pause, without letting the controller observe them."""
 
-    def pause(self, proposal: Proposal, epochs: int, values: Mapping[str, float] | None) -> None:
-        outcome = judge(values, self.controller.objectives, self.controller.limits)
-        self.fidelity.record(proposal.number, epochs, outcome)
-        self.controller.set_aside(proposal)
+    def hear(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:
+        pass
 
 
 def run(task: Task, find: Callable[[Architecture], int], planner: Planner) -> list[float]:
@@ -182,7 +181,9 @@ def run(task: Task, find: Callable[[Architecture], int], planner: Planner) -> li
         if until == task.epochs:
             planner.end(proposal, {"accuracy": value})
         else:
-            planner.pause(proposal, until, {"accuracy": value})
+            before = float(task.curves[configuration, until - 2]) if until > 1 else math.nan
+            known = None if math.isnan(before) else {"accuracy": before}
+            planner.pause(proposal, until, {"accuracy": value}, known)
 
 
 FIDELITIES: dict[str, Callable[[Task], Fidelity]] = {

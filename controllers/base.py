@@ -213,8 +213,9 @@ class Controller(ABC):
         """
         if not outcome.feasible:
             return
-        for curves, score in zip(self._curves, outcome.scores, strict=True):
-            curves.add(proposal.architecture.id, epochs, score)
+        earlier = outcome.before or (None,) * len(outcome.scores)
+        for curves, score, before in zip(self._curves, outcome.scores, earlier, strict=True):
+            curves.add(proposal.architecture.id, epochs, score, before)
         self._observe(proposal, epochs, outcome)
 
     @final

@@ -5,11 +5,15 @@ from abc import ABC, abstractmethod
 from itertools import pairwise
 from typing import Any
 
+from controllers.curves import END, Curves, last_gain
 from controllers.records import Outcome
 from controllers.rungs import Rung
 from search_spaces.arguments import checked
 from search_spaces.bounds import MOST, beyond
 from search_spaces.errors import ControllerError
+
+WEIGHED = 1.1
+"""By so much the results of a rung grow until it is learnt anew what gains at the rung below are worth."""
 
 __all__ = ["Fidelity", "FullBudget", "Hyperband", "Stages", "SuccessiveHalving", "catalog"]
 
@@ -92,7 +96,8 @@ class SuccessiveHalving(Fidelity):
     `1 / factor`, the highest rung first; else a new trial begins. What differs: promotions wait until the
     rung has earned them, and one is kept for a trial better than all before it (see `Rung`). Rungs are cut
     from the top down (`max_epochs`, `max_epochs / factor`, ...), so that the last step is as long as the
-    others.
+    others. And the best is not the one with the highest score only: what it gained in its last epoch counts
+    as far as the trials that went on have shown beyond doubt (`controllers.curves`).
 
     Several objectives: trials of a rung are ordered by non-dominated front, then by crowding (R. Schmucker et
     al., "Multi-objective Asynchronous Successive Halving", 2021, compare such orders). Trials that failed or
@@ -260,13 +265,28 @@ class _Bracket:
         self._next = dict(pairwise(rungs))
         self._results = {epochs: Rung(factor) for epochs in rungs}
         self._at: dict[int, int] = {}  # the rung at which each trial was recorded last
+        self._curves = Curves()  # with one objective
+        self._weighed = dict.fromkeys(rungs, 0)  # how many results a rung had when the one below was weighed
         self.reached_the_end = False
 
     def record(self, number: int, epochs: int, outcome: Outcome) -> None:
         if epochs in self._results:  # another number of epochs is from a record under other rungs
-            self._results[epochs].add(number, outcome)
+            gain = self._learn(number, epochs, outcome) if len(outcome.scores) == 1 else 0.0
+            self._results[epochs].add(number, outcome, gain)
             self._at[number] = epochs
         self.reached_the_end |= epochs == self.rungs[-1] and outcome.feasible
+
+    def _learn(self, number: int, epochs: int, outcome: Outcome) -> float:
+        """Learns what gains are worth from a trial that went on; returns what it has gained now."""
+        if not outcome.feasible:
+            return 0.0
+        score, before = outcome.scores[0], outcome.before[0] if outcome.before else None
+        self._curves.add(str(number), END if epochs == self.rungs[-1] else epochs, score, before)
+        below, count = self._at.get(number), self._results[epochs].count + 1
+        if below is not None and count > WEIGHED * self._weighed[epochs]:
+            self._results[below].weigh(self._curves.worth_of_gain(below))
+            self._weighed[epochs] = count
+        return last_gain(epochs, score, before)
 
     def next_leg(self, *, last: bool) -> tuple[int, int] | None:
         for epochs in reversed(self.rungs[:-1]):  # L. Li et al. 2020, Alg. 2, get_job: the highest rung first

@@ -1,6 +1,7 @@
 """What to train next and for how long: a controller and a fidelity, joined."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, final
 
 from controllers.base import Controller
@@ -142,9 +143,25 @@ class Planner:
         """Lets a paused trial go on."""
         self.fidelity.resume(number, until)
 
-    def pause(self, proposal: Proposal, epochs: int, values: Mapping[str, float] | None) -> None:
-        """Records how a trial did that has paused after so many epochs; `values` as for `Controller.tell`."""
-        outcome = judge(values, self.controller.objectives, self.controller.limits)
+    def pause(
+        self,
+        proposal: Proposal,
+        epochs: int,
+        values: Mapping[str, float] | None,
+        before: Mapping[str, float] | None = None,
+    ) -> None:
+        """Records how a trial did that has paused.
+
+        Args:
+            proposal: the proposal that is tried.
+            epochs: its epochs so far.
+            values: its values as for `Controller.tell`.
+            before: those of them that were others one epoch earlier, as they were then; None: not known.
+        """
+        objectives, limits = self.controller.objectives, self.controller.limits
+        outcome = judge(values, objectives, limits)
+        if values is not None and before is not None:
+            outcome = replace(outcome, before=judge({**values, **before}, objectives, limits).scores)
         self.fidelity.record(proposal.number, epochs, outcome)
         inherited = self.inherited
         if inherited is not None and inherited.trusted:
@@ -156,6 +173,10 @@ class Planner:
                 self.controller.take(proposal, outcome)
             return
         self.controller.set_aside(proposal)
+        self.hear(proposal, epochs, outcome)
+
+    def hear(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:
+        """Lets the controller observe a trial that has paused."""
         self.controller.see(proposal, epochs, outcome)
 
     def end(self, proposal: Proposal, values: Mapping[str, float] | None, *, trained: bool = True) -> None:

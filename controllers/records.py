@@ -56,12 +56,14 @@ class Outcome:
         scores: one number per objective, higher is better; none for failed trials and for infeasible ones
             that were never trained.
         violation: the sum over the limits of the relative excess, 0.0 if feasible.
+        before: the scores one epoch earlier, of a trial that pauses; empty where they are not known.
     """
 
     feasible: bool
     failed: bool
     scores: tuple[float, ...] = ()
     violation: float = 0.0
+    before: tuple[float, ...] = ()
 
 
 FAILED = Outcome(feasible=False, failed=True)

@@ -12,6 +12,9 @@ _CANDIDATES, _SHARE = 300, 0.05
 class Rung:
     """The feasible results of a rung, of which one in `factor` may go on: always the best one that is paused.
 
+    With one objective the best is the one with the highest score, or score and last gain in the proportion
+    that was learnt from those that went on (`weigh`).
+
     A rung earns one promotion by every `factor` results, and promotes no more than it has earned: those that
     go on are then among the best `1 / factor`, as the published rule asks (only those gone on can be better).
     That rule (get_job in Algorithm 2 of L. Li et al., MLSys 2020) also promotes each newcomer that outdoes a
@@ -27,6 +30,8 @@ class Rung:
     def __init__(self, factor: float) -> None:
         self.factor = factor
         self._count = 0
+        self._worth = 0.0
+        self._known: list[tuple[float, float, int]] = []  # with one objective: score, gain and whose they are
         self._gone_on: set[int] = set()
         self._record: tuple[float, int] | None = None  # with one objective: the best score, and whose it is
         # a heap of (minus the score, or the place; number); those gone on are taken out when met
@@ -34,19 +39,41 @@ class Rung:
         self._several: list[tuple[int, Outcome]] = []  # with several objectives: those that may go on
         self._new = 0  # of them, how many came after they were ordered
 
-    def add(self, number: int, outcome: Outcome) -> None:
-        """Records a result; one that is not feasible never goes on and is not counted."""
+    def add(self, number: int, outcome: Outcome, gain: float = 0.0) -> None:
+        """Records a result; one that is not feasible never goes on and is not counted.
+
+        Args:
+            number: the number of the trial.
+            outcome: how it did.
+            gain: what it has gained in its last epoch, see `controllers.curves`.
+        """
         if not outcome.feasible:
             return
         self._count += 1
         if len(outcome.scores) == 1:
-            score = outcome.scores[0]
+            self._known.append((outcome.scores[0], gain, number))
+            score = outcome.scores[0] + self._worth * gain
             heapq.heappush(self._paused, (-score, number))
             if self._record is None or score > self._record[0]:
                 self._record = score, number
         else:
             self._several.append((number, outcome))
             self._new += 1
+
+    @property
+    def count(self) -> int:
+        """The number of its feasible results."""
+        return self._count
+
+    def weigh(self, worth: float) -> None:
+        """Orders its results anew, by what a gain of 1 in the last epoch is worth beside the score."""
+        if worth == self._worth:
+            return
+        self._worth = worth
+        scores = [(score + worth * gain, number) for score, gain, number in self._known]
+        self._record = max(scores, key=lambda one: one[0])
+        self._paused = [(-score, number) for score, number in scores if number not in self._gone_on]
+        heapq.heapify(self._paused)
 
     def candidate(self, *, keep: bool = True) -> int | None:
         """Returns the paused trial that should go on, if any; without `keep`, none waits for a record."""

@@ -59,6 +59,7 @@ class Flight:
         pace: the seconds of the training of its fastest epoch so far; None: no epoch was reported here.
         trained: the seconds of the training of the epochs that its job has reported.
         reported: their number.
+        latest: the last two epochs that were reported, with the metrics then.
     """
 
     trial: Trial
@@ -67,6 +68,7 @@ class Flight:
     pace: float | None = None
     trained: float = 0.0
     reported: int = 0
+    latest: tuple[tuple[int, Mapping[str, float]], ...] = ()
 
     @staticmethod
     def of(proposal: Proposal, step: int) -> Flight:
@@ -108,7 +110,12 @@ class Flight:
         trial = self.trial
         return trial.seconds / trial.epochs if trial.seconds and trial.epochs else None
 
-    def after(self, epoch: int, seconds: float) -> Flight:
+    @property
+    def before(self) -> Mapping[str, float] | None:
+        """The metrics one epoch before the end of its leg; None: they are not known."""
+        return None if self.leg is None else dict(self.latest).get(self.leg.until - 1)
+
+    def after(self, epoch: int, seconds: float, metrics: Mapping[str, float]) -> Flight:
         """Returns the same flight after one more epoch, whose training took so many seconds."""
         pace = seconds if self.pace is None else min(self.pace, seconds)
         return replace(
@@ -117,6 +124,7 @@ class Flight:
             pace=pace,
             trained=self.trained + seconds,
             reported=self.reported + 1,
+            latest=(*self.latest[-1:], (epoch, metrics)),
         )
 
     def goes_on(self, leg: Leg) -> Flight:
@@ -242,7 +250,7 @@ def tell(planner: Planner, flight: Flight) -> None:
         return
     values = values_for(planner.controller, trial)
     if trial.status == "paused" and leg is not None:
-        planner.pause(flight.proposal, leg.until, values)
+        planner.pause(flight.proposal, leg.until, values, flight.before)
     else:
         planner.end(flight.proposal, values, trained=trial.status in TRAINED)
 

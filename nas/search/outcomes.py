@@ -189,7 +189,7 @@ class Outcomes:
             self.history.progress.messages.append(f"trains on {', '.join(where)}")
 
     def _report(self, flight: Flight, report: EpochReport, writing: Transaction) -> Flight:
-        flight = flight.after(report.epoch, report.seconds)
+        flight = flight.after(report.epoch, report.seconds, report.metrics)
         writing.report(flight.number, report)
         self.callbacks.note(lambda callback: callback.on_report(flight.trial, report))
         return flight

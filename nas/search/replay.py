@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -69,6 +69,7 @@ class Replay:
         self._asked = asked
         self._state = ReplayedState()
         self._calls: list[tuple[int, Callable[[], object]]] = []
+        self._metrics: Mapping[tuple[int, int], Mapping[str, float]] = {}  # by trial and epoch
 
     def run(self, rebuild: Callable[[Trial], Architecture]) -> ReplayedState:
         """Repeat the calls; returns where the search stands after them.
@@ -84,6 +85,8 @@ class Replay:
         legs: dict[int, list[Leg]] = {}
         for leg in self.store.legs(search):
             legs.setdefault(leg.number, []).append(leg)
+        ends = {leg.until for those in legs.values() for leg in those}
+        self._metrics = self.store.metrics_at(search, ends | {end - 1 for end in ends})
         trials = {trial.number: trial for trial in self.store.trials(search)}
         for number, trial in trials.items():
             architecture = rebuild(trial)
@@ -130,14 +133,14 @@ class Replay:
                 over = trial.status in TRAINED or trial.reason in (LATE, LIMIT)
                 last = leg is legs[-1] and over
                 then = trial if last else replace(trial, status="paused", metrics=leg.metrics or {})
-                self._call_tell(leg.told_step, Flight(then, proposal, leg))
+                self._call_tell(leg.told_step, self._flight(then, proposal, leg))
         cut = legs[-1] if legs and legs[-1].told_step is None else None
         if cut is not None or trial.told_step is None:
             # what was reported stays: the same epochs are not reported again
             left = replace(trial, epochs=epochs)
             if trial.status != "queued":
                 left = replace(left, status="interrupted")
-            self._state.interrupted.append(Flight(left, proposal, cut))
+            self._state.interrupted.append(self._flight(left, proposal, cut))
             return
         if not legs:
             self._call_tell(trial.told_step, flight)
@@ -145,7 +148,13 @@ class Replay:
         if trial.status in MEASURED and trial.reason != REUSED:
             self._state.trained.append(Flight(trial, proposal))
         if trial.status == "paused":
-            self._state.paused[trial.number] = Flight(trial, proposal, legs[-1] if legs else None)
+            self._state.paused[trial.number] = self._flight(trial, proposal, legs[-1] if legs else None)
+
+    def _flight(self, trial: Trial, proposal: Proposal, leg: Leg | None) -> Flight:
+        """Returns a flight that knows what was reported at the end of its leg."""
+        ends = () if leg is None else (leg.until - 1, leg.until)
+        known = [(end, self._metrics.get((trial.number, end))) for end in ends]
+        return Flight(trial, proposal, leg, latest=tuple((end, it) for end, it in known if it is not None))
 
     def _call_tell(self, step: int, flight: Flight) -> None:
         self._calls.append((step, partial(tell, self.planner, flight)))

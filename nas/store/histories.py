@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -38,6 +38,15 @@ def read_last_epochs(connection: Connection, search_id: int) -> dict[int, int]:
     query = sa.select(reports.c.number, sa.func.max(reports.c.epoch)).group_by(reports.c.number)
     rows = connection.execute(query.where(reports.c.search_id == search_id))
     return {row.number: row[1] for row in rows if isinstance(row[1], int)}
+
+
+def read_metrics_at(
+    connection: Connection, search_id: int, epochs: Collection[int]
+) -> dict[tuple[int, int], dict[str, float]]:
+    """Returns the metrics of trials after these epochs, by trial and epoch, as far as they were reported."""
+    query = sa.select(reports).where(reports.c.search_id == search_id, reports.c.epoch.in_(sorted(epochs)))
+    rows = whole_rows(connection, reports, connection.execute(query).mappings())
+    return {(row["number"], row["epoch"]): numbers(row["metrics"]) for row in rows}
 
 
 def read_legs(connection: Connection, search_id: int) -> list[Leg]:

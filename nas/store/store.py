@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
@@ -27,6 +27,7 @@ from nas.store.histories import (
     read_last_epochs,
     read_legs,
     read_log,
+    read_metrics_at,
     read_starts,
     read_usage,
 )
@@ -407,6 +408,13 @@ class Store:
     def last_epochs(self, search_id: Number) -> dict[int, int]:
         """Returns by trial the last epoch that was reported."""
         return self._read(read_last_epochs, search_id)
+
+    @checked(StoreError)
+    def metrics_at(
+        self, search_id: Number, epochs: Collection[Number]
+    ) -> dict[tuple[int, int], dict[str, float]]:
+        """Returns the metrics of trials after these epochs, by trial and epoch."""
+        return self._read(read_metrics_at, search_id, epochs)
 
     @checked(StoreError)
     def log(self, search_id: Number, number: Number) -> str:

@@ -1,10 +1,11 @@
 """What scores on the way foretell: lines between rungs, how sure they are, and what cannot bend them."""
 
+import math
 import random
 
 import pytest
 
-from controllers.curves import END, Curves
+from controllers.curves import END, Curves, last_gain
 
 
 def searched(trials: int, noise: float = 0.0, seed: int = 0) -> Curves:
@@ -123,3 +124,37 @@ def test_scores_too_large_to_be_squared_foretell_nothing() -> None:
         curves.add(str(number), END, 1e250 * number)
     curves.add("new", 1, 1e300)
     assert curves.forecast("new") is None
+
+
+def with_gains(trials: int, worth: float, noise: float, seed: int = 0) -> Curves:
+    """Returns curves of trials that end with their score after 6 epochs and `worth` times their last gain."""
+    rng, curves = random.Random(seed), Curves()
+    for number in range(trials):
+        score, gain = rng.random(), rng.random()
+        before = score - gain * math.log(6 / 5)
+        curves.add(str(number), 6, score, before)
+        curves.add(str(number), END, score + worth * gain + noise * rng.gauss(0, 1))
+    for trial, gain in (("flat", 0.0), ("rising", 1.0)):
+        curves.add(trial, 6, 0.5, 0.5 - gain * math.log(6 / 5))
+    return curves
+
+
+def test_what_a_trial_gained_last_counts_by_what_came_of_it_in_others() -> None:
+    curves = with_gains(60, worth=0.5, noise=0.05)
+    assert of(curves, "rising")[0] - of(curves, "flat")[0] == pytest.approx(0.5, abs=0.1)
+    assert curves.worth_of_gain(6) == pytest.approx(0.5, abs=0.1)
+
+
+def test_gains_that_say_nothing_bend_no_line() -> None:
+    worths = [with_gains(20, worth=0.0, noise=0.3, seed=seed).worth_of_gain(6) for seed in range(40)]
+    assert sum(worth == 0.0 for worth in worths) >= 36
+    assert max(map(abs, worths)) < 0.3
+
+
+def test_a_few_trials_bend_no_line() -> None:
+    assert with_gains(2, worth=0.5, noise=0.0).worth_of_gain(6) == 0.0
+
+
+@pytest.mark.parametrize(("epochs", "before"), [(2, 0.1), (6, None), (END, 0.1)])
+def test_no_gain_is_known_of_first_epochs_or_ends(epochs: float, before: float | None) -> None:
+    assert last_gain(epochs, 0.5, before) == 0.0

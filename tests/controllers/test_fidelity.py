@@ -1,8 +1,10 @@
 """How long trials train: who goes on, when, and that a controller hears the right results."""
 
+import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -124,6 +126,25 @@ def test_a_rung_promotes_no_more_than_it_has_earned_and_keeps_one_promotion_for_
             gone.append((number, leg[0]))
     # best of three; at the 9th result the best paused; at once the 10th, a record; the 11th when earned
     assert gone == [(2, 1), (8, 5), (9, 9), (11, 10)]
+
+
+def test_who_still_gains_goes_on_before_who_has_more_once_others_have_shown_it() -> None:
+    def score(number: int, epochs: int) -> float:
+        rng = random.Random(number)
+        return rng.random() + rng.random() * math.log(epochs)
+
+    def rises(number: int, epochs: int) -> Outcome:
+        outcome = scored(score(number, epochs))
+        return replace(outcome, before=(score(number, epochs - 1),)) if number >= shown else outcome
+
+    def come_to(outcome: Callable[[int, int], Outcome]) -> float:
+        legs = drive(SuccessiveHalving(27, 3), 120, outcome)
+        return sum([score(number, 27) for number, end in legs if end == 9][-25:])
+
+    shown = 0
+    with_gains = come_to(rises)
+    shown = 120
+    assert with_gains > come_to(rises) + 1.0
 
 
 def test_promotions_kept_for_records_are_used_up_at_the_end() -> None:

@@ -118,3 +118,18 @@ def test_where_trials_pause_a_few_that_came_to_their_end_are_enough_to_begin_wit
         assert planner.ask().origin == "random"
         planner.end(proposal, {"accuracy": float(proposal.number)})
     assert planner.ask().origin in ("mutation", "crossover", "model")
+
+
+def test_a_controller_observes_the_scores_of_the_epoch_before() -> None:
+    class Heard(Listener):
+        def _observe(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:
+            self.heard.append((epochs, outcome.scores, outcome.before))
+
+    controller = Heard(SPACE, [maximize("accuracy"), maximize("size")])
+    planner = Planner(controller, SuccessiveHalving(9, 3))
+    values = {"accuracy": 2.0, "size": 5.0}
+    for before in ({"accuracy": 1.0}, None):
+        proposal = planner.ask()
+        planner.begin(proposal)
+        planner.pause(proposal, 3, values, before)
+    assert controller.heard == [(3, (2.0, 5.0), (1.0, 5.0)), (3, (2.0, 5.0), ())]

@@ -70,7 +70,7 @@ def _probe(description: Description, planner: Planner, executor: Executor) -> tu
     while events := executor.events():
         for event in events:
             if isinstance(event, Reported):
-                flight = flight.after(event.report.epoch, event.report.seconds)
+                flight = flight.after(event.report.epoch, event.report.seconds, event.report.metrics)
             elif isinstance(event, Failed):
                 raise SearchError(f"the plain network cannot be trained ({event.reason}): {event.message}")
             elif isinstance(event, Finished):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from mortal_workers import Killed, Mortal
@@ -14,7 +14,7 @@ from stored import trials
 import nas
 from benchmarks.driving import drive
 from benchmarks.measured import nb201
-from controllers import RegularizedEvolution, at_most, maximize
+from controllers import Outcome, Proposal, RegularizedEvolution, at_most, maximize
 from controllers.fidelity import Hyperband, SuccessiveHalving
 from nas import Search, leaderboard
 from nas.description import training_seed
@@ -219,6 +219,33 @@ def test_a_controller_that_learns_from_pauses_is_restored_with_what_it_observed(
     broken.run(resume=True)
     assert {trial.origin for trial in trials(whole)} == {"random", "model"}
     assert what_happened(broken) == what_happened(whole)
+
+
+class Listener(RegularizedEvolution):
+    """Keeps what it observes where all of its kind do."""
+
+    heard: ClassVar[list[tuple[int, int, Outcome]]] = []
+
+    def _observe(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:
+        self.heard.append((proposal.number, epochs, outcome))
+
+
+def test_a_search_that_goes_on_knows_the_epoch_before_each_pause(curves: Table, tmp_path: Path) -> None:
+    options = {"trials": 20, "fidelity": SuccessiveHalving(9, 2), "controller": Listener}
+    search = make(curves, tmp_path, Mortal(2, 40), name="search", **options)
+    with pytest.raises(Killed):
+        search.run()
+    before_death = [*Listener.heard]
+    Listener.heard.clear()
+    search.executor = Simulated(2)
+    search.run(resume=True)
+    assert Listener.heard[: len(before_death)] == before_death
+    learnt = {trial.number: _learns(search.space.architecture(trial.decisions)) for trial in trials(search)}
+    assert before_death
+    for number, epochs, outcome in Listener.heard:
+        answer = learnt[number]
+        assert answer is not None
+        assert outcome.before == (answer.epochs[epochs - 2][0]["accuracy"],)
 
 
 def test_a_finished_search_with_pauses_is_extended(curves: Table, tmp_path: Path) -> None:

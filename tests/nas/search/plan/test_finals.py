@@ -122,7 +122,7 @@ def paused(asked: Planner, count: int, epochs: int) -> dict[int, Flight]:
     for number in range(count):
         flight = Flight.of(asked.ask(), number)
         for epoch in range(1, epochs + 1):
-            flight = flight.after(epoch, 1.0)
+            flight = flight.after(epoch, 1.0, {})
         values = {"accuracy": 0.5 + number / 100}
         trial = replace(
             flight.trial, status="paused", epochs=epochs, metrics=values, score=values["accuracy"]

@@ -75,7 +75,7 @@ def test_a_time_says_how_long_trials_train(
 def test_where_there_is_time_for_the_plain_network_only_it_gets_the_epochs_that_fit(workers: int) -> None:
     space = Space({"model": mlp(), "recipe": {"schedule": "wsd", "epochs": 12}})
     planner = Planner(RandomSearch(space, maximize("accuracy")), Stages())
-    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0).after(2, 1.0)
+    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0, {}).after(2, 1.0, {})
     standing = Standing(0.0, 7.0, workers, (), {0: flight}, Ranking(), planner, True)
     value, reason = lengths(flight, Budget(), standing)
     assert value["epochs"] == 2 + 6  # one takes 1.15 s with its validation
@@ -91,7 +91,7 @@ def test_the_more_time_there_is_the_longer_networks_are_looked_at_and_the_best_a
 ) -> None:
     space = Space({"model": mlp(), "recipe": {"schedule": "wsd", "epochs": 12}})
     planner = Planner(RandomSearch(space, maximize("accuracy")), Stages())
-    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0).after(2, 1.0)
+    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0, {}).after(2, 1.0, {})
     standing = Standing(0.0, seconds, 1, (), {0: flight}, Ranking(), planner, True)
     value, _ = lengths(flight, Budget(), standing)
     assert (value["first_pause"], value["epochs"]) == (pauses, epochs)
@@ -102,7 +102,7 @@ def test_where_there_is_time_for_as_many_networks_as_are_asked_for_none_pauses_a
 ):
     space = Space({"model": mlp(), "recipe": {"schedule": "wsd", "epochs": 12}})
     planner = Planner(RandomSearch(space, maximize("accuracy")), Stages())
-    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0).after(2, 1.0)
+    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0, {}).after(2, 1.0, {})
     standing = Standing(0.0, 1200.0, 1, (), {0: flight}, Ranking(), planner, True)
     without, _ = lengths(flight, Budget(), standing)
     assert without["first_pause"] < 12 <= without["epochs"] <= 36

@@ -196,7 +196,7 @@ def test_the_plain_network_is_repeated_as_long_as_nothing_is_above_it_for_sure(t
 
 def test_killed_at_any_moment_and_resumed_no_repeat_is_lost_or_counts_twice(tmp_path: Path) -> None:
     rng, kills = random.Random(1), 0
-    search = make(tmp_path, Simulated(2), seconds=1500, fidelity="asha")
+    search = make(tmp_path, Simulated(2), seconds=2000, fidelity="asha")
     seen: set[tuple[int, int]] = set()
     while True:
         search.executor = Mortal(2, rng.randrange(30, 120))
