@@ -17,6 +17,7 @@ PLAIN, OPTUNA, SANITY = "plain", "optuna", "sanity"
 METHODS = {
     OURS: ("ours", "auto"),
     "evolution": ("ours", "evolution"),
+    "shared": ("ours", "shared"),
     PLAIN: ("plain", "plain"),
     OPTUNA: ("optuna_peer", "optuna_ours"),
     "optuna_typical": ("optuna_peer", "optuna_typical"),
@@ -27,12 +28,13 @@ METHODS = {
 }
 """Each with its module and its function there."""
 
-RUN = tuple(name for name in METHODS if name != "optuna_plain_first")
+RUN = tuple(name for name in METHODS if name not in ("shared", "optuna_plain_first"))
 """Those that are run unless others are named."""
 
 WORDS = {
     OURS: "ours, `auto`",
     "evolution": "ours, `evolution`",
+    "shared": "ours, `auto` with shared weights",
     PLAIN: "the plain network, learning rate and epochs tuned",
     OPTUNA: "Optuna over our space: multivariate TPE in groups, Hyperband pruner",
     "optuna_typical": "Optuna over a define-by-run CNN / LSTM / MLP, the same sampler and pruner",

@@ -31,6 +31,11 @@ def auto(problem: Problem, seconds: float, seed: int) -> Handed:
     return _searched(problem, seconds, seed, "auto", space_of(problem, pauses=True))
 
 
+def shared(problem: Problem, seconds: float, seed: int) -> Handed:
+    """``nas search --controller auto --weights shared --seconds ...``."""
+    return _searched(problem, seconds, seed, "auto", space_of(problem, pauses=True), weights="shared")
+
+
 def evolution(problem: Problem, seconds: float, seed: int) -> Handed:
     """``nas search --controller evolution --seconds ...``, which begins with the plain network, too."""
     return _searched(problem, seconds, seed, "evolution", space_of(problem, pauses=False), first=[{}])
