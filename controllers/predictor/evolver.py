@@ -74,8 +74,8 @@ class Evolver:
     ) -> Floats:
         """Returns candidates with the best of them in another order: by what their scores say, too.
 
-        They stay as they are where the scores cannot be paid, and as often as the model of scores is probably
-        the worse one.
+        They stay as they are where the scores cannot be paid, and the more often the less probable the
+        results are to the model of scores.
         """
         assert self._scored is not None
         needed = self._scored.num_new([*self.surrogate.selected().genomes, *flying])

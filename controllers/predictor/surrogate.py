@@ -175,11 +175,12 @@ class Surrogate:
 
     @property
     def weight_of_hints(self) -> float:
-        """The probability that the model with scores is the better one of the two.
+        """How often the model with scores is to be asked: always, unless the results are less probable to it.
 
-        It is Bayes' rule for two models, each with its hyper-parameters, that are equally probable before.
+        Then it is the ratio of how probable they are to it and to the model without, each with its
+        hyper-parameters.
         """
-        return float(special.expit(self.beliefs().loss - self.hinted_beliefs().loss))
+        return math.exp(min(0.0, self.beliefs().loss - self.hinted_beliefs().loss))
 
     def selected(self) -> Selection:
         """Returns what the models learn from."""
