@@ -123,7 +123,7 @@ class Surrogate:
         """Lets `hinted_beliefs` know of the scores of networks that nobody has trained."""
         weights, slopes = score_priors(weight_prior(self._genomes), inputs.count)
         self._hinted = Models(len(self._curves), weights, slopes), inputs
-        self._hinted_beliefs = None
+        self._forget()
 
     @property
     def num_scored(self) -> int:
