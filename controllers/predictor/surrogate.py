@@ -29,6 +29,7 @@ NUMBER_WEIGHT = 4.0  # of a number beside an option: a function may rise and fal
 EXPECTED_DISTANCE = 2.0  # r^2 at first between two architectures that differ in every option, times 1/2
 SCORE_WEIGHT, SCORE_SLOPE = 0.02, 0.1  # of a score beside an option; scores say much the same
 SPREAD_OF_SCORE = 1.5  # of the logarithms of both
+BARE_MENTION = 3.0  # "not worth more than a bare mention": R. Kass and A. Raftery, "Bayes Factors", JASA 1995
 SPREAD_OF_ALL, SPREAD_OF_HOLE, SPREAD_OF_OPTION = 0.5, 0.7, 1.0  # of the logarithms of the weights
 
 
@@ -175,12 +176,13 @@ class Surrogate:
 
     @property
     def weight_of_hints(self) -> float:
-        """How often the model with scores is to be asked: always, unless the results are less probable to it.
+        """How often the model with scores is to be asked: always, unless the results speak against it.
 
-        Then it is the ratio of how probable they are to it and to the model without, each with its
-        hyper-parameters.
+        That is the ratio of how probable they are to it and to the model without, each with its
+        hyper-parameters. Up to `BARE_MENTION` against it such a ratio says nothing.
         """
-        return math.exp(min(0.0, self.beliefs().loss - self.hinted_beliefs().loss))
+        ratio = self.beliefs().loss - self.hinted_beliefs().loss
+        return math.exp(min(0.0, ratio + math.log(BARE_MENTION)))
 
     def selected(self) -> Selection:
         """Returns what the models learn from."""
