@@ -12,7 +12,6 @@ from typing import Any
 from controllers.base import Controller
 from controllers.planner import Planner, UndecidedController
 from controllers.scores import SHARE
-from nas.records import MEASURED
 from nas.results.text import duration
 from nas.search.hints import NetworkScores
 from nas.search.plan.plan import Part, Standing
@@ -48,7 +47,8 @@ class HintsPart(Part):
         if self._chosen or isinstance(controller, UndecidedController) or not _looks_at_scores(controller):
             return None
         assert self._scores is not None
-        trials = [one for one in standing.known.values() if one.status in MEASURED]
+        ended, paused = standing.ended.values(), standing.paused.values()
+        trials = [one.trial for one in (*ended, *paused)]
         took = [trial.seconds for trial in trials if trial.seconds and trial.reason is None]
         if not took:
             return None
