@@ -47,8 +47,8 @@ class HintsPart(Part):
         if self._chosen or isinstance(controller, UndecidedController) or not _looks_at_scores(controller):
             return None
         assert self._scores is not None
-        ended, paused = standing.ended.values(), standing.paused.values()
-        trials = [one.trial for one in (*ended, *paused)]
+        trials = [judged.trial for judged in standing.ended.values()]
+        trials += [flight.trial for flight in standing.paused.values()]
         took = [trial.seconds for trial in trials if trial.seconds and trial.reason is None]
         if not took:
             return None
