@@ -4,7 +4,8 @@ Every row is over many seeds; the peers (Optuna with no help from us) run in the
 table. On NAS-Bench-201 (CIFAR-10): the published protocol (12-epoch fitness, each query billed its time, at
 12,000 and at 20,000 seconds the test accuracy of the best by fitness), and the 200-epoch fitness counted in
 evaluations, by one and by many simulated workers, for one objective and for two. On NAS-Bench-Macro:
-evaluations. The same defaults run everywhere.
+evaluations. With scores of untrained networks, each billed: evaluations to the optimum of three tables. The
+same defaults run everywhere.
 
 Each part is written to its place in RESULTS.md, too.
 
@@ -26,7 +27,9 @@ from benchmarks.hypervolume import share_of_front
 from benchmarks.measured import macro, nb201
 from benchmarks.peers import optuna_drive
 from benchmarks.recording import record
+from benchmarks.tabled_scores import TableScores, macro_scores, nb201_scores
 from controllers import Controller, catalog, maximize, minimize
+from nas.search.hints import COUNTS
 
 PUBLISHED = {
     "random": (93.70, 0.36),
@@ -49,6 +52,20 @@ BEST = "predictor"
 
 FIRST_SEED = 1000
 """Defaults were chosen on lower seeds."""
+
+TABLES: dict[str, tuple[Callable[[], Any], Callable[[Sequence[str]], TableScores]]] = {
+    "NAS-Bench-201, 200 epochs": (partial(nb201, "200"), partial(nb201_scores, fitness="200")),
+    "NAS-Bench-201, 12 epochs": (partial(nb201, "12"), partial(nb201_scores, fitness="12")),
+    "NAS-Bench-Macro": (macro, macro_scores),
+}
+"""Tables by what the fitness is, with the scores of their networks."""
+
+HINTS = {
+    "none": (),
+    "counts": COUNTS,
+    "counts, synflow, naswot, jacov": (*COUNTS, "synflow", "naswot", "jacov"),
+}
+"""What controllers are handed; counts are what a search hands them that nobody tells anything else."""
 
 CAP = 1500
 """Evaluations after which the optimum counts as not found."""
@@ -88,7 +105,7 @@ def _protocol(name: str, seed: int) -> tuple[float, float]:
 def _optimum(name: str, seed: int) -> tuple[float, float]:
     """Evaluations until the optimum by 200-epoch validation accuracy, and test accuracy after 150."""
     table = nb201("200")
-    best = _best_of("200")
+    best = _best_of("NAS-Bench-201, 200 epochs")
     if name in PEERS:
         run = optuna_drive(table, PEERS[name], seed, trials=150)
     else:
@@ -129,11 +146,23 @@ def _front(name: str, seed: int) -> tuple[float, float]:
     return share_of_front(points, _all_points()), 0.0
 
 
-def _best_of(fitness: str) -> float:
-    table = nb201(fitness)
-    if fitness not in _CACHE:
-        _CACHE[fitness] = max(_answer(table, a).metrics["accuracy"] for a in table.space.enumerate())
-    return float(_CACHE[fitness])
+def _hinted(table: str, names: Sequence[str], seed: int) -> tuple[float, float]:
+    """Evaluations of the predictor until the optimum, and what it has spent on scores, in evaluations."""
+    networks, function = TABLES[table]
+    controller = make("predictor", networks().space, seed)
+    if names:
+        if (table, names) not in _CACHE:
+            _CACHE[table, names] = function(names)
+        controller.use_scores(_CACHE[table, names])
+    run = drive(controller, networks(), trials=CAP, until=("accuracy", _best_of(table)))
+    return len(run.seen), 0.0 if controller.hints is None else controller.hints.spent
+
+
+def _best_of(table: str) -> float:
+    networks = TABLES[table][0]()
+    if table not in _CACHE:
+        _CACHE[table] = max(_answer(networks, a).metrics["accuracy"] for a in networks.space.enumerate())
+    return float(_CACHE[table])
 
 
 def _all_points() -> list[tuple[float, float]]:
@@ -149,7 +178,7 @@ def _answer(table: Any, architecture: Any) -> Any:
     return table.answer(architecture)
 
 
-_CACHE: dict[str, Any] = {}
+_CACHE: dict[Any, Any] = {}
 
 
 # -- what many seeds say -----------------------------------------------------------------------------------
@@ -317,6 +346,31 @@ def workers(runner: Runner, figures: dict[str, Any]) -> list[Target]:
     return targets
 
 
+def hints(runner: Runner, figures: dict[str, Any]) -> list[Target]:
+    """Scores of untrained networks in the hands of the predictor: evaluations to the optimum, all billed."""
+    rows, means = [], {}
+    for table in TABLES:
+        for said, names in HINTS.items():
+            runs = runner.over_seeds(f"{table}, {said}", partial(_hinted, table, names))
+            whole = [trained + spent for trained, spent in runs]
+            means[table, said] = statistics.mean(whole)
+            deciles = statistics.quantiles(whole, n=10)
+            spent = statistics.mean(spent for _, spent in runs)
+            error = statistics.stdev(whole) / math.sqrt(len(whole))
+            rows.append(
+                [table, said, f"{means[table, said]:.1f} ± {error:.1f}", f"{statistics.median(whole):.0f}",
+                 f"{deciles[-1]:.0f}", f"{spent:.2f}", len(runs)]
+            )  # fmt: skip
+    heads = ["table", "scores", "mean ± its error", "median", "90th percentile", "of that, scores", "seeds"]
+    present(runner, "Predictor: evaluations to the optimum, scores among them", heads, rows)
+    figures["hints"] = {f"{table}, {said}": mean for (table, said), mean in means.items()}
+    first, _, other = TABLES
+    return [
+        at_most(f"{first}, counts: evaluations, mean", round(means[first, "counts"], 1), 40),
+        at_most(f"{other}, counts: evaluations, mean", round(means[other, "counts"], 1), 46),
+    ]
+
+
 def front(runner: Runner, figures: dict[str, Any]) -> list[Target]:
     """Two objectives."""
     found = {
@@ -340,7 +394,14 @@ def front(runner: Runner, figures: dict[str, Any]) -> list[Target]:
     ]
 
 
-PARTS = {"protocol": protocol, "optimum": optimum, "other": other, "workers": workers, "front": front}
+PARTS = {
+    "protocol": protocol,
+    "optimum": optimum,
+    "other": other,
+    "workers": workers,
+    "front": front,
+    "hints": hints,
+}
 
 
 def main() -> None:

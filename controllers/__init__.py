@@ -33,6 +33,7 @@ The rooms from the roof down; each imports only those below it:
 - `fidelity`: full training, successive halving and Hyperband. `population`: what evolutions share.
 - `rungs`: one rung of successive halving. `replay`: restoring a controller from its record.
 - `base`: the contract, `Controller`.
+- `scores`: what a controller may spend on scores of untrained networks.
 - `novelty`: the guard against repeats. `prior`: what is expected of decisions before there are results.
   `curves`: what is expected of the end of a trial that has paused.
 - `ranking`: the order of outcomes, fronts, hypervolume.

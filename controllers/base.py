@@ -12,6 +12,7 @@ from controllers.novelty import NoveltyGuard
 from controllers.objectives import Limit, Objective
 from controllers.prior import Prior, Trust, prior_of
 from controllers.records import Draft, Outcome, Proposal, judge
+from controllers.scores import DRAWS, FEWEST, Hints, ScoreFunction, checked_function
 from search_spaces import Space
 from search_spaces.arguments import Count, Seed, checked, plain, unbound
 from search_spaces.errors import ControllerError
@@ -34,6 +35,8 @@ class Controller(ABC):
     - *Never blocks.* Any number of asks may be in flight; results may come in any order, or never.
     - *Open.* It learns from results that it never asked for: a `Proposal` built by anyone can be told.
     - *Begins where it is told to.* With a prior its first proposals are near what that expects (`use_prior`).
+    - *Pays for what it looks at.* Scores of untrained networks take a twentieth of what is trained at the
+      most, and no result is judged by them (`use_scores`).
     - *Hears of the way.* What a trial that pauses scores so far may be observed; it counts as no result.
     - *Failures are data.* None, or a NaN or infinite objective, is a failed trial; a trial may be told with
       nothing but the costs that break a limit.
@@ -56,6 +59,7 @@ class Controller(ABC):
 
     Attributes:
         prior: what is expected of the decisions before there are results; None: nothing. See `use_prior`.
+        hints: what scores untrained networks for it; None: nothing does. See `use_scores`.
 
     Raises:
         ControllerError: the objectives or limits are not what they should be.
@@ -75,6 +79,9 @@ class Controller(ABC):
         settings = {name: value for name, value in given.items() if name not in _NO_SETTINGS}
         controller.settings = {name: plain(value) for name, value in settings.items()}
         return controller
+
+    #: whether it models how far scores of untrained networks foretell those of its objectives
+    models_scores = False
 
     #: how often `_propose` is asked again after a repeat, before the guard looks for an untried neighbour
     retries = 8
@@ -101,7 +108,8 @@ class Controller(ABC):
         self.repeats = repeats
         self.rng = random.Random(seed)
         self.prior: Prior | None = None
-        self._trust = Trust()
+        self.hints: Hints | None = None
+        self._trust, self._trust_in_scores = Trust("prior"), Trust("scores")
         self.moves = Moves(self.space)
         # a generator of its own, so that stepping aside from repeats does not touch the algorithm's draws
         self._guard = NoveltyGuard(self.space, self.moves, random.Random(f"novelty {seed}"))
@@ -132,11 +140,32 @@ class Controller(ABC):
         self.prior = prior_of(given, self.space)
 
     @final
+    @checked(ControllerError, elsewhere=("function",))
+    def use_scores(self, function: ScoreFunction) -> None:
+        """Lets the controller look at scores of networks that nobody has trained, as far as they pay.
+
+        At most a twentieth of its evaluations is spent on them. Without a prior, what it would draw at random
+        is the one of several draws that the scores speak for, as long as that turns out better (`Trust`).
+        Controllers that model scores (`predictor`) learn how far these foretell theirs. Nothing is left out
+        for its scores, and no result is judged by them.
+
+        Args:
+            function: the function that scores networks.
+
+        Raises:
+            ControllerError: it is no such function.
+        """
+        self.hints = Hints(checked_function(function), self.limits)
+        self._use_hints(self.hints)
+
+    @final
     def ask(self) -> Proposal:
         """Returns the next architecture to evaluate.
 
         It never blocks, and may be called any number of times in a row.
         """
+        if self.hints is not None:
+            self.hints.earn()
         draft = self._propose()
         repeat = self._guard.tried(draft.architecture.id)
         if repeat and not self.repeats:
@@ -181,6 +210,7 @@ class Controller(ABC):
         for curves, score in zip(self._curves, outcome.scores, strict=False):
             curves.add(proposal.architecture.id, END, score)
         self._trust.learn(proposal.origin, outcome)
+        self._trust_in_scores.learn(proposal.origin, outcome)
         self._learn(proposal, outcome)
 
     @final
@@ -292,12 +322,21 @@ class Controller(ABC):
     def _observe(self, proposal: Proposal, epochs: int, outcome: Outcome) -> None:  # noqa: B027
         """Learns from a trial before its end; what it is expected to end with, `_curves` say by its id."""
 
+    def _use_hints(self, hints: Hints) -> None:  # noqa: B027
+        """Takes up the hints of `use_scores`."""
+
     @final
     def _draw(self) -> Draft:
-        """Returns a network that no result speaks for yet: drawn from the prior, else at random."""
-        if self.prior is None or self.rng.random() >= self._trust.share:
-            return Draft(self.space.sample(self.rng), origin="random")
-        return Draft(self.prior.sample(self.space, self.rng, self._evidence), origin="prior")
+        """Returns a network that no result speaks for yet: from the prior, by its scores, else at random."""
+        if self.prior is not None:
+            if self.rng.random() < self._trust.share:
+                return Draft(self.prior.sample(self.space, self.rng, self._evidence), origin="prior")
+        elif self.hints is not None and len(self.objectives) == 1:
+            number = min(DRAWS, self.hints.affordable)
+            if number >= FEWEST and self.rng.random() < self._trust_in_scores.share:
+                draws = [self.space.sample(self.rng) for _ in range(number)]
+                return Draft(self.hints.best(draws), origin="scores")
+        return Draft(self.space.sample(self.rng), origin="random")
 
     @property
     def _evidence(self) -> int:

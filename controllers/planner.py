@@ -87,6 +87,8 @@ class Planner:
         )
         if before.prior is not None:
             made.use_prior(before.prior)
+        if before.hints is not None:
+            made.use_scores(before.hints.function)
         self._asked = []
         for proposal in before.in_flight:
             made.adopt(proposal)

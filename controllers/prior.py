@@ -106,28 +106,32 @@ class Prior:
 
 
 class Trust:
-    """How often a network is drawn from a prior, and not uniformly: as often as that turns out better.
+    """How often a network is drawn in a way, and not uniformly: as often as that turns out better.
 
-    It is the share of the pairs of a result of either kind in which the prior's is at least as good (the
+    It is the share of the pairs of a result of either kind in which the one so drawn is at least as good (the
     Mann-Whitney statistic, over the first `COMPARED` results of each kind), where `EXPECTED_WINS` of
     `EXPECTED_PAIRS` more are taken to have been seen. A wrong prior is left after a few results.
+
+    Args:
+        origin: the word for networks that were drawn so (see `Draft`).
     """
 
-    def __init__(self) -> None:
-        self._outcomes: dict[str, list[Outcome]] = {"prior": [], "random": []}
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._outcomes: dict[str, list[Outcome]] = {origin: [], "random": []}
 
     def learn(self, origin: str, outcome: Outcome) -> None:
-        """Takes in how a network did; those of another origin than ``prior`` and ``random`` say nothing."""
+        """Takes in how a network did; those of another origin than that and ``random`` say nothing."""
         outcomes = self._outcomes.get(origin)
         if outcomes is not None and len(outcomes) < COMPARED:
             outcomes.append(outcome)
 
     @property
     def share(self) -> float:
-        """The probability with which the next network is to be drawn from the prior."""
-        drawn, uniform = self._outcomes["prior"], self._outcomes["random"]
+        """The probability with which the next network is to be drawn so."""
+        drawn, uniform = self._outcomes[self._origin], self._outcomes["random"]
         wins, behind = 0, len(uniform)
-        for index in ranking.order([*drawn, *uniform]):  # of equal ones, the prior's comes first
+        for index in ranking.order([*drawn, *uniform]):  # of equal ones, the one so drawn comes first
             if index < len(drawn):
                 wins += behind
             else:

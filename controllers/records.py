@@ -17,8 +17,8 @@ class Draft:
         architecture: the network to try.
         parents: the ids of the architectures that it was made from.
         origin: the word that says how it came about. The store keeps it, so a word once used stays: "random",
-            "prior", "mutation", "crossover", "neighbour", "perturbation", "policy", "model", "sampler"; and
-            of the novelty guard "walk", "random", "enumeration".
+            "prior", "scores", "mutation", "crossover", "neighbour", "perturbation", "policy", "model",
+            "sampler"; and of the novelty guard "walk", "random", "enumeration".
     """
 
     architecture: Architecture

@@ -85,6 +85,8 @@ class Description:
         weights: whether its networks are first scored with the weights of a bank that they share.
         finish: what weights networks begin with that are trained after that.
         paths: how the networks are drawn that train the bank.
+        hints: the names of the scores that the controller may look at before a training; an older version
+            had none.
     """
 
     space: str | None
@@ -118,6 +120,7 @@ class Description:
     weights: Literal["own", "shared"] = "own"
     finish: Literal["scratch", "inherit"] = "scratch"
     paths: Literal["uniform", "fair", "sandwich"] = "uniform"
+    hints: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""
@@ -206,7 +209,7 @@ class Description:
         What an older version kept of its data and its code stays what is known of them: no later driver knows
         with what the first results were made. Its networks train as they did.
         """
-        known: dict[str, Any] = {"standardise": earlier.standardise}
+        known: dict[str, Any] = {"standardise": earlier.standardise, "hints": earlier.hints}
         if identity.version_of(earlier.data) != identity.version_of(self.data):
             known |= {"data": earlier.data, "older_data": earlier.older_data}
         if earlier.code is None:
@@ -215,6 +218,10 @@ class Description:
             known["prior"] = earlier.prior
         same = earlier.code is None or identity.of_training(earlier.code) == identity.of_training(self.code)
         return replace(self, mixed_code=earlier.mixed_code or not same, **known)
+
+    def as_begun(self, earlier: Description) -> Description:
+        """Returns this description with what a search keeps that it began with, whatever is asked for now."""
+        return replace(self, standardise=earlier.standardise, hints=earlier.hints)
 
     def same_training(self, other: Description) -> bool:
         """Whether the same network trains in the same way in both searches, so that its result can be reused.
@@ -319,6 +326,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "prior": lambda values: None if values is None else Prior(**values),
     "warnings": tuple,
     "scores": tuple,
+    "hints": tuple,
 }  # how those fields of a description are read that JSON does not hold as they are
 
 

@@ -33,6 +33,7 @@ class Scripted(Executor):
         ran: what is said to have run in a job, or in each.
         costs: what networks are said to cost, beside `NUM_PARAMS`.
         cards: what each card is said to have done.
+        seconds: what each training is said to have taken.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Scripted(Executor):
         ran: Callable[[Job], dict[str, str]] | dict[str, str] | None = None,
         costs: dict[str, float] | None = None,
         cards: Callable[[], list[Card]] = list,
+        seconds: float = 0.5,
     ) -> None:
         self.outcome, self.order, self.at_once, self.before = outcome, order, at_once, before
         self._slots, self._ran, self._costs, self._cards = slots, ran or {}, costs or {}, cards
@@ -55,6 +57,7 @@ class Scripted(Executor):
         self.ended = 0
         self._jobs: list[Job] = []
         self._rng = random.Random(0)
+        self._seconds = seconds
 
     @property
     def slots(self) -> int:
@@ -91,7 +94,7 @@ class Scripted(Executor):
         weights = HeldWeights(job.architecture.id.encode())
         costs = {"num_params": NUM_PARAMS, **self._costs}
         ran = self._ran(job) if callable(self._ran) else self._ran
-        ended = Finished(job.number, dict(came), dict(came), 0.5, weights, costs, ran=ran)
+        ended = Finished(job.number, dict(came), dict(came), self._seconds, weights, costs, ran=ran)
         return [Reported(job.number, report), ended]
 
     def _stop(self, number: int) -> None:

@@ -21,6 +21,7 @@ HELPERS = {
     "multitask_baselines",
     "peers",
     "recording",
+    "tabled_scores",
 }
 NAMES = sorted(
     {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS

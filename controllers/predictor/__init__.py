@@ -5,6 +5,7 @@
 - `surrogate`: from results to beliefs about objectives and limits; `archive` bounds what it learns from.
 - `acquisition`: beliefs as one number to climb (expected improvement, Thompson sampling).
 - `gaussian_process`: regression with uncertainty.
+- `scored_inputs`: features with the scores of untrained networks beside them.
 - `features`: architectures as genomes and as features; `activity` says which genes are active.
 
 All but `predictor` import numpy and scipy.

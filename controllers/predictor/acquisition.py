@@ -21,10 +21,18 @@ FAR_BELOW = -5.0  # standard deviations below the best, from where on the logari
 
 @dataclass(frozen=True, eq=False)
 class Belief:
-    """A function's posterior, and the mean that was taken from its targets."""
+    """What is believed of a function.
+
+    Attributes:
+        posterior: the posterior.
+        mean: the mean that was taken from its targets.
+        loss: minus the logarithm of how probable the targets are to the model, with its hyper-parameters, up
+            to a constant that is the same for all models of the same targets.
+    """
 
     posterior: Posterior
     mean: float
+    loss: float = 0.0
 
     def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
         """Returns mean and standard deviation, each of shape (n,)."""
@@ -33,7 +41,7 @@ class Belief:
 
     def believing(self, inputs: Floats) -> "Belief":
         """Returns the belief as if its own means had been observed: see `Posterior.believing`."""
-        return Belief(self.posterior.believing(inputs), self.mean)
+        return Belief(self.posterior.believing(inputs), self.mean, self.loss)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,11 @@ class Beliefs:
     objectives: Sequence[Belief]
     feasibility: Belief | None
     feasible: NDArray[np.bool_]
+
+    @property
+    def loss(self) -> float:
+        """The losses of the beliefs of all objectives."""
+        return sum(belief.loss for belief in self.objectives)
 
     def believing(self, inputs: Floats) -> "Beliefs":
         """Returns these beliefs as if what is in flight, at `inputs`, had come out as expected."""

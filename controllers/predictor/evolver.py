@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from controllers.curves import Curves
 from controllers.predictor.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling
 from controllers.predictor.features import Genomes
+from controllers.predictor.scored_inputs import ScoredInputs
 from controllers.predictor.surrogate import Surrogate
 from controllers.records import Outcome
+from controllers.scores import FEWEST, Hints
 from search_spaces import Architecture, Space
 
 Floats = NDArray[np.float64]
@@ -19,6 +21,7 @@ BEST = 20  # results that are mutated
 SETTLING = 0.5  # how often expected improvement is asked rather than Thompson sampling
 SETTLING_TOGETHER = 0.9  # with others in flight, whose believed results keep new ones away already
 ROUNDS, PARENTS, CHILDREN = 4, 10, 50  # of breeding from the most promising candidates
+SHORTLIST = 32  # the most promising candidates, whose scores are looked at
 
 
 class Evolver:
@@ -35,6 +38,12 @@ class Evolver:
         self.genomes = Genomes(space)
         self.surrogate = Surrogate(self.genomes, curves, results, np.random.default_rng(seed % 2**64))
         self._told: set[bytes] = set()
+        self._scored: ScoredInputs | None = None
+
+    def use_scores(self, hints: Hints, seed: int) -> None:
+        """Looks at the scores of the most promising candidates, too, from now on."""
+        self._scored = ScoredInputs(self.genomes, hints, seed)
+        self.surrogate.use_scores(self._scored)
 
     def learn(self, architecture: Architecture, outcome: Outcome) -> None:
         """Records a result."""
@@ -51,13 +60,34 @@ class Evolver:
     def candidates(self, in_flight: Sequence[Architecture], seed: int) -> Floats:
         """Returns untried genomes, the most promising first; none when all that were bred are known."""
         rng = np.random.default_rng(seed)
-        beliefs = self.surrogate.beliefs()
         flying = np.array([self.genomes.encode(architecture) for architecture in in_flight])
+        settling = SETTLING_TOGETHER if in_flight else SETTLING
+        beliefs = self.surrogate.beliefs()
         if in_flight:
             beliefs = beliefs.believing(self.genomes.features(flying))
-        settling = SETTLING_TOGETHER if in_flight else SETTLING
         kind = ExpectedImprovement if rng.random() < settling else ThompsonSampling
-        return self._evolve(kind(beliefs, rng), {genome.tobytes() for genome in flying}, rng)
+        ranked = self._evolve(kind(beliefs, rng), {genome.tobytes() for genome in flying}, rng)
+        return ranked if self._scored is None else self._shortlisted(ranked, flying, kind, rng)
+
+    def _shortlisted(
+        self, ranked: Floats, flying: Floats, kind: type[Acquisition], rng: np.random.Generator
+    ) -> Floats:
+        """Returns candidates with the best of them in another order: by what their scores say, too.
+
+        They stay as they are where the scores cannot be paid, and the more often the less probable the
+        results are to the model of scores.
+        """
+        assert self._scored is not None
+        needed = self._scored.num_new([*self.surrogate.selected().genomes, *flying])
+        count = min(SHORTLIST, len(ranked), self._scored.affordable - needed)
+        if count < FEWEST or rng.random() >= self.surrogate.weight_of_hints:
+            return ranked
+        beliefs = self.surrogate.hinted_beliefs()
+        if len(flying):
+            beliefs = beliefs.believing(self._scored(flying))
+        values = kind(beliefs, rng)(self._scored(ranked[:count]), rng)
+        order = np.argsort(-values, kind="stable")
+        return np.concatenate([ranked[:count][order], ranked[count:]])
 
     def _evolve(self, acquisition: Acquisition, flying: set[bytes], rng: np.random.Generator) -> Floats:
         best = self.surrogate.best(BEST)

@@ -52,6 +52,21 @@ class NoisePrior:
     noise: tuple[float, float] = (-4.0, 1.5)
 
 
+@dataclass(frozen=True)
+class SlopePrior:
+    """A linear function of the last features beside the rest, for targets of variance 1.
+
+    Attributes:
+        count: the number of these features.
+        mean: the prior mean of the logarithm of a slope's variance.
+        spread: its prior standard deviation.
+    """
+
+    count: int
+    mean: float = 0.0
+    spread: float = 1.0
+
+
 class GaussianProcess:
     """Regression with the covariance s k(r), r^2 = sum_j w_j (x_j - x'_j)^2, plus noise of variance n.
 
@@ -70,11 +85,15 @@ class GaussianProcess:
         spreads: their prior standard deviations.
     """
 
-    def __init__(self, weights: WeightPrior, noise: NoisePrior | None = None) -> None:
-        noise = noise or NoisePrior()
+    def __init__(
+        self, weights: WeightPrior, noise: NoisePrior | None = None, slopes: SlopePrior | None = None
+    ) -> None:
+        noise, slopes = noise or NoisePrior(), slopes or SlopePrior(0)
         self._effects = weights.effects
-        self.means = np.append(weights.means, [noise.signal[0], noise.noise[0]])
-        self.spreads = np.append(weights.spreads, [noise.signal[1], noise.noise[1]])
+        self._count = slopes.count
+        means, spreads = np.full(slopes.count, slopes.mean), np.full(slopes.count, slopes.spread)
+        self.means = np.concatenate([weights.means, means, [noise.signal[0], noise.noise[0]]])
+        self.spreads = np.concatenate([weights.spreads, spreads, [noise.signal[1], noise.noise[1]]])
         self.theta = self.means.copy()
 
     def loss(
@@ -89,11 +108,13 @@ class GaussianProcess:
         GPML eq. 5.8 and 5.9, plus the prior. With a = K^-1 y and M = (K^-1 - a a^T) / 2 * dK/d(r^2), entry
         by entry: d loss / d w_j = sum_pq M_pq (x_pj - x_qj)^2 = 2 sum_p x_pj^2 (M 1)_p - 2 x_j^T M x_j.
         """
-        weights, signal, noise = self._unpack(theta)
+        weights, slopes, signal, noise = self._unpack(theta)
         squared = _squared_distances(inputs, inputs, weights)
         kernel, tie = _matern(squared), 1.0 if levels is None else _tie(levels, levels)
         kernel *= tie
         covariance = signal * kernel
+        if self._count:
+            covariance += tie * _linear(inputs, inputs, slopes)
         covariance[np.diag_indices_from(covariance)] += noise + JITTER
         factor = linalg.cholesky(covariance, lower=True, check_finite=False)  # Alg. 2.1, line 2
         inverse, _ = linalg.lapack.dpotri(factor, lower=1)
@@ -107,7 +128,9 @@ class GaussianProcess:
         moved = outer * _matern_slope(squared) * signal * tie
         by_weight = 2.0 * ((inputs * inputs).T @ moved.sum(1) - ((moved @ inputs) * inputs).sum(0))
         by_variances = [signal * (outer * kernel).sum(), noise * np.trace(outer)]
-        gradient = np.append(self._effects.T @ (weights * by_weight), by_variances)
+        trending = _trending(inputs, slopes)
+        by_slope = slopes * ((outer * tie) @ trending * trending).sum(0)
+        gradient = np.concatenate([self._effects.T @ (weights * by_weight), by_slope, by_variances])
         return float(value), gradient + deviation / self.spreads
 
     def fit(
@@ -148,8 +171,12 @@ class GaussianProcess:
         levels = np.zeros(len(targets)) if levels is None else levels
         return Posterior(*self._unpack(self.theta), inputs, targets, levels)
 
-    def _unpack(self, theta: Float[Floats, " theta"]) -> tuple[Float[Floats, " features"], float, float]:
-        return np.exp(self._effects @ theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1])
+    def _unpack(
+        self, theta: Float[Floats, " theta"]
+    ) -> tuple[Float[Floats, " features"], Float[Floats, " slopes"], float, float]:
+        first = len(theta) - 2 - self._count
+        slopes = np.exp(theta[first:-2])
+        return np.exp(self._effects @ theta[:first]), slopes, math.exp(theta[-2]), math.exp(theta[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +185,7 @@ class Posterior:
 
     Attributes:
         weights: The weights w of `GaussianProcess`.
+        slopes: The variances v of the slopes.
         signal: The variance s of the function.
         noise: The variance n of the noise.
         inputs: The inputs that were observed.
@@ -166,6 +194,7 @@ class Posterior:
     """
 
     weights: Float[Floats, " features"]
+    slopes: Float[Floats, " slopes"]
     signal: float
     noise: float
     inputs: Float[Floats, "n features"]
@@ -177,7 +206,9 @@ class Posterior:
         between = self._covariance(inputs)
         mean = between @ self._solved  # Alg. 2.1, line 4
         explained = linalg.solve_triangular(self._factor, between.T, lower=True, check_finite=False)  # line 5
-        variance = self.signal - np.einsum("ij,ij->j", explained, explained)  # line 6
+        trending = _trending(inputs, self.slopes)
+        before = self.signal + (trending * trending) @ self.slopes
+        variance = before - np.einsum("ij,ij->j", explained, explained)  # line 6
         return mean, np.sqrt(np.maximum(variance, LEAST_VARIANCE))
 
     def smoothed(self) -> Float[Floats, " n"]:
@@ -198,6 +229,7 @@ class Posterior:
         means, _ = self.predict(inputs)
         return Posterior(
             self.weights,
+            self.slopes,
             self.signal,
             self.noise,
             np.concatenate([self.inputs, inputs]),
@@ -206,13 +238,14 @@ class Posterior:
         )
 
     def _covariance(self, inputs: Float[Floats, "m features"]) -> Float[Floats, "m n"]:
-        kernel = _matern(_squared_distances(inputs, self.inputs, self.weights))
-        return np.asarray(self.signal * kernel * np.exp(-self.levels))
+        kernel = self.signal * _matern(_squared_distances(inputs, self.inputs, self.weights))
+        return np.asarray((kernel + _linear(inputs, self.inputs, self.slopes)) * np.exp(-self.levels))
 
     @cached_property
     def _factor(self) -> Float[Floats, "n n"]:
-        kernel = _matern(_squared_distances(self.inputs, self.inputs, self.weights))
-        covariance = self.signal * kernel * _tie(self.levels, self.levels)
+        kernel = self.signal * _matern(_squared_distances(self.inputs, self.inputs, self.weights))
+        kernel += _linear(self.inputs, self.inputs, self.slopes)
+        covariance = kernel * _tie(self.levels, self.levels)
         covariance[np.diag_indices_from(covariance)] += self.noise + JITTER
         return np.asarray(linalg.cholesky(covariance, lower=True, check_finite=False))  # Alg. 2.1, line 2
 
@@ -234,6 +267,22 @@ def _squared_distances(
     squared += ((first * first) @ weights)[:, None]
     squared += (weighted * second).sum(1)
     return np.asarray(np.maximum(squared, 0.0, out=squared))
+
+
+def _trending(
+    inputs: Float[Floats, "n features"], slopes: Float[Floats, " slopes"]
+) -> Float[Floats, "n slopes"]:
+    """Returns the features that have a slope: the last ones."""
+    return inputs[:, inputs.shape[1] - len(slopes) :]
+
+
+def _linear(
+    first: Float[Floats, "n features"],
+    second: Float[Floats, "m features"],
+    slopes: Float[Floats, " slopes"],
+) -> Float[Floats, "n m"]:
+    """Returns the covariance of a linear function whose slopes have these variances, for every pair."""
+    return np.asarray((_trending(first, slopes) * slopes) @ _trending(second, slopes).T)
 
 
 def _tie(first: Float[Floats, " n"], second: Float[Floats, " m"]) -> Float[Floats, "n m"]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from controllers.base import Controller, Draft, Outcome, Proposal
 from controllers.objectives import Limit, Objective
 from controllers.population import is_starting
+from controllers.scores import Hints
 from search_spaces.arguments import AtLeast, checked
 from search_spaces.errors import ControllerError
 
@@ -49,6 +50,7 @@ class PredictorEvolution(Controller):
     """
 
     retries = 1  # `_propose` looks for an untried one itself
+    models_scores = True
 
     @checked(ControllerError)
     def __init__(
@@ -89,6 +91,9 @@ class PredictorEvolution(Controller):
         # all tried: the guard looks around the most promising
         promising = self._evolver.genomes.decode(genomes[0]) if len(genomes) else self.space.sample(self.rng)
         return Draft(promising, origin="model")
+
+    def _use_hints(self, hints: Hints) -> None:
+        self._evolver.use_scores(hints, self.seed)
 
     def _learn(self, proposal: Proposal, outcome: Outcome) -> None:
         self._evolver.learn(proposal.architecture, outcome)

@@ -9,6 +9,7 @@ A package that has a controller of its own subclasses `ControllerContract` in it
             return Mine(space, objectives, **options)
 
 - `contract`: the class with a test for each law.
+- `priors`, `observations`, `scores`: the laws about what else a controller may be told.
 - `writings`: whether a controller finds the same, however its space is written.
 - `driving`: spaces, results and the jumbled order of calls that the tests share.
 

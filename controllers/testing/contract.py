@@ -25,6 +25,7 @@ from controllers.replay import replay
 from controllers.testing.driving import CONDITIONAL, FLAT, SPACES, drive, ids, limited, score, scores_of
 from controllers.testing.observations import ObservationContract
 from controllers.testing.priors import PriorContract
+from controllers.testing.scores import ScoresContract
 from controllers.testing.writings import unlikeliness
 from search_spaces import Architecture, Space, choice, integer, real, repeat
 from search_spaces.errors import ControllerError
@@ -42,7 +43,7 @@ print(*ids(controller, 5), sep="\\n")
 """
 
 
-class ControllerContract(PriorContract, ObservationContract):
+class ControllerContract(PriorContract, ObservationContract, ScoresContract):
     """The laws of `Controller` as tests that pytest collects from a subclass whose name begins with ``Test``.
 
     A subclass stands at the top of its module, for one test looks it up there in other processes.

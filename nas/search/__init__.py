@@ -13,6 +13,7 @@ What a user meets, and what it is made of:
   instructions name, and what stands for its values.
 - `store_record`: the record of a search in its store: a new one, or the one to go on with.
 - `priors`: what a search expects of decisions before it has results.
+- `hints`: the scores of untrained networks that a controller may look at.
 - `notices`: what a person should know of a search, said once.
 - `callbacks`, `progress`: who hears of a search while it runs, and how far it is.
 

@@ -29,6 +29,7 @@ from nas.description import (
 )
 from nas.passwords import refuse_passwords
 from nas.search.fingerprint import fingerprint, older_fingerprint
+from nas.search.hints import hints_of
 from nas.search.notices import warnings_of
 from nas.search.options import SearchOptions
 from nas.search.user_code import code_of
@@ -259,6 +260,8 @@ def check_metrics(description: Description, problem: Problem | Table) -> None:
     known = (*description.metrics, *sorted(COSTS), *([PEAK_MEMORY] if trained else []))
     if description.scores and not trained:
         raise SearchError(f"scores: the table {problem.name!r} has no networks to be scored")
+    if description.hints and not trained:
+        raise SearchError(f"hints: the table {problem.name!r} has no networks to be scored")
     known = tuple(dict.fromkeys([*known, *(metrics() if description.scores else ())]))
     wanted = [o.metric for o in description.objectives] + [limit.metric for limit in description.limits]
     for metric in wanted:
@@ -351,6 +354,7 @@ def description_of(
         "standardise": _has_numbers(problem.signature),
         "validation_examples": _examples(problem, options.objectives),
         "scores": _scores(options, problem),
+        "hints": hints_of(options.hints or ()),
     }
     as_given = {one.name: values[one.name] for one in fields(Description) if one.name in values}
     return Description(**as_given | made)

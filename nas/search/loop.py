@@ -20,6 +20,7 @@ from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
 from nas.search.end import End, FailureStreak, end_of
 from nas.search.flights import VALIDATED, Flight, Flights
+from nas.search.hints import NetworkScores
 from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
@@ -28,6 +29,7 @@ from nas.search.outcomes import Outcomes
 from nas.search.plan.budget_end import BudgetEnd, too_short
 from nas.search.plan.controller import ControllerPart
 from nas.search.plan.finals import Finals
+from nas.search.plan.hints import HintsPart
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
 from nas.search.plan.repeats import Repeats
@@ -69,6 +71,7 @@ class Loop:
         driver: this process, as the store knows it.
         callbacks: who is told what happens, as soon as the store has it; None: nobody.
         speed: how fast trials are, nothing measured yet; None: nobody knows, and whatever is proposed begins.
+        hints: the scores of untrained networks that the controller may look at; None: none.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Loop:
         driver: Driver,
         callbacks: Callbacks | None = None,
         speed: Speed | None = None,
+        hints: NetworkScores | None = None,
     ) -> None:
         self.store, self.record, self.description = store, record, description
         self.planner, self.driver = Planner(controller, fidelity), driver
@@ -109,7 +113,7 @@ class Loop:
                     self._lessons, controller.space, description.paths, self._time_left.dearness
                 ),
                 BankTrust(self._lessons),
-                self._of_controller, self._repeats, self._finals,
+                self._of_controller, HintsPart(hints), self._repeats, self._finals,
             ],
             self.planner,
         )  # fmt: skip

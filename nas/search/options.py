@@ -204,6 +204,15 @@ class SearchOptions:
         ),
     )
 
+    hints: Sequence[str] | None = field(
+        default=None,
+        metadata=flag(
+            list[str],
+            "A score that the controller may look at before a training, or none; may be repeated.",
+            "hint",
+        ),
+    )
+
     def __post_init__(self) -> None:
         check_fields(self, SearchError, elsewhere=MADE)
         if isinstance(self.store, str) and not self.store:

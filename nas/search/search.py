@@ -38,6 +38,7 @@ from nas.search.arguments import (
 )
 from nas.search.callbacks import Callback, Callbacks, callbacks_of
 from nas.search.end import End, extended
+from nas.search.hints import NetworkScores
 from nas.search.loop import Loop
 from nas.search.notices import tell_strangers, tell_vain, tell_warnings
 from nas.search.options import SearchOptions
@@ -155,6 +156,11 @@ class Search:
             `workers.zero_cost.catalog`: more columns of the leaderboard. Objectives and limits may be on any
             of them, named here or not; a network beyond such a limit is not trained. Where a score is not
             defined for a network, an objective or a limit on it fails the network.
+        hints: the scores of untrained networks that the controller may look at, by their names in
+            `workers.zero_cost.catalog`, the cheapest first: at most a twentieth of what is trained is spent
+            on them, by the driver, and those that take too long beside a training are not looked at (see
+            `nas.search.plan.hints`). ``["none"]``, or left out: none. A search that goes on has those that
+            it began with.
 
     Attributes:
         space: the space of the search.
@@ -215,6 +221,7 @@ class Search:
         finish: Literal["scratch", "inherit"] = "scratch",
         paths: Literal["uniform", "fair", "sandwich"] = "uniform",
         scores: Sequence[str] = (),
+        hints: Sequence[str] | None = None,
     ) -> None:
         options = SearchOptions.of(locals())
         space, problem = space_of(space), problem_of(problem)
@@ -373,11 +380,14 @@ class Search:
                 record = new_record(store, self.name, self.description, driver, starts)
             self.name = record.name
             # a search that an older version began goes on as it began
-            self.description = replace(self.description, standardise=record.description.standardise)
+            self.description = self.description.as_begun(record.description)
             fidelity = self._new_fidelity()
             callbacks = Callbacks(self.callbacks)
             speed = Speed(self.problem) if executor_of(self.executor).trains else None
-            loop = Loop(store, record, self.description, self.controller, fidelity, driver, callbacks, speed)
+            hints = NetworkScores.of(self.problem, self.description)
+            loop = Loop(
+                store, record, self.description, self.controller, fidelity, driver, callbacks, speed, hints
+            )
             ended = ("stopped", "an error")
             try:
                 if not resume:

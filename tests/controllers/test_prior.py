@@ -100,7 +100,7 @@ def outcome(score: float) -> Outcome:
 
 @pytest.mark.parametrize(("prior", "low", "high"), [(1.0, 0.9, 1.0), (-1.0, 0.0, 0.35), (0.0, 0.4, 0.8)])
 def test_a_prior_is_trusted_as_often_as_its_draws_do_better(prior: float, low: float, high: float) -> None:
-    trust, rng = Trust(), random.Random(0)
+    trust, rng = Trust("prior"), random.Random(0)
     assert trust.share == 0.75
     for _ in range(3):
         trust.learn("prior", outcome(prior + rng.random() / 2))
@@ -110,7 +110,7 @@ def test_a_prior_is_trusted_as_often_as_its_draws_do_better(prior: float, low: f
 
 
 def test_draws_that_fail_speak_against_a_prior() -> None:
-    trust = Trust()
+    trust = Trust("prior")
     for _ in range(3):
         trust.learn("prior", FAILED)
         trust.learn("random", outcome(0.0))

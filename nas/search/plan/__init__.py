@@ -4,6 +4,7 @@
 - ``budget_end``: when the budget ends, where it is one of hours.
 - ``lengths``: how long trials train, and where they pause.
 - ``controller``: which controller proposes.
+- ``hints``: which scores of untrained networks the controller may look at, and at what price.
 - ``nearest``: the network that stands for the plain one where that breaks a limit.
 - ``preview``: what it would choose, told before the search is run.
 - ``shared``: how long a bank of shared weights is trained, and whether its scores are believed.

@@ -18,7 +18,7 @@ from controllers.predictor.acquisition import Belief, Beliefs, ExpectedImproveme
 from controllers.predictor.archive import Archive, choose
 from controllers.predictor.evolver import distinct
 from controllers.predictor.features import Genomes
-from controllers.predictor.gaussian_process import JITTER, GaussianProcess, WeightPrior
+from controllers.predictor.gaussian_process import JITTER, GaussianProcess, SlopePrior, WeightPrior
 from controllers.predictor.levels import targets_and_levels
 from controllers.predictor.surrogate import feasibility_targets, normal_scores, weight_prior
 from controllers.records import FAILED, Outcome
@@ -47,28 +47,31 @@ def rugged(choices: list[int]) -> float:
     return single + sum(PAIRS[i][choices[i]][choices[i + 1]] for i in range(5))
 
 
-def process_and_data(count: int = 12) -> tuple[GaussianProcess, Any, Any]:
+def process_and_data(count: int = 12, slopes: int = 0) -> tuple[GaussianProcess, Any, Any]:
     rng = np.random.default_rng(0)
     genomes = Genomes(MIXED)
-    process = GaussianProcess(weight_prior(genomes))
+    process = GaussianProcess(weight_prior(genomes), slopes=SlopePrior(slopes))
     inputs = genomes.features(genomes.sample(count, rng))
     return process, inputs, rng.standard_normal(count)
 
 
 def dense_covariance(process: GaussianProcess, first: Any, second: Any) -> Any:
     """The covariance by its definition, pair by pair."""
-    weights, signal, _ = process._unpack(process.theta)
+    weights, slopes, signal, _ = process._unpack(process.theta)
     found = np.empty((len(first), len(second)))
     for i, x in enumerate(first):
         for j, y in enumerate(second):
             r = math.sqrt(sum(w * (a - b) ** 2 for w, a, b in zip(weights, x, y, strict=True)))
             polynomial = 1.0 + math.sqrt(5.0) * r + 5.0 / 3.0 * r * r
             found[i, j] = signal * polynomial * math.exp(-math.sqrt(5.0) * r)
+            last = zip(slopes[::-1], x[::-1], y[::-1], strict=False)
+            found[i, j] += sum(slope * a * b for slope, a, b in last)
     return found
 
 
-def test_the_posterior_is_that_of_the_textbook() -> None:
-    process, inputs, targets = process_and_data()
+@pytest.mark.parametrize("slopes", [0, 2])
+def test_the_posterior_is_that_of_the_textbook(slopes: int) -> None:
+    process, inputs, targets = process_and_data(slopes=slopes)
     process.fit(inputs, targets, steps=3)
     others = process_and_data(20)[1][12:]
     noise = math.exp(process.theta[-1]) + JITTER
@@ -82,8 +85,9 @@ def test_the_posterior_is_that_of_the_textbook() -> None:
     assert process.condition(inputs, targets).smoothed() == pytest.approx(smoothed)
 
 
-def test_the_likelihood_is_that_of_a_normal_distribution_and_its_gradient_is_right() -> None:
-    process, inputs, targets = process_and_data()
+@pytest.mark.parametrize("slopes", [0, 2])
+def test_the_likelihood_is_that_of_a_normal_distribution_and_its_gradient_is_right(slopes: int) -> None:
+    process, inputs, targets = process_and_data(slopes=slopes)
     theta = process.means + 0.3 * process.spreads
     process.theta = theta
     covariance = dense_covariance(process, inputs, inputs)
@@ -103,9 +107,20 @@ def test_a_fit_finds_which_feature_matters() -> None:
     targets = np.sin(6.0 * inputs[:, 1])
     process = GaussianProcess(WeightPrior(np.eye(3), np.zeros(3), np.full(3, 2.0)))
     process.fit(inputs, (targets - targets.mean()) / targets.std(), steps=30)
-    weights, _, noise = process._unpack(process.theta)
+    weights, _, _, noise = process._unpack(process.theta)
     assert weights[1] > 20.0 * max(weights[0], weights[2])
     assert noise < 0.01
+
+
+def test_a_fit_lets_the_slope_of_a_feature_that_foretells_nothing_go() -> None:
+    rng = np.random.default_rng(1)
+    inputs = rng.standard_normal((60, 2))
+    targets = inputs[:, 1] + 0.1 * rng.standard_normal(60)
+    weights = WeightPrior(np.eye(2), np.full(2, -4.0), np.ones(2))
+    process = GaussianProcess(weights, slopes=SlopePrior(2, -2.0, 1.5))
+    process.fit(inputs, targets - targets.mean(), steps=50)
+    _, slopes, _, _ = process._unpack(process.theta)
+    assert slopes[1] > 5.0 * slopes[0]
 
 
 def test_believing_keeps_the_means_and_takes_the_doubt_away() -> None:
