@@ -12,6 +12,7 @@ What a user meets, and what it is made of:
 - `code_owner`, `code_syntax`, `code_instructions`, `code_values`: whose code is, what its source and its
   instructions name, and what stands for its values.
 - `store_record`: the record of a search in its store: a new one, or the one to go on with.
+- `making`: the controller and the fidelity of a search, made anew for each run.
 - `priors`: what a search expects of decisions before it has results.
 - `hints`: the scores of untrained networks that a controller may look at.
 - `notices`: what a person should know of a search, said once.

@@ -9,12 +9,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from controllers import catalog
 from controllers.base import Controller
-from controllers.fidelity import Fidelity, FullBudget
-from controllers.inherited_first import InheritedFirst
+from controllers.fidelity import Fidelity
 from controllers.objectives import Limit, Objective
-from controllers.planner import Planner, UndecidedController
+from controllers.planner import Planner
 from nas.description import AUTO
 from nas.lease import Driver, new_driver, release
 from nas.records import PlanChoice, Trial
@@ -23,7 +21,6 @@ from nas.results.leaderboard import entries, leaderboard
 from nas.results.text import cell
 from nas.search.arguments import (
     arguments_of,
-    check_controller,
     check_metrics,
     check_sharing,
     description_of,
@@ -40,6 +37,7 @@ from nas.search.callbacks import Callback, Callbacks, callbacks_of
 from nas.search.end import End, extended
 from nas.search.hints import NetworkScores
 from nas.search.loop import Loop
+from nas.search.making import made_controller, made_fidelity, with_prior
 from nas.search.notices import tell_strangers, tell_vain, tell_warnings
 from nas.search.options import SearchOptions
 from nas.search.plan.nearest import nearest
@@ -53,10 +51,9 @@ from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.architecture import Architecture
 from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, checked
 from search_spaces.bounds import Epochs
-from search_spaces.errors import DecisionError, NasError, SearchError, UnknownNameError, UnmetLimitsError
+from search_spaces.errors import DecisionError, NasError, SearchError, UnmetLimitsError
 from search_spaces.space import Space
 from workers.bank.paths import plainly_trained
-from workers.recipe import Recipe
 from workers.speed.speed import Speed
 
 if TYPE_CHECKING:
@@ -374,14 +371,14 @@ class Search:
             if resume:
                 record = claimed_record(store, self.name, self.description, driver, accept_code)
                 self._prior = record.description.prior  # the search that it is of may have gone on
-                self._with_prior(self.controller)
+                with_prior(self.controller, self._prior)
             else:
                 starts = starts_of(store, self._sources, self.description)
                 record = new_record(store, self.name, self.description, driver, starts)
             self.name = record.name
             # a search that an older version began goes on as it began
             self.description = self.description.as_begun(record.description)
-            fidelity = self._new_fidelity()
+            fidelity = made_fidelity(self._fidelity, self.description, self.space)
             callbacks = Callbacks(self.callbacks)
             speed = Speed(self.problem) if executor_of(self.executor).trains else None
             hints = NetworkScores.of(self.problem, self.description)
@@ -444,14 +441,6 @@ class Search:
             executor.open(self.problem)
             return loop.run(executor)
 
-    def _new_fidelity(self) -> Fidelity | None:
-        """Returns a new fidelity: a run may have to begin again from nothing."""
-        fidelity = copy.deepcopy(self._fidelity)
-        if self.description.weights == "own":
-            return fidelity
-        epochs = self.description.budget.epochs or Recipe.of(self.space.plain()).epochs
-        return InheritedFirst(fidelity or FullBudget(self.description.budget.epochs), epochs)
-
     def _rebuild(self, trial: Trial) -> Architecture:
         try:
             return self.space.architecture(trial.decisions)
@@ -495,31 +484,9 @@ class Search:
 
     def _new_controller(self) -> Controller:
         """Returns a controller as it was given: a run may have to begin again from nothing."""
-        given = self._controller
-        if isinstance(given, Controller):
-            made = copy.deepcopy(check_controller(given, self.space, self._objectives, self._limits))
-            return self._with_prior(made)
-        if given == AUTO:
-            given = UndecidedController
-        elif isinstance(given, str):
-            if given not in catalog:
-                raise UnknownNameError("controller", given, [AUTO, *catalog])
-            given = catalog[given]
-        try:
-            made = given(self.space, self._objectives, limits=self._limits, seed=self.seed)
-        except NasError:
-            raise
-        except Exception as error:  # of a class or function of somebody's own
-            raise SearchError(
-                "controller: expected what makes one when called as (space, objectives, limits=, seed=); "
-                f"{given!r:.80} raised {type(error).__name__}: {error!s:.200}"
-            ) from error
-        return self._with_prior(check_controller(made, self.space, self._objectives, self._limits))
-
-    def _with_prior(self, controller: Controller) -> Controller:
-        if self._prior is not None:
-            controller.use_prior(self._prior)
-        return controller
+        return made_controller(
+            self._controller, self.space, self._objectives, self._limits, self.seed, self._prior
+        )
 
 
 @contextmanager
