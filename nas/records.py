@@ -67,6 +67,11 @@ class Trial:
     ran: Mapping[str, str] = field(default_factory=dict)
     training: int = 0
 
+    @property
+    def inherited(self) -> bool:
+        """Whether its network was scored with weights that it inherits, and was not trained."""
+        return self.status == "paused" and self.epochs == 0
+
 
 @dataclass(frozen=True)
 class Leg:

@@ -191,7 +191,7 @@ def _evaluation(trial: Trial) -> str | None:
     """With which weights the values of a trial were measured; None: it has none."""
     if trial.status not in MEASURED:
         return None
-    return "inherited" if trial.status == "paused" and trial.epochs == 0 else "full"
+    return "inherited" if trial.inherited else "full"
 
 
 class _Phases:

@@ -58,8 +58,8 @@ class TrialHistory:
             self.ended[trial.number] = judged
             insort(self._scores, judged.outcome.scores[0])
         objective = self.description.objectives[0]
-        if trial.score is None or not judged.outcome.feasible:
-            return
+        if trial.score is None or not judged.outcome.feasible or trial.inherited:
+            return  # what was not trained is never the best, and reaches no target
         key = rung_of(trial) if self.ranking.paused else 0, trial.score
         if self._best is None or key > self._best:
             self._best = key

@@ -219,6 +219,17 @@ def test_inherited_scores_are_told_beside_those_of_trainings(unbroken: Path) -> 
     assert "training loss" in lines["bank"]
 
 
+def test_an_inherited_score_reaches_no_target(tmp_path: Path, unbroken: Path) -> None:
+    board = nas.leaderboard(unbroken / "nas.db")
+    best = board[board.evaluation == "inherited"].accuracy.max()
+    first = board[board.number == 0].accuracy.iloc[0]
+    assert first < best
+    search = make(tmp_path, target=float(best), trials=CHECK_AFTER)
+    board = search.run()
+    ended = board[board.evaluation == "full"].accuracy.max()
+    assert "trials are done" in search.reason or ended >= best
+
+
 def test_agreement_counts_pairs() -> None:
     assert agreement([1, 2, 3], [10, 20, 30]) == 1.0
     assert agreement([3, 2, 1], [10, 20, 30]) == -1.0
