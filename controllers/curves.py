@@ -260,7 +260,8 @@ def _bent(pairs: Sequence[_Pair], spread: float) -> _Line:
     products = sum(w * more * rest for w, more, rest in weighted)
     ridge = variance / (BEND_SPREAD * BEND_SPREAD)
     bend = products / (known + ridge)
-    left = sum(w * (rest - bend * more) ** 2 for w, more, rest in weighted)
+    # a product, not a power: of numbers that are too large Python's power raises
+    left = sum(w * (rest - bend * more) * (rest - bend * more) for w, more, rest in weighted)
     variance = (left + PRIOR_PAIRS * PRIOR_SHARE * spread) / (len(pairs) + PRIOR_PAIRS)
     error = variance / (known + variance / (BEND_SPREAD * BEND_SPREAD))
     if not bend * bend > BEND_ERRORS * BEND_ERRORS * error:  # not a number where scores cannot be squared

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from controllers.fidelity import Fidelity, Stages
@@ -43,7 +43,7 @@ class InheritedFirst(Fidelity):
     they are not (`distrust`) trials train from now on as they would without a bank. In the end the best are
     trained; how long, and whether they pause on the way, another fidelity says.
 
-    The first trial is trained to its end at once: it shows how long a training takes.
+    Until a trial was trained to its end, trials are trained at once: one shows how long a training takes.
 
     Args:
         finish: the fidelity of those that are trained, new.
@@ -54,12 +54,11 @@ class InheritedFirst(Fidelity):
         self.finish, self._epochs = finish, epochs
         self.settings = {"finish": dict(finish.settings), "epochs": epochs}
         self.trusted = True
-        self._waiting: dict[int, Outcome] = {}  # scored, and not begun to be trained
-        self._scores: dict[int, float] = {}
+        self._scored: dict[int, Outcome] = {}
+        self._waiting: set[int] = set()  # of these, who was not begun to be trained
         self._trained: dict[int, float | None] = {}
         self._across: list[int] | None = None  # those that are trained for the check
-        self._sent = 0  # of the best
-        self._begun: dict[int, int] = {}  # until where those are trained first that are asked for
+        self._finishing: dict[int, int] = {}  # begun by the other fidelity, and until where at first
 
     @property
     def max_epochs(self) -> int:  # type: ignore[override]
@@ -68,7 +67,12 @@ class InheritedFirst(Fidelity):
     @property
     def num_scored(self) -> int:
         """How many networks were scored with inherited weights."""
-        return len(self._scores)
+        return len(self._scored)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a trial was trained, so that it is known how long that takes."""
+        return any(score is not None for score in self._trained.values())
 
     @property
     def checked(self) -> list[Checked] | None:
@@ -76,29 +80,33 @@ class InheritedFirst(Fidelity):
         if self._across is None or not all(number in self._trained for number in self._across):
             return None
         ends = [(number, self._trained[number]) for number in self._across]
-        return [Checked(number, self._scores[number], end) for number, end in ends if end is not None]
+        return [
+            Checked(number, self._scored[number].scores[0], end) for number, end in ends if end is not None
+        ]
 
     def distrust(self) -> None:
         """Lets new trials be trained at once, as they would without a bank."""
         self.trusted = False
 
     def begin(self, number: int) -> int | None:
-        if number and self.trusted:
+        if self.trusted and self.ready:
             return 0
-        first = self.finish.begin(number)
-        # by itself on a rung, the first trial would never be promoted
-        return first if number or isinstance(self.finish, Stages) else None
+        if self.trusted and not isinstance(self.finish, Stages):
+            return None  # by itself on a rung, the first trial would never be promoted
+        return self._begin(number)
 
     def record(self, number: int, epochs: int, outcome: Outcome) -> None:
-        if epochs:
+        if not epochs:
+            if outcome.feasible:
+                self._scored[number] = outcome
+                self._waiting.add(number)
+                if len(self._scored) >= CHECK_AFTER:
+                    self._choose_across()
+            return
+        if number in self._finishing:
             self.finish.record(number, epochs, outcome)
-            if epochs >= self.max_epochs:
-                self._trained[number] = outcome.scores[0] if outcome.scores else None
-        elif outcome.feasible:
-            self._waiting[number] = outcome
-            self._scores[number] = outcome.scores[0]
-            if len(self._scores) >= CHECK_AFTER:
-                self._choose_across()
+        if epochs >= self.max_epochs:
+            self._trained[number] = outcome.scores[0] if outcome.feasible else None
 
     def failed(self, number: int) -> None:
         """Takes in that the training of a trial has failed."""
@@ -108,39 +116,61 @@ class InheritedFirst(Fidelity):
         number = self._to_train(last)
         if number is None:
             return self.finish.next_leg(last=last)
-        if number not in self._begun:
-            self._begun[number] = self.finish.begin(number) or self.max_epochs
-        return number, self._begun[number]
+        return number, self._until(number)
+
+    def next_of_the_best(self) -> tuple[int, int] | None:
+        """Returns one of the best that were scored and are to be trained in the end, and to which epoch."""
+        number = self._to_train(True) if self.trusted and self.checked is not None else None
+        return None if number is None else (number, self._until(number))
+
+    def next_scored(self) -> tuple[int, int] | None:
+        """Returns the best that was scored and not trained, whatever the scores are worth, and to which
+        epoch: for a space that has no other networks."""
+        waiting = self._in_order(self._waiting)
+        return (waiting[0], self._until(waiting[0])) if waiting else None
 
     def resume(self, number: int, epochs: int) -> None:
         self._choose_across()  # not where it is asked what is next: that is not repeated in a replay
-        if self._waiting.pop(number, None) is None:
+        if number not in self._waiting:
             self.finish.resume(number, epochs)
             return
-        if number not in self._begun:  # somebody else has chosen it
-            self._begun[number] = self.finish.begin(number) or self.max_epochs
-        self._sent += number not in (self._across or ())
+        self._until(number)
+        self._waiting.discard(number)
+
+    def _begin(self, number: int) -> int | None:
+        until = self.finish.begin(number)
+        self._finishing[number] = until or self.max_epochs
+        return until
+
+    def _until(self, number: int) -> int:
+        """Until where a trial is trained that was scored; those of the check to their end."""
+        if number in (self._across or ()):
+            return self.max_epochs
+        if number not in self._finishing:
+            self._begin(number)
+        return self._finishing[number]
 
     def _to_train(self, last: bool) -> int | None:
         """The next trial that was scored and is to be trained."""
+        if not self.trusted:
+            return None
         across = self._across
-        if across is None and last and self.trusted:
-            across = _across(self._in_order())
+        if across is None and last:
+            across = _across(self._in_order(self._waiting))
         for number in across or ():
             if number in self._waiting:
                 return number
-        if last and self.trusted and self._sent < FINISHED and self._waiting:
-            return self._in_order()[0]
-        return None
+        best = self._in_order(self._scored)[:FINISHED] if last else []
+        return next((number for number in best if number in self._waiting), None)
 
     def _choose_across(self) -> None:
         """Settles who is trained for the check, if that is not settled."""
         if self._across is None and self.trusted and self._waiting:
-            self._across = _across(self._in_order())
+            self._across = _across(self._in_order(self._waiting))
 
-    def _in_order(self) -> list[int]:
-        numbers = list(self._waiting)
-        return [numbers[place] for place in order([self._waiting[number] for number in numbers])]
+    def _in_order(self, some: Iterable[int]) -> list[int]:
+        numbers = sorted(some)
+        return [numbers[place] for place in order([self._scored[number] for number in numbers])]
 
 
 def _across(numbers: Sequence[int]) -> list[int]:

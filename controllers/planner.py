@@ -73,6 +73,12 @@ class Planner:
         found = self.fidelity.finish if isinstance(self.fidelity, InheritedFirst) else self.fidelity
         return found if isinstance(found, Stages) else None
 
+    def set_aside(self, proposal: Proposal) -> None:
+        """Records that nothing is to be heard of a proposal, which takes too much time."""
+        self.controller.set_aside(proposal)
+        if self.inherited is not None and self.inherited.trusted:
+            self._scored.append(proposal)
+
     def distrust(self) -> None:
         """Forgets what inherited weights have said: from now on trials are trained as ever.
 
@@ -139,7 +145,10 @@ class Planner:
 
     def next_leg(self, *, last: bool = False) -> tuple[int, int] | None:
         """Returns the number of a paused trial that should go on, and to which epoch: `Fidelity.next_leg`."""
-        return self.fidelity.next_leg(last=last)
+        found, inherited = self.fidelity.next_leg(last=last), self.inherited
+        if found is None and last and inherited is not None and not inherited.trusted:
+            return inherited.next_scored() if self.controller.exhausted else None
+        return found
 
     def resume(self, number: int, until: int) -> None:
         """Lets a paused trial go on."""
@@ -166,6 +175,9 @@ class Planner:
             outcome = replace(outcome, before=judge({**values, **before}, objectives, limits).scores)
         self.fidelity.record(proposal.number, epochs, outcome)
         inherited = self.inherited
+        if inherited is not None and not epochs and not inherited.trusted:
+            self.controller.set_aside(proposal)  # its score is of another kind than all it hears now
+            return
         if inherited is not None and inherited.trusted:
             # what networks are worth with inherited weights is all that it learns from
             if epochs:
@@ -193,12 +205,15 @@ class Planner:
         inherited = self.inherited
         if inherited is not None and trained and not outcome.scores:
             inherited.failed(proposal.number)
-        if inherited is not None and inherited.trusted:
-            self._over.append((proposal, outcome))
-        if inherited is not None and inherited.trusted and outcome.feasible:
+        if inherited is None or not inherited.trusted:
+            self.controller.take(proposal, outcome)
+        elif outcome.feasible:
             self.controller.set_aside(proposal)
+            if trained:
+                self._over.append((proposal, outcome))
         else:
             self.controller.take(proposal, outcome)
+            self._over.append((proposal, outcome))
         if trained and values is not None and self.fidelity.max_epochs is not None:
             self.fidelity.record(proposal.number, self.fidelity.max_epochs, outcome)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -74,6 +75,11 @@ class SharedWeights:
 
     id: str
     weights: Weights
+
+    @staticmethod
+    def of(data: bytes) -> SharedWeights:
+        """Returns a bank that is in this process, named by what it is."""
+        return SharedWeights(hashlib.sha256(data).hexdigest()[:16], HeldWeights(data))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from workers.recipe import Recipe
 
 OWN = 0.5
-"""So much of a network's numbers its bank has, or it is of another space."""
+"""A network of whose numbers the bank has less is not scored."""
 
 _TURNED_DOWN = 50
 """So many networks beyond a limit for each that is scored, before it is said that hardly any keeps it."""
@@ -134,15 +134,13 @@ class _Networks:
 
     def metrics(self, proposal: Proposal) -> dict[str, float]:
         """The metrics of a network on the validation split.
-
         Raises:
-            SearchError: the bank is of another space.
+            BuildError: the bank has too little of it.
         """
         found = self._heir(proposal)
         if found.share < OWN:
-            raise SearchError(
-                f"search {self.record.name!r}: its bank has {found.share:.0%} of the numbers of network "
-                f"{proposal.architecture.id}: it is of another space: pass that of the search (space=)"
+            raise BuildError(
+                f"network {proposal.architecture.id}: the bank has {found.share:.0%} of its numbers"
             )
         metrics: dict[str, float] = found.metrics(self._problem.validation)
         return metrics
@@ -199,7 +197,12 @@ def _scored(
             controller.tell(proposal, values)
             turned_down += 1
             continue
-        values = networks.metrics(proposal) | values
+        try:
+            values = networks.metrics(proposal) | values
+        except BuildError:
+            controller.tell(proposal, None)
+            turned_down += 1
+            continue
         controller.tell(proposal, values)
         outcome = judge(values, objectives, limits)
         if outcome.feasible:

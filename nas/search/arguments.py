@@ -274,11 +274,18 @@ def check_metrics(description: Description, problem: Problem | Table) -> None:
             raise UnknownNameError("metric", metric, known)
 
 
-def check_sharing(options: SearchOptions, space: Space, problem: Problem | Table) -> None:
+def check_sharing(
+    options: SearchOptions,
+    space: Space,
+    problem: Problem | Table,
+    objectives: tuple[Objective, ...],
+    limits: tuple[Limit, ...],
+) -> None:
     """Check that networks can share weights, where they are to.
 
     Raises:
-        SearchError: nothing is trained here, by this executor, or there is one network alone.
+        SearchError: nothing is trained here, by this executor, there is one network alone, or something is
+            asked for that only a training says.
     """
     if options.weights == "own":
         return
@@ -288,6 +295,11 @@ def check_sharing(options: SearchOptions, space: Space, problem: Problem | Table
     if not executor.banks:
         raise SearchError(
             f'weights: "shared" does not work with {type(executor).__name__}: take "pool" or "inline"'
+        )
+    if PEAK_MEMORY in [*(one.metric for one in objectives), *(one.metric for one in limits)]:
+        raise SearchError(
+            f'weights: "shared" does not go with {PEAK_MEMORY}: only a training measures it, and networks '
+            "are scored without one"
         )
     if space.size() == 1:
         raise SearchError(
@@ -330,7 +342,12 @@ def description_of(
         given: what the controller was made by, or that itself.
     """
     values = {one.name: getattr(options, one.name) for one in fields(options)}
-    if all(getattr(options, end) is None for end in ("trials", "seconds", "target", *HOURS)):
+    ends = (
+        ("trials", "seconds", *HOURS)
+        if options.weights == "shared"
+        else ("trials", "seconds", "target", *HOURS)
+    )
+    if all(getattr(options, end) is None for end in ends):  # scores with shared weights reach no target
         values["trials"] = DEFAULT_TRIALS
     settings, more_settings = settings_of(controller)
     refuse_passwords("problem: its option", problem.options.values(), _NO_PASSWORD)

@@ -60,6 +60,7 @@ class Flight:
         trained: the seconds of the training of the epochs that its job has reported.
         reported: their number.
         latest: the last two epochs that were reported, with the metrics then.
+        paused_at: the epochs at which it had paused before that leg.
     """
 
     trial: Trial
@@ -69,6 +70,7 @@ class Flight:
     trained: float = 0.0
     reported: int = 0
     latest: tuple[tuple[int, Mapping[str, float]], ...] = ()
+    paused_at: int = 0
 
     @staticmethod
     def of(proposal: Proposal, step: int) -> Flight:
@@ -129,11 +131,11 @@ class Flight:
 
     def goes_on(self, leg: Leg) -> Flight:
         """Returns the same flight on another leg, by a job of its own."""
-        return replace(self, leg=leg, trained=0.0, reported=0)
+        return replace(self, leg=leg, trained=0.0, reported=0, paused_at=self.trial.epochs or 0)
 
     def as_paused(self) -> Trial:
         """Returns the trial as it had paused before the leg that is being trained."""
-        return replace(self.trial, status="paused", epochs=(self.trial.epochs or 0) - self.reported)
+        return replace(self.trial, status="paused", epochs=self.paused_at)
 
     def with_trial(self, trial: Trial) -> Flight:
         """Returns the same flight with the trial as it is now."""
@@ -246,7 +248,7 @@ def tell(planner: Planner, flight: Flight) -> None:
     """Tell a planner how a flight ended, or paused after a leg, as it is recorded."""
     trial, leg = flight.trial, flight.leg
     if trial.reason == LATE:
-        planner.controller.set_aside(flight.proposal)
+        planner.set_aside(flight.proposal)
         return
     values = values_for(planner.controller, trial)
     if trial.status == "paused" and leg is not None:

@@ -68,6 +68,9 @@ class Launcher:
         """Send a flight to a worker, or answer it from a limit, the record or another search."""
         flight = flight.with_trial(replace(flight.trial, status="running", started_at=time.time()))
         twin = self.outcomes.history.known.get(flight.trial.architecture_id)
+        inherited = self.planner.inherited
+        if twin is not None and twin.inherited and inherited is not None and not inherited.trusted:
+            twin = None  # it was scored, and such scores turned out to be worth nothing
         if twin is not None:
             self.rejected = self.rejected + 1 if twin.status == "infeasible" else 0
             self.outcomes.repeat(flight, writing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from nas.store.transaction import Transaction
 from search_spaces.errors import ExecutorError
 from search_spaces.space import Space
 from workers.bank.paths import Sampling
-from workers.job import Event, Failed, Finished, HeldWeights, Job, Lesson, Reported, SharedWeights
+from workers.job import Event, Failed, Finished, Job, Lesson, Reported, SharedWeights
 
 NETWORKS = 200
 """So many networks train a bank at the most: others find their tensors there, too, in other combinations."""
@@ -70,7 +69,7 @@ class Lessons:
         """Comes to where the store has it."""
         self.epochs = self._store.bank_epochs(self._search_id)
         data = self._store.bank(self._search_id)
-        self._shared = None if data is None else _named(data)
+        self._shared = None if data is None else SharedWeights.of(data)
         if self._shared is None:
             self.epochs = []
 
@@ -124,11 +123,7 @@ class Lessons:
                 data = event.weights.read()
             except ExecutorError as error:  # lost with its node: the lesson is given once more
                 return str(error)
-            self._shared = _named(data)
+            self._shared = SharedWeights.of(data)
             self.epochs += self._reported
             writing.bank(self._reported, data)
         return None
-
-
-def _named(data: bytes) -> SharedWeights:
-    return SharedWeights(hashlib.sha256(data).hexdigest()[:16], HeldWeights(data))

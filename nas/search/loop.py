@@ -112,7 +112,7 @@ class Loop:
                 BankLength(
                     self._lessons, controller.space, description.paths, self._time_left.dearness
                 ),
-                BankTrust(self._lessons),
+                BankTrust(self._lessons, self._of_controller),
                 self._of_controller, HintsPart(hints), self._repeats, self._finals,
             ],
             self.planner,
@@ -330,7 +330,7 @@ class Loop:
                 self._begin_again(again[0], writing)
             elif (repeat := self._repeats.take()) is not None:
                 self._repeat(*repeat)
-            elif self._go_on(writing, last=end is not None and not self._flights.running):
+            elif self._go_on(writing, ends=end is not None):
                 pass
             elif end is None and (lesson := self._next_lesson()) is not None:
                 self._launcher.teach(lesson)
@@ -380,14 +380,19 @@ class Loop:
             self._plan.take(choice)
             self.progress.messages.append(f"{part}: {reason}")
 
-    def _go_on(self, writing: Transaction, *, last: bool) -> bool:
+    def _go_on(self, writing: Transaction, *, ends: bool) -> bool:
         """Let a trial that has paused go on, if one should; returns whether.
 
         Args:
             writing: what is recorded in this turn.
-            last: whether nothing else is left to do.
+            ends: whether nothing new is to begin.
         """
-        found = self._finals.take() if self._finals.begun else self.planner.next_leg(last=last)
+        if self._finals.begun:
+            found = self._finals.take()
+        else:
+            found = self.planner.next_leg(last=ends and not self._flights.running)
+            if found is None and ends and self.planner.inherited is not None:
+                found = self.planner.inherited.next_of_the_best()
         if found is None:
             return False
         number, until = found

@@ -140,7 +140,8 @@ class Replay:
             left = replace(trial, epochs=epochs)
             if trial.status != "queued":
                 left = replace(left, status="interrupted")
-            self._state.interrupted.append(self._flight(left, proposal, cut))
+            at = max((leg.until for leg in legs if leg.told_step is not None), default=0)
+            self._state.interrupted.append(replace(self._flight(left, proposal, cut), paused_at=at))
             return
         if not legs:
             self._call_tell(trial.told_step, flight)

@@ -86,12 +86,14 @@ class ReusedResults:
             return None
         for search, name in self._searches:
             found = self._store.trials(search, statuses=("complete",), architecture_id=architecture.id)
-            for trial in self._store.of_kept_trainings(search, found[:1]):
+            for trial in found[:1]:  # its own training: another one has another seed
                 same = any(Ran.same_arithmetic(trial.ran or _UNRECORDED, one) for one in here)
                 measured = self._needed <= trial.metrics.keys()
                 if same and measured and trial.epochs == self._epochs_of(architecture):
                     reports = self._store.reports(search, trial.number)
-                    return ReusedResult(name, trial, reports, self._store.weights(search, trial.number))
+                    (kept,) = self._store.of_kept_trainings(search, [trial])
+                    weights = None if kept.training else self._store.weights(search, trial.number)
+                    return ReusedResult(name, trial, reports, weights)
         return None
 
     def _epochs_of(self, architecture: Architecture) -> int | None:

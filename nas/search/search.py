@@ -226,7 +226,6 @@ class Search:
             check_space(space, problem)
         if options.weights == "shared":
             space = plainly_trained(space)
-        check_sharing(options, space, problem)
         if controller == AUTO and options.prior is None:  # one that is in a store and has none stays so
             options = replace(options, prior=PLAIN)
         self._make(space, problem, controller, options)
@@ -252,6 +251,7 @@ class Search:
         self._sources = sources_of(options.start_from)
         self._objectives = objectives_of(options.objectives, controller, self.problem)
         self._limits = limits_of(options.limits, controller)
+        check_sharing(options, space, self.problem, self._objectives, self._limits)
         options = planned(options, controller, self.problem, self.space)
         self._fidelity = fidelity_of(options.fidelity, options.epochs)
         self._controller = controller

@@ -85,6 +85,11 @@ class Flows:
         """Lets something go beside the tensors of a network, and its inputs."""
         for name, tensor in tensors:
             fresh = self.known is not None and self.keys[name] not in self.known
+            owner = self.modules.get(name.rpartition(".")[0])
+            if fresh and not tensor.requires_grad and not isinstance(owner, _BatchNorm):
+                # what is fixed is what its module needs it to be: it never begins as something else
+                put(tensor, Flow(hash(self.keys[name]), True, None, None, False, None, True))
+                continue
             zeros, begins = (frozenset({name}), None) if fresh else (None, NOTHING)
             put(tensor, Flow(hash(self.keys[name]), fresh, begins, zeros, False, name, True))
         for name, value in inputs.items():
@@ -209,7 +214,11 @@ class Flows:
             self.joins.add(maker)
             return Flow(maker, False, _union(both), None, positive)
         pairs = [(first, second), (second, first)]
-        ways = [(kept, other) for kept, other in pairs if kept.begins is not None and other.zeros]
+        ways = [
+            (kept, other)
+            for kept, other in pairs
+            if kept.begins is not None and other.zeros and not other.zeros & _needed(kept)
+        ]
         if ways:
             kept, other = min(ways, key=lambda way: (way[0].fresh, len(way[0].begins or ())))
             begins = (kept.begins or NOTHING) | Beginning(zeros=other.zeros or frozenset())
@@ -229,6 +238,13 @@ class Flows:
             return Flow(maker, False, _union(values), None, positive)
         old = [one for one in values if not one.fresh]
         return Flow(maker, not old, _union(old) if old else None, zeros, positive)
+
+
+def _needed(flow: Flow) -> frozenset[str]:
+    """The tensors by which a value is what it is: with zeros there it would be nothing."""
+    begins = flow.begins or NOTHING
+    norms = {f"{module}.{name}" for module in begins.norms for name in ("weight", "bias")}
+    return (flow.zeros or frozenset()) | begins.identities | begins.zeros | norms
 
 
 def flow_of(value: Any) -> Flow | None:

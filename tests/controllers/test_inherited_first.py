@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controllers import Proposal, RandomSearch, RegularizedEvolution, SuccessiveHalving, maximize
-from controllers.fidelity import FullBudget
+from controllers.fidelity import Fidelity, FullBudget, Hyperband
 from controllers.inherited_first import CHECK_AFTER, CHECKED, FINISHED, InheritedFirst
 from controllers.planner import Planner
 from search_spaces import Space, integer
@@ -39,6 +39,72 @@ def train(planner: Planner, asked: list[Proposal], sign: int = 1) -> list[int]:
         planner.end(asked[number], {"accuracy": sign * 100.0 + number})
         numbers.append(number)
     return numbers
+
+
+def test_until_one_trial_was_trained_others_are_trained_at_once() -> None:
+    planner = planner_of()
+    first, second, third = planner.ask(), planner.ask(), planner.ask()
+    assert planner.begin(first) is None
+    planner.end(first, None)
+    assert planner.begin(second) is None
+    planner.end(second, {"accuracy": 3.0})
+    assert planner.begin(third) == 0
+
+
+def test_a_score_that_comes_in_without_trust_is_not_heard() -> None:
+    planner = planner_of(kind=Listener)
+    scored(planner, 2)
+    late = planner.ask()
+    planner.begin(late)
+    planner.distrust()
+    planner.pause(late, 0, {"accuracy": 99.0})
+    controller = planner.controller
+    assert isinstance(controller, Listener)
+    assert controller.heard == [50.0]
+    assert not controller.in_flight
+
+
+def test_a_network_that_takes_too_long_keeps_its_number_without_trust() -> None:
+    planner = planner_of()
+    asked = scored(planner, 2)
+    late = planner.ask()
+    planner.begin(late)
+    planner.set_aside(late)
+    planner.distrust()
+    assert planner.ask().number == len(asked) + 1
+
+
+def test_a_space_without_others_trains_what_was_scored_whatever_that_is_worth() -> None:
+    few = Space({"a": integer(0, 4)})
+    planner = Planner(RandomSearch(few, maximize("accuracy")), InheritedFirst(FullBudget(), EPOCHS))
+    asked = scored(planner, 4)
+    planner.distrust()
+    assert planner.controller.exhausted
+    assert planner.next_leg() is None
+    assert planner.next_leg(last=True) == (4, EPOCHS)
+    planner.resume(4, EPOCHS)
+    planner.end(asked[4], {"accuracy": 1.0})
+    assert planner.next_leg(last=True) == (3, EPOCHS)
+
+
+def test_with_more_time_the_best_of_all_are_trained_and_not_others() -> None:
+    planner = planner_of()
+    asked = scored(planner, CHECK_AFTER)
+    train(planner, asked)
+    while (leg := planner.next_leg(last=True)) is not None:
+        planner.resume(*leg)
+        planner.end(asked[leg[0]], {"accuracy": 1.0})
+    for _ in range(10):
+        proposal = planner.ask()
+        asked.append(proposal)
+        planner.begin(proposal)
+        planner.pause(proposal, 0, {"accuracy": float(proposal.number)})
+    later = []
+    while (leg := planner.next_leg(last=True)) is not None:
+        planner.resume(*leg)
+        planner.end(asked[leg[0]], {"accuracy": 1.0})
+        later.append(leg[0])
+    assert later == list(range(len(asked) - 1, len(asked) - 1 - FINISHED, -1))
 
 
 def test_the_first_trial_is_trained_and_the_others_are_scored() -> None:
@@ -85,8 +151,8 @@ def test_in_the_end_the_best_of_those_that_were_scored_are_trained() -> None:
         planner.resume(*leg)
         planner.end(asked[leg[0]], {"accuracy": 1.0})
         numbers.append(leg[0])
-    rest = [number for number in range(2 * CHECK_AFTER, 0, -1) if number not in checked]
-    assert numbers == rest[:FINISHED]
+    best = list(range(2 * CHECK_AFTER, 2 * CHECK_AFTER - FINISHED, -1))
+    assert numbers == [number for number in best if number not in checked]
 
 
 def test_a_search_that_ends_early_trains_some_all_the_same() -> None:
@@ -98,17 +164,21 @@ def test_a_search_that_ends_early_trains_some_all_the_same() -> None:
     planner.end(asked[3], {"accuracy": 1.0})
 
 
-def test_a_fidelity_says_how_those_are_trained_that_are() -> None:
-    planner = planner_of(InheritedFirst(SuccessiveHalving(9, 1), 3))
-    first = planner.ask()
-    assert planner.begin(first) is None
-    planner.end(first, {"accuracy": 1.0})
-    for _ in range(CHECK_AFTER):
-        proposal = planner.ask()
-        assert planner.begin(proposal) == 0
-        planner.pause(proposal, 0, {"accuracy": float(proposal.number)})
-    assert planner.next_leg() == (CHECK_AFTER, 1)
-    assert planner.next_leg() == (CHECK_AFTER, 1)
+@pytest.mark.parametrize("finish", [SuccessiveHalving(9, 1), Hyperband(9, 1)])
+def test_a_fidelity_says_how_those_are_trained_that_are_but_for_the_check(finish: Fidelity) -> None:
+    planner = planner_of(InheritedFirst(finish, 3))
+    asked = scored(planner, CHECK_AFTER)
+    assert train(planner, asked)[0] == CHECK_AFTER
+    assert planner.inherited is not None
+    assert len(planner.inherited.checked or ()) == CHECKED
+    leg = planner.next_leg(last=True)
+    assert leg is not None
+    assert planner.next_leg(last=True) == leg
+    assert leg[0] == CHECK_AFTER - 1
+    if isinstance(finish, SuccessiveHalving):
+        assert leg[1] == 1
+    planner.resume(*leg)
+    planner.pause(asked[leg[0]], leg[1], {"accuracy": 1.0})
 
 
 def test_the_controller_hears_of_inherited_scores_alone() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -57,6 +58,12 @@ class Bank:
             shared = self.tensors[key] = SharedTensor(own, axes, decays=decays)
             return shared, shared.grid(axes)
         return shared, shared.part(axes, own)
+
+    def to(self, device: torch.device) -> None:
+        """Puts it on a device."""
+        for shared in self.tensors.values():
+            shared.to(device)
+        self.beside = {name: tensor.to(device) for name, tensor in self.beside.items()}
 
     def to_safetensors(self) -> bytes:
         """Returns the bank as a file in the safetensors format, what its training keeps included."""

@@ -129,6 +129,13 @@ class SharedTensor:
         self.state = [torch.empty_like(self.value).copy_(one) for one in state]
         self._complete = bool(known.all())
 
+    def to(self, device: torch.device) -> None:
+        """Puts it on a device, laid out as it is."""
+        if self.value.device == device:
+            return
+        self.value, self.known, self.steps = (one.to(device) for one in (self.value, self.known, self.steps))
+        self.state = [one.to(device) for one in self.state]
+
     @property
     def channels_last(self) -> bool:
         """Whether it is laid out as convolutions like images best."""

@@ -74,6 +74,7 @@ class BankTraining:
         self.bank, self._problem, self._recipe, self._seed = bank, problem, recipe, seed
         self._device = device = problem.train.device if device is None else torch.device(device)
         self._acceleration = acceleration
+        bank.to(device)
         self._groups = [list(group) for group in groups]
         self._balance = loss_balance(recipe, problem.signature.tasks).to(device)
         self._views: OrderedDict[str, View | None] = OrderedDict()
@@ -170,18 +171,21 @@ class BankTraining:
                     fed, self._problem.signature, self._recipe.modality_dropout, generator
                 )
                 self._balance.begin_step(batch.targets)
-                lesson = batch
+                lesson, losses = batch, None
                 # all views first: with a new one the bank may grow, and no gradient is to be on its way then
                 for view in [self._view(architecture) for architecture in next(groups)]:
                     if view is None:
                         continue
                     check()
+                    view.begin_epoch(epoch_seed)
                     losses = view.learn(lesson)
                     if self._taught and lesson is batch:
                         lesson = view.taught(batch)
                     self._means.add(losses.tasks, batch)
                     self._means.count(losses.tasks, batch)
                     seen += len(batch)
+                if self._recipe.sampling == "uncertainty" and losses is not None and losses.tasks:
+                    self._feed.told(torch.stack(list(losses.tasks.values())).detach().sum())
                 move(self.bank.tensors.values(), self._recipe, rate(step))
                 self.bank.version += 1
             by_task = self._means.read()

@@ -103,6 +103,7 @@ class View:
             decays = not name.startswith("balance.")
             self._add(bank, f"criterion {name} {shape}", axes, parameter, decays=decays)
         self._gradients: GradientBalance | None = None
+        self._epoch_seed: int | None = None
         if recipe.balancing in METHODS and len(signature.tasks) > 1:
             trained = [one.parameter for one in self._parts if one.parameter.requires_grad]
             self._gradients = GradientBalance(recipe.balancing, trained, seed)
@@ -126,6 +127,12 @@ class View:
             if one.version != one.shared.version:
                 one.grid, one.version = one.shared.grid(one.axes), one.shared.version
             one.parameter.data = one.shared.value[one.grid]
+
+    def begin_epoch(self, seed: int) -> None:
+        """Seeds what balances the tasks' gradients for an epoch, once."""
+        if self._gradients is not None and self._epoch_seed != seed:
+            self._epoch_seed = seed
+            self._gradients.begin_epoch(seed)
 
     def learn(self, batch: Split) -> Losses:
         """Runs the network on a batch with the weights of now, and adds its gradients to those of the bank.

@@ -22,6 +22,7 @@ from workers.pool.ray_metrics import PoolMetrics
 from workers.pool.traffic import QUEUED, Traffic
 from workers.pool.worker import Setup
 from workers.remote import cluster
+from workers.remote.messages import forget_banks
 from workers.remote.runners import Packed, pack
 from workers.table import Table
 
@@ -198,6 +199,7 @@ class Pool(Executor):
     def _close(self) -> None:
         members, self._members = self._members, None
         self._renew_traffic()
+        forget_banks()
         if ray.is_initialized():
             if members is not None:
                 members.close()

@@ -85,6 +85,11 @@ _banks: dict[str, Any] = {}
 """The bank that was sent last, by its id: a search has one at a time, for hundreds of jobs."""
 
 
+def forget_banks() -> None:
+    """Lets go of what was sent: it is of a Ray that may end now."""
+    _banks.clear()
+
+
 def _sent(bank: SharedWeights) -> Any:
     """Returns Ray's reference to a bank."""
     if bank.id not in _banks:

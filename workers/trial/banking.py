@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -78,12 +79,13 @@ def teach(
     for report in training.run(lesson.epochs, lesson.begun, lesson.until, check):
         loss = report.train_loss
         yield Reported(job.number, report)
-    weights = HeldWeights(training.bank.to_safetensors())
-    # the next lesson mostly comes here, too, and to build all networks again takes longer than an epoch
-    _held.trained = _name(job, lesson.until), lesson, data, training
-    yield Finished(
-        job.number, {"loss": loss}, {}, 0.0, weights, {"num_params": float(training.bank.num_params)}
-    )
+    shared = SharedWeights.of(training.bank.to_safetensors())
+    if lesson.until < lesson.epochs and device.type == "cpu":
+        # the next lesson mostly comes here, too, and to build all networks again takes longer than an epoch;
+        # on a card other trials need the memory
+        _held.trained = shared.id, lesson, data, training
+    params = float(training.bank.num_params)
+    yield Finished(job.number, {"loss": loss}, {}, 0.0, shared.weights, {"num_params": params})
 
 
 def _training(
@@ -95,8 +97,11 @@ def _training(
     acceleration: Acceleration,
 ) -> BankTraining:
     held, _held.trained = _held.trained, None  # one that is cut off is of no use any more
-    if held is not None and held[0] == _name(job, lesson.begun) and held[2] is data:
-        return held[3]
+    if held is not None and job.bank is not None and held[0] == job.bank.id and held[2] is data:
+        before = held[1]
+        if dataclasses.replace(before, begun=0, until=1) == dataclasses.replace(lesson, begun=0, until=1):
+            return held[3]
+    del held
     if job.bank is None and lesson.begun:
         raise ExecutorError(
             f"job {job.number}: expected the bank that epoch {lesson.begun} has left, got none"
@@ -119,13 +124,6 @@ def _training(
     )
 
 
-def _name(job: Job, epoch: int) -> str:
-    """The name of a bank at an epoch, among those that this process has trained."""
-    lesson = job.lesson
-    assert lesson is not None
-    return f"{job.architecture.id} {job.seed} {lesson.sampling} {lesson.networks} {epoch}"
-
-
 def score_inherited(
     job: Job,
     data: Problem,
@@ -146,7 +144,6 @@ def score_inherited(
         check=check,
         acceleration=acceleration,
     )
-    nothing = HeldWeights(b"")
-    return Finished(
-        job.number, found.metrics(data.validation, check), {}, 0.0, nothing, checkpoint=Checkpoint(0, nothing)
-    )
+    nothing, costs = HeldWeights(b""), {"inherited_share": found.share}
+    metrics = found.metrics(data.validation, check)
+    return Finished(job.number, metrics, {}, 0.0, nothing, costs, checkpoint=Checkpoint(0, nothing))

@@ -242,8 +242,8 @@ def _with_bank(
                 else:
                     yield event
         elif group.leads:
-            costs = job.architecture.cost(data.signature).to_dict()
             end = score_inherited(job, data, recipe, device, deadline.check, acceleration)
+            costs = job.architecture.cost(data.signature).to_dict() | end.costs
     ran.device = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     yield dataclasses.replace(end, seconds=deadline.spent, costs={**costs, **scores}, ran=ran.to_dict())
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from controllers import catalog
+from controllers.base import Controller
 from controllers.planner import Planner, UndecidedController
 from controllers.warm_start import warm_start
 from nas.description import DEFAULT_TRIALS, Budget
@@ -47,9 +48,14 @@ class ControllerPart(Part):
         made = kind(before.space, before.objectives, limits=before.limits, seed=before.seed)
         if before.prior is not None:
             made.use_prior(before.prior)
-        results = [(start.decisions, start.metrics) for start in self.starts if start.comparable]
-        warm_start(made, results)
+        self.tell_starts(made)
         planner.go_on_with(made)
+
+    def tell_starts(self, controller: Controller) -> None:
+        """Tells a new controller of the older results that compare."""
+        results = [(start.decisions, start.metrics) for start in self.starts if start.comparable]
+        if results and not isinstance(controller, UndecidedController):
+            warm_start(controller, results)
 
     def _networks(self, planner: Planner) -> int:
         """How many networks are trained, at least to a first pause, as far as the budget says."""

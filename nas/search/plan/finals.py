@@ -166,7 +166,8 @@ class Finals(Part):
         if not found:
             return None
         most = SHARE * self.seconds
-        finalists = FINALISTS if standing.planner.inherited is None else OF_INHERITED
+        inherited = standing.planner.inherited
+        finalists = OF_INHERITED if inherited is not None and inherited.trusted else FINALISTS
         longest = [one.seconds(one.planned) for one in found[:finalists]]
         while len(longest) > 1 and together(longest, standing.workers) > most:
             longest.pop()
@@ -192,7 +193,7 @@ class Finals(Part):
         By their last values, after however many epochs: networks mostly learn on, so one that is as good as
         another after fewer epochs is the better one.
         """
-        flights = list(standing.paused.values())
+        flights = standing.promising
         judged = [standing.ranking.judge(flight.trial).outcome for flight in flights]
         planned = standing.planner.fidelity.max_epochs
         assert planned is not None

@@ -29,6 +29,9 @@ long, and some for three times that and more."""
 TOP = 3
 """So many networks at the least are to come to their end where the time allows long trainings."""
 
+ONE = 0.25
+"""The share of the time that one training, which one worker makes, may take where it gets more epochs."""
+
 RISES = 3
 """So often trials may be given three times as many epochs as before, where there is much time."""
 
@@ -118,10 +121,10 @@ def lengths(
     pauses = next((steps for steps in (0, 1) if rounds >= enough / Stages.factor**steps), 2)
     first = max(1, round(own / Stages.factor**pauses))
     if free and not pauses:
-        epochs = own * Stages.factor ** _rises(rounds)
+        epochs = own * Stages.factor ** _rises(rounds, ONE * alone / own)
     elif free:  # the few that come to their ends, the plain network among them, may have all that is kept
         most = math.floor(FOR_FINALS * affordable / ((finals.FINALISTS + 1) * dearer))
-        epochs = min(LONGEST * own, max(own, most))
+        epochs = min(LONGEST * own, max(own, min(most, math.floor(ONE * alone))))
     rungs = rungs_of(epochs, first, Stages.factor)
     candidates = _at_most(rounds * own / (first * len(rungs)), budget)
     value = {"epochs": epochs, "first_pause": first, "candidates": candidates}
@@ -132,14 +135,19 @@ def lengths(
     )
 
 
-def _rises(rounds: float) -> int:
+def _rises(rounds: float, longest: float) -> int:
     """How often the epochs may be tripled from one pause to the next, so that `TOP` networks come to the end.
 
     Args:
         rounds: the number of networks that could be trained for the epochs before the first pause.
+        longest: how many times these epochs one training may take, on one worker.
     """
     rises = 0
-    while rises < RISES and rounds / (rises + 2) / Stages.factor ** (rises + 1) >= TOP:
+    while (
+        rises < RISES
+        and Stages.factor ** (rises + 1) <= longest
+        and rounds / (rises + 2) / Stages.factor ** (rises + 1) >= TOP
+    ):
         rises += 1
     return rises
 

@@ -51,6 +51,13 @@ class Standing:
     epoch_of: Callable[[Flight], float | None] = lambda flight: flight.epoch_seconds
 
     @property
+    def promising(self) -> list[Flight]:
+        """The flights that have paused, but for those of scores that turned out to be worth nothing."""
+        inherited = self.planner.inherited
+        distrusted = inherited is not None and not inherited.trusted
+        return [one for one in self.paused.values() if not (distrusted and one.trial.inherited)]
+
+    @property
     def busy(self) -> int:
         """The number of trainings, repeats included."""
         return len(self.running) + len(self.repeats)

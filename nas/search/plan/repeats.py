@@ -126,7 +126,7 @@ class Repeats(Part):
         """Whether it is time for repeats, and not for something new."""
         if self._finals.begun:
             return not self._finals.owes(standing)
-        if standing.paused or not ended or self._finals.seconds is None:
+        if standing.promising or not ended or self._finals.seconds is None:
             return False
         typical = _typical(ended)
         # what is begun or waits at a worker comes first: the tail begins so much sooner

@@ -13,6 +13,7 @@ from nas.records import Trial
 from nas.results.inherited import agreement
 from nas.results.text import duration
 from nas.search.lessons import NETWORKS, LessonPlan, Lessons
+from nas.search.plan.controller import ControllerPart
 from nas.search.plan.lengths import DEARER
 from nas.search.plan.plan import Part, Standing
 from search_spaces.space import Space
@@ -30,7 +31,7 @@ TRAININGS = 10
 
 
 class BankLength(Part):
-    """Chooses how long the bank of shared weights is trained, once the first trial is over.
+    """Chooses how long the bank of shared weights is trained, once a first trial was trained.
 
     Args:
         lessons: the lessons of the bank; None: the search shares no weights.
@@ -59,14 +60,14 @@ class BankLength(Part):
         lessons, inherited = self._lessons, standing.planner.inherited
         if lessons is None or lessons.plan is not None or inherited is None or not inherited.trusted:
             return None
-        if not standing.planner.controller.num_asked or standing.running or standing.paused:
-            return None  # the first trial is not over
         first = next((one.trial for one in standing.ended.values()), None)
+        if not inherited.ready or first is None:
+            return None  # nobody knows how long a training takes
         group = group_size(self._space, self._sampling)
         recipe = Recipe.of(self._space.plain())
         epochs = max(1, round(TRAININGS * inherited.max_epochs / group))
         reason = f"as long as some {TRAININGS} networks, in steps of {group} networks each"
-        if math.isfinite(standing.left) and first is not None and first.seconds and first.epochs:
+        if math.isfinite(standing.left) and first.seconds and first.epochs:
             dearer = self._dearness(standing.planner.controller) or DEARER
             took = first.seconds / first.epochs * group * dearer
             epochs = min(LONGEST * recipe.epochs, math.floor(SHARE * standing.left / took))
@@ -76,8 +77,6 @@ class BankLength(Part):
             )
             if epochs < 1:
                 reason += ": too few for an epoch"
-        elif math.isfinite(standing.left):
-            epochs, reason = 0, "the first network was not trained: nobody knows how long an epoch takes"
         return {"epochs": epochs, "sampling": self._sampling, "networks": NETWORKS}, reason
 
     def act(self, value: Any, planner: Planner) -> None:
@@ -94,12 +93,13 @@ class BankTrust(Part):
 
     Args:
         lessons: the lessons of the bank; None: the search shares no weights.
+        of_controller: what knows the older results that the search starts from.
     """
 
     name = "trust"
 
-    def __init__(self, lessons: Lessons | None) -> None:
-        self._lessons, self._chosen = lessons, False
+    def __init__(self, lessons: Lessons | None, of_controller: ControllerPart) -> None:
+        self._lessons, self._chosen, self._of_controller = lessons, False, of_controller
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
         lessons, inherited = self._lessons, standing.planner.inherited
@@ -117,6 +117,7 @@ class BankTrust(Part):
         self._chosen = True
         if not value["trusted"]:
             planner.distrust()
+            self._of_controller.tell_starts(planner.controller)
 
 
 def verdict(checked: Sequence[Checked], trials: Sequence[Trial]) -> tuple[dict[str, Any], str]:

@@ -51,7 +51,7 @@ def test_a_controller_of_another_package_is_held_to_the_laws_by_a_subclass(tmp_p
         text=True,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout
-    assert "23 passed" in run.stdout
+    assert "24 passed" in run.stdout
 
 
 class Broken(ControllerContract):

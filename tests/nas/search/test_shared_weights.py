@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import nas
+from controllers import at_most, maximize, minimize
 from controllers.inherited_first import CHECK_AFTER, CHECKED, Checked
 from nas import Search
 from nas.commands.output.status import search_lines
@@ -99,6 +100,17 @@ def test_networks_are_scored_and_the_best_are_trained(unbroken: Path) -> None:
     assert best.architecture.id == board.id[0]
 
 
+def test_a_plan_trains_the_plain_network_then_a_bank_and_scores_others(tmp_path: Path) -> None:
+    board = make(tmp_path, controller="auto", trials=None, seconds=20, epochs=2).run()
+    with Store(tmp_path / "nas.db") as store:
+        parts = [one.part for one in store.choices(1)]
+        (bank,) = [one for one in store.choices(1) if one.part == "bank"]
+        assert len(store.bank_epochs(1)) == bank.value["epochs"] > 0
+    assert parts.index("epochs") < parts.index("bank") if "epochs" in parts else "bank" in parts
+    assert board[board.number == 0].origin.iloc[0] == "plain"
+    assert "inherited" in set(board.evaluation)
+
+
 def test_what_is_chosen_is_said(unbroken: Path) -> None:
     with Store(unbroken / "nas.db") as store:
         choices = {one.part: one for one in store.choices(1)}
@@ -112,7 +124,7 @@ def test_what_is_chosen_is_said(unbroken: Path) -> None:
     assert verdict["networks"] == CHECKED
 
 
-@pytest.mark.parametrize("turns", [4, 12, 30, 45])
+@pytest.mark.parametrize("turns", [1, 4, 12, 30, 45])
 def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(
     tmp_path: Path, unbroken: Path, turns: int
 ) -> None:
@@ -137,8 +149,6 @@ def test_trained_networks_may_begin_with_what_they_inherit(tmp_path: Path) -> No
 
 
 def test_several_objectives_and_limits_hold(tmp_path: Path) -> None:
-    from controllers import at_most, maximize, minimize
-
     objectives = [maximize("accuracy"), minimize("num_params")]
     board = make(tmp_path, controller="nsga2", objectives=objectives, limits=at_most("num_params", 400)).run()
     assert (board.num_params <= 400).all()
@@ -151,6 +161,20 @@ def test_a_fidelity_applies_to_those_that_are_trained(tmp_path: Path) -> None:
     assert set(board[board.evaluation == "inherited"].epochs) == {0}
     assert set(board[board.evaluation == "full"].epochs) <= {1, 3, 9}
     assert board.iloc[0].epochs == 9
+
+
+def test_a_first_network_beyond_a_limit_or_that_fails_is_not_the_last_word(tmp_path: Path) -> None:
+    first = [{"model.0.out_features": 40, "model.1": "relu", "model.2.out_features": 20}]
+    board = make(tmp_path, limits=at_most("num_params", 400), first=first).run()
+    assert 0 not in set(board.number)
+    with Store(tmp_path / "nas.db") as store:
+        assert store.bank_epochs(1)
+    assert "inherited" in set(board.evaluation)
+
+
+def test_a_target_alone_ends_with_a_number_of_trials(tmp_path: Path) -> None:
+    search = make(tmp_path, trials=None, target=2.0)
+    assert search.description.budget.trials == 100
 
 
 class Broken(nn.Module):
@@ -185,6 +209,8 @@ def test_a_bank_that_cannot_be_trained_is_said_and_networks_are_trained_as_ever(
         ({"paths": "all"}, "paths: expected"),
         ({"weights": "all"}, "weights: expected"),
         ({"executor": "tune"}, "does not work with Tune"),
+        ({"hints": ["num_params"]}, 'hints: not with weights="shared"'),
+        ({"limits": at_most("peak_memory_bytes", 1e12)}, "does not go with peak_memory_bytes"),
     ],
 )
 def test_what_does_not_go_together_is_refused(tmp_path: Path, options: dict[str, Any], words: str) -> None:

@@ -97,6 +97,20 @@ def test_the_more_time_there_is_the_longer_networks_are_looked_at_and_the_best_a
     assert (value["first_pause"], value["epochs"]) == (pauses, epochs)
 
 
+@pytest.mark.parametrize(("workers", "epochs"), [(1, 36), (8, 324), (64, 12)])
+def test_with_many_workers_a_training_takes_no_more_than_a_part_of_the_time(
+    workers: int, epochs: int
+) -> None:
+    space = Space({"model": mlp(), "recipe": {"schedule": "wsd", "epochs": 12}})
+    planner = Planner(RandomSearch(space, maximize("accuracy")), Stages())
+    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0, {}).after(2, 1.0, {})
+    seconds = 2000.0 if workers < 64 else 150.0
+    standing = Standing(0.0, seconds, workers, (), {0: flight}, Ranking(), planner, True)
+    value, _ = lengths(flight, Budget(), standing)
+    assert value["epochs"] == epochs
+    assert value["epochs"] * 1.15 <= max(0.3 * seconds, 12 * 1.15)
+
+
 def test_where_there_is_time_for_as_many_networks_as_are_asked_for_none_pauses_and_they_train_longer() -> (
     None
 ):
