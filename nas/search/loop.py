@@ -110,7 +110,7 @@ class Loop:
             [
                 self._budget_end, Lengths(description.budget, self._time_left.dearness),
                 BankLength(
-                    self._lessons, controller.space, description.paths, self._time_left.dearness
+                    self._lessons, controller.space, description.paths, self._time_left.dearness_of
                 ),
                 BankTrust(self._lessons, self._of_controller),
                 self._of_controller, HintsPart(hints), self._repeats, self._finals,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from controllers.base import Controller
 from controllers.inherited_first import Checked
 from controllers.planner import Planner
 from nas.records import Trial
@@ -16,15 +16,24 @@ from nas.search.lessons import NETWORKS, LessonPlan, Lessons
 from nas.search.plan.controller import ControllerPart
 from nas.search.plan.lengths import DEARER
 from nas.search.plan.plan import Part, Standing
+from search_spaces.architecture import Architecture
 from search_spaces.space import Space
 from workers.bank.paths import Sampling, group_size
-from workers.recipe import Recipe
 
 SHARE = 0.35
 """The share of the time for which a bank is trained."""
 
 LONGEST = 10
 """So many times the epochs of a recipe a bank may be trained for."""
+
+LEAST = 15
+"""Where the time is less than that of so many trainings, there is no bank: it would take that of too many."""
+
+SLACK = 0.3
+"""The part of the time that is left for it by which a bank may be late."""
+
+DRAWN = 20
+"""So many networks say how long those take that train a bank: of the whole space, not near the plain one."""
 
 TRAININGS = 10
 """Where the budget is no time, a bank is trained for about as long as so many networks."""
@@ -37,8 +46,8 @@ class BankLength(Part):
         lessons: the lessons of the bank; None: the search shares no weights.
         space: the space of the search.
         sampling: how the networks are drawn that train it.
-        dearness: returns how many times as long as the plain network the networks of a controller take; None
-            where that cannot be predicted.
+        dearness_of: the function that says how many times as long as the plain network some take in the mean;
+            None where that cannot be predicted.
     """
 
     name = "bank"
@@ -48,9 +57,11 @@ class BankLength(Part):
         lessons: Lessons | None,
         space: Space,
         sampling: Sampling,
-        dearness: Callable[[Controller], float | None],
+        dearness_of: Callable[[Iterable[Architecture]], float | None],
     ) -> None:
-        self._lessons, self._space, self._sampling, self._dearness = lessons, space, sampling, dearness
+        self._lessons, self._space, self._sampling = lessons, space, sampling
+        self._dearness_of = dearness_of
+        self._end: float | None = None  # of the bank's time, in seconds of the search
 
     def waits(self, planner: Planner) -> bool:
         trusted = planner.inherited is not None and planner.inherited.trusted
@@ -58,30 +69,56 @@ class BankLength(Part):
 
     def choose(self, standing: Standing) -> tuple[Any, str] | None:
         lessons, inherited = self._lessons, standing.planner.inherited
-        if lessons is None or lessons.plan is not None or inherited is None or not inherited.trusted:
+        if lessons is None or inherited is None or not inherited.trusted:
             return None
+        if lessons.plan is not None:
+            return self._less(lessons, standing)
         first = next((one.trial for one in standing.ended.values()), None)
         if not inherited.ready or first is None:
             return None  # nobody knows how long a training takes
         group = group_size(self._space, self._sampling)
-        recipe = Recipe.of(self._space.plain())
         epochs = max(1, round(TRAININGS * inherited.max_epochs / group))
-        reason = f"as long as some {TRAININGS} networks, in steps of {group} networks each"
+        reason = f"as long as some {TRAININGS} networks, {group} in each step"
+        end = None
         if math.isfinite(standing.left) and first.seconds and first.epochs:
-            dearer = self._dearness(standing.planner.controller) or DEARER
-            took = first.seconds / first.epochs * group * dearer
-            epochs = min(LONGEST * recipe.epochs, math.floor(SHARE * standing.left / took))
+            rng = random.Random(0)
+            drawn = [self._space.sample(rng) for _ in range(DRAWN)]
+            dearer = self._dearness_of(drawn) or DEARER
+            network = first.seconds / first.epochs * dearer
+            trainings = standing.left / (network * inherited.max_epochs)
+            most = LONGEST * inherited.max_epochs
+            epochs = min(most, math.floor(SHARE * standing.left / (network * group)))
+            end = standing.elapsed + SHARE * standing.left
             reason = (
-                f"an epoch of the bank takes some {duration(took)}, in steps of {group} networks each; "
+                f"an epoch of it takes some {duration(network * group)}, {group} networks in each step; "
                 f"{duration(standing.left)} are left"
             )
-            if epochs < 1:
-                reason += ": too few for an epoch"
-        return {"epochs": epochs, "sampling": self._sampling, "networks": NETWORKS}, reason
+            if trainings < LEAST or epochs < 1:
+                epochs = 0
+                reason += f", for some {trainings:.0f} trainings: too few for a bank to be worth its time"
+        value = {"epochs": epochs, "sampling": self._sampling, "networks": NETWORKS, "end": end}
+        return value, reason
+
+    def _less(self, lessons: Lessons, standing: Standing) -> tuple[Any, str] | None:
+        """Ends the training of a bank sooner that takes longer than it was to."""
+        plan, done = lessons.plan, len(lessons.epochs)
+        if plan is None or self._end is None or lessons.running is not None or not 0 < done < plan.epochs:
+            return None
+        pace = sum(one.seconds for one in lessons.epochs) / done
+        room = max(0.0, self._end - standing.elapsed)
+        epochs = done + max(1, math.floor(room / pace))
+        if (
+            standing.elapsed + pace * (plan.epochs - done) <= self._end + SLACK * room
+            or epochs >= plan.epochs
+        ):
+            return None
+        value = {"epochs": epochs, "sampling": plan.sampling, "networks": plan.networks, "end": self._end}
+        return value, f"an epoch of it takes {duration(pace)}: {epochs} epochs in place of {plan.epochs}"
 
     def act(self, value: Any, planner: Planner) -> None:
         if self._lessons is not None:
             self._lessons.plan = LessonPlan(value["epochs"], value["sampling"], value["networks"])
+            self._end = value["end"]
 
 
 class BankTrust(Part):

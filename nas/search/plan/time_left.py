@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable
-from statistics import median
+from statistics import fmean, median
 
 from controllers.base import Controller
 from nas.results.text import duration
@@ -112,6 +112,15 @@ class TimeLeft:
             return flight.epoch_seconds
         found = self._predict(flight.proposal.architecture)
         return None if found is None else found.epoch + found.validation
+
+    def dearness_of(self, networks: Iterable[Architecture]) -> float | None:
+        """Returns how many times as long as the plain network these take in the mean; None: nobody knows."""
+        base = self._predict(self._plain())
+        if base is None:
+            return None
+        found = [one for network in networks if (one := self._predict(network)) is not None]
+        took = [(one.epoch + one.validation) / (base.epoch + base.validation) for one in found]
+        return fmean(took) if took else None
 
     def learn(self, flight: Flight, event: Finished) -> None:
         """Takes in what the training of a flight took."""

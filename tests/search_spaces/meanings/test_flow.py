@@ -217,3 +217,46 @@ def test_deeper_children_of_the_catalogs_spaces_answer_what_their_parents_did(na
         off = (ours - theirs).square().mean() / (ours - ours.mean(0)).square().mean()
         same += bool(off < 1e-4)
     assert same >= least
+
+
+class Tabled(nn.Module):
+    """A user's layer with numbers that are fixed."""
+
+    def __init__(self, in_features: int, persistent: bool = True) -> None:
+        super().__init__()
+        table = torch.linspace(1, 2, in_features)
+        self.register_buffer("table", table, persistent=persistent)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input + self.table
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_what_is_fixed_in_a_new_layer_stays_what_it_is(persistent: bool) -> None:
+    more = choice(none=None, more=layer(Tabled, persistent=persistent))
+    space = Space({"model": sequential(layer(nn.Linear, out_features=6), layer(nn.ReLU), more)})
+    before, after = (space.plain({"model.2": one}) for one in ("none", "more"))
+    _, _, child = answers_of(before, after, POINT)
+    (table,) = [one for name, one in child.named_buffers() if name.endswith("table")]
+    torch.testing.assert_close(table, torch.linspace(1, 2, 6))
+
+
+class Smoothed(nn.Module):
+    """A new layer beside its own mean over neighbours."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.made = nn.Conv2d(in_channels, in_channels, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        made = self.made(input)
+        return made + torch.nn.functional.avg_pool2d(made, 3, 1, 1)
+
+
+def test_a_new_layer_beside_what_is_made_of_it_does_not_answer_nothing() -> None:
+    space = Space({"model": sequential(MAPS, choice(none=None, more=layer(Smoothed)), layer(nn.ReLU))})
+    before, after = (space.plain({"model.1": one}) for one in ("none", "more"))
+    _, answers, child = answers_of(before, after, IMAGE)
+    assert answers.std(0).min() > 0
+    made = next(module for module in child.modules() if isinstance(module, Smoothed))
+    assert made.made.weight.abs().sum() > 0
