@@ -334,11 +334,21 @@ class Loop:
                 pass
             elif end is None and (lesson := self._next_lesson()) is not None:
                 self._launcher.teach(lesson)
+            elif end is None and self._bank_is_open:
+                continue  # the plan has one more thing to choose of it
             elif end is None:
                 self._ask(writing)
             else:
                 return end
         return None
+
+    @property
+    def _bank_is_open(self) -> bool:
+        """Whether the next trial is to be scored with a bank that is not there yet."""
+        inherited = self.planner.inherited
+        if self._lessons is None or inherited is None:
+            return False
+        return inherited.trusted and inherited.ready and not self._lessons.frozen
 
     def _next_lesson(self) -> Job | None:
         """What trains the bank on, if that is due."""

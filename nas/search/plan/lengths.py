@@ -26,6 +26,9 @@ ENOUGH = 60
 """So many networks that are trained for the epochs of their recipe are many: then most are looked at for as
 long, and some for three times that and more."""
 
+SHARED = 40
+"""With so many networks or more, shared weights are worth their time: their scores stand for pauses then."""
+
 TOP = 3
 """So many networks at the least are to come to their end where the time allows long trainings."""
 
@@ -46,7 +49,8 @@ class Lengths(Part):
     looked at for a third or a ninth of their epochs first, and the few that come to their ends are trained
     for as long as the time lasts that is kept for them. Where it allows many, all are looked at for the
     epochs of their recipe, and the best third goes on to three times as many, and so on. Where a schedule has
-    one end only, or the number of networks is named, none pauses where there is time for all.
+    one end only, or the number of networks is named, none pauses where there is time for all. With shared
+    weights scores with these stand for pauses, and what is trained has the epochs of its recipe.
 
     Args:
         budget: the budget of the search; its epochs stand, where it names some.
@@ -117,6 +121,12 @@ def lengths(
             rounds *= own / epochs
         value = {"epochs": epochs, "first_pause": epochs, "candidates": _at_most(rounds, budget)}
         return value, f"{told}: time for some {rounds:.0f} networks of {epochs} epochs"
+    if standing.planner.inherited is not None and rounds >= SHARED:
+        value = {"epochs": own, "first_pause": own, "candidates": _at_most(rounds, budget)}
+        return (
+            value,
+            f"{told}: with shared weights others are scored, and {own} epochs are for the best of them",
+        )
     # the more of them there is time for in full, the longer each is looked at first
     pauses = next((steps for steps in (0, 1) if rounds >= enough / Stages.factor**steps), 2)
     first = max(1, round(own / Stages.factor**pauses))

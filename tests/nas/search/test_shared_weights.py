@@ -18,6 +18,7 @@ from nas.records import Trial
 from nas.reports.content import content
 from nas.results.inherited import agreement, inherited_scores
 from nas.search.callbacks import OnTurn
+from nas.search.plan import shared
 from nas.search.plan.shared import verdict
 from nas.search.progress import Progress
 from nas.store.store import Store
@@ -109,6 +110,23 @@ def test_a_plan_trains_the_plain_network_then_a_bank_and_scores_others(tmp_path:
     assert parts.index("epochs") < parts.index("bank") if "epochs" in parts else "bank" in parts
     assert board[board.number == 0].origin.iloc[0] == "plain"
     assert "inherited" in set(board.evaluation)
+
+
+def test_where_there_is_no_time_for_a_bank_networks_are_trained_as_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "LEAST", 1e9)
+    for number, controller in enumerate(("auto", "random")):
+        (tmp_path / str(number)).mkdir()
+        board = make(
+            tmp_path / str(number), controller=controller, trials=8, seconds=60, epochs=2, fidelity="full"
+        ).run()
+        assert set(board.evaluation) == {"full"}
+        assert len(board) == 8
+        with Store(tmp_path / str(number) / "nas.db") as store:
+            reasons = {one.part: one.reason for one in store.choices(1)}
+        assert "too few for a bank" in reasons["bank"]
+        assert "networks are trained as ever" in reasons["trust"]
 
 
 def test_what_is_chosen_is_said(unbroken: Path) -> None:

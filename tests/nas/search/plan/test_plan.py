@@ -12,6 +12,7 @@ from stored import trials
 
 from controllers import RandomSearch, maximize
 from controllers.fidelity import Stages
+from controllers.inherited_first import InheritedFirst
 from controllers.planner import Planner
 from nas.description import Budget
 from nas.ranking import Ranking
@@ -109,6 +110,19 @@ def test_with_many_workers_a_training_takes_no_more_than_a_part_of_the_time(
     value, _ = lengths(flight, Budget(), standing)
     assert value["epochs"] == epochs
     assert value["epochs"] * 1.15 <= max(0.3 * seconds, 12 * 1.15)
+
+
+@pytest.mark.parametrize(("seconds", "first"), [(300, 1), (60_000, 12)])
+def test_with_shared_weights_what_is_trained_has_the_epochs_of_its_recipe_where_there_is_time_for_a_bank(
+    seconds: float, first: int
+) -> None:
+    space = Space({"model": mlp(), "recipe": {"schedule": "wsd", "epochs": 12}})
+    planner = Planner(RandomSearch(space, maximize("accuracy")), InheritedFirst(Stages(), 12))
+    flight = Flight.of(planner.insert(space.plain(), "plain"), 0).after(1, 5.0, {}).after(2, 1.0, {})
+    standing = Standing(0.0, seconds, 1, (), {0: flight}, Ranking(), planner, True)
+    value, _ = lengths(flight, Budget(), standing)
+    assert value["first_pause"] == first
+    assert seconds == 300 or value["epochs"] == 12
 
 
 def test_where_there_is_time_for_as_many_networks_as_are_asked_for_none_pauses_and_they_train_longer() -> (
