@@ -89,10 +89,11 @@ class Executor(ABC):
     """
 
     trains = False
-    banks = False
     """Whether jobs on a problem are trained by `workers.trial`: a space must build networks then, and a
     search refuses what a training would ignore. Executors of one's own may take any architecture; a search
     knows its results by their code, too (`nas.search.user_code`)."""
+    banks = False
+    """Whether it runs jobs on banks of shared weights, too (`workers.job.Lesson`)."""
 
     _numbers: set[int] | None = None
     """The numbers of the jobs in flight; None while the executor is not open."""
