@@ -102,7 +102,7 @@ def test_networks_are_scored_and_the_best_are_trained(unbroken: Path) -> None:
 
 
 def test_a_plan_trains_the_plain_network_then_a_bank_and_scores_others(tmp_path: Path) -> None:
-    board = make(tmp_path, controller="auto", trials=None, seconds=20, epochs=2).run()
+    board = make(tmp_path, controller="auto", trials=None, seconds=6, epochs=2).run()
     with Store(tmp_path / "nas.db") as store:
         parts = [one.part for one in store.choices(1)]
         (bank,) = [one for one in store.choices(1) if one.part == "bank"]
