@@ -101,8 +101,12 @@ def test_networks_are_scored_and_the_best_are_trained(unbroken: Path) -> None:
     assert best.architecture.id == board.id[0]
 
 
-def test_a_plan_trains_the_plain_network_then_a_bank_and_scores_others(tmp_path: Path) -> None:
-    board = make(tmp_path, controller="auto", trials=None, seconds=6, epochs=2).run()
+def test_a_plan_trains_the_plain_network_then_a_bank_and_scores_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "LEAST", 0.0)
+    monkeypatch.setattr(shared, "SHARE", 0.5)
+    board = make(tmp_path, controller="auto", trials=None, seconds=8, epochs=2).run()
     with Store(tmp_path / "nas.db") as store:
         parts = [one.part for one in store.choices(1)]
         (bank,) = [one for one in store.choices(1) if one.part == "bank"]
