@@ -147,7 +147,7 @@ class _Networks:
 
     def found(self, proposal: Proposal) -> Found:
         """A network as it is handed over."""
-        from workers.trial.weights import to_safetensors
+        from workers.weights import to_safetensors
 
         heir, description = self._heir(proposal), self._description
         return Found(

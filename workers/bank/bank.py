@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from search_spaces.errors import FormatError
 from search_spaces.meanings.labels import Index
 from workers.bank.shared_tensor import Grid, SharedTensor
+from workers.weights import from_safetensors
 
 FORMAT = "bank 1"
 
@@ -88,8 +89,8 @@ class Bank:
             FormatError: it is none, or one of another version of this package.
         """
         try:
-            tensors = load(data)
-            about = json.loads(_metadata(data)["bank"])
+            tensors, words = from_safetensors(data)
+            about = json.loads(words["bank"])
             if about["format"] != FORMAT:
                 raise FormatError(f"bank: expected {FORMAT!r}, got {about['format']!r:.40}: train it again")
             bank = Bank()
@@ -102,12 +103,6 @@ class Bank:
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise FormatError(f"bank: expected what Bank.to_safetensors returned: {error}") from error
         return bank
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    size = int.from_bytes(data[:8], "little")
-    found: dict[str, str] = json.loads(data[8 : 8 + size])["__metadata__"]
-    return found
 
 
 def _read(number: int, about: dict[str, Any], tensors: dict[str, Tensor]) -> SharedTensor:

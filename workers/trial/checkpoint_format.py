@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import TypeAdapter
-from safetensors.torch import load
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
@@ -22,6 +21,7 @@ from search_spaces.tasks import Task
 from workers.job import Job, Report
 from workers.problems.measures import metric_names, range_of
 from workers.recipe import Recipe
+from workers.weights import from_safetensors
 
 if TYPE_CHECKING:
     from workers.training.learning import Learning
@@ -80,9 +80,8 @@ def restore(
         DamagedCheckpointError: it is not whole, or no training of this trial can have led there; nor then.
     """
     try:
-        tensors = load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        about: dict[str, Any] = json.loads(header["__metadata__"]["checkpoint"])
+        tensors, described = from_safetensors(data)
+        about: dict[str, Any] = json.loads(described["checkpoint"])
         digest = about.pop("digest", None)
         whole = digest is None or digest == _digest(about, tensors)  # earlier versions wrote none
         history = _histories().validate_python(about.pop("history"))

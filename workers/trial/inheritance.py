@@ -43,7 +43,7 @@ def inherit(network: nn.Module, kinship: Kinship, weights: bytes) -> Inheritance
     Args:
         network: the network, freshly initialised, which is changed in place.
         kinship: what it has in common with the other one.
-        weights: the other one's weights, as `workers.trial.weights.to_safetensors` returns them.
+        weights: the other one's weights, as `workers.weights.to_safetensors` returns them.
 
     Returns:
         How much it got.

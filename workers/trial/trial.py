@@ -32,7 +32,7 @@ from workers.trial.round_trip import Kept, check_answers
 from workers.trial.scores import check_bounds, take_scores
 from workers.trial.torch_modes import IsolatedModes, be_deterministic
 from workers.trial.trial_log import TrialLog
-from workers.trial.weights import to_safetensors
+from workers.weights import to_safetensors
 
 if TYPE_CHECKING:
     from torch import nn

@@ -38,7 +38,7 @@ from search_spaces import (
 )
 from search_spaces.catalog import catalog, load
 from search_spaces.errors import ExportError, StoreError, UnknownNameError
-from workers.trial.weights import to_safetensors
+from workers.weights import to_safetensors
 
 DIGITS = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10)})
 SIGNATURES = {
@@ -396,7 +396,7 @@ from torch import nn
 
 from nas.reuse import Found
 from search_spaces import Classification, Signature, Space, Vector, layer
-from workers.trial.weights import to_safetensors
+from workers.weights import to_safetensors
 
 
 class Own(nn.Module):

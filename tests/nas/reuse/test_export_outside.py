@@ -16,7 +16,7 @@ from search_spaces import Classification, Signature, Vector
 from search_spaces.catalog import mlp
 from search_spaces.errors import StoreError
 from search_spaces.space import Space
-from workers.trial.weights import to_safetensors
+from workers.weights import to_safetensors
 
 EVIL = "<img src=x> | `code`\n# title\n```\x1b[31m[red](http://x)"
 

@@ -20,7 +20,7 @@ from search_spaces.errors import BuildError, RecipeError, UnknownNameError
 from workers.problems import Problem
 from workers.recipe import Recipe
 from workers.training.fine_tuning import stages
-from workers.trial.weights import to_safetensors
+from workers.weights import to_safetensors
 
 IMAGES = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10)})
 

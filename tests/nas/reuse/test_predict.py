@@ -35,7 +35,7 @@ from search_spaces import (
 from search_spaces.errors import ProblemError, StoreError, UnknownNameError
 from search_spaces.tasks import IGNORED, DenseMap, Generation
 from workers.problems import Problem, Split
-from workers.trial.weights import to_safetensors
+from workers.weights import to_safetensors
 
 NAMES = ("cat", "dog", "fish")
 SEVERAL = Signature(

@@ -34,7 +34,7 @@ from workers.job import Finished, Job, Parent
 from workers.problems import Problem
 from workers.trial import trial
 from workers.trial.inheritance import Inheritance, inherit
-from workers.trial.weights import to_safetensors
+from workers.weights import to_safetensors
 
 # -- the weights -------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from search_spaces.blocks import Cell, Residual
 from search_spaces.catalog import catalog, load
 from search_spaces.meanings.meaning import kinship
 from workers.trial.inheritance import inherit
-from workers.trial.weights import to_safetensors
+from workers.weights import to_safetensors
 
 IMAGE = Signature({"image": Image(2, 8, 8)}, {"kind": Classification(3)})
 POINT = Signature({"point": Vector(5)}, {"kind": Classification(3)})
