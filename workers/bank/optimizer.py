@@ -10,7 +10,7 @@ from torch import Tensor
 
 from workers.bank.shared_tensor import SharedTensor
 from workers.recipe import Recipe
-from workers.training.optimization import BETAS, EPSILON, fused, is_fused, kept_of, plain
+from workers.training.optimization import BETAS, EPSILON, kept_of, step
 
 Tensors = list[Tensor] | tuple[Tensor, ...]
 """As torch's operations on several tensors take and return them."""
@@ -46,15 +46,13 @@ def move(shared: Iterable[SharedTensor], recipe: Recipe, rate: float) -> None:
         else:
             one.spread_steps()
             parts[one.decays].append((one, gradient, ... if moved is None else moved))
-    for (decays, dtype), group in whole.items():
-        kernel = fused if is_fused(recipe.optimizer, group[0][1].device.type, dtype) else plain
+    for (decays, _), group in whole.items():
         tensors = [one for one, _ in group]
         columns = [list(column) for column in zip(*(one.state for one in tensors), strict=True)]
         columns.append([one.steps for one in tensors])
         decay = recipe.weight_decay if decays else 0.0
-        kernel(
-            recipe, [one.value for one in tensors], [gradient for _, gradient in group], columns, rate, decay
-        )
+        values, gradients = [one.value for one in tensors], [gradient for _, gradient in group]
+        step(recipe, values, gradients, columns, rate, decay)
     for decays, some in parts.items():
         _move_parts(some, recipe, rate, recipe.weight_decay if decays else 0.0)
 

@@ -25,14 +25,12 @@ class _Group(NamedTuple):
         parameters: the parameters.
         columns: what the optimizer keeps of them, a list for each kind of it.
         decay: their weight decay.
-        fused: whether the kernel takes their type.
     """
 
     indices: list[int]
     parameters: list[Tensor]
     columns: list[list[Tensor]]
     decay: float
-    fused: bool
 
 
 class FusedOptimizer:
@@ -86,8 +84,7 @@ class FusedOptimizer:
             self._moved, self._groups = moved, self._grouped(moved)
         for group in self._groups:
             present = [gradient for index in group.indices if (gradient := gradients[index]) is not None]
-            move = fused if group.fused else plain
-            move(self._recipe, group.parameters, present, group.columns, learning_rate, group.decay)
+            step(self._recipe, group.parameters, present, group.columns, learning_rate, group.decay)
 
     def _grouped(self, moved: list[int]) -> list[_Group]:
         """Returns what moves by weight decay and type."""
@@ -97,16 +94,14 @@ class FusedOptimizer:
             by_type: dict[torch.dtype, list[int]] = {}
             for index in indices:
                 by_type.setdefault(self.parameters[index].dtype, []).append(index)
-            for dtype, same in by_type.items():
-                kind = self.parameters[same[0]].device.type
+            for same in by_type.values():
                 parameters = [self.parameters[index] for index in same]
                 columns = [list(column) for column in zip(*(self._state[i] for i in same), strict=True)]
-                fused = is_fused(self._recipe.optimizer, kind, dtype)
-                found.append(_Group(same, parameters, columns, decay, fused))
+                found.append(_Group(same, parameters, columns, decay))
         return found
 
 
-def plain(
+def step(
     recipe: Recipe,
     moved: list[Tensor],
     gradients: list[Tensor],
@@ -114,7 +109,7 @@ def plain(
     rate: float | Tensor,
     decay: float,
 ) -> None:
-    """Moves tensors in place by torch's own plain form of an optimizer.
+    """Moves tensors of one type in place: by torch's fused kernel of an optimizer where it takes them.
 
     Args:
         recipe: the recipe, which says by which algorithm.
@@ -125,6 +120,20 @@ def plain(
         rate: the learning rate.
         decay: the weight decay.
     """
+    one = moved[0]
+    kernel = _fused if _is_fused(recipe.optimizer, one.device.type, one.dtype) else _plain
+    kernel(recipe, moved, gradients, columns, rate, decay)
+
+
+def _plain(
+    recipe: Recipe,
+    moved: list[Tensor],
+    gradients: list[Tensor],
+    columns: list[list[Tensor]],
+    rate: float | Tensor,
+    decay: float,
+) -> None:
+    """The step by torch's own plain form."""
     if recipe.optimizer == "sgd":
         momentum = recipe.momentum
         sgd(
@@ -164,7 +173,7 @@ def plain(
     )
 
 
-def fused(
+def _fused(
     recipe: Recipe,
     moved: list[Tensor],
     gradients: list[Tensor],
@@ -172,17 +181,7 @@ def fused(
     rate: float | Tensor,
     decay: float,
 ) -> None:
-    """Moves tensors in place by torch's fused kernel of an optimizer.
-
-    Args:
-        recipe: the recipe, which says by which algorithm.
-        moved: the tensors.
-        gradients: their gradients.
-        columns: what the optimizer keeps of each, a list for each kind: the running averages, then the
-            numbers of steps.
-        rate: the learning rate.
-        decay: the weight decay.
-    """
+    """The step by torch's fused kernel."""
     if recipe.optimizer == "sgd":
         momentum = recipe.momentum
         torch._fused_sgd_(
@@ -220,12 +219,12 @@ def fused(
 
 
 @cache
-def is_fused(optimizer: Literal["adamw", "adam", "sgd"], device: str, dtype: torch.dtype) -> bool:
+def _is_fused(optimizer: Literal["adamw", "adam", "sgd"], device: str, dtype: torch.dtype) -> bool:
     """Whether torch's fused kernel takes tensors of this type on such a device, tried on one number."""
     one = torch.ones(1, dtype=dtype, device=device)
     recipe = Recipe(optimizer=optimizer)
     try:
-        fused(recipe, [one], [one.clone()], [[tensor] for tensor in kept_of(recipe, one)], 0.1, 0.0)
+        _fused(recipe, [one], [one.clone()], [[tensor] for tensor in kept_of(recipe, one)], 0.1, 0.0)
     except RuntimeError:  # NotImplementedError is one
         return False
     return True
