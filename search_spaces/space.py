@@ -9,7 +9,7 @@ from typing import Any
 
 from search_spaces import serial
 from search_spaces.architecture import Architecture
-from search_spaces.arguments import checked
+from search_spaces.arguments import Count, checked
 from search_spaces.bounds import MOST, beyond
 from search_spaces.errors import MISSING, DecisionError, FormatError, SpaceError
 from search_spaces.holes import PLAIN, Choice, Hole, Rng, Value, check_no_module, plain
@@ -31,6 +31,10 @@ from search_spaces.space_size import count
 
 Pick = Callable[[str, Hole], Value]
 """Answers a hole: ``pick(path, hole) -> value``."""
+
+
+_DRAWS = 20
+"""So many draws for each network of a sample, before a space is taken to have no other."""
 
 
 class Space(Wrapper):
@@ -103,6 +107,25 @@ class Space(Wrapper):
         if not callable(getattr(rng, "random", None)):
             raise SpaceError(f"sample(): expected a generator such as random.Random(0), got {rng!r:.80}")
         return self.fill(lambda path, hole: hole.sample(rng))
+
+    @checked(SpaceError)
+    def sample_different(self, number: Count, rng: Rng) -> list[Architecture]:
+        """Returns different architectures at random; fewer where it has no more, as far as drawing tells.
+
+        Args:
+            number: the number of architectures.
+            rng: the generator of random numbers, such as `random.Random`.
+
+        Raises:
+            SpaceError: an argument is not what it should be.
+        """
+        found: dict[str, Architecture] = {}
+        for _ in range(_DRAWS * number):
+            one = self.sample(rng)
+            found.setdefault(one.id, one)
+            if len(found) == number:
+                break
+        return list(found.values())
 
     @checked(SpaceError, only=())
     def architecture(self, decisions: Mapping[str, Value]) -> Architecture:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from workers.problems import Problem
 
-_DRAWS = 20
-"""So many draws for each network of a sample, before a space is taken to have no other."""
-
 
 @checked(SearchError, elsewhere=("networks",))
 def zero_cost_scores(
@@ -87,7 +84,10 @@ def zero_cost_rows(
         problem = problems.load(problem)
     if not isinstance(problem, problems.Problem):
         raise SearchError(f"problem: expected a Problem or a name of the catalog, got {problem!r:.80}")
-    chosen = _sampled(networks, sample, seed) if isinstance(networks, Space) else _given(networks)
+    if isinstance(networks, Space):
+        chosen = networks.sample_different(sample, random.Random(seed))
+    else:
+        chosen = _given(networks)
     found = [_scored(one, problem, scores, batch_size, seed) for one in chosen]
     if found and not any(values for values, _ in found):
         raise next(error for _, errors in found for error in errors)
@@ -112,18 +112,6 @@ def _given(networks: Any) -> list[Architecture]:
         if not isinstance(one, Architecture):
             raise SearchError(f"networks[{place}]: expected an architecture, got {one!r:.80}")
     return chosen
-
-
-def _sampled(space: Space, number: int, seed: int) -> list[Architecture]:
-    """Different networks of a space; fewer where it has no more of them, as far as drawing tells."""
-    rng = random.Random(seed)
-    found: dict[str, Architecture] = {}
-    for _ in range(_DRAWS * number):
-        one = space.sample(rng)
-        found.setdefault(one.id, one)
-        if len(found) == number:
-            break
-    return list(found.values())
 
 
 def _scored(

@@ -195,3 +195,11 @@ def test_the_plain_architecture_has_the_middle_of_numbers_and_the_first_of_other
         space.plain({"more.some.size": 3})
     with pytest.raises(DecisionError, match="a whole number from 1 to 9, got 10"):
         space.plain({"depth": 10})
+
+
+def test_a_sample_of_different_networks_is_smaller_where_the_space_is() -> None:
+    space = Space({"width": integer(1, 3)})
+    assert len({one.id for one in space.sample_different(2, random.Random(0))}) == 2
+    assert sorted(one.value["width"] for one in space.sample_different(9, random.Random(0))) == [1, 2, 3]
+    with pytest.raises(SpaceError, match="number: expected a whole number above 0, got 0"):
+        space.sample_different(0, random.Random(0))

@@ -18,9 +18,6 @@ SANDWICH = 4
 FEW = 12
 """A number with so many values or fewer is taken for a choice among them."""
 
-_TRIES = 20
-"""So many draws for each network, before a space is taken to have no other."""
-
 
 def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[list[Architecture]]:
     """Returns the groups of networks that a bank is trained by; each makes one step, over one batch.
@@ -42,7 +39,7 @@ def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[li
     """
     rng = random.Random(f"{sampling} {seed}")
     if sampling == "uniform":
-        return [[one] for one in _different(space, networks, rng)]
+        return [[one] for one in space.sample_different(networks, rng)]
     if sampling == "sandwich":
         return [_sandwich(space, rng) for _ in range(max(1, networks // SANDWICH))]
     size = group_size(space, sampling)
@@ -76,16 +73,6 @@ def plainly_trained(space: Space) -> Space:
         return space
     plain = space.plain().value["recipe"]
     return space if plain == value["recipe"] else Space({**value, "recipe": plain})
-
-
-def _different(space: Space, number: int, rng: random.Random) -> list[Architecture]:
-    found: dict[str, Architecture] = {}
-    for _ in range(_TRIES * number):
-        one = space.sample(rng)
-        found.setdefault(one.id, one)
-        if len(found) == number:
-            break
-    return list(found.values())
 
 
 def group_size(space: Space, sampling: Sampling) -> int:
