@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +50,26 @@ class Meaning:
     def sliced(self) -> tuple[bool, ...]:
         """Whether tensors of one key that differ in size along an axis have something in common, for each."""
         return tuple(not any(map(is_unlike, indices)) for indices in self.axes)
+
+
+def in_common(
+    own: Sequence[Sequence[Index]], theirs: Sequence[Mapping[Index, int]]
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Returns where two tensors of one key hold the same numbers: the places along each axis, of both.
+
+    Args:
+        own: what the indices along each axis of one of them stand for.
+        theirs: the places of the indices along each axis of the other one.
+    """
+    here = [
+        [place for place, index in enumerate(mine) if index in places]
+        for mine, places in zip(own, theirs, strict=True)
+    ]
+    there = [
+        [places[mine[place]] for place in common]
+        for mine, places, common in zip(own, theirs, here, strict=True)
+    ]
+    return here, there
 
 
 def meanings(architecture: Architecture, signature: Signature) -> dict[str, Meaning]:

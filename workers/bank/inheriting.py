@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.architecture import Architecture
-from search_spaces.meanings.meaning import meanings
+from search_spaces.meanings.meaning import in_common, meanings
 from search_spaces.signature import Signature
 from workers.acceleration import PLAIN, Acceleration
 from workers.bank.bank import Bank
@@ -51,17 +51,16 @@ def inherit_from(
 
 def _take(parameter: Tensor, axes: Axes, shared: SharedTensor) -> int:
     """Sets what a shared tensor has of a parameter; returns how many numbers that is."""
-    here: list[Tensor] = []
-    there: list[Tensor] = []
-    for own, places in zip(axes, shared.places, strict=True):
-        common = [place for place, index in enumerate(own) if index in places]
-        here.append(torch.tensor(common, dtype=torch.int64, device=parameter.device))
-        rows = [places[own[place]] for place in common]
-        there.append(torch.tensor(rows, dtype=torch.int64, device=shared.value.device))
-    mine, theirs = (torch.meshgrid(*one, indexing="ij") if one else () for one in (here, there))
+    here, there = in_common(axes, shared.places)
+    mine, theirs = _grid(here, parameter.device), _grid(there, shared.value.device)
     known = shared.known[theirs].to(parameter.device)
     parameter[mine] = torch.where(known, shared.value[theirs].to(parameter), parameter[mine])
     return int(known.sum())
+
+
+def _grid(places: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, ...]:
+    rows = [torch.tensor(row, dtype=torch.int64, device=device) for row in places]
+    return torch.meshgrid(*rows, indexing="ij") if rows else ()
 
 
 @dataclass(frozen=True)

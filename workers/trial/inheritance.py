@@ -12,7 +12,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from search_spaces.errors import FormatError
-from search_spaces.meanings.meaning import Kinship, Meaning
+from search_spaces.meanings.meaning import Kinship, Meaning, in_common
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,10 @@ def _sizes(meaning: Meaning) -> tuple[int, ...]:
 
 def _take(tensor: Tensor, own: Meaning, came: Tensor, theirs: Meaning) -> int:
     """Sets a tensor where another one of its key means the same; returns how many numbers of it."""
-    here: list[Sequence[int]] = []
-    there: list[Sequence[int]] = []
-    for mine, other in zip(own.axes, theirs.axes, strict=True):
-        places = {index: place for place, index in enumerate(other)}
-        common = [place for place, index in enumerate(mine) if index in places]
-        if not common:
-            return 0
-        here.append(common)
-        there.append([places[mine[place]] for place in common])
+    places = [{index: place for place, index in enumerate(axis)} for axis in theirs.axes]
+    here, there = in_common(own.axes, places)
+    if not all(here):
+        return 0
     if own.makes is not None:
         tensor.index_fill_(own.makes, torch.tensor(here[own.makes], device=tensor.device), 0.0)
     if tensor.dim():
