@@ -64,7 +64,8 @@ def teach(
         job: the job, whose bank is what the lesson goes on from.
         lesson: its lesson.
         data: the problem.
-        recipe: how it is trained.
+        recipe: how it is trained, but for the schedule: its learning rate comes down in the last sixth, which
+            may be told as late as that.
         device: the device.
         check: the function that is called between steps; what it raises ends the lesson.
         acceleration: how the device is made use of.
@@ -74,6 +75,8 @@ def teach(
         TrainingFailure: the loss is no longer finite.
         ExecutorError: a lesson that is not the first has no bank.
     """
+    # before its rate comes down a bank says little, and a training by one cycle cannot be ended sooner
+    recipe = recipe.model_copy(update={"schedule": "wsd"})
     training = _training(job, lesson, data, recipe, device, acceleration)
     loss = 0.0
     for report in training.run(lesson.epochs, lesson.begun, lesson.until, check):

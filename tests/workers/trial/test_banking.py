@@ -77,6 +77,20 @@ def test_lessons_in_parts_leave_the_same_bank(elsewhere: bool) -> None:
     assert second.weights.read() == taught(lesson(0, 4)).weights.read()
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "onecycle"])
+def test_the_learning_rate_of_a_bank_comes_down_whatever_networks_are_trained_by(schedule: str) -> None:
+    space = Space({**SPACE.value, "recipe": {**SPACE.value["recipe"], "schedule": schedule}})
+    job = lesson(0, 3)
+    assert job.lesson is not None
+    other = dataclasses.replace(
+        job, architecture=space.plain(), lesson=dataclasses.replace(job.lesson, space=space)
+    )
+    found, expected = (Bank.from_safetensors(taught(one).weights.read()) for one in (other, job))
+    assert found.tensors.keys() == expected.tensors.keys()
+    for key, tensor in found.tensors.items():
+        assert torch.equal(tensor.value, expected.tensors[key].value), key
+
+
 def test_a_lesson_that_has_lost_what_it_goes_on_from_fails() -> None:
     banking._held.trained = None
     end = run(lesson(1, 2))[-1]
