@@ -1,4 +1,4 @@
-"""What the benchmarks share: how results are printed for people and, as the last line, for programs.
+"""What the benchmarks share: how results are read and printed for people and, as the last line, for programs.
 
 The last line of every benchmark is one line of JSON:
 `{"benchmark": NAME, "figures": {...}, "targets": [{"name", "value", "target", "met"}]}`.
@@ -7,6 +7,7 @@ The last line of every benchmark is one line of JSON:
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 try:
@@ -73,3 +74,14 @@ def finish(benchmark: str, figures: Mapping[str, Any], targets: Sequence[Target]
         show("Targets", ["what", "seen", "target", "met"], rows)
     line = {"benchmark": benchmark, "figures": figures, "targets": [asdict(target) for target in targets]}
     print(json.dumps(line), flush=True)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file; one that a kill has left half written is passed over."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows

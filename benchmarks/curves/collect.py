@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.common import read_rows
 from benchmarks.curves.problems import CASES, NoFolderError, problem_of, space_of
 from benchmarks.trial_seconds import cpu_clock
 from controllers.moves import Moves
@@ -134,7 +135,7 @@ class Collection:
         self.name, self.path, self._folder = name, output / f"{name}.jsonl", folder
         self.problem = problem_of(name, folder)
         self._left = planned(space_of(name, self.problem.signature), networks)
-        self._rows = read(self.path)
+        self._rows = read_rows(self.path)
         self._there = {(row["id"], row["seed"]) for row in self._rows}
 
     def go_on(self, count: int) -> int:
@@ -161,17 +162,6 @@ class Collection:
             if made == count:
                 break
         return made
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file; one that a kill has left half written is passed over."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
 
 
 def collect(names: list[str], output: Path, folder: Path | None, networks: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.curves.collect import read
+from benchmarks.common import read_rows
 from benchmarks.curves.problems import CASES, NoFolderError, problem_of, space_of
 from search_spaces import Space
 
@@ -97,7 +97,7 @@ def convert(rows: Path, data: Path | None, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in CASES:
-        found = read(rows / f"{name}.jsonl")
+        found = read_rows(rows / f"{name}.jsonl")
         if not found:
             continue
         try:

@@ -15,7 +15,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import benchmarks.inheritance
-from benchmarks.common import Target, at_least, finish, markdown, show
+from benchmarks.common import Target, at_least, finish, markdown, read_rows, show
 from benchmarks.inheritance import tables
 from benchmarks.inheritance.pairs import lineage
 from benchmarks.inheritance.searches import METHODS, TRIALS, search
@@ -25,17 +25,6 @@ ROWS = Path(__file__).parent / "rows.jsonl"
 PROBLEMS = ("digits", "snips-intent", "omniglot-image", "digit-pairs")
 SEARCHED = "digits"
 EPOCHS = 12
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file; one that a kill has left half written is passed over."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
 
 
 def left(
@@ -62,7 +51,7 @@ def left(
 def measure(options: argparse.Namespace, path: Path) -> None:
     """Measures what is left, as long as there is time, and appends its rows."""
     began = time.monotonic()
-    for one in left(options, read(path)):
+    for one in left(options, read_rows(path)):
         if time.monotonic() - began > 60 * options.minutes:
             break
         for row in one():
@@ -94,7 +83,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl" if options.quick else ROWS
         measure(options, path)
-        rows = read(path)
+        rows = read_rows(path)
     shown = list(tables.all_of(rows))
     for one in shown:
         show(*one)
