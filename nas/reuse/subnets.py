@@ -79,7 +79,7 @@ def subnets(
             argument is not what it should be.
     """
     given = (limits,) if isinstance(limits, Limit) else tuple(limits)
-    for name in [front] if front is not None else []:
+    for name in [*(limit.metric for limit in given), *([] if front is None else [front])]:
         if name not in COSTS:
             raise UnknownNameError("cost", name, sorted(COSTS))
     with open_store(source) as store:
@@ -102,9 +102,6 @@ def subnets(
     )
     description = record.description
     bounds = (*(limit for limit in description.limits if limit.metric in COSTS), *given)
-    for limit in given:
-        if limit.metric not in COSTS:
-            raise UnknownNameError("cost", limit.metric, sorted(COSTS))
     objectives = [description.objectives[0], *([to_minimize(front)] if front is not None else [])]
     kind = RegularizedEvolution if front is None else NSGA2
     controller = kind(networks.space, objectives, limits=bounds, seed=seed)
@@ -134,6 +131,7 @@ class _Networks:
 
     def metrics(self, proposal: Proposal) -> dict[str, float]:
         """The metrics of a network on the validation split.
+
         Raises:
             BuildError: the bank has too little of it.
         """
@@ -189,21 +187,17 @@ def _scored(
         proposal = controller.ask()
         try:
             values = networks.costs(proposal)
-        except BuildError:
-            controller.tell(proposal, None)
-            turned_down += 1
-            continue
-        if any(limit.violation(values[limit.metric]) > 0 for limit in limits):
-            controller.tell(proposal, values)
-            turned_down += 1
-            continue
-        try:
-            values = networks.metrics(proposal) | values
+            keeps = not any(limit.violation(values[limit.metric]) > 0 for limit in limits)
+            if keeps:  # scores take time
+                values = networks.metrics(proposal) | values
         except BuildError:
             controller.tell(proposal, None)
             turned_down += 1
             continue
         controller.tell(proposal, values)
+        if not keeps:
+            turned_down += 1
+            continue
         outcome = judge(values, objectives, limits)
         if outcome.feasible:
             found.append((proposal, outcome))
