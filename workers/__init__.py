@@ -39,6 +39,7 @@ The rooms, from the roof down; each imports only those below it:
 - ``problems``: data with a signature, and the catalog of problems
 - ``recipe``: how a network is trained
 - ``acceleration``: how a training makes use of its device
+- ``weights``: weights as bytes, in the safetensors format
 - ``failures``: what a failed candidate is recorded with
 - ``job``: what passes between the driver and a worker
 
