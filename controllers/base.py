@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeVar, final
 
-from controllers.curves import END, Curves
+from controllers.curves import END, Curves, OlderCurve
 from controllers.moves import Moves
 from controllers.novelty import NoveltyGuard
 from controllers.objectives import Limit, Objective
@@ -247,6 +247,19 @@ class Controller(ABC):
         for curves, score, before in zip(self._curves, outcome.scores, earlier, strict=True):
             curves.add(proposal.architecture.id, epochs, score, before)
         self._observe(proposal, epochs, outcome)
+
+    @final
+    def recall(self, curve: OlderCurve, rungs: Sequence[int]) -> None:
+        """Learns from how a trial of an older search came to its end what early scores say of late ones.
+
+        It counts as no result: `tell` says that, where values compare.
+
+        Args:
+            curve: how it came there.
+            rungs: the epochs at which trials pause now, in ascending order.
+        """
+        for number, curves in enumerate(self._curves):
+            curves.recall(curve, rungs, number)
 
     @final
     def adopt(self, proposal: Proposal) -> None:

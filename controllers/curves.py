@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
@@ -58,6 +58,21 @@ class Forecast:
     mean: float
     deviation: float
     epochs: float
+
+
+@dataclass(frozen=True)
+class OlderCurve:
+    """How a trial of an older search came to its end.
+
+    Attributes:
+        trial: the id of the network that was trained.
+        scores: its scores by epochs, those after its end not among them; one number per objective each.
+        end: its scores at its end.
+    """
+
+    trial: str
+    scores: Mapping[int, tuple[float, ...]]
+    end: tuple[float, ...]
 
 
 class Curves:
@@ -119,6 +134,21 @@ class Curves:
             pair = _Pair(scores[rung], self._gains[trial], score)
             self._step(rung, epochs).add(pair, self._spreads[rung].variance)
         self._gains[trial] = last_gain(epochs, score, before)
+
+    def recall(self, curve: OlderCurve, rungs: Sequence[int], objective: int = 0) -> None:
+        """Takes in a trial of an older search, as if it had paused on these rungs.
+
+        Args:
+            curve: how it came to its end.
+            rungs: the epochs at which trials pause now, in ascending order.
+            objective: the number of the objective whose scores these curves are of.
+        """
+        for epochs in rungs:
+            if epochs in curve.scores:
+                before = curve.scores.get(epochs - 1)
+                earlier = None if before is None else before[objective]
+                self.add(curve.trial, epochs, curve.scores[epochs][objective], earlier)
+        self.add(curve.trial, END, curve.end[objective])
 
     def forecast(self, trial: str) -> Forecast | None:
         """Returns what a trial is expected to end with; None: nothing can be said, for it never paused."""

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from itertools import pairwise
 from typing import Any
 
-from controllers.curves import END, Curves, last_gain
+from controllers.curves import END, Curves, OlderCurve, last_gain
 from controllers.records import Outcome
 from controllers.rungs import Rung
 from search_spaces.arguments import checked
@@ -31,10 +31,13 @@ class Fidelity(ABC):
     Attributes:
         max_epochs: the epochs of a trial that is never stopped; None: those of its recipe.
         settings: the arguments that it was made with. Stored searches hold them by these names.
+        rungs: the epochs at which trials pause, in ascending order, and those at the end as the last; empty:
+            none pauses, or it is not decided yet.
     """
 
     max_epochs: int | None
     settings: dict[str, Any]
+    rungs: tuple[int, ...] = ()
 
     @abstractmethod
     def begin(self, number: int) -> int | None:
@@ -59,6 +62,9 @@ class Fidelity(ABC):
     @abstractmethod
     def resume(self, number: int, epochs: int) -> None:
         """Counts a paused trial as on its way to this epoch."""
+
+    def recall(self, curve: OlderCurve) -> None:  # noqa: B027
+        """Learns from how a trial of an older search came to its end, once there are `rungs`."""
 
 
 class FullBudget(Fidelity):
@@ -132,6 +138,9 @@ class SuccessiveHalving(Fidelity):
     def resume(self, number: int, epochs: int) -> None:
         self._bracket.resume(number, epochs)
 
+    def recall(self, curve: OlderCurve) -> None:
+        self._bracket.recall(curve)
+
 
 class Hyperband(Fidelity):
     """Asynchronous Hyperband: several brackets of successive halving, from the boldest to full training.
@@ -182,6 +191,10 @@ class Hyperband(Fidelity):
     def resume(self, number: int, epochs: int) -> None:
         self._brackets[self._bracket_of[number]].resume(number, epochs)
 
+    def recall(self, curve: OlderCurve) -> None:
+        for bracket in self._brackets:
+            bracket.recall(curve)
+
 
 class Stages(Fidelity):
     """The fidelity of a plan (`nas.search.plan`): what it says is chosen after two epochs of the first trial.
@@ -227,6 +240,7 @@ class Stages(Fidelity):
         """
         self._decided = SuccessiveHalving(max_epochs, min_epochs, self.factor)
         self.max_epochs, self.candidates = max_epochs, candidates
+        self.rungs = self._decided.rungs
 
     def begin(self, number: int) -> int | None:
         return self.probe if self._decided is None else self._decided.begin(number)
@@ -249,6 +263,10 @@ class Stages(Fidelity):
             self._first = None
         elif self._decided is not None:
             self._decided.resume(number, epochs)
+
+    def recall(self, curve: OlderCurve) -> None:
+        if self._decided is not None:
+            self._decided.recall(curve)
 
 
 catalog: dict[str, type[Fidelity]] = {
@@ -306,6 +324,15 @@ class _Bracket:
     def resume(self, number: int, epochs: int) -> None:
         if number in self._at:
             self._results[self._at[number]].go_on(number)
+
+    def recall(self, curve: OlderCurve) -> None:
+        """Learns what gains are worth from a trial of an older search."""
+        pauses = self.rungs[:-1]
+        if len(curve.end) == 1 and any(epochs in curve.scores for epochs in pauses):
+            self._curves.recall(curve, pauses)
+            for epochs in pauses:
+                if epochs in curve.scores:
+                    self._results[epochs].weigh(self._curves.worth_of_gain(epochs))
 
 
 def rungs_of(max_epochs: int, min_epochs: int | None, factor: float) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from controllers.curves import OlderCurve
 from controllers.fidelity import Fidelity, Stages
 from controllers.ranking import order
 from controllers.records import Outcome
@@ -63,6 +64,10 @@ class InheritedFirst(Fidelity):
     @property
     def max_epochs(self) -> int:  # type: ignore[override]
         return self.finish.max_epochs or self._epochs
+
+    @property
+    def rungs(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.finish.rungs
 
     @property
     def num_scored(self) -> int:
@@ -136,6 +141,9 @@ class InheritedFirst(Fidelity):
             return
         self._until(number)
         self._waiting.discard(number)
+
+    def recall(self, curve: OlderCurve) -> None:
+        self.finish.recall(curve)
 
     def _begin(self, number: int) -> int | None:
         until = self.finish.begin(number)

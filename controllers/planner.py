@@ -1,10 +1,11 @@
 """What to train next and for how long: a controller and a fidelity, joined."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
 from controllers.base import Controller
+from controllers.curves import OlderCurve
 from controllers.fidelity import Fidelity, FullBudget, Stages
 from controllers.inherited_first import InheritedFirst
 from controllers.random_search import RandomSearch
@@ -61,6 +62,7 @@ class Planner:
         self._asked: list[Proposal] = []  # as long as the controller is undecided
         self._scored: list[Proposal] = []  # with inherited weights
         self._over: list[tuple[Proposal, Outcome]] = []  # as long as these are trusted
+        self._older: tuple[OlderCurve, ...] = ()
 
     @property
     def inherited(self) -> InheritedFirst | None:
@@ -72,6 +74,32 @@ class Planner:
         """What is to be told how long trials train, where a plan chooses that."""
         found = self.fidelity.finish if isinstance(self.fidelity, InheritedFirst) else self.fidelity
         return found if isinstance(found, Stages) else None
+
+    def recall(self, older: Sequence[OlderCurve]) -> None:
+        """Learns from trials of older searches what early scores say of late ones, before anything is asked.
+
+        Where it is not decided yet at which epochs trials pause, that is when it is.
+        """
+        self._older = tuple(older)
+        self._recall()
+
+    def decide(self, max_epochs: int, min_epochs: int, candidates: int | None = None) -> None:
+        """Sets how long trials train from now on, where a plan chooses that; see `Stages.decide`."""
+        if self.stages is not None:
+            self.stages.decide(max_epochs, min_epochs, candidates)
+            self._recall()
+
+    def _recall(self) -> None:
+        if not self.fidelity.rungs:
+            return
+        for curve in self._older:
+            self.fidelity.recall(curve)
+        self._recall_to(self.controller)
+
+    def _recall_to(self, controller: Controller) -> None:
+        if self.inherited is None or not self.inherited.trusted:  # else its scores are of another kind
+            for curve in self._older:
+                controller.recall(curve, self.fidelity.rungs[:-1])
 
     def set_aside(self, proposal: Proposal) -> None:
         """Records that nothing is to be heard of a proposal, which takes too much time."""
@@ -101,6 +129,7 @@ class Planner:
             self._note(proposal)
         for proposal in self._scored:
             made.set_aside(self._note(proposal))
+        self._recall_to(made)
         for proposal, outcome in self._over:
             made.set_aside(self._note(proposal))  # which keeps count of numbers
             made.take(proposal, outcome)
@@ -114,6 +143,7 @@ class Planner:
         in_flight = {proposal.number for proposal in before.in_flight}
         for proposal in self._asked:
             (controller.adopt if proposal.number in in_flight else controller.set_aside)(proposal)
+        self._recall_to(controller)
         for proposal, epochs, outcome in before.heard:
             if epochs is None:
                 controller.take(proposal, outcome)

@@ -71,7 +71,7 @@ class Rung:
             return
         self._worth = worth
         scores = [(score + worth * gain, number) for score, gain, number in self._known]
-        self._record = max(scores, key=lambda one: one[0])
+        self._record = max(scores, key=lambda one: one[0], default=None)
         self._paused = [(-score, number) for score, number in scores if number not in self._gone_on]
         heapq.heapify(self._paused)
 

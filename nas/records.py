@@ -135,11 +135,13 @@ class Start:
         metrics: its values; None: it failed.
         comparable: whether its values were measured as the search measures. Where not, only the decisions
             count.
+        curve: its values before its end, by epochs; empty where they are not known or say nothing.
     """
 
     decisions: Mapping[str, Any]
     metrics: Mapping[str, float] | None
     comparable: bool
+    curve: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

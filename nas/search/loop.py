@@ -38,6 +38,7 @@ from nas.search.plan.time_left import TimeLeft
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
 from nas.search.reused_results import ReusedResults
+from nas.search.sources import older_curves
 from nas.search_record import SearchRecord
 from nas.store.encoding import storable
 from nas.store.store import Store
@@ -155,6 +156,8 @@ class Loop:
         """
         given = len(self._given)
         self._of_controller.starts = starts
+        own = self.controller
+        self.planner.recall(older_curves(starts, own.space, own.objectives, own.limits))
         for comparable in (True, False):
             results = [(start.decisions, start.metrics) for start in starts if start.comparable is comparable]
             if results:

@@ -144,6 +144,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _curve(values: object) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and type(pair[0]) is int and _numbers(pair[1])
+        for pair in values
+    )
+
+
 def _texts(values: object) -> bool:
     return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
 
@@ -172,6 +179,7 @@ _HELD: Mapping[tuple[sa.Table, str], tuple[Callable[[Any], bool], str]] = {
     (reports, "metrics"): _METRICS,
     (starts, "decisions"): (_dict, "decisions by name"),
     (starts, "metrics"): _METRICS,
+    (starts, "curve"): (_curve, "pairs of epochs and numbers by name"),
     (reruns, "metrics"): _METRICS,
     (reruns, "test_metrics"): _METRICS,
     (reruns, "ran"): (_texts, "texts by name"),

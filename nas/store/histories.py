@@ -125,6 +125,7 @@ def read_starts(connection: Connection, search_id: int) -> list[Start]:
             row["decisions"],
             None if row["metrics"] is None else numbers(row["metrics"]),
             row["comparable"],
+            {epochs: numbers(values) for epochs, values in row["curve"] or ()},
         )
         for row in whole_rows(connection, starts, connection.execute(query).mappings())
     ]

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-VERSION = 8
+VERSION = 9
 """Version of the schema: an older store is brought to it when it is opened, see `nas.store.migrations`."""
 
 metadata = MetaData()
@@ -237,6 +237,7 @@ starts = Table(
     Column("decisions", TolerantJSON, nullable=False),
     Column("metrics", TolerantJSON),  # None: it failed
     Column("comparable", Boolean, nullable=False),  # measured as the search measures
+    Column("curve", TolerantJSON),  # pairs of epochs and metrics; null: none is known
 )
 
 reruns = Table(

@@ -122,7 +122,9 @@ def _record(connection: Connection, row: Mapping[Any, Any]) -> SearchRecord | No
 
 def _start(start: Start) -> dict[str, Any]:
     metrics = None if start.metrics is None else plain(start.metrics)
-    return {"decisions": dict(start.decisions), "metrics": metrics, "comparable": start.comparable}
+    curve = [[epochs, plain(values)] for epochs, values in start.curve.items()]
+    told = {"decisions": dict(start.decisions), "metrics": metrics, "comparable": start.comparable}
+    return told | {"curve": curve or None}
 
 
 def _number(name: str | int) -> int | None:

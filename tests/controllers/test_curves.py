@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from controllers.curves import END, Curves, last_gain
+from controllers.curves import END, Curves, OlderCurve, last_gain
 
 
 def searched(trials: int, noise: float = 0.0, seed: int = 0) -> Curves:
@@ -158,3 +158,28 @@ def test_a_few_trials_bend_no_line() -> None:
 @pytest.mark.parametrize(("epochs", "before"), [(2, 0.1), (6, None), (END, 0.1)])
 def test_no_gain_is_known_of_first_epochs_or_ends(epochs: float, before: float | None) -> None:
     assert last_gain(epochs, 0.5, before) == 0.0
+
+
+def test_trials_of_older_searches_count_as_if_they_had_paused_on_the_rungs_of_now() -> None:
+    rng, own, older = random.Random(0), Curves(), Curves()
+    for number in range(30):
+        first, gain = rng.random(), rng.random()
+        second, end = first + gain, first + 2 * gain + 0.1 * rng.random()
+        trial = str(number)
+        own.add(trial, 6, first, first - gain / 6)
+        own.add(trial, 18, second)
+        own.add(trial, END, end)
+        way = {3: 9.9, 5: first - gain / 6, 6: first, 12: -9.9, 18: second, 20: 9.9}
+        older.recall(OlderCurve(trial, {epochs: (score,) for epochs, score in way.items()}, (end,)), [6, 18])
+    for curves in (own, older):
+        curves.add("new", 6, 0.5, 0.4)
+    assert older.num_complete == 30
+    assert older.worth_of_gain(6) == own.worth_of_gain(6) != 0.0
+    assert of(older, "new") == of(own, "new")
+
+
+def test_an_older_trial_that_was_not_seen_on_a_rung_says_nothing() -> None:
+    curves = Curves()
+    curves.recall(OlderCurve("old", {2: (0.5,)}, (0.9,)), [3, 9])
+    assert curves.num_complete == 0
+    assert curves.forecast("old") is None

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from controllers import NSGA2, Outcome, Proposal, RandomSearch, RegularizedEvolution, maximize, minimize
+from controllers.curves import OlderCurve
 from controllers.fidelity import Fidelity, FullBudget, Hyperband, SuccessiveHalving, rungs_of
 from controllers.planner import Planner
 from controllers.ranking import dominates
@@ -145,6 +146,27 @@ def test_who_still_gains_goes_on_before_who_has_more_once_others_have_shown_it()
     with_gains = come_to(rises)
     shown = 120
     assert with_gains > come_to(rises) + 1.0
+
+
+@pytest.mark.parametrize("make", [SuccessiveHalving, Hyperband])
+def test_what_older_trials_gained_says_at_once_who_goes_on(make: type) -> None:
+    def first(older: int) -> int:
+        rng, halving = random.Random(0), make(9, 3)
+        for number in range(older):
+            score, gain = rng.random(), rng.random()
+            way = {2: (score - gain * math.log(3 / 2),), 3: (score,)}
+            halving.recall(OlderCurve(f"old {number}", way, (score + gain,)))
+        paused = [number for number in range(12) if halving.begin(number) == 3]
+        for place, number in enumerate(paused):
+            score, gain = [(0.6, 0.0), (0.5, 1.0), (0.1, 0.0)][place % 3]
+            before = (score - gain * math.log(3 / 2),)
+            halving.record(number, 3, replace(scored(score), before=before))
+        leg = halving.next_leg(last=True)
+        assert leg is not None
+        return paused.index(leg[0]) % 3
+
+    assert first(older=0) == 0
+    assert first(older=60) == 1
 
 
 def test_promotions_kept_for_records_are_used_up_at_the_end() -> None:

@@ -16,6 +16,8 @@ from controllers import (
     maximize,
     replay,
 )
+from controllers.curves import OlderCurve
+from controllers.fidelity import Stages
 from controllers.planner import Planner, UndecidedController
 from controllers.population import CHOSEN
 from search_spaces import Space, integer
@@ -133,3 +135,23 @@ def test_a_controller_observes_the_scores_of_the_epoch_before() -> None:
         planner.begin(proposal)
         planner.pause(proposal, 3, values, before)
     assert controller.heard == [(3, (2.0, 5.0), (1.0, 5.0)), (3, (2.0, 5.0), ())]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_older_curves_are_known_as_soon_as_it_is_decided_where_trials_pause(late: bool) -> None:
+    older = [OlderCurve(str(n), {1: (n / 10,), 3: (n / 5,)}, (n / 2,)) for n in range(9)]
+    planner = Planner(UndecidedController(SPACE, maximize("accuracy")), Stages())
+    planner.recall(older)
+    chosen = PredictorEvolution(SPACE, maximize("accuracy"))
+    if late:
+        planner.decide(9, 3)
+        planner.go_on_with(chosen)
+    else:
+        planner.go_on_with(chosen)
+        planner.decide(9, 3)
+    proposal = planner.ask()
+    planner.pause(proposal, 3, {"accuracy": 0.8})
+    forecast = chosen._curves[0].forecast(proposal.architecture.id)
+    assert forecast is not None
+    assert forecast.mean == pytest.approx(2.0, abs=0.2)
+    assert chosen.num_told == 0

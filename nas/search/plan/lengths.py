@@ -80,8 +80,7 @@ class Lengths(Part):
         return lengths(flight, self._budget, standing, self._dearness(standing.planner.controller))
 
     def act(self, value: Any, planner: Planner) -> None:
-        if planner.stages is not None:
-            planner.stages.decide(value["epochs"], value["first_pause"], value["candidates"])
+        planner.decide(value["epochs"], value["first_pause"], value["candidates"])
 
 
 def lengths(

@@ -8,16 +8,22 @@ from typing import Any
 import pytest
 from scripted import Scripted, by_decisions
 
+from controllers.fidelity import SuccessiveHalving
 from nas import Search
 from nas.store.store import Store
 from search_spaces import Space, choice, integer
 from search_spaces.errors import SearchError, UnknownNameError
+from workers.inline import Inline
 from workers.job import Failed, Job
 
 
 def decisions(search: Search) -> list[dict[str, Any]]:
     with Store(search.store) as store:
         return [dict(trial.decisions) for trial in store.trials(store.search(search.name).id)]
+
+
+def asha() -> SuccessiveHalving:
+    return SuccessiveHalving(4, 1, 2)
 
 
 def test_a_search_learns_from_an_older_one_and_tries_none_of_it_again(make: Any) -> None:
@@ -90,6 +96,32 @@ def test_killed_and_resumed_it_proposes_what_an_unbroken_one_does(make: Any, com
             resume = True
     make("random", trials=25, name="older", epochs=1, executor=Scripted()).run(resume=True)  # has grown since
     assert decisions(broken) == decisions(unbroken)
+
+
+def test_a_search_learns_from_the_curves_of_an_older_one_what_early_scores_say(
+    make: Any, networks: Space, tmp_path: Path
+) -> None:
+    def search(name: str, **options: Any) -> Search:
+        return make("random", on=networks, executor=Inline(), name=name, fidelity=asha(), **options)
+
+    search("older", trials=6).run()
+    newer = search("newer", trials=2, start_from="older")
+    newer.run()
+    with Store(newer.store) as store:
+        starts = store.starts(store.search("newer").id)
+        older = store.search("older").id
+        ends = [t for t in store.trials(older, statuses=["complete"]) if (t.epochs or 0) > 1]
+        scores = {t.number: {r.epoch: r.metrics for r in store.reports(older, t.number)} for t in ends}
+    curves = newer.controller._curves[0]
+    assert ends
+    assert curves.num_complete >= len(ends)
+    for trial in ends:
+        start = next(one for one in starts if one.decisions == trial.decisions)
+        assert {*start.curve} == {epoch for epoch in scores[trial.number] if epoch < (trial.epochs or 0)}
+        assert all(
+            values == {"accuracy": scores[trial.number][e]["accuracy"]} for e, values in start.curve.items()
+        )
+        assert curves.forecast(trial.architecture_id) is not None
 
 
 def test_failures_of_the_network_are_told_and_those_of_the_cluster_are_not(make: Any) -> None:

@@ -103,11 +103,14 @@ def read(store: Store) -> dict[str, Any]:
     return dict(_plain(found))
 
 
+UNKNOWN = {"ran": {}, "training": 0, "curve": {}}
+
+
 def _as_then(found: Any, expected: Any) -> Any:
     """What is read now, without the fields that were not there yet; those say that nothing is known."""
     if isinstance(found, dict) and isinstance(expected, dict):
         new = {key: value for key, value in found.items() if key not in expected}
-        assert new in ({}, {"ran": {}}, {"training": 0}, {"ran": {}, "training": 0})
+        assert new == {key: UNKNOWN[key] for key in new}
         return {key: _as_then(value, expected[key]) for key, value in found.items() if key in expected}
     if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
         return [_as_then(*both) for both in zip(found, expected, strict=True)]
