@@ -15,6 +15,7 @@ from search_spaces.errors import ExecutorError
 from workers.job import Event, Failed, Finished, Job, Last
 
 if TYPE_CHECKING:
+    from search_spaces.architecture import Architecture
     from workers.problems.problem import Problem
     from workers.table import Table
 
@@ -124,6 +125,22 @@ class Executor(ABC):
     def seeded(self) -> bool:
         """Whether what comes of a job depends on its seed, so that jobs with other seeds tell how much."""
         return self.trains
+
+    def paces(self, architecture: Architecture, seconds: float) -> Mapping[int, float]:
+        """Measures how long an epoch of a network takes, by the number of threads.
+
+        Args:
+            architecture: the network.
+            seconds: about how long measuring may take.
+
+        Returns:
+            The seconds of an epoch's training by numbers of threads; empty where the threads are given, where
+            there is one core only, or where the network cannot be trained.
+        """
+        return {}
+
+    def use_threads(self, threads: int) -> None:  # noqa: B027
+        """Trains with so many threads from the next job on, where `paces` has said how long they take."""
 
     @checked(ExecutorError)
     def open(self, problem: Problem | Table) -> None:

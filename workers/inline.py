@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,11 +12,12 @@ from search_spaces.arguments import Count, NotNegative, Patience, checked
 from search_spaces.errors import ExecutorError
 from workers.acceleration import Acceleration, Autocast, Choice
 from workers.executor import Executor
-from workers.job import Event, Failed, Job, Last
+from workers.job import Event, Failed, Job, Last, Paced, Reported
 from workers.remote.card_memory import hold_to
 from workers.table import Table, perform
 
 if TYPE_CHECKING:
+    from search_spaces.architecture import Architecture
     from workers.problems.problem import Problem
 
 
@@ -25,7 +27,8 @@ class Inline(Executor):
     A `workers.tabular.Table` in place of a problem is played in real time.
 
     Args:
-        cpus: the threads that torch may use in a trial; as many as a pool's worker for the same results.
+        cpus: the threads that torch may use in a trial; as many as a pool's worker for the same results. Left
+            out: 1, or what the plan of a search chooses whose budget is one of time (`use_threads`).
         gpus: the share of the card to train on, 1 at most: trials are held to that share of its memory;
             ``"auto"``: all of it, since one trial runs at a time; 0: none, they train on the CPU.
         autocast, compile, graphs, deterministic: how trials make use of their device; see
@@ -38,7 +41,7 @@ class Inline(Executor):
     @checked(ExecutorError)
     def __init__(
         self,
-        cpus: Count = 1,
+        cpus: Count | None = None,
         gpus: NotNegative | Literal["auto"] = 0,
         *,
         autocast: Autocast = "recipe",
@@ -46,7 +49,7 @@ class Inline(Executor):
         graphs: Choice = "auto",
         deterministic: bool = False,
     ) -> None:
-        self._cpus = cpus
+        self._given, self._cpus = cpus is not None, cpus or 1
         self._acceleration = Acceleration(autocast, compile, graphs, deterministic)
         share = 1.0 if gpus == "auto" else gpus
         if share > 1:
@@ -68,6 +71,41 @@ class Inline(Executor):
     @property
     def holds(self) -> Mapping[str, float]:
         return {"cpus": self._cpus, "gpus": self._share}
+
+    def paces(self, architecture: Architecture, seconds: float) -> Mapping[int, float]:
+        cores = _cores()
+        if self._given or cores < 2 or self._device != "cpu" or not self._trained_here():
+            return {}
+        began, found = time.perf_counter(), {}
+        threads = [1, *(2**power for power in range(1, cores.bit_length()))]
+        for number in [1, *threads]:  # the first training of a process takes longer than all others
+            pace = self._pace(architecture, number)
+            if pace is None:
+                return {}
+            found[number] = pace
+            if time.perf_counter() - began > seconds:
+                break
+        return found
+
+    def use_threads(self, threads: int) -> None:
+        self._cpus = threads
+
+    def _pace(self, architecture: Architecture, threads: int) -> float | None:
+        """Returns the seconds of an epoch, by its first steps where it is long; None where it failed."""
+        job = Job(0, architecture, seed=0)
+        steps, kept = self._run(job), self._cpus
+        self._cpus = threads
+        try:
+            event = self._step(job, steps)
+        finally:
+            self._cpus = kept
+        del steps  # which ends the training
+        if isinstance(event, Paced):
+            return event.pace.seconds
+        return event.report.seconds if isinstance(event, Reported) else None
+
+    def _trained_here(self) -> bool:
+        return self._data is not None and not isinstance(self._data, Table)
 
     def _open(self, problem: Problem | Table) -> None:
         if isinstance(problem, Table):
@@ -148,3 +186,10 @@ class Inline(Executor):
         self._data, self._running = None, None
         self._waiting.clear()
         self._stopped.clear()
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -34,6 +34,7 @@ from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
 from nas.search.plan.repeats import Repeats
 from nas.search.plan.shared import BankLength, BankTrust
+from nas.search.plan.threads import Threads
 from nas.search.plan.time_left import TimeLeft
 from nas.search.progress import Clock, Progress
 from nas.search.replay import Replay
@@ -106,10 +107,11 @@ class Loop:
         self._time_left = TimeLeft(speed, self._budget_end, controller.space.plain)
         self._finals = Finals(description.budget, self._budget_end)
         self._of_controller = ControllerPart(description.budget)
+        self._threads = Threads()
         self._repeats = Repeats(description, self._finals, self.history, self._weights)
         self._plan = SearchPlan(
             [
-                self._budget_end, Lengths(description.budget, self._time_left.dearness),
+                self._threads, self._budget_end, Lengths(description.budget, self._time_left.dearness),
                 BankLength(
                     self._lessons, controller.space, description.paths, self._time_left.dearness_of
                 ),
@@ -295,6 +297,8 @@ class Loop:
                 self._heartbeat = time.monotonic()
         self._weights.written()
         self._checkpoints.sweep()
+        if (threads := self._threads.take()) is not None:
+            executor.use_threads(threads)
         self._launcher.start(executor)
         return end
 
@@ -385,6 +389,7 @@ class Loop:
             repeats=self._flights.repeats.values(),
             slots=executor.slots,
             epoch_of=self._time_left.epoch_of,
+            paces=lambda seconds: executor.paces(self.controller.space.plain(), seconds),
         )
         if (drafted := self._plan.draft(standing)) is not None:
             part, value, reason = drafted

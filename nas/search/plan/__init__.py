@@ -8,6 +8,7 @@
 - ``nearest``: the network that stands for the plain one where that breaks a limit.
 - ``preview``: what it would choose, told before the search is run.
 - ``shared``: how long a bank of shared weights is trained, and whether its scores are believed.
+- ``threads``: with how many threads networks are trained.
 - ``time_left``: whether a network comes to its end in time, judged before it is trained.
 - ``finals``: the last share of the time, in which the best networks are trained to their end.
 """

@@ -33,6 +33,8 @@ class Standing:
         repeats: the networks that are in training again, with other seeds.
         slots: the number of trainings that are worth having in flight; 0: as many as workers.
         epoch_of: the function that says how many seconds one more epoch of a flight takes; None: unknown.
+        paces: the function that measures the seconds of an epoch of the plain network by the number of
+            threads, for so many seconds at the most (`workers.executor.Executor.paces`).
     """
 
     elapsed: float
@@ -49,6 +51,7 @@ class Standing:
     repeats: Collection[RerunFlight] = ()
     slots: int = 0
     epoch_of: Callable[[Flight], float | None] = lambda flight: flight.epoch_seconds
+    paces: Callable[[float], Mapping[int, float]] = lambda seconds: {}
 
     @property
     def promising(self) -> list[Flight]:

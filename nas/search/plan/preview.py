@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from controllers.planner import Planner
 from nas.description import Description
@@ -12,6 +13,7 @@ from nas.search.plan.budget_end import BudgetEnd, too_short
 from nas.search.plan.controller import ControllerPart
 from nas.search.plan.lengths import Lengths
 from nas.search.plan.plan import SearchPlan, Standing
+from nas.search.plan.threads import Threads
 from nas.search.plan.time_left import TimeLeft
 from search_spaces.errors import SearchError
 from workers.executor import Executor
@@ -38,25 +40,33 @@ def preview(
     budget_end = BudgetEnd(budget)
     time_left = TimeLeft(speed, budget_end, planner.controller.space.plain)
     lengths = Lengths(budget, time_left.dearness)
-    plan = SearchPlan([budget_end, lengths, ControllerPart(budget)], planner)
-    paused = {}
-    if plan.waits:
-        flight, ended = _probe(description, planner, executor)
-        time_left.learn(flight, ended)
-        paused = {flight.number: flight}
-    workers, ranking, trains, holds = (
-        max(1, executor.parallelism), description.ranking, executor.trains, executor.holds
-    )  # fmt: skip
+    threads = Threads()
+    plan = SearchPlan([threads, budget_end, lengths, ControllerPart(budget)], planner)
+    paused: dict[int, Flight] = {}
+    workers, ranking, trains = max(1, executor.parallelism), description.ranking, executor.trains
+
+    def paces(seconds: float) -> Mapping[int, float]:
+        return executor.paces(planner.controller.space.plain(), seconds)
+
     while True:
         left = time_left.left = math.inf if budget_end.seconds is None else budget_end.seconds
         epoch = max((flight.epoch_seconds or 0.0 for flight in paused.values()), default=0.0)
         if epoch > left:
             raise SearchError(too_short(budget, left, epoch))
-        standing = Standing(0.0, left, workers, (), paused, ranking, planner, trains, holds)
-        if (drafted := plan.draft(standing)) is None:
+        standing = Standing(
+            0.0, left, workers, (), paused, ranking, planner, trains, executor.holds, paces=paces
+        )
+        if (drafted := plan.draft(standing)) is not None:
+            part, value, reason = drafted
+            plan.take(PlanChoice(part, value, reason, 0, 0.0))
+            if (number := threads.take()) is not None:
+                executor.use_threads(number)
+        elif plan.waits and not paused:
+            flight, ended = _probe(description, planner, executor)
+            time_left.learn(flight, ended)
+            paused[flight.number] = flight
+        else:
             return plan.choices
-        part, value, reason = drafted
-        plan.take(PlanChoice(part, value, reason, 0, 0.0))
 
 
 def _probe(description: Description, planner: Planner, executor: Executor) -> tuple[Flight, Finished]:

@@ -354,7 +354,7 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_command_ends_with_the_reason_the_traceback_and_exit_code_1(tmp_path: Path) -> None:
     ended = command(tmp_path, "search", str(SCRIPT), "--store", "s.db")
     assert ended.returncode == 1

@@ -15,7 +15,11 @@ from workers.tune import Tune
 
 @pytest.mark.parametrize(
     ("kind", "fault"),
-    [(Pool, "exception"), (Pool, "killed"), pytest.param(Tune, "killed", marks=pytest.mark.soak)],
+    [
+        (Pool, "exception"),
+        pytest.param(Pool, "killed", marks=pytest.mark.soak),
+        pytest.param(Tune, "killed", marks=pytest.mark.soak),
+    ],
 )
 def test_a_search_on_ray_in_which_all_fail_for_one_reason_stops_early_and_says_so(
     ray_cluster: None, caplog: pytest.LogCaptureFixture, kind: type[Executor], fault: str

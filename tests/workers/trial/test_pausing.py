@@ -110,6 +110,7 @@ def test_a_worker_that_is_lost_after_a_pause_costs_what_came_after_it_only(tmp_p
     assert [event.report.epoch for event in reports if isinstance(event, Reported)] == [3, 4]
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_worker_that_is_lost_costs_no_more_than_what_was_not_saved(tmp_path: Path) -> None:
     marker = tmp_path / "was here"
