@@ -1,21 +1,24 @@
-"""The kinds of input that a model can receive: images, sequences, tokens, vectors."""
+"""The kinds of input that a model can receive: images, sequences, tokens, vectors, rows of tables."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from search_spaces.arguments import Count, Whole, checked
+from search_spaces.arguments import Count, Whole, checked, is_whole
 from search_spaces.errors import SpaceError
 
 if TYPE_CHECKING:
     import torch
 
+MOST_CATEGORIES = 2**24
+"""The largest count of categories of a column: up to there float32 holds every whole number."""
+
 
 @dataclass(frozen=True)
 class Input:
-    """One modality a model receives; see its kinds `Image`, `Sequence`, `Tokens` and `Vector`."""
+    """One modality a model receives: `Image`, `Sequence`, `Tokens`, `Vector` or `TabularRow`."""
 
     dtype: ClassVar[str] = "float32"
     """The name of the type of its values in torch."""
@@ -28,7 +31,8 @@ class Input:
     @property
     def scale_shape(self) -> tuple[int, ...] | None:
         """The shape of the means and scales that standardise it, one for each channel or feature, to be
-        broadcast against examples; None: it is not of real numbers."""
+        broadcast against examples; None: it is not of real numbers. The categories of a row have mean 0 and
+        scale 1."""
         return None
 
     @checked(SpaceError)
@@ -45,6 +49,19 @@ class Input:
         except (RuntimeError, AssertionError, OverflowError, TypeError) as error:
             why = str(error).splitlines()[0]
             raise SpaceError(f"example: no {batch} of {self} on {device!s:.40}: {why:.200}") from error
+
+    @checked(SpaceError)
+    def random(self, batch: Whole, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Returns a batch at random, ``(batch, *shape)``: numbers of a normal distribution, tokens that are
+        no padding, categories.
+
+        Args:
+            batch: the number of examples.
+            generator: what draws them, on the CPU; None: that of torch.
+        """
+        import torch
+
+        return torch.randn((batch, *self.shape), generator=generator)
 
     @property
     def num_values(self) -> int:
@@ -100,6 +117,13 @@ class Tokens(Input):
     def shape(self) -> tuple[int, ...]:
         return (self.length,)
 
+    @checked(SpaceError)
+    def random(self, batch: Whole, generator: torch.Generator | None = None) -> torch.Tensor:
+        import torch
+
+        low = min(1, self.vocabulary - 1)
+        return torch.randint(low, self.vocabulary, (batch, *self.shape), generator=generator)
+
 
 @checked(SpaceError)
 @dataclass(frozen=True)
@@ -115,3 +139,70 @@ class Vector(Input):
     @property
     def scale_shape(self) -> tuple[int, ...]:
         return (self.features,)
+
+
+@checked(SpaceError, elsewhere=("categories",))
+@dataclass(frozen=True)
+class TabularRow(Input):
+    """Rows of tables: float32 tensors ``(N, numbers + len(categories))``.
+
+    First come the real numbers. Then comes for each categorical column the number of its category, as a float
+    that holds a whole number in ``[0, count)``; 0 stands for a value that is missing, or that no training has
+    seen. Only the numbers are standardised.
+
+    Attributes:
+        numbers: the number of columns that hold real numbers.
+        categories: the count of categories of each other column, with 0: each from 2 to 2**24.
+
+    Example:
+        >>> TabularRow(2, categories=(4,)).shape  # a row such as [0.5, -1.25, 3.0]
+        (3,)
+
+    Raises:
+        SpaceError: no columns, or a count of categories that is too small or too large.
+    """
+
+    numbers: Whole
+    categories: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "categories", _counts(self.categories))
+        if not self.num_values:
+            raise SpaceError("TabularRow: expected at least one column, got TabularRow(numbers=0)")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.numbers + len(self.categories),)
+
+    @property
+    def scale_shape(self) -> tuple[int, ...] | None:
+        return self.shape if self.numbers else None
+
+    @checked(SpaceError)
+    def random(self, batch: Whole, generator: torch.Generator | None = None) -> torch.Tensor:
+        import torch
+
+        numbers = torch.randn((batch, self.numbers), generator=generator)
+        columns = [torch.randint(count, (batch, 1), generator=generator) for count in self.categories]
+        return torch.cat([numbers, *columns], 1)
+
+
+def _counts(categories: Any) -> tuple[int, ...]:
+    """Counts of categories, as Python's own numbers."""
+    where = "TabularRow(categories=...)"
+    try:
+        counts = None if isinstance(categories, str) else tuple(categories)
+    except TypeError:  # it is one thing
+        counts = None
+    if counts is None:
+        raise SpaceError(
+            f"{where}: expected the count of categories of each categorical column, such as (3, 12), got "
+            f"{categories!r:.80}"
+        )
+    for place, count in enumerate(counts):
+        if not is_whole(count) or not 2 <= count <= MOST_CATEGORIES:
+            raise SpaceError(
+                f"{where}, column {place}: expected a whole number from 2 to 2**24 (category 0 stands for "
+                f"missing values), got {count!r:.80}"
+            )
+    return tuple(int(count) for count in counts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.arguments import Whole, checked
 from search_spaces.errors import FormatError, SpaceError
-from search_spaces.inputs import Image, Input, Sequence, Tokens, Vector
+from search_spaces.inputs import Image, Input, Sequence, TabularRow, Tokens, Vector
 from search_spaces.tasks import (
     Classification,
     DenseMap,
@@ -32,6 +32,7 @@ __all__ = [
     "Retrieval",
     "Sequence",
     "Signature",
+    "TabularRow",
     "Tagging",
     "Task",
     "Tokens",
@@ -43,6 +44,7 @@ _KINDS: dict[str, type[Input] | type[Task]] = {
     "Sequence": Sequence,
     "Tokens": Tokens,
     "Vector": Vector,
+    "TabularRow": TabularRow,
     "Classification": Classification,
     "Regression": Regression,
     "Tagging": Tagging,

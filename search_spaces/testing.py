@@ -156,7 +156,7 @@ def identities_elsewhere(makes: Sequence[Make], count: int) -> list[list[str]]:
 
 
 def random_inputs(signature: Signature, count: int) -> dict[str, Tensor]:
-    """Returns a batch: numbers at random; texts of different lengths, the first one empty."""
+    """Returns a batch: numbers and categories at random; texts of different lengths, the first one empty."""
     inputs = {}
     for name, kind in signature.inputs.items():
         if isinstance(kind, Tokens):
@@ -164,7 +164,7 @@ def random_inputs(signature: Signature, count: int) -> dict[str, Tensor]:
             tokens = torch.randint(1, kind.vocabulary, (count, kind.length))
             inputs[name] = tokens * (torch.arange(kind.length) < lengths)
         else:
-            inputs[name] = torch.randn(count, *kind.shape)
+            inputs[name] = kind.random(count)
     return inputs
 
 

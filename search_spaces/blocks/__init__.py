@@ -1,9 +1,9 @@
 """Modules that spaces are made of, beside those of torch.
 
 Blocks for images (`convolution`, `cell`, `vision`), series and texts (`recurrent`, `sequence_convolution`,
-`text`, `attention`, `hugging_face`) and vectors (`dense`, `entry`); `graph` joins parts of any kind,
-`backbone` writes such graphs in few words, and `heads` answer tasks. `masks` and `pooling` know which
-positions of a sequence are real.
+`text`, `attention`, `hugging_face`), rows of tables (`tabular`) and vectors (`dense`, `entry`); `graph`
+joins parts of any kind, `backbone` writes such graphs in few words, and `heads` answer tasks. `masks` and
+`pooling` know which positions of a sequence are real.
 
 JSON knows a block by the name it has here: names stay.
 """
@@ -39,6 +39,7 @@ from search_spaces.blocks.hugging_face import HuggingFaceEncoder
 from search_spaces.blocks.parallel import Parallel
 from search_spaces.blocks.recurrent import Recurrent
 from search_spaces.blocks.sequence_convolution import PyramidBlock, SequenceConvolution
+from search_spaces.blocks.tabular import ClassToken, FeatureTokenizer, ResidualDense, RowEmbedding
 from search_spaces.blocks.text import NgramEmbedding, TokenEmbedding
 from search_spaces.blocks.vision import MapNorm, MapTransformerLayer, PatchEmbedding
 
@@ -49,11 +50,13 @@ __all__ = [
     "Beside",
     "Bottleneck",
     "Cell",
+    "ClassToken",
     "Concat",
     "ConvNormActivation",
     "CrfHead",
     "Dense",
     "DenseHead",
+    "FeatureTokenizer",
     "Gate",
     "GenerationHead",
     "Graph",
@@ -71,8 +74,10 @@ __all__ = [
     "Recurrent",
     "Reduction",
     "Residual",
+    "ResidualDense",
     "RetrievalHead",
     "Route",
+    "RowEmbedding",
     "SelfAttention",
     "SequenceConvolution",
     "Stage",

@@ -1,26 +1,38 @@
-"""The first layer of models for any kind of input: from images, series, vectors or tokens to vectors."""
+"""The first layer of models for any kind of input: from images, series, rows or tokens to vectors."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from search_spaces.blocks.tabular import CategoryEmbeddings, embedding_size
+
 
 class ToVector(nn.Module):
-    """Any input as one vector per example: numbers are flattened, tokens embedded.
+    """Any input as one vector per example: numbers are flattened, tokens and categories embedded.
 
     Args:
         vocabulary: the number of different tokens, None when the input is numbers. Found when the network is
             built.
-        embedding_dim: the number of features of an embedded token.
+        embedding_dim: the number of features of an embedded token; the largest one of an embedded category.
         join: the fate of the embedded tokens of a text: their ``mean`` (padding, token 0, left out), or
             ``flatten`` to keep their order.
+        categories: the counts of categories of the last columns of a row; none of what is no row. Found when
+            the network is built.
 
     Raises:
         ValueError: another ``join``.
     """
 
-    def __init__(self, vocabulary: int | None = None, embedding_dim: int = 32, join: str = "mean") -> None:
+    def __init__(
+        self,
+        vocabulary: int | None = None,
+        embedding_dim: int = 32,
+        join: str = "mean",
+        categories: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         if join not in ("mean", "flatten"):
             raise ValueError(f"expected join 'mean' or 'flatten', got {join!r}")
@@ -28,9 +40,16 @@ class ToVector(nn.Module):
         self.embedding: nn.Embedding | None = None
         if vocabulary is not None:
             self.embedding = nn.Embedding(vocabulary, embedding_dim, padding_idx=0)
+        self.categories: CategoryEmbeddings | None = None
+        if categories:
+            sizes = [embedding_size(count, embedding_dim) for count in categories]
+            self.categories = CategoryEmbeddings(categories, sizes)
 
     def forward(self, input: Tensor) -> Tensor:
         """``(N, ...)`` floats or ``(N, L)`` tokens to ``(N, F)``."""
+        if self.categories is not None:
+            numbers = input.shape[1] - len(self.categories)
+            return torch.cat([input[:, :numbers], *self.categories(input[:, numbers:])], 1)
         if self.embedding is None:
             return input.flatten(1)
         embedded: Tensor = self.embedding(input)

@@ -20,18 +20,15 @@ from search_spaces.building.dry_run import dry_run
 from search_spaces.building.modules import chain, construct, heads, is_graph, with_modules
 from search_spaces.building.network import Network, answer_of
 from search_spaces.building.plan import Plan, Resolved
-from search_spaces.building.sizes import resolved_arguments, shape_of
+from search_spaces.building.sizes import Entries, resolved_arguments, shape_of
 from search_spaces.building.work import Work
 from search_spaces.errors import BuildError, NasError
 from search_spaces.model import Model, graph_of
 from search_spaces.nodes import Composite, Layer, Sequential
-from search_spaces.signature import Signature, Tokens
+from search_spaces.signature import Signature
 
 BATCH = 2
 """Examples in a dry run: batch normalisation refuses a batch of one."""
-
-Texts = list[tuple[Tensor, int]]
-"""What goes in for each input of tokens, and its vocabulary."""
 
 
 def outline(model: Model, signature: Signature, *, counted: bool = False) -> Plan:
@@ -108,11 +105,10 @@ def _outline(
 def _run(model: Model, plan: Plan, signature: Signature, device: str) -> Network:
     """The network in outline, after an input went through it. Notes in ``plan`` what was found."""
     example = signature.example(BATCH, device)
-    kinds = signature.inputs.items()
-    texts = [(example[name], kind.vocabulary) for name, kind in kinds if isinstance(kind, Tokens)]
+    entries = [(example[name], kind) for name, kind in signature.inputs.items()]
 
     def make(node: Layer, path: str) -> _Deferred:
-        return _Deferred(node, path, plan, texts)
+        return _Deferred(node, path, plan, entries)
 
     body: nn.Module
     if is_graph(plan.body):
@@ -155,10 +151,10 @@ class _Deferred(nn.Module):
     """A layer of the outline: made when its first input arrives, which tells its sizes."""
 
     def __init__(
-        self, node: Layer, path: str, plan: Plan, texts: Texts, around: Tensor | None = None
+        self, node: Layer, path: str, plan: Plan, entries: Entries, around: Tensor | None = None
     ) -> None:
         super().__init__()
-        self.node, self.path, self.plan, self.texts, self.around = node, path, plan, texts, around
+        self.node, self.path, self.plan, self.entries, self.around = node, path, plan, entries, around
         self.module: nn.Module | None = None
 
     @property
@@ -171,7 +167,7 @@ class _Deferred(nn.Module):
         self.plan.copies += 1
         if self.plan.copies > MOST.modules:
             raise BuildError(beyond("modules", f"{self.path}: {self.node.label} is copied too often"))
-        return _Deferred(self.node, self.path, self.plan, self.texts, self.around)
+        return _Deferred(self.node, self.path, self.plan, self.entries, self.around)
 
     def __getattr__(self, name: str) -> Any:
         # a module around this one looks inside before it passes anything on: suppose its own input
@@ -229,11 +225,11 @@ class _Deferred(nn.Module):
     def _realise(self, tensors: list[Tensor]) -> None:
         """Makes the module, with the sizes of its inputs."""
         first = tensors[0] if tensors else None
-        arguments = resolved_arguments(self.node, self.path, tensors, self.texts)
+        arguments = resolved_arguments(self.node, self.path, tensors, self.entries)
         resolved = self.plan.layers.setdefault(self.path, Resolved(arguments, shape_of(first)))
 
         def make(node: Layer, path: str) -> nn.Module:
-            return _Deferred(node, path, self.plan, self.texts, around=first)
+            return _Deferred(node, path, self.plan, self.entries, around=first)
 
         made = with_modules(resolved.arguments, self.path, make)
         self.module = construct(self.node, self.path, made, f"for an input of shape {shape_of(first)}")

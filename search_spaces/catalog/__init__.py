@@ -1,7 +1,7 @@
 """Ready-made spaces by name. Importing this does not import torch; making a space does.
 
-``mlp``, ``cnn``, ``cell``, ``vit``, ``series`` and ``text`` make spaces of models, ``multitask`` and
-``multimodal`` such a space for a signature, `recipe` one of how to train::
+``mlp``, ``cnn``, ``cell``, ``vit``, ``series``, ``text`` and ``table`` make spaces of models, ``multitask``
+and ``multimodal`` such a space for a signature, `recipe` one of how to train::
 
     Space({"model": cnn(), "recipe": recipe()})
     Space({"model": multimodal(signature), "recipe": recipe()})
@@ -22,6 +22,7 @@ from search_spaces.catalog.multimodal import multimodal
 from search_spaces.catalog.multitask import multitask
 from search_spaces.catalog.recipe import recipe
 from search_spaces.catalog.series import series
+from search_spaces.catalog.table import table
 from search_spaces.catalog.text import text
 from search_spaces.catalog.vit import vit
 from search_spaces.errors import SpaceError
@@ -37,6 +38,7 @@ catalog: Catalog[Callable[..., Space]] = Catalog(
         "vit": vit,
         "series": series,
         "text": text,
+        "table": table,
         "multitask": multitask,
         "multimodal": multimodal,
     },
@@ -87,6 +89,7 @@ __all__ = [
     "recipe",
     "recipe_for",
     "series",
+    "table",
     "text",
     "vit",
 ]

@@ -10,12 +10,13 @@ from search_spaces.catalog.cell import cell
 from search_spaces.catalog.cnn import cnn
 from search_spaces.catalog.options import of_kind, up_to
 from search_spaces.catalog.series import series
+from search_spaces.catalog.table import table
 from search_spaces.catalog.text import text
 from search_spaces.catalog.vit import vit
 from search_spaces.errors import SpaceError
 from search_spaces.holes import choice
 from search_spaces.nodes import layer, repeat, sequential
-from search_spaces.signature import Image, Input, Sequence, Vector
+from search_spaces.signature import Image, Input, Sequence, TabularRow, Vector
 from search_spaces.space import Space
 
 
@@ -24,14 +25,15 @@ def encoder(kind: Input, kinds: Names[str] | None = None) -> Space:
     """Encoders for one input: layers that keep its kind, as the streams of a backbone need them.
 
     Images: convolutional networks without dense layers, vision transformers, or the cell of NAS-Bench-201,
-    all answering maps. Series and texts: what `series` and `text` have, answering series. Vectors: dense
-    layers. All have a size that trains in minutes on a laptop, several times over as some patterns of sharing
-    want it; pass larger ones yourself.
+    all answering maps. Series and texts: what `series` and `text` have, answering series. Rows: what `table`
+    has, answering vectors. Vectors: dense layers. All have a size that trains in minutes on a laptop,
+    several times over as some patterns of sharing want it; pass larger ones yourself.
 
     Args:
         kind: the kind of the input.
         kinds: the kinds of encoders: ``cnn``, ``vit``, ``cell``; those of `series`; those of `text`;
-            ``dense``. None: all, but of images no cell, whose maps are large.
+            ``dense``; those of `table`. None: all, but of images no cell, whose maps are large, and of rows
+            no transformer, for links and tasks that share its stages would get its tokens.
 
     Raises:
         SpaceError: no kinds, or one that is not known.
@@ -40,6 +42,9 @@ def encoder(kind: Input, kinds: Names[str] | None = None) -> Space:
         return Space(of_kind("kinds", ("cnn", "vit") if kinds is None else kinds, _of_images(kind)))
     if isinstance(kind, Vector):
         return Space(of_kind("kinds", ("dense",) if kinds is None else kinds, {"dense": dense().value}))
+    if isinstance(kind, TabularRow):
+        rows = ("mlp", "resnet") if kinds is None else kinds
+        return table(kinds=rows, layers=3, widths=(32, 64, 128, 256))
     own: dict[str, Any] = {} if kinds is None else {"kinds": kinds}
     if isinstance(kind, Sequence):
         return series(widths=(32, 64, 128), **own)

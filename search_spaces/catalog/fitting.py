@@ -14,6 +14,7 @@ from search_spaces.signature import (
     Regression,
     Sequence,
     Signature,
+    TabularRow,
     Tagging,
     Tokens,
     Vector,
@@ -34,7 +35,8 @@ def model_for(signature: Signature) -> str:
     (task, *others) = signature.tasks.values()
     if others or not isinstance(task, Classification | Regression | Tagging):
         return "multitask"
-    return {Image: "cnn", Sequence: "series", Tokens: "text", Vector: "mlp"}[type(kind)]
+    known = {Image: "cnn", Sequence: "series", Tokens: "text", Vector: "mlp", TabularRow: "table"}
+    return known[type(kind)]
 
 
 @checked(SpaceError)

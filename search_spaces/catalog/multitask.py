@@ -12,7 +12,7 @@ from search_spaces.catalog.options import of_kind, one_of, up_to
 from search_spaces.errors import SpaceError
 from search_spaces.holes import choice
 from search_spaces.nodes import layer, repeat
-from search_spaces.signature import DenseMap, Input, Signature, Tagging, Vector
+from search_spaces.signature import DenseMap, Input, Signature, TabularRow, Tagging, Vector
 from search_spaces.space import Space
 
 SHARING = ("hard", "soft", "stitch", "mask", "tree", "private", "routed")
@@ -84,7 +84,7 @@ def multitask(
             "operator": of_kind("operators", operators, {operator: operator for operator in OPERATORS}),
             "width": one_of("widths", widths),
         }
-        if not all(isinstance(kind, Vector) for kind in signature.inputs.values()):
+        if not all(isinstance(kind, Vector | TabularRow) for kind in signature.inputs.values()):
             link["pooling"] = one_of("poolings", poolings)
         arguments["links"] = repeat(link, up_to("links", links))
     pooled = _pooled(signature)
@@ -103,7 +103,7 @@ def _pooled(signature: Signature) -> bool:
     """Whether heads may get positions: links answer vectors, unless a task needs positions."""
     if len(signature.inputs) == 1:
         (kind,) = signature.inputs.values()
-        return not isinstance(kind, Vector)
+        return not isinstance(kind, Vector | TabularRow)
     return any(isinstance(task, Tagging | DenseMap) for task in signature.tasks.values())
 
 

@@ -181,11 +181,24 @@ def _product(notes: Notes, args: Sequence[Any], answer: Any) -> None:
     if not isinstance(answer, Tensor) or len(args) < 2 or not isinstance(args[1], Tensor):
         return
     first, second, tag = args[0], args[1], tag_of(args[1])
-    if tag is not None and tag.axes and second.dim() == 2:
-        _take(notes, _along(first, -1), tag, 0)
-        _make(notes, tag, 1, None, answer, answer.dim() - 1)
+    if tag is not None and tag.axes and second.dim() > 1:  # with more axes there are several matrices
+        _take(notes, _along(first, -1), tag, second.dim() - 2)
+        _make(notes, tag, second.dim() - 1, None, answer, answer.dim() - 1)
     elif second.dim() > 1:
         _of_last(second, answer)
+
+
+def _multiply(notes: Notes, args: Sequence[Any], kwargs: dict[str, Any], answer: Any) -> None:
+    """Each number times a vector of a parameter makes new features along the last axis; else as elsewhere."""
+    pair = [value for value in args[:2] if isinstance(value, Tensor)]
+    for value, other in (pair, pair[::-1]) if len(pair) == 2 else ():
+        labels, tag = features_of(value), tag_of(other)
+        if labels is None or tag is None or tag.name is None or not tag.axes or other.dim() < 2:
+            continue
+        if labels.shape[-1] == 1 < other.shape[-1] == answer.shape[-1]:
+            _make(notes, tag, other.dim() - 1, None, answer, answer.dim() - 1)
+            return
+    _elementwise(notes, [*args, *kwargs.values()], answer)
 
 
 def _elementwise(notes: Notes, given: Sequence[Any], answer: Tensor) -> None:
@@ -356,6 +369,7 @@ _RULES: dict[str, Callable[[Notes, Sequence[Any], dict[str, Any], Any], None]] =
     "instance_norm": _normalise,
     "group_norm": _normalise,
     "prelu": _normalise,
+    **dict.fromkeys(("mul", "multiply", "__mul__", "__rmul__"), _multiply),
     "scaled_dot_product_attention": _attend,
     "cat": _beside,
     "concat": _beside,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError
-from search_spaces.inputs import Input, Tokens
+from search_spaces.inputs import Input, TabularRow, Tokens
 from search_spaces.signature import Signature
 from search_spaces.tasks import (
     IGNORED,
@@ -112,6 +112,24 @@ def check_input(where: str, tensor: Tensor, kind: Input) -> None:
         _check_range(where, tensor, kind.vocabulary, "a token number")
     else:
         _check_numbers(where, tensor, kind.shape)
+        if isinstance(kind, TabularRow):
+            _check_categories(where, tensor, kind)
+
+
+def _check_categories(where: str, tensor: Tensor, kind: TabularRow) -> None:
+    """Refuses a row whose last columns hold something else than the numbers of their categories."""
+    columns = tensor[:, kind.numbers :]
+    top = torch.tensor(kind.categories, dtype=torch.float32, device=tensor.device) - 1
+    wrong = (columns != columns.round()) | (columns < 0) | (columns > top)
+    places = wrong.any(0).nonzero().squeeze(1).tolist()
+    if places:
+        place = places[0]
+        values = columns[wrong[:, place], place]
+        raise ProblemError(
+            f"{where}, column {kind.numbers + place} (categorical column {place}): expected whole "
+            f"numbers from 0, for missing values, to {kind.categories[place] - 1}, got {values[0].item():g} "
+            f"(in {len(values)} of {len(tensor)} rows)"
+        )
 
 
 def _check_target(where: str, tensor: Tensor, name: str, to: Signature) -> None:

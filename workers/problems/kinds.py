@@ -8,7 +8,7 @@ from typing import Any
 
 from search_spaces import inputs as kinds_of_input
 from search_spaces.errors import ProblemError
-from search_spaces.inputs import Image, Input, Tokens, Vector
+from search_spaces.inputs import Image, Input, TabularRow, Tokens, Vector
 from search_spaces.signature import Signature
 from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Tagging, Task
 from workers.problems.arrays import as_array, is_path, numbered_words, scaled, words_there
@@ -19,6 +19,7 @@ _NAMES: dict[type, str] = {
     kinds_of_input.Sequence: "sequence",
     Vector: "vector",
     Tokens: "tokens",
+    TabularRow: "row",
     Classification: "label",
     Regression: "value",
     Tagging: "tags",

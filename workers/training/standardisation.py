@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from search_spaces.blocks.heads import DenseHead, Head
 from search_spaces.building.network import Network
 from search_spaces.building.standardisation import Standardisation
+from search_spaces.inputs import TabularRow
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
 
@@ -43,9 +44,10 @@ _known: WeakKeyDictionary[Problem, dict[tuple[str, str], Statistics]] = WeakKeyD
 def standardise(network: nn.Module, problem: Problem, recipe: Recipe) -> None:
     """Sets how a network standardises its inputs and targets, where that is open and the recipe wants it.
 
-    Images by channel, series and vectors by feature, targets by output; from the examples of the training
-    split that have them. What somebody has set stays, so that a body that is trained already goes on to see
-    what it has learnt from. Targets are standardised where the head is one of ours that ends in a linear map.
+    Images by channel, series and vectors by feature, rows by column but for their categories, targets by
+    output; from the examples of the training split that have them. What somebody has set stays, so that a
+    body that is trained already goes on to see what it has learnt from. Targets are standardised where the
+    head is one of ours that ends in a linear map.
 
     Args:
         network: the network, on any device; a module that is no `Network` stays as it is.
@@ -100,10 +102,22 @@ def statistics(problem: Problem, part: str, name: str) -> Statistics:
         split = problem.train
         values, there = (split.inputs, split.present) if part == "inputs" else (split.targets, split.labelled)
         kinds = problem.signature.inputs if part == "inputs" else problem.signature.tasks
-        shape = kinds[name].scale_shape
+        kind = kinds[name]
+        shape = kind.scale_shape
         assert shape is not None
-        known[part, name] = _statistics(values[name], there, name, shape)
+        found = _statistics(values[name], there, name, shape)
+        known[part, name] = _of_numbers(found, kind.numbers) if isinstance(kind, TabularRow) else found
     return known[part, name]
+
+
+def _of_numbers(found: Statistics, numbers: int) -> Statistics:
+    """The statistics of a row's first columns, its numbers; the categories after them stay what they are."""
+    is_number = torch.arange(len(found.mean)) < numbers
+    return Statistics(
+        torch.where(is_number, found.mean, 0.0),
+        torch.where(is_number, found.scale, 1.0),
+        None if found.ground is None else torch.where(is_number, found.ground, 0.0),
+    )
 
 
 def _statistics(values: Tensor, there: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Statistics:

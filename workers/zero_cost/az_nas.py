@@ -20,7 +20,6 @@ from torch.nn.modules.conv import _ConvNd
 from search_spaces.blocks.convolution import Stage
 from search_spaces.blocks.graph import Graph
 from search_spaces.building.network import Chain, Network
-from search_spaces.signature import Tokens
 from workers.zero_cost.probe import Probe, named_layer, undefined
 from workers.zero_cost.ranks import of_parts
 
@@ -71,15 +70,9 @@ def _initialise(network: nn.Module) -> None:
 
 
 def _noise(probe: Probe) -> dict[str, Tensor]:
-    """Random inputs: numbers of a normal distribution, and tokens that are no padding."""
-    inputs = {}
-    for name, kind in probe.signature.inputs.items():
-        shape = (probe.batch_size, *kind.shape)
-        if isinstance(kind, Tokens):
-            inputs[name] = torch.randint(min(1, kind.vocabulary - 1), kind.vocabulary, shape)
-        else:
-            inputs[name] = torch.randn(shape)
-    return {name: tensor.to(probe.device) for name, tensor in inputs.items()}
+    """Random inputs: numbers of a normal distribution, tokens that are no padding, categories."""
+    kinds = probe.signature.inputs.items()
+    return {name: kind.random(probe.batch_size).to(probe.device) for name, kind in kinds}
 
 
 def _features(

@@ -5,10 +5,10 @@ Flow, 2020; as a score of networks in Abdelfattah et al., Zero-Cost Proxies for 
 
 The paper is about networks of linear layers and activations that are positively homogeneous, as ReLU is. In
 such a network with weights above zero every unit is on. So it is read here: weights are absolute values,
-inputs are ones, tokens are all words at once (a linear layer on ones), normalisations do nothing, activations
-that come close to ReLU do as it does: nothing, and attention, whose positions all look alike, takes their
-mean. What is left that is not homogeneous, such as the gates of an LSTM, has no flow to be conserved, and the
-network no such score.
+inputs are ones, tokens and categories are all of them at once (a linear layer on ones), normalisations do
+nothing, activations that come close to ReLU do as it does: nothing, and attention, whose positions all look
+alike, takes their mean. What is left that is not homogeneous, such as the gates of an LSTM, has no flow to be
+conserved, and the network no such score.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _NOTHING = (
 
 _NOT_HOMOGENEOUS = frozenset(
     {
+        *("sin", "cos"),
         *("sigmoid", "tanh", "hardsigmoid", "log_sigmoid_forward", "softplus", "exp", "log", "logsumexp"),
         *("_softmax", "_log_softmax", "gelu", "silu", "elu", "hardswish", "mish", "hardtanh", "sqrt", "pow"),
         *("native_layer_norm", "native_batch_norm", "native_group_norm", "linalg_vector_norm", "rsqrt"),

@@ -54,7 +54,7 @@ for batch in batches.values():
 
 
 def random_inputs(signature: Signature, examples: int, seed: int = 0) -> dict[str, Tensor]:
-    """Returns a batch of random numbers for each input; texts have different lengths."""
+    """Returns a batch of random numbers and categories for each input; texts have different lengths."""
     generator = torch.Generator().manual_seed(seed)
     inputs = {}
     for name, kind in signature.inputs.items():
@@ -64,7 +64,7 @@ def random_inputs(signature: Signature, examples: int, seed: int = 0) -> dict[st
             real = torch.arange(kind.length) < lengths
             inputs[name] = tokens.clamp(max=kind.vocabulary - 1) * real
         else:
-            inputs[name] = torch.randn(examples, *kind.shape, generator=generator)
+            inputs[name] = kind.random(examples, generator)
     return inputs
 
 

@@ -19,6 +19,7 @@ from search_spaces import (
     Sequence,
     Signature,
     Space,
+    TabularRow,
     Tokens,
     Vector,
     choice,
@@ -41,6 +42,7 @@ SIGNATURES = {
     "mlp": VECTOR,
     "series": SERIES,
     "text": Signature({"text": Tokens(9, 50)}, {"kind": Classification(4)}),
+    "table": Signature({"row": TabularRow(3, (2, 9, 40))}, {"kind": Classification(4)}),
     "multitask": Signature(IMAGE.inputs, {"a": Classification(5), "b": Regression(1)}),
     "multimodal": Signature(
         {**IMAGE.inputs, **SERIES.inputs}, {"a": Classification(5), "b": Classification(4)}
