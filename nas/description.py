@@ -87,6 +87,8 @@ class Description:
         paths: how the networks are drawn that train the bank.
         hints: the names of the scores that the controller may look at before a training; an older version
             had none.
+        preprocessing: what makes the inputs of its problem of rows, as JSON has it
+            (`workers.problems.frames.preprocessing.Preprocessing`); None: nothing does.
     """
 
     space: str | None
@@ -121,6 +123,7 @@ class Description:
     finish: Literal["scratch", "inherit"] = "scratch"
     paths: Literal["uniform", "fair", "sandwich"] = "uniform"
     hints: tuple[str, ...] = ()
+    preprocessing: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for the store."""

@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -31,12 +31,10 @@ def assemble(
     space: str | None,
     controller: str,
     *,
+    data: Mapping[str, Any] | None = None,
     maximize: Sequence[str] = (),
     minimize: Sequence[str] = (),
     limits: Sequence[str] = (),
-    folder: Path | None = None,
-    inputs: Sequence[str] = (),
-    tasks: Sequence[str] = (),
     plain: bool = True,
     **options: Any,
 ) -> Search:
@@ -45,10 +43,9 @@ def assemble(
     Args:
         problem, space, controller: names of the catalogs; ``space`` may be a JSON file too, and None is what
             fits the problem; ``controller`` may be ``auto``: with a time, trials pause as the plan chooses.
+        data: the options of the problem.
         maximize, minimize: metrics; none of either: the problem's own objective.
         limits: texts such as ``num_params<=100000``.
-        folder: the folder of the problem's files.
-        inputs, tasks: the inputs and tasks of the problem to keep; none: all.
         plain: whether to begin with the plain network of the space.
         options: more arguments of `Search`.
 
@@ -61,33 +58,16 @@ def assemble(
             "name another, such as --controller evolution"
         )
     pauses = _pauses(options.get("fidelity")) or pauses_by_plan(controller, options)
-    data = read_problem(problem, folder, inputs, tasks)
+    loaded = problems.load(problem, **(data or {}))
     return Search(
-        read_space(space, data.signature, epochs_for(len(data.train)), pauses=pauses),
-        data,
+        read_space(space, loaded.signature, epochs_for(len(loaded.train)), pauses=pauses),
+        loaded,
         controller,
         objectives=_objectives(maximize, minimize) or None,
         limits=[read_limit(text) for text in limits],
         first=[{}] if plain else [],
         **options,
     )
-
-
-def read_problem(
-    name: str, folder: Path | None = None, inputs: Sequence[str] = (), tasks: Sequence[str] = ()
-) -> problems.Problem:
-    """Returns a problem of the catalog.
-
-    Args:
-        name: the name of the problem.
-        folder: the folder of its files.
-        inputs, tasks: the inputs and tasks to keep; none: all.
-
-    Raises:
-        NasError: there is none of that name, or it has no such options.
-    """
-    given = {"folder": folder and str(folder.resolve()), "inputs": list(inputs), "tasks": list(tasks)}
-    return problems.load(name, **{option: value for option, value in given.items() if value})
 
 
 def _pauses(fidelity: Fidelity | None) -> bool:

@@ -7,15 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.commands.options import (
-    FolderOption,
-    InputOption,
-    SpaceOption,
-    TaskOption,
-    given_options,
-    search_options,
-    with_options_of,
-)
+from nas.commands.data import data_options, problem_name
+from nas.commands.options import SpaceOption, given_options, search_options, with_options_of
 from nas.commands.saying import say
 from nas.commands.search import DEFAULT_SECONDS, executor_options
 from nas.description import AUTO, HOURS
@@ -24,13 +17,13 @@ _BUDGET = ("seconds", "trials", *HOURS)
 
 
 @with_options_of(executor_options)
+@with_options_of(data_options)
 @search_options((*_BUDGET, "epochs"))
 def plan(
-    problem: Annotated[str, typer.Argument(help="What to learn: see nas list problems.")] = "digits",
+    problem: Annotated[
+        str | None, typer.Argument(help="What to learn: see nas list problems; default: digits.")
+    ] = None,
     space: SpaceOption = None,
-    folder: FolderOption = None,
-    input_: InputOption = None,
-    task: TaskOption = None,
     **options: Any,
 ) -> None:
     """Tell what a search would do with a budget.
@@ -38,18 +31,17 @@ def plan(
     The plain network is trained for two epochs, where the search would train; nothing is kept.
     """
     where = executor_options(**{name: options.pop(name) for name in signature(executor_options).parameters})
+    data = data_options(**{name: options.pop(name) for name in signature(data_options).parameters})
     from nas.commands.assemble import assemble
 
     given = given_options(options)
     if not given.keys() & {*_BUDGET}:
         given["seconds"] = DEFAULT_SECONDS
     search = assemble(
-        problem,
+        problem_name(problem, data) or "digits",
         space,
         AUTO,
-        folder=folder,
-        inputs=input_ or [],
-        tasks=task or [],
+        data=data,
         executor=where or "pool",
         store="sqlite://",
         **given,

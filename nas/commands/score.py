@@ -7,22 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.commands.data import data_options, problem_name
 from nas.commands.formats import Format
 from nas.commands.options import (
     BEST,
-    FolderOption,
-    InputOption,
     SearchOption,
     SpaceOption,
     StoreOption,
-    TaskOption,
+    with_options_of,
 )
 from nas.commands.user_file import DescribedBy, described_search
 from nas.environment import DEFAULT_STORE
 from search_spaces.errors import SearchError
+from workers import problems
 from workers.zero_cost import BATCH_SIZE, DEFAULT_SCORES, LEAST, catalog
 
 
+@with_options_of(data_options)
 def score(
     id: Annotated[
         str | None, typer.Argument(help="Of an architecture of a search, or its beginning; best.")
@@ -38,15 +39,13 @@ def score(
         str | None, typer.Option(help="With --sample: what to learn; default: that of the search.")
     ] = None,
     space: SpaceOption = None,
-    folder: FolderOption = None,
-    input_: InputOption = None,
-    task: TaskOption = None,
     batch_size: Annotated[int, typer.Option(min=LEAST, help="Training examples to look at.")] = BATCH_SIZE,
     seed: Annotated[int, typer.Option(help="Of the sample, the weights and the examples.")] = 0,
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.table,
     search: SearchOption = None,
     file: DescribedBy = None,
     store: StoreOption = None,
+    **options: Any,
 ) -> None:
     """Score networks without training them: synflow, naswot, AZ-NAS and others.
 
@@ -57,13 +56,15 @@ def score(
 
     if (id is None) == (sample is None):
         raise SearchError("expected the id of a network, or --sample 200 for networks of a space")
+    given = data_options(**options)
+    problem = problem_name(problem, given)
     named = problem is not None or space is not None
     if named and id is not None:
-        raise SearchError("--problem, --space: with --sample only; a network of a search has its own")
-    if problem is None and (folder is not None or input_ or task or named):
+        raise SearchError("--problem, --data, --space: with --sample only; a network of a search has its own")
+    if problem is None and (given or named):
         raise SearchError("--space, --folder, --input, --task: expected --problem beside them")
     if problem is not None:
-        networks, data = _named(problem, space, folder, input_ or [], task or [])
+        networks, data = _named(problem, space, given)
         title = f"a sample of networks for {problem}, not trained"
     else:
         networks, data, title = _of_search(id, search, file, store)
@@ -72,13 +73,11 @@ def score(
     print_scores(rows, names, format.value, title)
 
 
-def _named(
-    problem: str, space: str | None, folder: Path | None, inputs: list[str], tasks: list[str]
-) -> tuple[Any, Any]:
+def _named(problem: str, space: str | None, given: dict[str, Any]) -> tuple[Any, Any]:
     """Returns the space and the problem that are named."""
-    from nas.commands.assemble import read_problem, read_space
+    from nas.commands.assemble import read_space
 
-    data = read_problem(problem, folder, inputs, tasks)
+    data = problems.load(problem, **given)
     return read_space(space, data.signature), data
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeGuard
 
 import typer
 
+from nas.commands.data import data_options, problem_name
 from nas.commands.last_words import LastWords
 from nas.commands.options import (
     END,
@@ -23,14 +24,11 @@ from nas.commands.options import (
     Cpus,
     Deterministic,
     ExecutorOption,
-    FolderOption,
     Gpus,
     GraphsOption,
-    InputOption,
     Processes,
     SpaceOption,
     StoreOption,
-    TaskOption,
     Track,
     Workers,
     given_options,
@@ -128,6 +126,7 @@ def acceleration_of(
 
 
 @with_options_of(executor_options)
+@with_options_of(data_options)
 @search_options()
 def search(
     file: Annotated[Path | None, typer.Argument(help="A Python file with `search = Search(...)`.")] = None,
@@ -145,19 +144,18 @@ def search(
         typer.Option("--without-plain", help="Do not begin with the plain network of the space."),
     ] = None,
     min_epochs: Annotated[int | None, typer.Option(help="With --fidelity: before a first pause.")] = None,
-    folder: FolderOption = None,
-    input_: InputOption = None,
-    task: TaskOption = None,
     track: Track = None,
     store: StoreOption = None,
     **options: Any,
 ) -> None:
     """Search, and print the leaderboard.
 
-    Without arguments: convolutional networks for scikit-learn's digits, by a plan for 150 seconds.
+    Without arguments: convolutional networks for scikit-learn's digits, by a plan for 150 seconds. For a
+    table of your own: nas search --data houses.csv --predict price.
     """
     written = locals() | options
     where = executor_options(**{name: options.pop(name) for name in signature(executor_options).parameters})
+    data = data_options(**{name: options.pop(name) for name in signature(data_options).parameters})
     from nas.commands.assemble import assemble, from_file, read_fidelity
 
     trackers = trackers_of(track)
@@ -171,15 +169,13 @@ def search(
             given["seconds"] = DEFAULT_SECONDS
         given["fidelity"] = read_fidelity(given.get("fidelity"), given.get("epochs"), min_epochs)
         found = assemble(
-            problem or "digits",
+            problem_name(problem, data) or "digits",
             space,
             controller or AUTO,
+            data=data,
             maximize=maximize or [],
             minimize=minimize or [],
             limits=limit or [],
-            folder=folder,
-            inputs=input_ or [],
-            tasks=task or [],
             plain=not without_plain,
             executor=where or "pool",
             store=store or DEFAULT_STORE,

@@ -146,7 +146,13 @@ class Ensemble:
         The networks stay on the ``device``; None: where they are.
         """
         return predictions(
-            self.network, self.network.signature, inputs, tasks=tasks, batch_size=batch_size, device=device
+            self.network,
+            self.network.signature,
+            inputs,
+            tasks=tasks,
+            batch_size=batch_size,
+            device=device,
+            preprocessing=self.members[0].preprocessing,
         )
 
     def rows(self) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from search_spaces.building.network import Network
     from search_spaces.building.transfer import FeatureExtractor
     from search_spaces.nodes import Layer
+    from workers.problems.frames.preprocessing import Preprocessing
 
 
 @checked(SearchError, elsewhere=("metrics", "test_metrics"))  # which may be NaN
@@ -34,6 +35,7 @@ class Found:
         weights: its trained weights as safetensors; None where they were not kept.
         metrics, test_metrics: its metrics on the validation and the test split, by name.
         provenance: where it comes from: search, problem, controller, seed, ...
+        preprocessing: what makes its inputs of rows, where its problem was made of a frame.
     """
 
     architecture: Architecture
@@ -42,6 +44,7 @@ class Found:
     metrics: Mapping[str, float]
     test_metrics: Mapping[str, float]
     provenance: Mapping[str, Any]
+    preprocessing: Preprocessing | None = None
 
     def _repr_html_(self) -> str:
         """Returns what notebooks show."""
@@ -83,7 +86,8 @@ class Found:
         Args:
             inputs: a tensor, an array or a list with an example in each row; of several inputs a mapping by
                 name. One that no task needs may be left out: it is missing from all examples. A
-                `workers.problems.Split`, such as ``problem.test``, says with its masks who lacks what.
+                `workers.problems.Split`, such as ``problem.test``, says with its masks who lacks what. Where
+                the problem was made of a frame, a frame of pandas with rows as they come.
             tasks: the names of the tasks to answer; None: all.
             batch_size: the number of examples that are answered at once.
             device: where the network computes; None: on the CPU.
@@ -112,7 +116,13 @@ class Found:
         from nas.reuse.predict import predictions
 
         return predictions(
-            self.build(), self.signature, inputs, tasks=tasks, batch_size=batch_size, device=device
+            self.build(),
+            self.signature,
+            inputs,
+            tasks=tasks,
+            batch_size=batch_size,
+            device=device,
+            preprocessing=self.preprocessing,
         )
 
     @checked(BuildError)

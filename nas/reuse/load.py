@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nas.description import Description
 from nas.files import is_folder
 from nas.identity import changed_code, several, warn_once
 from nas.records import Trial
@@ -19,6 +20,9 @@ from nas.store.store import DEFAULT_STORE, Store
 from search_spaces.architecture import Architecture
 from search_spaces.arguments import checked
 from search_spaces.errors import SearchError, StoreError
+
+if TYPE_CHECKING:
+    from workers.problems.frames.preprocessing import Preprocessing
 
 _LOOKED_AT = 10_000
 """How many of the best trials are searched for those whose weights were kept, which are of the very best."""
@@ -136,7 +140,21 @@ def found_of(
             "standardise": description.standardise,
             **({"code": code} if code else {}),
         },
+        preprocessing_of(description),
     )
+
+
+def preprocessing_of(description: Description) -> Preprocessing | None:
+    """Returns what makes the inputs of a search's problem of rows; None: nothing does.
+
+    Raises:
+        FormatError: what the store has is none.
+    """
+    if description.preprocessing is None:
+        return None
+    from workers.problems.frames.preprocessing import Preprocessing
+
+    return Preprocessing.from_dict(description.preprocessing)
 
 
 def kept_trials(store: Store, search_id: int) -> list[Trial]:

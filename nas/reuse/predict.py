@@ -27,10 +27,11 @@ from search_spaces.tasks import (
 from workers.problems.devices import check_device
 from workers.problems.problem import Problem
 from workers.problems.reading import unlabelled
+from workers.problems.split import Split
 from workers.training.batches import in_order
 
 if TYPE_CHECKING:
-    from workers.problems.split import Split
+    from workers.problems.frames.preprocessing import Preprocessing
 
 _QUERIES = 1024
 """Compared with the whole gallery at once."""
@@ -44,6 +45,7 @@ def predictions(
     tasks: Sequence[str] | None = None,
     batch_size: int = 256,
     device: torch.device | str | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> Any:
     """Returns what a network answers to inputs; see `nas.reuse.found.Found.predict`.
 
@@ -51,6 +53,7 @@ def predictions(
         network: the network; it is brought into evaluation mode.
         signature: what it serves.
         inputs, tasks, batch_size, device: what is asked, and how.
+        preprocessing: what makes inputs of rows; None: nothing does.
     """
     if isinstance(inputs, Problem):
         raise ProblemError("predict: expected inputs, or a part of a problem; write problem.test")
@@ -60,6 +63,8 @@ def predictions(
     for task in wanted:
         if task not in signature.tasks:
             raise UnknownNameError("task", task, signature.tasks)
+    if is_frame(inputs):
+        inputs = _of_rows(inputs, signature, preprocessing)
     split = unlabelled("predict", inputs, signature, wanted)
     if device is not None:
         check_device(device, ProblemError)
@@ -67,6 +72,27 @@ def predictions(
     answers = answers_to(split, network.eval(), wanted, batch_size)
     found = {task: _in_words(task, answers[task], split, signature) for task in wanted}
     return found[wanted[0]] if len(signature.tasks) == 1 else found
+
+
+def is_frame(inputs: Any) -> bool:
+    """Whether inputs are a frame of pandas, which need not be loaded to tell."""
+    kinds = type(inputs).__mro__
+    return any(one.__name__ == "DataFrame" and one.__module__.split(".")[0] == "pandas" for one in kinds)
+
+
+def _of_rows(rows: Any, signature: Signature, preprocessing: Preprocessing | None) -> Split:
+    """Returns the inputs of rows."""
+    if preprocessing is None:
+        raise ProblemError(
+            "predict: expected tensors or arrays, got a frame, of which nobody knows what its columns are: "
+            "the network was not trained on one (Problem.from_frame)"
+        )
+    try:
+        inputs, present = preprocessing.tensors(rows)
+    except ProblemError as error:
+        raise ProblemError(f"predict, {error}") from None
+    kept = {name: tensor for name, tensor in inputs.items() if name in signature.inputs}
+    return Split(kept, {}, {name: mask for name, mask in present.items() if name in kept})
 
 
 def answers_to(split: Split, network: nn.Module, tasks: Iterable[str], batch_size: int) -> dict[str, Tensor]:

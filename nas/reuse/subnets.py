@@ -16,6 +16,7 @@ from controllers.records import Outcome, judge
 from nas.description import COSTS, Description, space_json
 from nas.ranking import first_fronts
 from nas.reuse.found import Found
+from nas.reuse.load import preprocessing_of
 from nas.reuse.rebuild import problem_of, space_of
 from nas.search_record import SearchRecord
 from nas.store.store import DEFAULT_STORE, Store, open_store
@@ -164,6 +165,7 @@ class _Networks:
                 "seed": description.seed,
                 "standardise": description.standardise,
             },
+            preprocessing_of(description),
         )
 
     def _heir(self, proposal: Proposal) -> Any:

@@ -372,6 +372,7 @@ def description_of(
         "validation_examples": _examples(problem, options.objectives),
         "scores": _scores(options, problem),
         "hints": hints_of(options.hints or ()),
+        "preprocessing": _preprocessing(problem),
     }
     as_given = {one.name: values[one.name] for one in fields(Description) if one.name in values}
     return Description(**as_given | made)
@@ -390,6 +391,12 @@ def _scores(options: SearchOptions, problem: Problem | Table) -> tuple[str, ...]
     wanted = [one.metric for one in (*objectives, *limits) if one.metric not in measured]
     implied = [metric.partition(".")[0] for metric in wanted]
     return tuple(dict.fromkeys([*options.scores, *(name for name in implied if name in scores)]))
+
+
+def _preprocessing(problem: Problem | Table) -> dict[str, Any] | None:
+    """What makes the inputs of a problem of rows, as JSON has it."""
+    made = getattr(problem, "preprocessing", None)
+    return None if made is None else made.to_dict()
 
 
 def _has_numbers(signature: Signature) -> bool:

@@ -1,7 +1,8 @@
 """Problems: data with a signature. The catalog of ready-made ones, and `Problem` for your own.
 
 - ``catalog``, `load`: the problems by name, each a function in a file of its own (``digits``,
-  ``digit_pairs``, ``omniglot``, ``snips``, ``fashion_mnist``)
+  ``digit_pairs``, ``omniglot``, ``snips``, ``fashion_mnist``; ``own_data``: files of your own)
+- ``frames``: problems from frames of pandas
 - ``problem``, ``split``: `Problem`, and `Split`, the examples of one of its parts
 - ``reading``, ``splitting``, ``joining``, ``dropping``: how a problem is made of a person's data, divided,
   joined with others, and made to miss labels and modalities
@@ -29,6 +30,7 @@ from workers.problems.digit_pairs import digit_pairs as _digit_pairs
 from workers.problems.digits import digits as _digits
 from workers.problems.fashion_mnist import fashion_mnist as _fashion_mnist
 from workers.problems.omniglot import omniglot as _omniglot
+from workers.problems.own_data import own_data as _own_data
 from workers.problems.snips import snips as _snips
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ catalog: Catalog[Callable[..., Problem]] = Catalog(
         "omniglot": _omniglot,
         "snips": _snips,
         "fashion_mnist": _fashion_mnist,
+        "data": _own_data,
     },
     group="nasforge.problems",
     wanted="a function that returns a workers.problems.Problem",

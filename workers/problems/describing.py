@@ -33,6 +33,7 @@ def described(name: str, signature: Signature, splits: Mapping[str, Split], note
             start = f"{part} {key!r}: "
             about += [note.removeprefix(start) for note in notes if note.startswith(start)]
             lines.append(f"  {part} {key!r}: {'; '.join(about)}")
+    lines += [f"    {note}" for note in notes if note.startswith("column ")]
     return "\n".join(lines)
 
 

@@ -32,7 +32,10 @@ from workers.problems.reading import Arrays, check_seed, converted, divided, sha
 from workers.problems.split import Split
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch.utils.data import Dataset
+
+    from workers.problems.frames.preprocessing import Preprocessing
 
 PARTS = ("train", "validation", "test")
 
@@ -55,6 +58,7 @@ class Problem:
         notes: what was inferred and converted when it was made of a person's data, in words.
         copy: whether the tensors are copied, so that nobody can change those of the problem; those of files
             (`torch.from_file`) never are. False: they are taken as they are, to be left alone from then on.
+        preprocessing: what makes the inputs of rows, where the problem was made of a frame (`from_frame`).
         mapped: the files that arrays of the problem are mapped from, which are not copied.
         read_from: the files that decide the data of a problem of the catalog, with its options: path, size
             and time (nanoseconds) of each before it was read. While they stay so, the data that are
@@ -73,6 +77,7 @@ class Problem:
     options: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     copy: InitVar[bool] = field(default=True, kw_only=True)
+    preprocessing: Preprocessing | None = field(init=False, default=None)
     mapped: tuple[str, ...] = field(init=False, default=())
     read_from: tuple[tuple[str, int, int], ...] = field(init=False, default=())
 
@@ -203,6 +208,13 @@ class Problem:
         return self._with(**_fields(splits))
 
     @checked(ProblemError)
+    def with_preprocessing(self, preprocessing: Preprocessing) -> Problem:
+        """The same problem, whose inputs are made of rows by this."""
+        changed = self._with()
+        object.__setattr__(changed, "preprocessing", preprocessing)
+        return changed
+
+    @checked(ProblemError)
     def with_files(self, read_from: Iterable[tuple[str, int, int]]) -> Problem:
         """The same problem, said to be what files and its options make of it; see `read_from`."""
         noted = self._with()
@@ -213,6 +225,7 @@ class Problem:
         """The same problem with other fields, whose tensors nobody else holds."""
         changed = dataclasses.replace(self, copy=False, **changes)
         object.__setattr__(changed, "mapped", self.mapped)
+        object.__setattr__(changed, "preprocessing", self.preprocessing)
         return changed
 
     @staticmethod
@@ -352,6 +365,81 @@ class Problem:
         return Problem.from_tensors(
             name, **parts, signature=signature, seed=seed, description=description, copy=False
         )
+
+    @staticmethod
+    @checked(ProblemError, only=("name", "description"))
+    def from_frame(
+        train: pd.DataFrame,
+        predict: str | Iterable[str] | Mapping[str, str],
+        validation: pd.DataFrame | float = 0.2,
+        test: pd.DataFrame | float = 0.2,
+        *,
+        columns: Mapping[str, str] | None = None,
+        ordered_by: str | None = None,
+        grouped_by: str | None = None,
+        name: str = "frame",
+        seed: int = 0,
+        description: str = "",
+        options: Mapping[str, Any] | None = None,
+    ) -> Problem:
+        """A problem of the rows of a frame of pandas: some of its columns are predicted from the rest.
+
+        Numbers, truths, dates and categories make one input, a `TabularRow`; each column of texts is an
+        input of its own. Missing values are filled with what is usual in training, and marked where some are
+        missing there; categories that training has not seen count as missing. All that is learnt from the
+        training rows alone, and kept with the problem (`preprocessing`), so that a network that was found
+        takes rows as they come (`nas.reuse.found.Found.predict`). `describe` says what each column was taken
+        for.
+
+        Args:
+            train: the rows.
+            predict: the name of the column to predict, or several; what they are where that is not clear:
+                ``{"price": "regression", "kind": "classification"}``. Rows without any of them are left out.
+            validation: rows of their own; or the share of ``train`` that is held out for it.
+            test: the same; or the share of ``train`` that is held out for it.
+            columns: what columns are, where it is not as inferred: ``number``, ``category``, ``date``,
+                ``text``, or ``drop`` to leave one out.
+            ordered_by: the column by which rows are divided in order, such as a date: the last ones are the
+                test rows, those before them the validation rows.
+            grouped_by: the column whose values are not to be in two parts, such as a patient; it is no input.
+            name: the name of the problem.
+            seed: the seed of the division (each class of the first target in equal proportion in every part).
+            description: one sentence for the reports.
+            options: how it was loaded.
+
+        Raises:
+            ProblemError: there is no such column; a column may be several things, or is not what it is said
+                to be; or too little is left to train on.
+
+        Example:
+            >>> problem = Problem.from_frame(pd.read_csv("houses.csv"), predict="price")
+        """
+        from workers.problems.frames.frame import read_frames
+
+        where = f"problem {name!r}"
+        given: dict[str, Any] = {"train": train}
+        for part, one in (("validation", validation), ("test", test)):
+            share = share_of(f"{where}, {part}", one)
+            given[part] = one if share is None else share
+        read_rows = read_frames(
+            where,
+            given,
+            predict,  # type: ignore[arg-type]
+            columns=columns,
+            ordered_by=ordered_by,
+            grouped_by=grouped_by,
+            seed=check_seed(where, seed),
+        )
+        problem = Problem(
+            name,
+            read_rows.signature,
+            **_fields(read_rows.splits),
+            description=description,
+            options=dict(options or {}),
+            notes=read_rows.notes,
+            copy=False,
+        )
+        return problem.with_preprocessing(read_rows.preprocessing)
 
 
 def _check_is_problem(where: str, given: object) -> None:

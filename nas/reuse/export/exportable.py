@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from search_spaces.architecture import Architecture
 from search_spaces.signature import Signature
+
+if TYPE_CHECKING:
+    from workers.problems.frames.preprocessing import Preprocessing
 
 
 class Exportable(Protocol):
@@ -29,3 +32,6 @@ class Exportable(Protocol):
 
     @property
     def provenance(self) -> Mapping[str, Any]: ...
+
+    @property
+    def preprocessing(self) -> Preprocessing | None: ...

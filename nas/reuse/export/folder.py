@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.store.encoding import numbers
 from search_spaces.architecture import Architecture
 from search_spaces.errors import FormatError
 from search_spaces.signature import Signature
+
+if TYPE_CHECKING:
+    from workers.problems.frames.preprocessing import Preprocessing
 
 ARCHITECTURE_FILE = "architecture.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -46,6 +49,7 @@ def read(folder: Path, modules: Iterable[Callable[..., Any]] | None = None) -> d
         data = json.loads(text)
         signature = Signature.from_dict(data.get("signature") or {})
         metrics, test_metrics = _measured(data, "metrics"), _measured(data, "test_metrics")
+        preprocessing = _preprocessing(data.get("preprocessing"))
     except (OSError, ValueError, RecursionError, FormatError) as error:
         raise FormatError(f"{path}: {error}") from error
     provenance = data.get("provenance")
@@ -56,7 +60,16 @@ def read(folder: Path, modules: Iterable[Callable[..., Any]] | None = None) -> d
         "metrics": metrics,
         "test_metrics": test_metrics,
         "provenance": provenance if isinstance(provenance, dict) else {},
+        "preprocessing": preprocessing,
     }
+
+
+def _preprocessing(data: Any) -> Preprocessing | None:
+    if data is None:
+        return None
+    from workers.problems.frames.preprocessing import Preprocessing
+
+    return Preprocessing.from_dict(data)
 
 
 def _weights(file: Path) -> bytes:

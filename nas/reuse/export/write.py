@@ -50,6 +50,8 @@ def _as_json(found: Exportable) -> str:
         "test_metrics": plain(found.test_metrics),
         "provenance": dict(found.provenance),
     }
+    if found.preprocessing is not None:
+        data["preprocessing"] = found.preprocessing.to_dict()
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 

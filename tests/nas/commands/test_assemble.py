@@ -9,7 +9,7 @@ from search_spaces.space import Space
 
 
 def space_of(fidelity: str | None, folder: Path) -> Space:
-    names = {"maximize": [], "minimize": [], "limits": [], "folder": None}
+    names = {"maximize": [], "minimize": [], "limits": []}
     store = folder / "nas.db"
     found = read_fidelity(fidelity, 9, None)
     return assemble("digits", "mlp", "random", fidelity=found, executor="inline", store=store, **names).space

@@ -95,7 +95,7 @@ def test_a_network_of_a_search_and_a_sample_of_its_space(run: Run, searched: Pat
     [
         ((), "expected the id of a network, or --sample 200"),
         (("3fa9", "--sample", "5"), "expected the id of a network, or --sample 200"),
-        (("3fa9", "--problem", "digits"), "--problem, --space: with --sample only"),
+        (("3fa9", "--problem", "digits"), "--problem, --data, --space: with --sample only"),
         (("--sample", "5", "--space", "mlp"), "expected --problem beside them"),
         (("--sample", "5", "--problem", "digits", "--score", "sinflow"), "did you mean 'synflow'"),
         (

@@ -104,7 +104,7 @@ def test_a_job_is_written_as_the_command_reads_it(tmp_path: Path, monkeypatch: p
 def test_what_a_file_says_is_named_by_its_flag_where_it_is_said_beside_it(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("")
-    with pytest.raises(SearchError, match=r"^--input, --from, --reuse: say it in .*mine\.py"):
+    with pytest.raises(SearchError, match=r"^--from, --reuse, --input: say it in .*mine\.py"):
         check_told_once(file, {"from_": ["old"], "input_": ["a"], "reuse": True, "trials": 3})
 
 

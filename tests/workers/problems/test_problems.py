@@ -186,7 +186,7 @@ def test_an_unknown_problem_or_option_is_named() -> None:
         load("digits", folder="x")
     with pytest.raises(ProblemError, match=r"'snips' has no option 'inputs' \(there are: tasks, "):
         load("snips", inputs=["tokens"])
-    assert set(catalog) == {"digits", "digit_pairs", "omniglot", "snips", "fashion_mnist"}
+    assert set(catalog) == {"digits", "digit_pairs", "omniglot", "snips", "fashion_mnist", "data"}
 
 
 # ---- fashion_mnist

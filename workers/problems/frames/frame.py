@@ -1,0 +1,208 @@
+"""The parts of a problem from a frame: its targets apart, its rows divided, its columns as inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from search_spaces.errors import ProblemError, nearest
+from search_spaces.signature import Signature
+from search_spaces.tasks import Classification, Task
+from workers.problems.frames.columns import CategoryColumn, _as_words
+from workers.problems.frames.dividing import divided_rows
+from workers.problems.frames.inference import check_frame, kinds_of, task_of
+from workers.problems.frames.preprocessing import Preprocessing
+from workers.problems.split import Split
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Read:
+    """What is read of a frame.
+
+    Attributes:
+        signature: the inputs and tasks.
+        splits: the parts by name.
+        preprocessing: what makes inputs of rows.
+        notes: what was inferred, in words.
+    """
+
+    signature: Signature
+    splits: Mapping[str, Split]
+    preprocessing: Preprocessing
+    notes: tuple[str, ...]
+
+
+def read_frames(
+    where: str,
+    given: Mapping[str, pd.DataFrame | float],
+    predict: str | Sequence[str] | Mapping[str, str],
+    *,
+    columns: Mapping[str, str] | None,
+    ordered_by: str | None,
+    grouped_by: str | None,
+    seed: int,
+) -> Read:
+    """Returns what a frame, or a frame for each part, says.
+
+    Args:
+        where: the problem in words, for messages.
+        given: the frames by part; a share stands for so many of the training rows, held out.
+        predict: the target columns, by name; with what they are where a mapping.
+        columns: what columns are, where that is not inferred rightly.
+        ordered_by, grouped_by, seed: how rows are divided.
+
+    Raises:
+        ProblemError: the frames do not go together, or a column may be several things.
+    """
+    targets = _targets(where, predict)
+    kinds = dict(columns or {})
+    frames = {part: check_frame(f"{where}, {part}", one) for part, one in given.items() if not _is_share(one)}
+    for part, frame in frames.items():
+        _check_columns(f"{where}, {part}", frame, frames["train"], targets)
+        frames[part] = _labelled_rows(f"{where}, {part}", frame, targets)
+    if (ordered_by or grouped_by) and len(frames) == len(given):
+        raise ProblemError(
+            f"{where}: ordered_by and grouped_by divide rows, but each part has a frame of its own"
+        )
+    everything = pd.concat([frame[list(targets)] for frame in frames.values()], ignore_index=True)
+    tasks: dict[str, Task] = {}
+    notes = []
+    for name, kind in targets.items():
+        task, why = task_of(where, everything[name], kind)
+        tasks[_task_name(name, targets)] = task
+        notes.append(f"task {_task_name(name, targets)!r}: {why}")
+    shares = {part: float(share) for part, share in given.items() if _is_share(share)}  # type: ignore[arg-type]
+    if shares:
+        rows = frames["train"]
+        first = next(iter(targets))
+        is_class = isinstance(tasks[_task_name(first, targets)], Classification)
+        places = divided_rows(
+            where,
+            rows,
+            shares,
+            rows[first] if is_class else None,
+            ordered_by=ordered_by,
+            grouped_by=grouped_by,
+            seed=seed,
+        )
+        frames |= {part: rows.iloc[place] for part, place in places.items()}
+    train = frames["train"].drop(columns=list(targets))
+    if grouped_by is not None and grouped_by in train.columns and grouped_by not in kinds:
+        train = train.drop(columns=grouped_by)
+        notes.append(f"column {grouped_by!r}: left out, its values divide the rows")
+    found, told = kinds_of(where, train, kinds)
+    if not found:
+        raise ProblemError(f"{where}: expected at least one column to predict from; {'; '.join(told)}")
+    try:
+        preprocessing = Preprocessing.learn(train, found)
+        splits = {part: _split(frames[part], preprocessing, targets, tasks) for part in PARTS}
+    except ProblemError as error:
+        raise ProblemError(f"{where}: {error}") from None
+    notes += [*told, *_gaps(preprocessing, frames)]
+    return Read(Signature(preprocessing.kinds, tasks), splits, preprocessing, tuple(notes))
+
+
+def _is_share(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool)
+
+
+def _targets(where: str, predict: Any) -> dict[str, str | None]:
+    """The target columns with what they are said to be."""
+    if isinstance(predict, str):
+        return {predict: None}
+    if isinstance(predict, Mapping):
+        found = dict(predict)
+    elif isinstance(predict, Sequence):
+        found = dict.fromkeys(predict)
+    else:
+        found = {}
+    if not found or not all(isinstance(name, str) and name for name in found):
+        raise ProblemError(
+            f"{where}, predict: expected the name of the column to predict, or several, got {predict!r:.80}"
+        )
+    return found
+
+
+def _task_name(column: str, targets: Mapping[str, Any]) -> str:
+    """The name of the task of a column, which names modules and metrics."""
+    name = "".join(letter if letter.isalnum() else "_" for letter in column)
+    return (
+        name
+        if sum(name == _plain(other) for other in targets) == 1
+        else f"{name}_{list(targets).index(column)}"
+    )
+
+
+def _plain(column: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in column)
+
+
+def _check_columns(where: str, frame: pd.DataFrame, train: pd.DataFrame, targets: Mapping[str, Any]) -> None:
+    for name in targets:
+        if name not in frame.columns:
+            hint = nearest(name, list(map(str, frame.columns)))
+            raise ProblemError(f"{where}, predict: there is no column {name!r}{hint}")
+    lacking = [name for name in train.columns if name not in frame.columns]
+    if lacking:
+        raise ProblemError(
+            f"{where}: expected the columns of train, but {', '.join(map(repr, lacking))} is missing"
+        )
+
+
+def _labelled_rows(where: str, frame: pd.DataFrame, targets: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows that have a target, at least."""
+    there = frame[list(targets)].notna().any(axis=1)
+    if not bool(there.any()):
+        raise ProblemError(
+            f"{where}: expected targets, but all of {', '.join(map(repr, targets))} are missing"
+        )
+    return frame[there.to_numpy()]
+
+
+def _split(
+    frame: pd.DataFrame, preprocessing: Preprocessing, targets: Mapping[str, Any], tasks: Mapping[str, Task]
+) -> Split:
+    inputs, present = preprocessing.tensors(frame)
+    answers: dict[str, Tensor] = {}
+    labelled: dict[str, Tensor] = {}
+    for column, (name, task) in zip(targets, tasks.items(), strict=True):
+        values = frame[column]
+        there = values.notna().to_numpy()
+        answers[name] = _target(values, there, task)
+        if not there.all():
+            labelled[name] = torch.tensor(there)
+    return Split(inputs, answers, present, labelled)
+
+
+def _target(values: pd.Series[Any], there: Any, task: Task) -> Tensor:
+    if not isinstance(task, Classification):
+        reals = values.to_numpy(dtype=np.float64, na_value=0.0)
+        return torch.from_numpy(np.where(there, reals, 0.0).astype(np.float32))[:, None]
+    if all(isinstance(label, int) for label in task.labels):
+        plain: Any = [int(value) if ok else None for value, ok in zip(values, there, strict=True)]
+    else:
+        plain = list(_as_words(values))
+    numbers = {label: number for number, label in enumerate(task.labels)}
+    return torch.tensor([numbers[value] if ok else 0 for value, ok in zip(plain, there, strict=True)])
+
+
+def _gaps(preprocessing: Preprocessing, frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What is missing, and which categories were not seen in training, in words."""
+    found = []
+    for column in preprocessing.columns:
+        for part, frame in frames.items():
+            values = frame[column.name]
+            lacking = int(column.missing(values).sum())
+            if lacking:
+                found.append(f"column {column.name!r}: {lacking:,} of {len(values):,} are missing in {part}")
+            if isinstance(column, CategoryColumn) and part != "train" and (new := column.unseen(values)):
+                found.append(f"column {column.name!r}: {new:,} in {part} were not seen in training")
+    return found

@@ -1,0 +1,182 @@
+"""What makes the inputs of a network of the rows of a frame: learnt from the training rows, kept as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from search_spaces.arguments import checked
+from search_spaces.errors import FormatError, ProblemError, nearest
+from search_spaces.inputs import Input, TabularRow, Tokens
+from workers.problems.frames.columns import (
+    KINDS,
+    CategoryColumn,
+    FrameColumn,
+    NumericColumn,
+    TextColumn,
+    from_dict,
+    to_dict,
+)
+from workers.problems.frames.inference import check_frame
+
+FORMAT = "nasforge-preprocessing/1"
+
+ROW = "row"
+"""The name of the input that has all columns but texts."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What makes the inputs of a network of the rows of a frame.
+
+    It knows what the training rows have shown: the categories, what stands for a missing value, the words of
+    texts. Numbers keep their units: networks standardise them themselves.
+
+    Attributes:
+        columns: what is known of each column, in the order in which they become numbers.
+        inputs: the name of the input of each text, by column.
+
+    Example:
+        >>> preprocessing = Problem.from_frame(frame, predict="price").preprocessing
+        >>> network(preprocessing.split(new_rows).inputs)
+    """
+
+    columns: tuple[FrameColumn, ...]
+    inputs: Mapping[str, str]
+
+    @staticmethod
+    def learn(train: pd.DataFrame, kinds: Mapping[str, str]) -> Preprocessing:
+        """Learns from the training rows.
+
+        Args:
+            train: the rows.
+            kinds: what the columns are, by name: words of `workers.problems.frames.columns.KINDS`.
+
+        Raises:
+            ProblemError: a column is not what it is said to be, or there is none.
+        """
+        columns = tuple(KINDS[kind].learn(train[name]) for name, kind in kinds.items())
+        if not columns:
+            raise ProblemError("expected at least one column to predict from, got none")
+        texts = [column.name for column in columns if isinstance(column, TextColumn)]
+        return Preprocessing(columns, _input_names(texts))
+
+    @property
+    def kinds(self) -> dict[str, Input]:
+        """The inputs that it makes, by name."""
+        found: dict[str, Input] = {}
+        if self._numeric or self._categories:
+            width = sum(column.width for column in self._numeric)
+            found[ROW] = TabularRow(width, tuple(column.count for column in self._categories))
+        for column in self._texts:
+            found[self.inputs[column.name]] = Tokens(column.length, len(column.vocabulary) + 2)
+        return found
+
+    @checked(ProblemError, elsewhere=("rows",))
+    def tensors(self, rows: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Returns the inputs of rows, and masks of the texts that some rows lack.
+
+        Args:
+            rows: a frame with the columns that it knows; others are passed over.
+
+        Returns:
+            Tensors by the names of `kinds`, and bool ``(N,)`` by name, of those that some rows lack.
+
+        Raises:
+            ProblemError: a column is missing, or its values are not what they were in training.
+        """
+        rows = check_frame("rows", rows)
+        for column in self.columns:
+            if column.name not in rows.columns:
+                hint = nearest(column.name, list(map(str, rows.columns)))
+                raise ProblemError(
+                    f"rows: expected a column {column.name!r}, which was there in training{hint}"
+                )
+        inputs: dict[str, Tensor] = {}
+        present: dict[str, Tensor] = {}
+        parts = [column.numbers(rows[column.name]) for column in self._numeric]
+        parts += [column.codes(rows[column.name])[:, None] for column in self._categories]
+        if parts:
+            inputs[ROW] = torch.from_numpy(np.concatenate(parts, axis=1))
+        for column in self._texts:
+            name = self.inputs[column.name]
+            inputs[name] = torch.from_numpy(column.tokens(rows[column.name]))
+            there = torch.from_numpy(~column.missing(rows[column.name]))
+            if not bool(there.all()):
+                present[name] = there
+        return inputs, present
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for JSON; `from_dict` reads it back."""
+        columns = [to_dict(column) for column in self.columns]
+        return {"format": FORMAT, "columns": columns, "inputs": dict(self.inputs)}
+
+    def to_json(self) -> str:
+        """Returns it as JSON; `from_json` reads it back."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    @staticmethod
+    @checked(FormatError)
+    def from_dict(data: Mapping[str, Any]) -> Preprocessing:
+        """Reads what `to_dict` wrote.
+
+        Raises:
+            FormatError: it is none.
+        """
+        try:
+            if data["format"] != FORMAT:
+                raise FormatError(f"expected the format {FORMAT}, got {data['format']!r:.60}")
+            columns = tuple(from_dict(one) for one in data["columns"])
+            inputs = {str(name): str(value) for name, value in data["inputs"].items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FormatError(f"no preprocessing: {error!r}") from None
+        texts = [column.name for column in columns if isinstance(column, TextColumn)]
+        if not columns or sorted(texts) != sorted(inputs):
+            raise FormatError(
+                f"no preprocessing: expected inputs for the texts {texts}, got {sorted(inputs)}"
+            )
+        return Preprocessing(columns, inputs)
+
+    @staticmethod
+    @checked(FormatError)
+    def from_json(text: str) -> Preprocessing:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            FormatError: it is none.
+        """
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"no preprocessing: {error}") from None
+        return Preprocessing.from_dict(data)
+
+    @property
+    def _numeric(self) -> list[NumericColumn]:
+        return [column for column in self.columns if isinstance(column, NumericColumn)]
+
+    @property
+    def _categories(self) -> list[CategoryColumn]:
+        return [column for column in self.columns if isinstance(column, CategoryColumn)]
+
+    @property
+    def _texts(self) -> list[TextColumn]:
+        return [column for column in self.columns if isinstance(column, TextColumn)]
+
+
+def _input_names(texts: Sequence[str]) -> dict[str, str]:
+    """Names of inputs for columns of texts: modules of torch cannot have all of them."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name = "".join(letter if letter.isalnum() else "_" for letter in text)
+        while name in found.values() or name == ROW:
+            name += "_"
+        found[text] = name
+    return found
