@@ -16,7 +16,10 @@ _TASKS = ("classification", "regression")
 
 def data_options(
     data: Annotated[
-        str | None, typer.Option("--data", help="A table of your own: CSV or Parquet; with --predict.")
+        str | None,
+        typer.Option(
+            "--data", help="A table of your own (CSV, Parquet), with --predict; or a folder of images."
+        ),
     ] = None,
     predict: Annotated[
         list[str] | None,
@@ -33,13 +36,18 @@ def data_options(
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option("--column", help="zip=category: number, category, date, text or drop; may be repeated."),
+        typer.Option(
+            "--column", help="zip=category: number, category, date, text, image or drop; may be repeated."
+        ),
     ] = None,
     ordered_by: Annotated[
         str | None, typer.Option("--ordered-by", help="Test on the last rows by this column, such as a date.")
     ] = None,
     grouped_by: Annotated[
         str | None, typer.Option("--grouped-by", help="No value of this column in two parts.")
+    ] = None,
+    broken: Annotated[
+        float | None, typer.Option("--broken", help="The share of images that may be unreadable; 0.")
     ] = None,
     folder: FolderOption = None,
     input_: InputOption = None,
@@ -57,6 +65,7 @@ def data_options(
         "test": _part("--test", test),
         "ordered_by": ordered_by,
         "grouped_by": grouped_by,
+        "broken": broken,
     }
     given = {name: value for name, value in given.items() if value not in (None, {}, [])}
     kept = {"inputs": list(input_ or ()), "tasks": list(task or ())}
@@ -68,8 +77,6 @@ def data_options(
         return found | ({} if folder is None else {"folder": str(folder.resolve())})
     if folder is not None:
         raise SearchError("--folder: it is of a problem of the catalog; the data are in --data")
-    if "predict" not in given:
-        raise SearchError(f"--data {data}: expected --predict COLUMN beside it, the column to be predicted")
     return found | {"path": data} | given
 
 

@@ -17,31 +17,36 @@ if TYPE_CHECKING:
 @checked(ProblemError, only=())
 def own_data(
     path: str | os.PathLike[str],
-    predict: str | Iterable[str] | Mapping[str, str],
+    predict: str | Iterable[str] | Mapping[str, str] | None = None,
     *,
     validation: str | os.PathLike[str] | float = 0.2,
     test: str | os.PathLike[str] | float = 0.2,
     columns: Mapping[str, str] | None = None,
     ordered_by: str | None = None,
     grouped_by: str | None = None,
+    broken: float = 0.0,
     seed: int = 0,
     inputs: Iterable[str] | None = None,
     tasks: Iterable[str] | None = None,
 ) -> Problem:
-    """Your own data: a table (CSV, Parquet) of which columns are predicted (--data FILE --predict COLUMN).
+    """Your own data: a table (--data FILE --predict COLUMN), or folders of images by class (--data FOLDER).
+
+    Paths of images in a table begin where the table lies.
 
     Args:
-        path: the file.
-        predict: the column to predict, or several; with what they are where that is not clear.
+        path: the file, CSV or Parquet; or the folder.
+        predict: the column to predict, or several; with what they are where that is not clear. Not of a
+            folder, whose folders are the classes.
         validation: a file of its own; or the share of the rows that is held out for it.
         test: the same; or the share of the rows that is held out for it.
-        columns, ordered_by, grouped_by, seed: those of `workers.problems.Problem.from_frame`.
+        columns, ordered_by, grouped_by, broken, seed: those of `workers.problems.Problem.from_frame`.
         inputs, tasks: the inputs and tasks that stay; None: all.
 
     Raises:
         ProblemError: a file cannot be read, or its columns are not what they should be.
     """
     from workers.problems.frames.files import read_table
+    from workers.problems.frames.images import with_paths_from
     from workers.problems.problem import Problem
 
     files: dict[str, str | os.PathLike[str]] = {"train": path}
@@ -51,18 +56,28 @@ def own_data(
             given[part] = one
         else:
             files[part] = one
-    read: dict[str, Any] = {part: read_table(file) for part, file in files.items()}
-    divided: dict[str, Any] = {"ordered_by": ordered_by, "grouped_by": grouped_by}
+    asked: dict[str, Any] = {"ordered_by": ordered_by, "grouped_by": grouped_by, "columns": columns}
+    options = _options(files, given, predict, asked, broken, seed)
+    about: dict[str, Any] = {"name": "data", "broken": broken, "seed": seed, "options": options}
+    if Path(path).expanduser().is_dir():
+        told = [name for name, one in {**asked, "predict": predict}.items() if one]
+        if told or len(files) > 1:
+            raise ProblemError(
+                f"{path}: a folder of images has classes alone, got {', '.join(told) or 'files of parts'} "
+                "beside it; labels of another kind go into a table with a column of paths"
+            )
+        problem = Problem.from_folder(path, **given, description=f"images of {Path(path).name}", **about)
+        return problem.only(inputs=inputs, tasks=tasks)
+    if predict is None:
+        raise ProblemError(f"{path}: expected predict=COLUMN, the column to be predicted (--predict COLUMN)")
+    read: dict[str, Any] = {part: with_paths_from(file, read_table(file)) for part, file in files.items()}
     problem = Problem.from_frame(
         predict=predict,
         **read,
         **given,
-        columns=columns,
-        **divided,
-        name="data",
-        seed=seed,
+        **asked,
         description=f"{Path(path).name}: {_words(predict)}",
-        options=_options(files, given, predict, columns, divided, seed),
+        **about,
     )
     return problem.only(inputs=inputs, tasks=tasks).with_files(map(_state, files.values()))
 
@@ -75,18 +90,17 @@ def _options(
     files: Mapping[str, Any],
     shares: Mapping[str, float],
     predict: Any,
-    columns: Mapping[str, str] | None,
-    divided: Mapping[str, str | None],
+    asked: Mapping[str, Any],
+    broken: float,
     seed: int,
 ) -> dict[str, Any]:
     """The options by which the same problem is loaded again, as JSON has them."""
     paths = {part: str(Path(file).expanduser().resolve()) for part, file in files.items()}
     found: dict[str, Any] = {"path": paths.pop("train"), **paths}
-    found["predict"] = predict if isinstance(predict, str | Mapping) else list(predict)
+    if predict is not None:
+        found["predict"] = predict if isinstance(predict, str | Mapping) else list(predict)
     found |= {part: share for part, share in shares.items() if share != 0.2}
-    found |= {"columns": dict(columns)} if columns else {}
-    found |= {name: value for name, value in divided.items() if value is not None}
-    return found | ({"seed": seed} if seed else {})
+    return found | {name: one for name, one in {**asked, "broken": broken, "seed": seed}.items() if one}
 
 
 def _state(path: str | os.PathLike[str]) -> tuple[str, int, int]:

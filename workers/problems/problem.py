@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -377,6 +378,7 @@ class Problem:
         columns: Mapping[str, str] | None = None,
         ordered_by: str | None = None,
         grouped_by: str | None = None,
+        broken: float = 0.0,
         name: str = "frame",
         seed: int = 0,
         description: str = "",
@@ -384,12 +386,12 @@ class Problem:
     ) -> Problem:
         """A problem of the rows of a frame of pandas: some of its columns are predicted from the rest.
 
-        Numbers, truths, dates and categories make one input, a `TabularRow`; each column of texts is an
-        input of its own. Missing values are filled with what is usual in training, and marked where some are
-        missing there; categories that training has not seen count as missing. All that is learnt from the
-        training rows alone, and kept with the problem (`preprocessing`), so that a network that was found
-        takes rows as they come (`nas.reuse.found.Found.predict`). `describe` says what each column was taken
-        for.
+        Numbers, truths, dates and categories make one input, a `TabularRow`; each column of texts, or of
+        paths to images, is an input of its own. Missing values are filled with what is usual in training, and
+        marked where some are missing there; categories that training has not seen count as missing. All that
+        is learnt from the training rows alone, and kept with the problem (`preprocessing`), so that a network
+        that was found takes rows as they come (`nas.reuse.found.Found.predict`). `describe` says what each
+        column was taken for.
 
         Args:
             train: the rows.
@@ -398,10 +400,12 @@ class Problem:
             validation: rows of their own; or the share of ``train`` that is held out for it.
             test: the same; or the share of ``train`` that is held out for it.
             columns: what columns are, where it is not as inferred: ``number``, ``category``, ``date``,
-                ``text``, or ``drop`` to leave one out.
+                ``text``, ``image`` (paths), or ``drop`` to leave one out.
             ordered_by: the column by which rows are divided in order, such as a date: the last ones are the
                 test rows, those before them the validation rows.
             grouped_by: the column whose values are not to be in two parts, such as a patient; it is no input.
+            broken: the share of the rows that may be left out because an image of theirs cannot be read; they
+                are counted and named by `describe`.
             name: the name of the problem.
             seed: the seed of the division (each class of the first target in equal proportion in every part).
             description: one sentence for the reports.
@@ -428,6 +432,7 @@ class Problem:
             columns=columns,
             ordered_by=ordered_by,
             grouped_by=grouped_by,
+            broken=_share_of_broken(where, broken),
             seed=check_seed(where, seed),
         )
         problem = Problem(
@@ -440,6 +445,55 @@ class Problem:
             copy=False,
         )
         return problem.with_preprocessing(read_rows.preprocessing)
+
+    @staticmethod
+    @checked(ProblemError, only=("name", "description"))
+    def from_folder(
+        folder: str | os.PathLike[str],
+        validation: float = 0.2,
+        test: float = 0.2,
+        *,
+        broken: float = 0.0,
+        name: str = "folder",
+        seed: int = 0,
+        description: str = "",
+        options: Mapping[str, Any] | None = None,
+    ) -> Problem:
+        """A problem of images in a folder for each class; see `from_frame`, which takes paths in a column.
+
+        Args:
+            folder: the folder. Where it has a folder ``train`` it has one for each class there, and
+                ``validation`` and ``test`` may lie beside it.
+            validation: the share of the training images that is held out for it, where it has no folder.
+            test: the same.
+            broken: the share of the images that may be left out because they cannot be read.
+            name, seed, description, options: those of `from_frame`.
+
+        Raises:
+            ProblemError: there is no such folder, or no images in folders of classes; or one cannot be read.
+
+        Example:
+            >>> problem = Problem.from_folder("pets")  # pets/cat/1.png, pets/dog/1.png, ...
+        """
+        from workers.problems.frames.folders import IMAGE, LABEL, read_folder
+
+        found: dict[str, Any] = {"validation": validation, "test": test} | read_folder(folder)
+        return Problem.from_frame(
+            predict={LABEL: "classification"},
+            **found,
+            columns={IMAGE: "image"},
+            broken=broken,
+            name=name,
+            seed=seed,
+            description=description,
+            options=options,
+        )
+
+
+def _share_of_broken(where: str, given: Any) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < 1:
+        raise ProblemError(f"{where}, broken: expected a share from 0 to below 1, got {given!r:.60}")
+    return float(given)
 
 
 def _check_is_problem(where: str, given: object) -> None:

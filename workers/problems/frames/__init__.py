@@ -1,9 +1,10 @@
 """Problems from frames of pandas: rows with columns of numbers, categories, dates and texts.
 
 - ``frame``: the parts of a problem from a frame
-- ``files``: frames from files
+- ``files``, ``folders``: frames from files, and from folders of images
 - ``dividing``: how rows are divided
 - ``preprocessing``: `Preprocessing`, which makes inputs of rows
 - ``inference``: what columns are
-- ``columns``, ``words``: the kinds of columns, and the words of texts
+- ``kinds``: the kinds of columns by name
+- ``columns``, ``images``, ``words``: columns and the numbers that they become, and the words of texts
 """

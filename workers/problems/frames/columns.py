@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from search_spaces.errors import FormatError, ProblemError
+from search_spaces.errors import ProblemError
 from workers.problems.frames.words import words_of
 
 Floats = NDArray[np.float32]
@@ -97,8 +97,8 @@ class NumberColumn(NumericColumn):
 
     @staticmethod
     def learn(values: pd.Series[Any]) -> NumberColumn:
-        plain = _as_numbers(values)
-        _check_some(values, np.isnan(plain))
+        plain = as_numbers(values)
+        check_some(values, np.isnan(plain))
         return NumberColumn(str(values.name), float(np.nanmedian(plain)), bool(np.isnan(plain).any()))
 
     @property
@@ -106,7 +106,7 @@ class NumberColumn(NumericColumn):
         return 1 + self.marked
 
     def _plain(self, values: pd.Series[Any]) -> NDArray[np.float64]:
-        return _as_numbers(values)
+        return as_numbers(values)
 
     def _parts(self, plain: NDArray[np.float64]) -> Sequence[NDArray[np.float64]]:
         return [plain]
@@ -128,9 +128,9 @@ class DateColumn(NumericColumn):
 
     @staticmethod
     def learn(values: pd.Series[Any]) -> DateColumn:
-        days = _as_days(values)
+        days = as_days(values)
         gaps = np.isnan(days)
-        _check_some(values, gaps)
+        check_some(values, gaps)
         clock = bool((days[~gaps] % 1 > 0).any())
         return DateColumn(str(values.name), float(np.nanmedian(days)), bool(gaps.any()), clock)
 
@@ -139,7 +139,7 @@ class DateColumn(NumericColumn):
         return 5 + 2 * self.clock + self.marked
 
     def _plain(self, values: pd.Series[Any]) -> NDArray[np.float64]:
-        return _as_days(values)
+        return as_days(values)
 
     def _parts(self, plain: NDArray[np.float64]) -> Sequence[NDArray[np.float64]]:
         turns = [plain / YEAR, plain / 7, *([plain] if self.clock else [])]
@@ -161,8 +161,8 @@ class CategoryColumn(FrameColumn):
 
     @staticmethod
     def learn(values: pd.Series[Any]) -> CategoryColumn:
-        words = _as_words(values)
-        _check_some(values, words.isna().to_numpy())
+        words = as_words(values)
+        check_some(values, words.isna().to_numpy())
         counts = words.value_counts()
         if len(counts) > FEW_CATEGORIES:
             counts = counts[counts > 1] if bool((counts > 1).any()) else counts
@@ -180,11 +180,11 @@ class CategoryColumn(FrameColumn):
 
     def codes(self, values: pd.Series[Any]) -> Floats:
         """Returns float32 ``(N,)``, the numbers of the categories."""
-        found = pd.Index(self.categories).get_indexer(pd.Index(_as_words(values)))
+        found = pd.Index(self.categories).get_indexer(pd.Index(as_words(values)))
         return np.asarray(found + 1, dtype=np.float32)
 
     def missing(self, values: pd.Series[Any]) -> NDArray[np.bool_]:
-        return np.asarray(_as_words(values).isna())
+        return np.asarray(as_words(values).isna())
 
     def unseen(self, values: pd.Series[Any]) -> int:
         """How many values are there and were not learnt."""
@@ -210,8 +210,8 @@ class TextColumn(FrameColumn):
 
     @staticmethod
     def learn(values: pd.Series[Any]) -> TextColumn:
-        texts = _as_words(values)
-        _check_some(values, texts.isna().to_numpy())
+        texts = as_words(values)
+        check_some(values, texts.isna().to_numpy())
         rows = [words_of(text) for text in texts.dropna()]
         counts: dict[str, int] = {}
         for row in rows:
@@ -227,7 +227,7 @@ class TextColumn(FrameColumn):
         """Returns int64 ``(N, length)``; zeros where there is no text."""
         numbers = {word: number for number, word in enumerate(self.vocabulary, 2)}
         found = np.zeros((len(values), self.length), dtype=np.int64)
-        for row, text in zip(found, _as_words(values), strict=True):
+        for row, text in zip(found, as_words(values), strict=True):
             if isinstance(text, str):
                 words = words_of(text)[: self.length]
                 row[: len(words)] = [numbers.get(word, 1) for word in words]
@@ -235,56 +235,11 @@ class TextColumn(FrameColumn):
 
     def missing(self, values: pd.Series[Any]) -> NDArray[np.bool_]:
         """Which have no word at all."""
-        return np.array([not (isinstance(text, str) and words_of(text)) for text in _as_words(values)])
+        return np.array([not (isinstance(text, str) and words_of(text)) for text in as_words(values)])
 
 
-KINDS: Mapping[str, type[FrameColumn]] = {
-    one.kind: one for one in (NumberColumn, CategoryColumn, DateColumn, TextColumn)
-}
-"""The kinds of columns by the words that people write."""
-
-
-def to_dict(column: FrameColumn) -> dict[str, Any]:
-    """Returns plain data for JSON; `from_dict` reads it back."""
-    return {"kind": column.kind, **asdict(column)}
-
-
-def from_dict(data: Mapping[str, Any]) -> FrameColumn:
-    """Reads a column that `to_dict` wrote.
-
-    Raises:
-        FormatError: it is none.
-    """
-    try:
-        given: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
-        }
-        column = KINDS[given.pop("kind")](**given)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise FormatError(f"not a column: {error!r} in {str(data)[:200]}") from None
-    _check_read(column)
-    return column
-
-
-def _check_read(column: FrameColumn) -> None:
-    """Refuse a column whose fields are not of their types: what is read may be of a stranger."""
-    texts = getattr(column, "categories", ()) or getattr(column, "vocabulary", ())
-    fill, length = getattr(column, "fill", 0.0), getattr(column, "length", 1)
-    good = (
-        isinstance(column.name, str)
-        and isinstance(texts, tuple)
-        and all(isinstance(text, str) for text in texts)
-        and isinstance(fill, int | float)
-        and np.isfinite(fill)
-        and all(isinstance(getattr(column, flag, False), bool) for flag in ("marked", "clock"))
-        and isinstance(length, int)
-        and 1 <= length <= TextColumn.LONGEST
-    )
-    if not good:
-        raise FormatError(f"not a column: {str(column)[:200]}")
-
-
-def _check_some(values: pd.Series[Any], gaps: NDArray[np.bool_]) -> None:
+def check_some(values: pd.Series[Any], gaps: NDArray[np.bool_]) -> None:
+    """Refuse a column of which every value is missing."""
     if bool(gaps.all()):
         raise ProblemError(
             f"column {values.name!r}: every value of the training rows is missing; leave it out: "
@@ -292,7 +247,7 @@ def _check_some(values: pd.Series[Any], gaps: NDArray[np.bool_]) -> None:
         )
 
 
-def _as_numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
+def as_numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
     """The values as numbers, NaN where they are missing.
 
     Raises:
@@ -315,7 +270,7 @@ def _as_numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
     return np.asarray(found, dtype=np.float64)
 
 
-def _as_days(values: pd.Series[Any]) -> NDArray[np.float64]:
+def as_days(values: pd.Series[Any]) -> NDArray[np.float64]:
     """The values as days since 2000, in UTC where they have a zone; NaN where they are missing.
 
     Raises:
@@ -332,7 +287,7 @@ def _as_days(values: pd.Series[Any]) -> NDArray[np.float64]:
     return np.asarray(days.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
-def _as_words(values: pd.Series[Any]) -> pd.Series[Any]:
+def as_words(values: pd.Series[Any]) -> pd.Series[Any]:
     """The values as words, None where they are missing: 3 and 3.0 are one word, True is another than 1."""
 
     def word(value: Any) -> str | None:

@@ -14,8 +14,9 @@ from torch import Tensor
 from search_spaces.errors import ProblemError, nearest
 from search_spaces.signature import Signature
 from search_spaces.tasks import Classification, Task
-from workers.problems.frames.columns import CategoryColumn, _as_words
+from workers.problems.frames.columns import CategoryColumn, as_words
 from workers.problems.frames.dividing import divided_rows
+from workers.problems.frames.images import ImageColumn
 from workers.problems.frames.inference import check_frame, kinds_of, task_of
 from workers.problems.frames.preprocessing import Preprocessing
 from workers.problems.split import Split
@@ -48,6 +49,7 @@ def read_frames(
     columns: Mapping[str, str] | None,
     ordered_by: str | None,
     grouped_by: str | None,
+    broken: float,
     seed: int,
 ) -> Read:
     """Returns what a frame, or a frame for each part, says.
@@ -58,6 +60,7 @@ def read_frames(
         predict: the target columns, by name; with what they are where a mapping.
         columns: what columns are, where that is not inferred rightly.
         ordered_by, grouped_by, seed: how rows are divided.
+        broken: the share of the rows that may be left out because an image of theirs cannot be read.
 
     Raises:
         ProblemError: the frames do not go together, or a column may be several things.
@@ -102,6 +105,11 @@ def read_frames(
     if not found:
         raise ProblemError(f"{where}: expected at least one column to predict from; {'; '.join(told)}")
     try:
+        if broken:
+            notes += _leave_out_broken(
+                where, frames, [n for n, kind in found.items() if kind == "image"], broken
+            )
+            train = frames["train"].drop(columns=list(targets))
         preprocessing = Preprocessing.learn(train, found)
         splits = {part: _split(frames[part], preprocessing, targets, tasks) for part in PARTS}
     except ProblemError as error:
@@ -167,6 +175,30 @@ def _labelled_rows(where: str, frame: pd.DataFrame, targets: Mapping[str, Any]) 
     return frame[there.to_numpy()]
 
 
+def _leave_out_broken(
+    where: str, frames: dict[str, pd.DataFrame], images: Sequence[str], most: float
+) -> list[str]:
+    """Leave out the rows whose images cannot be read; returns which they are, in words.
+
+    Raises:
+        ProblemError: they are more than may be left out.
+    """
+    notes = []
+    for part, frame in frames.items():
+        for name in images:
+            lost = ImageColumn(name, 1, 1, 1).broken(frame[name])
+            if not lost.any():
+                continue
+            first = ", ".join(map(str, frame[name][lost].iloc[:3]))
+            said = f"{int(lost.sum()):,} of {len(frame):,} images in {part} cannot be read ({first}, ...)"
+            if lost.mean() > most:
+                raise ProblemError(f"column {name!r}: {said}; that is more than broken={most:g}")
+            notes.append(f"column {name!r}: {said}: left out")
+            frame = frame[~lost]
+        frames[part] = frame
+    return notes
+
+
 def _split(
     frame: pd.DataFrame, preprocessing: Preprocessing, targets: Mapping[str, Any], tasks: Mapping[str, Task]
 ) -> Split:
@@ -189,7 +221,7 @@ def _target(values: pd.Series[Any], there: Any, task: Task) -> Tensor:
     if all(isinstance(label, int) for label in task.labels):
         plain: Any = [int(value) if ok else None for value, ok in zip(values, there, strict=True)]
     else:
-        plain = list(_as_words(values))
+        plain = list(as_words(values))
     numbers = {label: number for number, label in enumerate(task.labels)}
     return torch.tensor([numbers[value] if ok else 0 for value, ok in zip(plain, there, strict=True)])
 

@@ -11,7 +11,9 @@ import pandas as pd
 
 from search_spaces.errors import ProblemError, nearest
 from search_spaces.tasks import Classification, Regression, Task
-from workers.problems.frames.columns import KINDS, _as_words
+from workers.problems.frames.columns import as_words
+from workers.problems.frames.images import ENDINGS
+from workers.problems.frames.kinds import KINDS
 from workers.problems.frames.words import words_of
 
 DROP = "drop"
@@ -128,6 +130,8 @@ def _kind_of_objects(where: str, there: pd.Series[Any]) -> tuple[str, str]:
         )
     if all(_DATE.fullmatch(value) for value in there):
         return "date", "all look like 2024-05-01"
+    if all(value.lower().endswith(ENDINGS) for value in there):
+        return "image", "paths of images"
     different = there.nunique()
     if different <= FEW_CLASSES or different <= OFTEN * len(there):
         return "category", f"{different:,} words that come again"
@@ -183,7 +187,7 @@ def labels_of(there: pd.Series[Any]) -> tuple[str | int, ...]:
     numeric = pd.api.types.is_numeric_dtype(there.dtype) and not pd.api.types.is_bool_dtype(there.dtype)
     if numeric and bool((there.astype(float) % 1 == 0).all()):
         return tuple(sorted({int(value) for value in there}))
-    return tuple(sorted({str(word) for word in _as_words(there)}))
+    return tuple(sorted({str(word) for word in as_words(there)}))
 
 
 def _inferred_task(here: str, there: pd.Series[Any], numeric: bool) -> tuple[str, str]:

@@ -14,22 +14,16 @@ from torch import Tensor
 
 from search_spaces.arguments import checked
 from search_spaces.errors import FormatError, ProblemError, nearest
-from search_spaces.inputs import Input, TabularRow, Tokens
-from workers.problems.frames.columns import (
-    KINDS,
-    CategoryColumn,
-    FrameColumn,
-    NumericColumn,
-    TextColumn,
-    from_dict,
-    to_dict,
-)
+from search_spaces.inputs import Image, Input, TabularRow, Tokens
+from workers.problems.frames.columns import CategoryColumn, FrameColumn, NumericColumn, TextColumn
+from workers.problems.frames.images import ImageColumn
 from workers.problems.frames.inference import check_frame
+from workers.problems.frames.kinds import KINDS, from_dict, to_dict
 
 FORMAT = "nasforge-preprocessing/1"
 
 ROW = "row"
-"""The name of the input that has all columns but texts."""
+"""The name of the input that has all columns but texts and images."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class Preprocessing:
 
     Attributes:
         columns: what is known of each column, in the order in which they become numbers.
-        inputs: the name of the input of each text, by column.
+        inputs: the name of the input of each text and each image, by column.
 
     Example:
         >>> preprocessing = Problem.from_frame(frame, predict="price").preprocessing
@@ -65,8 +59,7 @@ class Preprocessing:
         columns = tuple(KINDS[kind].learn(train[name]) for name, kind in kinds.items())
         if not columns:
             raise ProblemError("expected at least one column to predict from, got none")
-        texts = [column.name for column in columns if isinstance(column, TextColumn)]
-        return Preprocessing(columns, _input_names(texts))
+        return Preprocessing(columns, _input_names([one.name for one in columns if _is_alone(one)]))
 
     @property
     def kinds(self) -> dict[str, Input]:
@@ -75,13 +68,16 @@ class Preprocessing:
         if self._numeric or self._categories:
             width = sum(column.width for column in self._numeric)
             found[ROW] = TabularRow(width, tuple(column.count for column in self._categories))
-        for column in self._texts:
-            found[self.inputs[column.name]] = Tokens(column.length, len(column.vocabulary) + 2)
+        for column in self.columns:
+            if isinstance(column, TextColumn):
+                found[self.inputs[column.name]] = Tokens(column.length, len(column.vocabulary) + 2)
+            elif isinstance(column, ImageColumn):
+                found[self.inputs[column.name]] = Image(column.channels, column.height, column.width)
         return found
 
     @checked(ProblemError, elsewhere=("rows",))
     def tensors(self, rows: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Returns the inputs of rows, and masks of the texts that some rows lack.
+        """Returns the inputs of rows, and masks of the texts and images that some rows lack.
 
         Args:
             rows: a frame with the columns that it knows; others are passed over.
@@ -105,9 +101,15 @@ class Preprocessing:
         parts += [column.codes(rows[column.name])[:, None] for column in self._categories]
         if parts:
             inputs[ROW] = torch.from_numpy(np.concatenate(parts, axis=1))
-        for column in self._texts:
+        for column in self.columns:
+            if isinstance(column, TextColumn):
+                array: Any = column.tokens(rows[column.name])
+            elif isinstance(column, ImageColumn):
+                array = column.pixels(rows[column.name])
+            else:
+                continue
             name = self.inputs[column.name]
-            inputs[name] = torch.from_numpy(column.tokens(rows[column.name]))
+            inputs[name] = torch.from_numpy(array)
             there = torch.from_numpy(~column.missing(rows[column.name]))
             if not bool(there.all()):
                 present[name] = there
@@ -166,17 +168,18 @@ class Preprocessing:
     def _categories(self) -> list[CategoryColumn]:
         return [column for column in self.columns if isinstance(column, CategoryColumn)]
 
-    @property
-    def _texts(self) -> list[TextColumn]:
-        return [column for column in self.columns if isinstance(column, TextColumn)]
+
+def _is_alone(column: FrameColumn) -> bool:
+    """Whether a column is an input of its own."""
+    return isinstance(column, TextColumn | ImageColumn)
 
 
-def _input_names(texts: Sequence[str]) -> dict[str, str]:
-    """Names of inputs for columns of texts: modules of torch cannot have all of them."""
+def _input_names(columns: Sequence[str]) -> dict[str, str]:
+    """Names of inputs for columns: modules of torch cannot have all of them."""
     found: dict[str, str] = {}
-    for text in texts:
-        name = "".join(letter if letter.isalnum() else "_" for letter in text)
+    for column in columns:
+        name = "".join(letter if letter.isalnum() else "_" for letter in column)
         while name in found.values() or name == ROW:
             name += "_"
-        found[text] = name
+        found[column] = name
     return found

@@ -170,7 +170,7 @@ def test_each_class_is_in_equal_proportion_in_every_part(passengers: pd.DataFram
         ({"fare": [np.inf] * ROWS}, {"columns": {"fare": "number"}}, "expected finite numbers, got infinity"),
         ({"sex": [1, "a"] * (ROWS // 2)}, {}, "column 'sex': expected values of one type, got int, str"),
         ({}, {"columns": {"sex": "number"}}, "column 'sex': expected numbers, got '(fe)?male'"),
-        ({}, {"columns": {"sex": "words"}}, "expected number, category, date, text or drop for 'sex'"),
+        ({}, {"columns": {"sex": "words"}}, "expected number, category, date, text, image or drop for 'sex'"),
         ({}, {"columns": {"gender": "category"}}, "there is no input column 'gender'"),
         ({}, {"predict": []}, "expected the name of the column to predict"),
         ({"survived": None}, {}, "expected targets, but all of 'survived' are missing"),

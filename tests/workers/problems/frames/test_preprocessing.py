@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from search_spaces.errors import FormatError, ProblemError
 from workers.problems import Problem
-from workers.problems.frames.columns import KINDS
 from workers.problems.frames.preprocessing import Preprocessing
 
 
@@ -111,7 +110,7 @@ CELLS = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(CELLS))
 @given(data=st.data())
 def test_any_values_of_a_kind_become_finite_numbers_in_their_ranges(kind: str, data: st.DataObject) -> None:
     values = data.draw(st.lists(CELLS[kind], min_size=1, max_size=20))
