@@ -62,9 +62,9 @@ def _came(given: Any) -> str:
     if isinstance(given, tuple | list):
         return f"a {name} of {len(given)}; write (inputs, targets)"
     if hasattr(given, "columns") and hasattr(given, "to_numpy"):  # a frame, of whichever library
-        columns = "columns=" if type(given).__module__.startswith("pandas") else ""
-        label = repr(list(given.columns)[-1]) if len(given.columns) else "'label'"
-        return f"{name}; write (data.drop({columns}{label}).to_numpy(), data[{label}].to_numpy())"
+        frame = "data" if type(given).__module__.split(".")[0] == "pandas" else "data.to_pandas()"
+        label = repr(str(list(given.columns)[-1])) if len(given.columns) else "'label'"
+        return f"{name}; write Problem.from_frame({frame}, predict={label})"
     remedy = way_out(given, "data")
     return f"{name}; write {remedy}" if remedy else name
 

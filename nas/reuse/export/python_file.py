@@ -7,12 +7,14 @@ from typing import Any
 
 from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.expressions import Call, Code, Writer, classes_in, comment, docstring, quoted
+from nas.reuse.export.folder import ARCHITECTURE_FILE
 from nas.reuse.export.modules import Import, libraries
 from nas.reuse.export.source_text import SourceText
+from nas.reuse.rows import answers_to_rows
 from search_spaces.building.network import Chain, Network
 from search_spaces.nodes import Layer, Sequential
 
-_NAMES = ("ID", "SIGNATURE", "build", "load", "read_tensors")
+_NAMES = ("ID", "SIGNATURE", "build", "load", "predict", "read_tensors")
 _IMPORTS = {
     "json": Import("json"),
     "struct": Import("struct"),
@@ -48,6 +50,14 @@ def read_tensors(file: str | Path) -> dict[str, torch.Tensor]:
 '''
 
 
+_ROWS = '''
+def predict(rows: Any) -> dict[str, list[Any]]:
+    """What the network answers to rows of a frame of pandas, by task: the names of classes, or numbers."""
+    text = Path(__file__).with_name({architecture}).read_text(encoding="utf-8")
+    return {answers}(load(), json.loads(text)["preprocessing"], rows)
+'''
+
+
 def python_source(found: Exportable, weights: str) -> tuple[str, list[str]]:
     """Returns the text of the file, and the names of the modules that parts of it come from.
 
@@ -67,7 +77,9 @@ def python_source(found: Exportable, weights: str) -> tuple[str, list[str]]:
         Layer(head.factory, {**head.arguments, "task": Code(f"SIGNATURE.tasks[{quoted(task)}]")})
         for task, head in network.heads.items()
     ]
-    text = SourceText([Network, Chain, *classes_in(signature), *classes_in([body, *heads])], _NAMES, _IMPORTS)
+    rows = [] if found.preprocessing is None else [answers_to_rows]
+    parts = [Network, Chain, *classes_in(signature), *classes_in([body, *heads]), *rows]
+    text = SourceText(parts, _NAMES, _IMPORTS | ({"Any": Import("typing", "Any")} if rows else {}))
     writer = Writer(text.name_of, Chain)
 
     def assign(name: str, value: Any) -> str:
@@ -100,6 +112,9 @@ def python_source(found: Exportable, weights: str) -> tuple[str, list[str]]:
         ),
         _END.format(weights=quoted(weights)),
     ]
+    if rows:
+        names = {"architecture": quoted(ARCHITECTURE_FILE), "answers": text.name_of(rows[0])}
+        sections.append(_ROWS.format(**names))
     head, *rest = (section.strip("\n") for section in sections)
     return head + "\n\n" + "\n\n\n".join(rest) + "\n", text.modules
 

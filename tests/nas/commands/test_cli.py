@@ -62,6 +62,7 @@ def made(problem: Problem, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ).run()  # fmt: skip
     nas.load(folder / "nas.db").export(folder / "best")
     (folder / "space.json").write_text(Space({"model": model}).to_json())
+    (folder / "rows.csv").write_text("x,y\n" + "0.5,a\n1.5,b\n" * 40)
     return folder
 
 
@@ -331,6 +332,13 @@ WRONG = {
     "a space for other data": ["search", "--space", "space.json", "--problem", "fashion_mnist"],
     "a problem without its files": ["search", "--problem", "fashion_mnist", "--folder", "best"],
     "a problem that needs no folder": ["search", "--problem", "digits", "--folder", "best"],
+    "data that are not there": ["search", "--data", "none.csv", "--predict", "y"],
+    "data of which nothing is predicted": ["search", "--data", "rows.csv"],
+    "a column that is not there": ["search", "--data", "rows.csv", "--predict", "z"],
+    "data and a problem": ["search", "--data", "rows.csv", "--predict", "y", "--problem", "digits"],
+    "data and a folder": ["search", "--data", "rows.csv", "--predict", "y", "--folder", "."],
+    "a column to predict without data": ["search", "--predict", "y"],
+    "a column of no kind": ["search", "--data", "rows.csv", "--predict", "y", "--column", "x"],
     "an unknown task": ["search", "--problem", "omniglot", "--task", "colour"],
     "an unknown input": ["search", "--problem", "omniglot", "--input", "sound"],
     "an input of a problem that has one": ["search", "--problem", "digits", "--input", "image"],

@@ -78,7 +78,7 @@ def test_what_is_no_array_is_refused_with_the_way_out(given: Any, says: str) -> 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (FRAME, r"DataFrame; write \(data\.drop\(columns='d'\)\.to_numpy\(\), data\['d'\]\.to_numpy\(\)\)"),
+        (FRAME, r"DataFrame; write Problem\.from_frame\(data, predict='d'\)"),
         (TensorDataset(torch.rand(9, 2)), r"from_dataset\(name, data\)"),
         ((TABLE, LABELS, LABELS), r"a tuple of 3; write \(inputs, targets\)"),
         (TABLE, "expected a pair"),
