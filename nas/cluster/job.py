@@ -19,6 +19,7 @@ from nas.passwords import has_password, refuse_passwords, without_password
 from nas.store.database import sqlite_file
 from search_spaces.arguments import checked
 from search_spaces.errors import SearchError
+from workers.problems.own_data import is_share, is_uri
 
 SEARCH, STORE, AGAIN = "nas_search", "nas_store", "nas_resume"
 """The keys of a job's metadata: its search, the store that was named, and what ``nas resume`` needs."""
@@ -136,6 +137,7 @@ def cluster_job(
         requirements = requirements or (beside if beside.is_file() else None)
     elif working_dir is not None:
         files = files_of(working_dir.resolve())
+    _check_data(options)
     space = str(options.get("space") or "")
     if space.endswith(".json") and space not in files:
         if not is_file(space):
@@ -160,6 +162,21 @@ def cluster_job(
     )
     resumed = shlex.join([*again, *kept])
     return ClusterJob(id, search, command, resumed, store, files, requirements, package, pins)
+
+
+def _check_data(options: Mapping[str, Any]) -> None:
+    """Check that data are where every driver of the search finds them: a later one has another folder.
+
+    Raises:
+        SearchError: they are in the folder of this process.
+    """
+    for option in ("data", "validation", "test"):
+        path = str(options.get(option) or "")
+        if path and not is_share(path) and not is_uri(path) and not Path(path).is_absolute():
+            raise SearchError(
+                f"--{option} {path}: expected a place that all nodes see, such as "
+                f"/shared/{Path(path).name} or s3://bucket/{Path(path).name}"
+            )
 
 
 def _files_with(file: Path, working_dir: Path | None) -> tuple[dict[str, Path], str]:

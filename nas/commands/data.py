@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nas.commands.options import FolderOption, InputOption, TaskOption
 from search_spaces.errors import SearchError
+from workers.problems.own_data import is_share
 
 _TASKS = ("classification", "regression")
 
@@ -61,8 +61,8 @@ def data_options(
     given: dict[str, Any] = {
         "predict": _predicted(predict or ()),
         "columns": _columns(column or ()),
-        "validation": _part("--validation", validation),
-        "test": _part("--test", test),
+        "validation": _part(validation),
+        "test": _part(test),
         "ordered_by": ordered_by,
         "grouped_by": grouped_by,
         "broken": broken,
@@ -115,11 +115,6 @@ def _columns(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _part(option: str, text: str | None) -> Any:
+def _part(text: str | None) -> Any:
     """A share, or the path of a file."""
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return str(Path(text))
+    return float(text) if text is not None and is_share(text) else text

@@ -34,7 +34,8 @@ def own_data(
     Paths of images in a table begin where the table lies.
 
     Args:
-        path: the file, CSV or Parquet; or the folder.
+        path: the file, CSV or Parquet, or its URI as fsspec knows it (``s3://bucket/houses.csv``); or the
+            folder.
         predict: the column to predict, or several; with what they are where that is not clear. Not of a
             folder, whose folders are the classes.
         validation: a file of its own; or the share of the rows that is held out for it.
@@ -52,14 +53,14 @@ def own_data(
     files: dict[str, str | os.PathLike[str]] = {"train": path}
     given: dict[str, Any] = {}
     for part, one in (("validation", validation), ("test", test)):
-        if isinstance(one, int | float):
-            given[part] = one
+        if is_share(one):
+            given[part] = float(str(one))
         else:
-            files[part] = one
+            files[part] = one  # type: ignore[assignment]
     asked: dict[str, Any] = {"ordered_by": ordered_by, "grouped_by": grouped_by, "columns": columns}
     options = _options(files, given, predict, asked, broken, seed)
     about: dict[str, Any] = {"name": "data", "broken": broken, "seed": seed, "options": options}
-    if Path(path).expanduser().is_dir():
+    if not is_uri(path) and Path(path).expanduser().is_dir():
         told = [name for name, one in {**asked, "predict": predict}.items() if one]
         if told or len(files) > 1:
             raise ProblemError(
@@ -76,10 +77,26 @@ def own_data(
         **read,
         **given,
         **asked,
-        description=f"{Path(path).name}: {_words(predict)}",
+        description=f"{Path(str(path)).name}: {_words(predict)}",
         **about,
     )
-    return problem.only(inputs=inputs, tasks=tasks).with_files(map(_state, files.values()))
+    problem = problem.only(inputs=inputs, tasks=tasks)
+    # of what lies elsewhere the data themselves say whether they are the same
+    return problem if any(map(is_uri, files.values())) else problem.with_files(map(_state, files.values()))
+
+
+def is_uri(path: object) -> bool:
+    """Whether a path is a URI as fsspec knows it, such as ``s3://bucket/houses.csv``."""
+    return "://" in str(path)
+
+
+def is_share(given: object) -> bool:
+    """Whether a part is given by its share of the rows, and not by a file of its own."""
+    try:
+        float(str(given))
+    except ValueError:
+        return False
+    return True
 
 
 def _words(predict: Any) -> str:
@@ -95,7 +112,10 @@ def _options(
     seed: int,
 ) -> dict[str, Any]:
     """The options by which the same problem is loaded again, as JSON has them."""
-    paths = {part: str(Path(file).expanduser().resolve()) for part, file in files.items()}
+    paths = {
+        part: str(file) if is_uri(file) else str(Path(file).expanduser().resolve())
+        for part, file in files.items()
+    }
     found: dict[str, Any] = {"path": paths.pop("train"), **paths}
     if predict is not None:
         found["predict"] = predict if isinstance(predict, str | Mapping) else list(predict)

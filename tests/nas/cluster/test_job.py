@@ -169,3 +169,12 @@ def test_the_last_line_of_progress_is_told_without_its_first_word() -> None:
         last_progress(f"{lines}search mine ended after 3 s: done\n", "mine") == "mine ended after 3 s: done"
     )
     assert last_progress("", "mine") == "mine: nothing heard of it yet"
+
+
+@pytest.mark.parametrize("option", ["data", "validation"])
+def test_data_lie_where_all_nodes_see_them(option: str) -> None:
+    options = {"data": "/shared/rows.csv", "predict": ["y"], "test": "0.1"}
+    assert "--data=/shared/rows.csv" in cluster_job("search", None, options).command
+    with pytest.raises(SearchError, match=rf"--{option} rows.csv: expected a place that all nodes see"):
+        cluster_job("search", None, {**options, option: "rows.csv"})
+    cluster_job("search", None, {**options, option: "s3://bucket/rows.csv"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,3 +73,16 @@ def test_the_problem_of_a_file_is_loaded_again_by_its_options(table: pd.DataFram
     assert again.train.inputs["row"].equal(problem.train.inputs["row"])
     assert len(problem.validation) == 20
     assert [Path(path).name for path, *_ in problem.read_from] == ["t.csv", "v.csv"]
+
+
+def test_a_file_that_lies_elsewhere_is_read_by_its_uri(table: pd.DataFrame) -> None:
+    with fsspec.open("memory://bucket/t.csv", "w") as file:
+        table.to_csv(file, index=False)
+    problem = problems.load("data", path="memory://bucket/t.csv", predict="y", test="0.25")
+    assert problem.options == {"path": "memory://bucket/t.csv", "predict": "y", "test": 0.25}
+    assert not problem.read_from
+    assert len(problem.test) == 20
+    with pytest.raises(ProblemError, match=r"memory://bucket/none\.csv: there is no such file"):
+        read_table("memory://bucket/none.csv")
+    with pytest.raises(ProblemError, match=r"nothing://t\.csv: cannot be read: Protocol not known"):
+        read_table("nothing://t.csv")
