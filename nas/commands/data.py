@@ -32,7 +32,7 @@ def data_options(
         str | None, typer.Option("--validation", help="With --data: a file, or the share of rows; 0.2.")
     ] = None,
     test: Annotated[
-        str | None, typer.Option("--test", help="With --data: a file, or the share of rows; 0.2.")
+        str | None, typer.Option("--test", help="With --data: a file, the share of rows (0.2), or none.")
     ] = None,
     column: Annotated[
         list[str] | None,

@@ -18,7 +18,7 @@ from workers.tabular import Table
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workers.problems import Problem, Split
+    from workers.problems import Problem
 
 VERSION = 2
 """The version of fingerprints, which they begin with; those of version 1 are 16 hex digits and no more.
@@ -76,7 +76,7 @@ def older_fingerprint(problem: Problem | Table) -> str:
         for answer in _answers(problem):
             digest.update(answer.encode())
         return digest.hexdigest()[:16]
-    for part in (problem.train, problem.validation, problem.test):
+    for part in problem.splits.values():
         for name, tensor in (*part.inputs.items(), *part.targets.items()):
             rows = tensor[:: max(1, len(tensor) // _ROWS)][:_ROWS].cpu().contiguous().numpy()
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
@@ -177,8 +177,7 @@ def _fingerprint(problem: Problem) -> str:
 
 def _tensors(problem: Problem) -> Iterator[tuple[str, str, Tensor]]:
     """Yields every tensor of a problem, with its part and its name, in an order that says nothing."""
-    for part in ("train", "validation", "test"):
-        split: Split = getattr(problem, part)
+    for part, split in problem.splits.items():
         for what in ("inputs", "targets", "present", "labelled"):
             for name, tensor in sorted(getattr(split, what).items()):
                 yield f"{part} {what}", name, tensor

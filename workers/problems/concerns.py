@@ -47,7 +47,7 @@ def concerns(signature: Signature, splits: Mapping[str, Split]) -> list[str]:
 def _unseen(name: str, task: Classification | Tagging | DenseMap, splits: Mapping[str, Split]) -> list[str]:
     known = _classes_of(splits["train"], name)[0]
     found = []
-    for part in ("validation", "test"):
+    for part in [name for name in splits if name != "train"]:
         classes, counts = _classes_of(splits[part], name)
         unseen = ~torch.isin(classes, known)
         if bool(unseen.any()):

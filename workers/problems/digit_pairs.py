@@ -48,7 +48,7 @@ def digit_pairs(
         ),
         _pairs(single.train, PAIRS["train"]),
         _pairs(single.validation, PAIRS["validation"]),
-        _pairs(single.test, PAIRS["test"]),
+        _pairs(single.splits["test"], PAIRS["test"]),
         description="Two handwritten digits side by side and their sum (UCI, by way of scikit-learn)",
         copy=False,
     )

@@ -20,7 +20,7 @@ def own_data(
     predict: str | Iterable[str] | Mapping[str, str] | None = None,
     *,
     validation: str | os.PathLike[str] | float = 0.2,
-    test: str | os.PathLike[str] | float = 0.2,
+    test: str | os.PathLike[str] | float | None = 0.2,
     columns: Mapping[str, str] | None = None,
     ordered_by: str | None = None,
     grouped_by: str | None = None,
@@ -39,7 +39,7 @@ def own_data(
         predict: the column to predict, or several; with what they are where that is not clear. Not of a
             folder, whose folders are the classes.
         validation: a file of its own; or the share of the rows that is held out for it.
-        test: the same; or the share of the rows that is held out for it.
+        test: the same; or the share of the rows that is held out for it; None: there are no test rows.
         columns, ordered_by, grouped_by, broken, seed: those of `workers.problems.Problem.from_frame`.
         inputs, tasks: the inputs and tasks that stay; None: all.
 
@@ -53,7 +53,9 @@ def own_data(
     files: dict[str, str | os.PathLike[str]] = {"train": path}
     given: dict[str, Any] = {}
     for part, one in (("validation", validation), ("test", test)):
-        if is_share(one):
+        if one is None or one == "none":
+            given[part] = None
+        elif is_share(one):
             given[part] = float(str(one))
         else:
             files[part] = one  # type: ignore[assignment]

@@ -53,7 +53,8 @@ class Problem:
         signature: the inputs that a network receives and the tasks that it must serve.
         train: the examples that networks are trained on.
         validation: the examples that they are compared on, while training and after.
-        test: the examples for reporting only; nothing that proposes, stops or ranks sees them.
+        test: the examples for reporting only; nothing that proposes, stops or ranks sees them. None: there
+            are none, and no test metrics.
         description: one sentence: what the data are and where they come from.
         options: how a problem of the catalog was loaded, so that `workers.problems.load` finds it again.
         notes: what was inferred and converted when it was made of a person's data, in words.
@@ -73,7 +74,7 @@ class Problem:
     signature: Signature
     train: Split
     validation: Split
-    test: Split
+    test: Split | None
     description: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -88,8 +89,11 @@ class Problem:
         if not isinstance(self.signature, Signature):
             raise _no_signature(f"problem {self.name!r}", self.signature)
         for part in PARTS:
-            split: Split = getattr(self, part)
-            check_split(f"problem {self.name!r}, {part}", split, self.signature)
+            split: Split | None = getattr(self, part)
+            if split is None and part == "test":
+                continue
+            check_split(f"problem {self.name!r}, {part}", split, self.signature)  # type: ignore[arg-type]
+            assert split is not None
             if split.num_domains > (count := self.train.num_domains):
                 raise ProblemError(
                     f"problem {self.name!r}, {part}, domain: expected numbers below {count}, as in train, "
@@ -97,7 +101,7 @@ class Problem:
                 )
         check_train(f"problem {self.name!r}, train", self.train)
         if copy:
-            for part, split in own(self._splits).items():
+            for part, split in own(self.splits).items():
                 object.__setattr__(self, part, split)
 
     @property
@@ -116,7 +120,7 @@ class Problem:
         Its examples; its inputs and tasks with their kinds, and what was inferred or converted of each; what
         its targets look like.
         """
-        return described(self.name, self.signature, self._splits, self.notes)
+        return described(self.name, self.signature, self.splits, self.notes)
 
     def warnings(self) -> list[str]:
         """Returns what may make its results say less than they seem to, a sentence each.
@@ -124,11 +128,12 @@ class Problem:
         Classes in validation or test that training never sees, parts of fewer than 30 examples, an accuracy
         that a constant answer gets, outputs of very different scales.
         """
-        return concerns(self.signature, self._splits)
+        return concerns(self.signature, self.splits)
 
     @property
-    def _splits(self) -> dict[str, Split]:
-        return {part: getattr(self, part) for part in PARTS}
+    def splits(self) -> dict[str, Split]:
+        """Its parts by name: ``train``, ``validation``, and ``test`` where there are test examples."""
+        return {part: split for part in PARTS if (split := getattr(self, part)) is not None}
 
     @checked(ProblemError)
     def to(self, device: torch.device | str) -> Problem:
@@ -163,7 +168,7 @@ class Problem:
         if options == self.options:
             return self
         self._check_whole("only")
-        splits = renumbered({part: narrowed(getattr(self, part), signature) for part in PARTS})
+        splits = renumbered({part: narrowed(split, signature) for part, split in self.splits.items()})
         return self._with(signature=signature, options=options, **_fields(splits))
 
     @checked(ProblemError, only=())
@@ -205,7 +210,7 @@ class Problem:
             raise ProblemError(f"problem {self.name!r}: {what} after drop: expected drop last, and once")
 
     def _each(self, change: Callable[[str, Split], Split]) -> Problem:
-        splits = {part: change(part, getattr(self, part)) for part in PARTS}
+        splits = {part: change(part, split) for part, split in self.splits.items()}
         return self._with(**_fields(splits))
 
     @checked(ProblemError)
@@ -246,7 +251,14 @@ class Problem:
             raise ProblemError(f"problem {name!r}: expected two or more problems, got {len(problems)}")
         signature = joined_signature(f"problem {name!r}", [problem.signature for problem in problems])
         counts = [problem.train.num_domains for problem in problems]
-        splits = {part: joined([getattr(problem, part) for problem in problems], counts) for part in PARTS}
+        tested = [problem.name for problem in problems if problem.test is not None]
+        if 0 < len(tested) < len(problems):
+            raise ProblemError(
+                f"problem {name!r}: expected test examples in all of them or in none, got them in "
+                f"{', '.join(tested)} alone"
+            )
+        parts = PARTS if tested else PARTS[:2]
+        splits = {part: joined([problem.splits[part] for problem in problems], counts) for part in parts}
         return Problem(name, signature, **_fields(splits), description=description, copy=False)
 
     @staticmethod
@@ -255,7 +267,7 @@ class Problem:
         name: str,
         train: Examples,
         validation: Examples | float = 0.2,
-        test: Examples | float = 0.2,
+        test: Examples | float | None = 0.2,
         *,
         signature: Signature | None = None,
         seed: int = 0,
@@ -274,7 +286,8 @@ class Problem:
                 arrays, whose masks say which modalities and labels are missing (whatever stands in their
                 place).
             validation: the same; or the share of ``train`` that is held out for it.
-            test: the same; or the share of ``train`` that is held out for it.
+            test: the same; or the share of ``train`` that is held out for it; None: there are no test
+                examples, and no test metrics.
             signature: what the arrays are. What fits it without loss is converted, and said by `describe`:
                 whole numbers to real ones, ``(N,)`` to ``(N, 1)`` and back, channels last to channels first,
                 bytes of images to [0, 1], labels such as -1 and 1 or words to numbers of classes, whose names
@@ -299,6 +312,8 @@ class Problem:
             raise ProblemError(f"{where}, options: expected a mapping, got {type(options).__name__}")
         given, shares = {"train": train}, {}
         for part, examples in (("validation", validation), ("test", test)):
+            if examples is None and part == "test":
+                continue
             share = share_of(f"{where}, {part}", examples)
             if share is None:
                 given[part] = examples  # type: ignore[assignment]
@@ -330,7 +345,7 @@ class Problem:
         name: str,
         train: Dataset[Any],
         validation: Dataset[Any] | float = 0.2,
-        test: Dataset[Any] | float = 0.2,
+        test: Dataset[Any] | float | None = 0.2,
         *,
         signature: Signature | None = None,
         seed: int = 0,
@@ -348,7 +363,7 @@ class Problem:
             name: the name of the problem.
             train: a data set, or a list of its items.
             validation: the same; or the share of ``train`` that is held out for it.
-            test: the same; or the share of ``train`` that is held out for it.
+            test: the same; or the share of ``train`` that is held out for it; None: there are none.
             signature: what the items are.
             seed: the seed of the division.
             description: one sentence for the reports.
@@ -361,6 +376,9 @@ class Problem:
         for part, given in (("train", train), ("validation", validation), ("test", test)):
             where = f"problem {name!r}, {part}"
             # a share of nothing is no share: train must be examples
+            if given is None and part == "test":
+                parts[part] = None
+                continue
             share = None if part == "train" else share_of(where, given)
             parts[part] = read(where, given, part, domain=domain) if share is None else share  # type: ignore[arg-type]
         return Problem.from_tensors(
@@ -373,7 +391,7 @@ class Problem:
         train: pd.DataFrame,
         predict: str | Iterable[str] | Mapping[str, str],
         validation: pd.DataFrame | float = 0.2,
-        test: pd.DataFrame | float = 0.2,
+        test: pd.DataFrame | float | None = 0.2,
         *,
         columns: Mapping[str, str] | None = None,
         ordered_by: str | None = None,
@@ -398,7 +416,7 @@ class Problem:
             predict: the name of the column to predict, or several; what they are where that is not clear:
                 ``{"price": "regression", "kind": "classification"}``. Rows without any of them are left out.
             validation: rows of their own; or the share of ``train`` that is held out for it.
-            test: the same; or the share of ``train`` that is held out for it.
+            test: the same; or the share of ``train`` that is held out for it; None: there are none.
             columns: what columns are, where it is not as inferred: ``number``, ``category``, ``date``,
                 ``text``, ``image`` (paths), or ``drop`` to leave one out.
             ordered_by: the column by which rows are divided in order, such as a date: the last ones are the
@@ -423,6 +441,8 @@ class Problem:
         where = f"problem {name!r}"
         given: dict[str, Any] = {"train": train}
         for part, one in (("validation", validation), ("test", test)):
+            if one is None and part == "test":
+                continue
             share = share_of(f"{where}, {part}", one)
             given[part] = one if share is None else share
         read_rows = read_frames(
@@ -451,7 +471,7 @@ class Problem:
     def from_folder(
         folder: str | os.PathLike[str],
         validation: float = 0.2,
-        test: float = 0.2,
+        test: float | None = 0.2,
         *,
         broken: float = 0.0,
         name: str = "folder",
@@ -465,7 +485,7 @@ class Problem:
             folder: the folder. Where it has a folder ``train`` it has one for each class there, and
                 ``validation`` and ``test`` may lie beside it.
             validation: the share of the training images that is held out for it, where it has no folder.
-            test: the same.
+            test: the same; None: there are no test images.
             broken: the share of the images that may be left out because they cannot be read.
             name, seed, description, options: those of `from_frame`.
 
@@ -511,4 +531,4 @@ def _no_signature(where: str, came: object) -> ProblemError:
 
 def _fields(splits: Mapping[str, Split]) -> dict[str, Any]:
     """Splits as arguments of a `Problem`."""
-    return dict(splits)
+    return {"test": None, **splits}

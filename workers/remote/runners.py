@@ -46,7 +46,7 @@ def pack(problem: Any) -> Packed:
     """Packs a problem, or a table, for Ray's object store."""
     if isinstance(problem, Table):
         return {"table": problem}
-    splits = {part: _arrays(getattr(problem, part)) for part in ("train", "validation", "test")}
+    splits = {part: _arrays(split) for part, split in problem.splits.items()}
     about = {key: getattr(problem, key) for key in ("name", "signature", "description", "options")}
     return {"splits": splits, "about": about}
 
@@ -59,7 +59,7 @@ def unpack(packed: Packed) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable.*")
         splits = {part: Split(**_tensors(arrays)) for part, arrays in packed["splits"].items()}
-    about: dict[str, Any] = {**packed["about"], **splits}
+    about: dict[str, Any] = {**packed["about"], "test": None, **splits}
     return Problem(**about, copy=False)
 
 

@@ -64,7 +64,7 @@ class TrialWorks:
         self._signature = problem.signature
         domain = problem.train.domain
         self._domains = [len(problem.train)] if domain is None else torch.bincount(domain.cpu()).tolist()
-        self._examples = {part: len(getattr(problem, part)) for part in ("train", "validation", "test")}
+        self._examples = {"test": 0} | {part: len(split) for part, split in problem.splits.items()}
         split = problem.train
         self._fed = sum(tensor[0].numel() for tensor in split.inputs.values()) if len(split) else 0
         self._evaluated = EVALUATED[device]

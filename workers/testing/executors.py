@@ -305,7 +305,7 @@ class ExecutorContract:
         assert isinstance(finished, Finished)
         network = architecture().build(points().signature)
         network.load_state_dict(safetensors.torch.load(finished.weights.read()))
-        test = points().test
+        test = points().splits["test"]
         forward = adapt(network, points().signature)
         scores = evaluate(forward, network, test, points().signature.tasks)
         assert scores == finished.test_metrics

@@ -39,7 +39,7 @@ def place(problem: Problem, device: torch.device | str, share: float = 1.0) -> P
 
 
 def _bytes(problem: Problem) -> int:
-    splits = (problem.train, problem.validation, problem.test)
+    splits = problem.splits.values()
     return sum(t.nbytes for split in splits for t in (*split.inputs.values(), *split.targets.values()))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from scripted import Scripted
 
 import nas
@@ -399,3 +400,16 @@ def test_a_search_that_does_not_exist_has_no_leaderboard(make: Any) -> None:
 def test_an_empty_choice_of_decisions_shows_as_itself(make: Any) -> None:
     board = make(on=Space({"op": choice("x", None)})).run()
     assert len(board) == 2
+
+
+def test_without_test_examples_there_are_no_test_columns(networks: Space, tmp_path: Path) -> None:
+    inputs = torch.rand(90, 2, generator=torch.Generator().manual_seed(0))
+    problem = Problem.from_tensors("bare", (inputs, (inputs[:, 0] > 0.5).long()), test=None)
+    board = Search(networks, problem, "random", trials=2, executor="inline", store=tmp_path / "nas.db").run()
+    assert (board["status"] == "complete").all()
+    assert not [name for name in board if name.startswith("test_")]
+    found = nas.load(tmp_path / "nas.db")
+    assert not found.test_metrics
+    assert "| loss |" in (found.export(tmp_path / "it") / "README.md").read_text()
+    again = nas.retrain(tmp_path / "nas.db", problem=problem, top=1, seeds=1, executor="inline")
+    assert [run.test_metrics for run in again[0].runs] == [{}]

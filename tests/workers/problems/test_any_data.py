@@ -360,7 +360,7 @@ def hold(call: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> bool:
             problem = make(*arguments, **options)
     except NasError:
         return False
-    for part, split in problem._splits.items():
+    for part, split in problem.splits.items():
         check_split(part, split, problem.signature)
         for name, task in problem.signature.tasks.items():
             assert not isinstance(task, Classification) or len(task.labels) in (0, task.classes)

@@ -192,7 +192,7 @@ def test_numbers_that_32_bits_would_make_equal_are_refused_with_the_line_that_ke
         Problem.from_tensors("p", (given, labels), signature=signature)
     scaled = eval(remedy(told), {"np": np, "torch": torch, "inputs": given})
     problem = Problem.from_tensors("p", (scaled, labels), signature=signature)
-    kept = torch.cat([split.inputs["x"][:, 0] for split in problem._splits.values()])
+    kept = torch.cat([split.inputs["x"][:, 0] for split in problem.splits.values()])
     assert len(kept.unique()) == len(np.unique(column))
 
 

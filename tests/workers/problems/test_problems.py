@@ -344,3 +344,28 @@ SIGNATURE = Signature({"image": Image(1, 4, 4)}, {"label": Classification(3)})
 def test_data_that_do_not_fit_are_refused_by_name(inputs: object, targets: object, words: str) -> None:
     with pytest.raises(ProblemError, match=words):
         Problem.from_tensors("mine", (inputs, targets), signature=SIGNATURE)
+
+
+# ---- without test examples
+
+
+def test_a_problem_may_have_no_test_examples() -> None:
+    inputs, labels = torch.rand(90, 3), torch.arange(90) % 3
+    problem = Problem.from_tensors("bare", (inputs, labels), test=None)
+    assert problem.test is None
+    assert [*problem.splits] == ["train", "validation"]
+    assert (len(problem.train), len(problem.validation)) == (72, 18)
+    assert "72 train, 18 validation" in problem.describe()
+    assert problem.to("cpu").test is problem.only(tasks=["label"]).test is None
+    assert not [words for words in problem.warnings() if "test" in words]
+    whole = Problem.from_tensors("whole", (inputs, labels))
+    with pytest.raises(ProblemError, match="expected test examples in all of them or in none"):
+        Problem.join("both", problem, whole)
+    assert Problem.join("twice", problem, problem).test is None
+    pairs = list(zip(inputs, labels.tolist(), strict=True))
+    assert Problem.from_dataset("bare", pairs, test=None).test is None
+
+
+def test_only_the_test_examples_may_be_left_out() -> None:
+    with pytest.raises(ProblemError, match="validation: expected examples, or the share"):
+        Problem.from_tensors("bare", (torch.rand(90, 3), torch.arange(90) % 3), validation=None)  # type: ignore[arg-type]

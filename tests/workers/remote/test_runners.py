@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from workers.problems import Problem
-from workers.remote.runners import pack
+from workers.remote.runners import pack, unpack
 
 LOADER = """
 import torch
@@ -48,3 +49,11 @@ def test_a_worker_needs_not_the_module_that_loaded_a_problem(
     command = [sys.executable, "-c", WORKER, str(tmp_path / "packed")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.stdout.strip() == "of a plug-in 24 Finished", done.stderr
+
+
+def test_a_problem_without_test_examples_is_packed_as_it_is() -> None:
+    points = torch.rand(60, 2)
+    problem = Problem.from_tensors("bare", (points, (points[:, 0] > 0.5).long()), test=None)
+    back = unpack(pack(problem))
+    assert back.test is None
+    assert torch.equal(back.validation.inputs["vector"], problem.validation.inputs["vector"])

@@ -111,7 +111,9 @@ def read_frames(
             )
             train = frames["train"].drop(columns=list(targets))
         preprocessing = Preprocessing.learn(train, found)
-        splits = {part: _split(frames[part], preprocessing, targets, tasks) for part in PARTS}
+        splits = {
+            part: _split(frames[part], preprocessing, targets, tasks) for part in PARTS if part in frames
+        }
     except ProblemError as error:
         raise ProblemError(f"{where}: {error}") from None
     notes += [*told, *_gaps(preprocessing, frames)]
