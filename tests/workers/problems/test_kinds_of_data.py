@@ -175,9 +175,7 @@ def test_labels_that_are_missing_are_masked_by_the_line_of_the_message() -> None
     values = np.where(LABELS == 1, np.nan, TABLE[:, 0])
     code = refused(targets=values).partition("say so: ")[2]
     problem = Problem.from_tensors("p", evaluated(code, TABLE, values))
-    assert (
-        sum(int(split.labelled["value"].sum()) for split in problem.splits.values()) == (LABELS != 1).sum()
-    )
+    assert sum(int(split.labelled["value"].sum()) for split in problem.splits.values()) == (LABELS != 1).sum()
     words: Any
     for words in ([None if i % 5 == 0 else "ab"[i % 2] for i in range(N)], pd.NA, None):
         if words is pd.NA:
