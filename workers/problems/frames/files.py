@@ -21,8 +21,8 @@ _COMMA = re.compile(r"\s*-?\d+(,\d+)?\s*")
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Returns the rows of a file.
 
-    A CSV file has a line of names first; it may be compressed (``.csv.gz``). Empty cells are missing values. One
-    whose names are divided by semicolons and not by commas may write numbers with a comma for the point.
+    A CSV file has a line of names first; it may be compressed (``.csv.gz``). Empty cells are missing values.
+    One whose names are divided by semicolons and not by commas may write numbers with a comma for the point.
 
     Args:
         path: the file, or its URI as fsspec knows it.
