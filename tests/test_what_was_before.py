@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 import nas
 from search_spaces import Architecture, Classification, Image, Regression, Sequence, Signature, Space, Tokens
-from search_spaces.catalog import catalog, load
+from search_spaces.catalog import load
 
 BEFORE = Path(__file__).parent / "data" / "before"
 EXPORTS = BEFORE / "exports"
@@ -40,7 +40,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "multimodal": {"signature": MODALITIES},
 }
 
-names = pytest.mark.parametrize("name", list(catalog))
+names = pytest.mark.parametrize("name", list(SAMPLES))
 
 
 def _hash(text: str) -> str:
