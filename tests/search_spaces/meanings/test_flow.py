@@ -41,8 +41,8 @@ TEXT = Signature({"text": Tokens(6, 20)}, {"kind": Classification(4)})
 
 
 def example_of(signature: Signature) -> Tensor:
-    ((_, value),) = signature.example(16).items()
-    return torch.randn_like(value) if value.is_floating_point() else torch.randint_like(value, 1, 20)
+    (kind,) = signature.inputs.values()
+    return kind.random(16)
 
 
 def answers_of(
@@ -209,7 +209,7 @@ SHARES = {
     "series": (SERIES, 1),
     "text": (TEXT, 3),
     "mlp": (POINT, 1),
-    "table": (ROW, 1),
+    "table": (ROW, 5),
 }
 """Of each space what it serves, and how many of eight deeper children answer what their parents did."""
 
