@@ -91,8 +91,8 @@ def table(
     dense = layer(
         Dense,
         out_features=width,
-        normalisation=choice("none", "batch", "layer", name="normalisation"),
-        activation=choice("relu", "gelu", "silu", name="activation"),
+        normalisation=choice("none", "batch", "layer", name="dense_normalisation"),
+        activation=choice("relu", "gelu", "silu", name="dense_activation"),
         dropout=dropout,
     )
     block = layer(

@@ -47,10 +47,7 @@ TEXTS = {
     kind: text(kinds=(kind,), layers=2, embedding_dims=(6,), widths=(4, 8), heads=(2,))
     for kind in ("lstm", "gru", "cnn", "dpcnn", "transformer", "bag")
 }
-ROWS = {
-    kind: table(kinds=(kind,), layers=2, widths=(4, 8), token_widths=(4,), number_dims=(3,), heads=(2,))
-    for kind in ("mlp", "resnet", "transformer")
-}
+ROWS = {kind: table(kinds=(kind,), layers=2, widths=(4, 8), number_dims=(3,)) for kind in ("mlp", "resnet")}
 VECTORS = {"dense": dense(layers=2)}
 TAGGERS = {"softmax": layer(Head, hidden=4), "crf": layer(CrfHead, dropout=0.1)}
 POOLINGS = {kind: layer(Head, pooling=kind) for kind in ("mean", "max", "attention")}
@@ -203,6 +200,8 @@ def test_kinds_of_encoders_are_told_by_name() -> None:
         multimodal(TWO, encoders={"image": ["resnet"]})
     with pytest.raises(SpaceError, match="kinds: expected at least one option"):
         encoder(Vector(3), [])
+    with pytest.raises(SpaceError, match="kinds: expected kinds from mlp, resnet, got 'transformer'"):
+        encoder(TabularRow(3), ["transformer"])
 
 
 def test_nothing_is_chosen_where_it_would_change_nothing() -> None:
