@@ -15,6 +15,7 @@ from search_spaces import (
     Sequence,
     Signature,
     Space,
+    TabularRow,
     Tokens,
     Vector,
 )
@@ -26,9 +27,10 @@ from search_spaces.testing import Make, SpaceContract, identities_elsewhere, ran
 DIGITS = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10)})
 SERIES = Signature({"series": Sequence(12, 3)}, {"kind": Classification(10)})
 TEXT = Signature({"text": Tokens(9, 30)}, {"kind": Classification(10)})
+ROW = Signature({"row": TabularRow(4, (3, 12))}, {"kind": Classification(10)})
 TASKS = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10), "angle": Regression(2)})
 MODALITIES = Signature({"image": Image(1, 8, 8), "text": Tokens(9, 30)}, {"kind": Classification(10)})
-SIGNATURES = {"series": SERIES, "text": TEXT, "multitask": TASKS, "multimodal": MODALITIES}
+SIGNATURES = {"series": SERIES, "text": TEXT, "table": ROW, "multitask": TASKS, "multimodal": MODALITIES}
 OPTIONS: dict[str, dict[str, Any]] = {
     "cell": {"channels": 4, "cells": 1},
     "multitask": {"signature": TASKS},
@@ -77,10 +79,12 @@ class TestCatalog(SpaceContract):
 
 IMAGES = [Image(1, 8, 8), Image(3, 8, 8), Image(1, 28, 28), Image(3, 32, 32), Image(2, 1, 1), Image(1, 9, 5)]
 LENGTHS = [1, 2, 7, 30]
+ROWS = [TabularRow(1), TabularRow(0, (2,)), TabularRow(3, (5, 300, 2)), Vector(4)]
 SIZES = [
     *((name, image) for name in catalog if name not in SIGNATURES for image in IMAGES),
     *(("series", Sequence(length, 2)) for length in LENGTHS),
     *(("text", Tokens(length, 5)) for length in LENGTHS),
+    *(("table", row) for row in ROWS),
 ]
 
 
@@ -97,9 +101,9 @@ def test_inputs_of_any_size_and_several_tasks_are_served(name: str, kind: Input)
         }
 
 
-@pytest.mark.parametrize("kind", [Vector(5), Sequence(7, 3), Tokens(6, 11)], ids=str)
+@pytest.mark.parametrize("kind", [Vector(5), Sequence(7, 3), Tokens(6, 11), TabularRow(2, (3, 9))], ids=str)
 @pytest.mark.parametrize("join", ["mean", "flatten"])
-def test_the_mlp_serves_every_kind_of_input(kind: Vector | Sequence | Tokens, join: str) -> None:
+def test_the_mlp_serves_every_kind_of_input(kind: Input, join: str) -> None:
     signature = Signature({"it": kind}, {"kind": Classification(4)})
     space = load("mlp", tokens=join)
     for seed in range(4):

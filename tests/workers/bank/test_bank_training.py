@@ -14,7 +14,7 @@ from search_spaces import Classification, Image, Signature, Space, choice, layer
 from search_spaces.architecture import Architecture
 from search_spaces.catalog import catalog, cnn, load
 from search_spaces.errors import BuildError, FormatError
-from search_spaces.signature import Regression, Tokens, Vector
+from search_spaces.signature import Regression, TabularRow, Tokens, Vector
 from search_spaces.signature import Sequence as Series
 from workers import problems
 from workers.bank.bank import Bank
@@ -39,6 +39,7 @@ SIGNATURES = {
     "mlp": Signature({"point": Vector(6)}, {"kind": Classification(3)}),
     "series": SERIES,
     "text": Signature({"text": Tokens(9, 50)}, {"kind": Classification(4)}),
+    "table": Signature({"row": TabularRow(3, (2, 9))}, {"kind": Classification(4)}),
     "multitask": Signature(IMAGE.inputs, {"a": Classification(5), "b": Regression(1)}),
     "multimodal": Signature(
         {**IMAGE.inputs, **SERIES.inputs}, {"a": Classification(5), "b": Classification(4)}

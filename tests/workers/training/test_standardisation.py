@@ -18,10 +18,12 @@ from search_spaces import (
     Sequence,
     Signature,
     Space,
+    TabularRow,
     Vector,
     layer,
+    sequential,
 )
-from search_spaces.blocks import Head
+from search_spaces.blocks import Head, RowEmbedding
 from search_spaces.building.network import Network
 from workers.job import Finished, Job
 from workers.problems.problem import Problem
@@ -86,6 +88,24 @@ def test_statistics_are_those_of_the_examples_that_are_there(monkeypatch: pytest
         np.testing.assert_allclose(found.mean.flatten(), channels.mean(1), rtol=1e-6)
         np.testing.assert_allclose(found.scale.flatten(), scale, rtol=1e-5)
         assert statistics(data, part, name) is found  # computed once
+
+
+def test_of_a_row_only_the_numbers_are_standardised() -> None:
+    generator = torch.Generator().manual_seed(0)
+    kind = TabularRow(2, (3, 9))
+    rows = kind.random(40, generator) + torch.tensor([1e3, 5.0, 0.0, 0.0])
+    signature = Signature({"row": kind}, {"price": Regression()})
+    split = Split({"row": rows}, {"price": rows[:, :1]})
+    data = Problem("rows", signature, split, split, split)
+    made = Space(sequential(layer(RowEmbedding))).plain().build(signature)
+    standardisation.standardise(made, data, Recipe())
+    inside = made.input_standardisation("row")(rows)
+    torch.testing.assert_close(inside[:, :2].mean(0), torch.zeros(2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(inside[:, :2].std(0, correction=0), torch.ones(2))
+    assert torch.equal(inside[:, 2:], rows[:, 2:])
+    ground = statistics(data, "inputs", "row").ground
+    assert ground is not None
+    assert ground[2:].tolist() == [0.0, 0.0]
 
 
 def test_data_in_other_units_train_to_the_same_bits_and_answer_in_theirs() -> None:
