@@ -22,7 +22,7 @@ HEAVY = frozenset(
 
 EXTRAS = frozenset(
     {
-        "aiohttp", "matplotlib", "mlflow", "onnxruntime", "onnxscript", "pathspec", "pyarrow", "pynvml",
+        "aiohttp", "matplotlib", "mlflow", "onnxruntime", "onnxscript", "pathspec", "pyarrow", "PIL", "pynvml",
         "pytest", "requests", "tensorboardX", "transformers", "wandb",
     }
 )  # fmt: skip
