@@ -22,8 +22,8 @@ HEAVY = frozenset(
 
 EXTRAS = frozenset(
     {
-        "aiohttp", "matplotlib", "mlflow", "onnxruntime", "onnxscript", "pathspec", "pyarrow", "PIL", "pynvml",
-        "pytest", "requests", "tensorboardX", "transformers", "wandb",
+        "aiohttp", "matplotlib", "mlflow", "onnxruntime", "onnxscript", "pathspec", "pyarrow", "pynvml",
+        "pytest", "requests", "tensorboardX", "transformers", "wandb", "PIL",
     }
 )  # fmt: skip
 """Libraries that only an extra installs: where one is missing, a function says what to install."""
