@@ -119,7 +119,7 @@ class Description:
     scores: tuple[str, ...] = ()
     weights: Literal["own", "shared"] = "own"
     finish: Literal["scratch", "inherit"] = "scratch"
-    paths: Literal["uniform", "fair", "sandwich"] = "uniform"
+    paths: Literal["uniform", "fair", "sandwich", "controller"] = "uniform"
     hints: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
