@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nas.description import Description
-from nas.records import BankEpoch
+from nas.records import BankEpoch, PathScore
 from nas.search.lesson_networks import LessonNetworks
 from nas.store.store import Store
 from nas.store.transaction import Transaction
@@ -219,22 +219,26 @@ class Lessons:
         epochs = [_joined(several) for several in zip(*(one.reported for one in parts), strict=True)]
         said = None
         if self._networks is not None:
-            scored = _means([one.scored for one in parts])
-            epochs[-1] = replace(epochs[-1], scored=self._networks.learn(scored))
+            scored = self._networks.learn(_means([one.scored for one in parts]))
+            epochs[-1] = replace(epochs[-1], scored=scored)
             said = self._told(scored)
         self._shared, self._parts = SharedWeights.of(data), {}
         self.epochs += epochs
         writing.bank(epochs, data)
         return said
 
-    def _told(self, scored: Sequence[Mapping[str, float] | None]) -> str | None:
-        """How the networks of a lesson do, in words."""
+    def _told(self, scored: Sequence[PathScore]) -> str | None:
+        """How the networks of a lesson do, in words; one sees there whether a controller settles too early."""
         metric = self._description.objectives[0].metric
-        found = [one[metric] for one in scored if one is not None and metric in one]
+        found = [one.metrics for one in scored if one.metrics and metric in one.metrics]
         if not found:
             return None
-        mean = sum(found) / len(found)
-        return f"bank: {len(found)} networks of the controller, {metric} {mean:.4g} in the mean"
+        different = len({str(one.decisions) for one in scored})
+        mean, size = (sum(one[name] for one in found) / len(found) for name in (metric, "num_params"))
+        return (
+            f"bank: the controller has drawn {different} different networks; {len(found)} were scored: "
+            f"{metric} {mean:.4g}, {size:,.0f} parameters in the mean"
+        )
 
 
 def _joined(several: Sequence[BankEpoch]) -> BankEpoch:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from controllers import RegularizedEvolution, Reinforce, at_most, maximize
+from controllers import RegularizedEvolution, Reinforce, at_most, catalog, maximize
 from nas import Search
 from nas.records import PathScore
 from nas.search.lesson_networks import NETWORKS_OF_LESSON, LessonNetworks
@@ -71,6 +71,17 @@ def test_what_was_recorded_counts_where_another_controller_would_have_drawn_some
     other = made(seed=1)
     other.restore([kept])
     assert len(other.draw()) == NETWORKS_OF_LESSON
+
+
+@pytest.mark.parametrize("name", catalog)
+def test_every_controller_learns_from_networks_that_come_again_with_other_scores(name: str) -> None:
+    networks, kept = LessonNetworks(catalog[name](SPACE, maximize("accuracy"))), list[tuple[PathScore, ...]]()
+    for number in range(3):
+        scored = [{"accuracy": one["accuracy"] + number / 9} for one in wide(networks.draw())]
+        kept.append(networks.learn(scored))
+    again = LessonNetworks(catalog[name](SPACE, maximize("accuracy")))
+    again.restore(kept)
+    assert again.draw() == networks.draw()
 
 
 def search_with(controller: Any) -> LessonNetworks:
