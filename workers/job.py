@@ -93,9 +93,9 @@ class Lesson:
         epochs: the epochs of the whole training.
         begun: how many of them were trained already.
         until: the epoch after which this part ends.
-        given: the decisions of the networks that train it in place of drawn ones, one in each step; they are
-            scored with it in the end, unless that is the end of the whole training. There may be more of them
-            than it has time for: the first ones count.
+        given: the decisions of the networks that train it in place of drawn ones, one in each step.
+        new: how many of these, the last ones, did not train it before. As many of them do as there is time
+            for, the first ones; they are scored with it in the end, unless that is the end of all training.
         worker: which of several workers this is for, from 0: each has batches and an order of its own.
         workers: the number of workers whose banks are averaged after it (`workers.bank.average`).
     """
@@ -107,6 +107,7 @@ class Lesson:
     begun: int
     until: int
     given: tuple[Mapping[str, Any], ...] = ()
+    new: int = 0
     worker: int = 0
     workers: int = 1
 
@@ -259,7 +260,7 @@ class Finished:
         log: the end of what the trial printed, and what became of its checkpoints; 64 KiB at most.
         fit: whether the process that ran it may run another one.
         ran: how the training made use of its device, by name (see `workers.acceleration.Ran`).
-        scored: how the given networks of a lesson do with its bank, as far as they have trained it: their
+        scored: how the new networks of a lesson do with its bank, as far as they have trained it: their
             metrics and costs by name; None for one that could not be built.
     """
 

@@ -98,10 +98,11 @@ def by_lessons(name: str, how: Sampled, networks: int, epochs: int, seed: int) -
     length = math.ceil(epochs / (LESSONS if drawn is None else LESSONS_OF_CONTROLLER))
     for begun in range(0, epochs, length):
         until = min(epochs, begun + length)
-        given = () if drawn is None else drawn.draw()
+        new = () if drawn is None else drawn.draw()
+        given = new if drawn is None else (*drawn.earlier, *new)
         banks, scored = [], ()
         for worker in range(how.workers):
-            part = (networks, epochs, begun, until, given, worker, how.workers)
+            part = (networks, epochs, begun, until, given, len(new), worker, how.workers)
             lesson = Lesson(space(), how.sampling, *part)
             held = None if before is None else SharedWeights.of(before.to_safetensors())
             events = list(run(Job(0, space().plain(), seed, bank=held, lesson=lesson), problem(name)))

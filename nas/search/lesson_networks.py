@@ -21,7 +21,9 @@ class LessonNetworks:
 
     The controller of the search is another one: what it proposes does not depend on this. Here networks may
     come again, for they are another result with each bank (Pham et al., "Efficient Neural Architecture Search
-    via Parameter Sharing", ICML 2018, where a policy and the shared weights are trained in turn).
+    via Parameter Sharing", ICML 2018, where a policy and the shared weights are trained in turn). A lesson is
+    taught by those of earlier lessons, too: there a policy draws another one for each step, and a bank which
+    few train knows these alone.
 
     Args:
         controller: the controller, new.
@@ -31,6 +33,7 @@ class LessonNetworks:
         self._controller = controller
         controller.repeats = True
         self._drawn: list[Proposal] = []  # for the lesson that is not over
+        self._earlier: dict[str, Mapping[str, Any]] = {}  # decisions of those that have trained it, by id
 
     @staticmethod
     def of(description: Description, controller: Controller) -> LessonNetworks:
@@ -56,10 +59,15 @@ class LessonNetworks:
         return self._controller.space
 
     def draw(self) -> tuple[Mapping[str, Any], ...]:
-        """Returns the decisions of the networks of the next lesson: the same ones until that is over."""
+        """Returns the decisions of the new networks of the next lesson: the same ones until that is over."""
         if not self._drawn:
             self._drawn = [self._controller.ask() for _ in range(NETWORKS_OF_LESSON)]
         return tuple(dict(one.architecture.decisions) for one in self._drawn)
+
+    @property
+    def earlier(self) -> tuple[Mapping[str, Any], ...]:
+        """The decisions of the networks that have trained the bank before, each once."""
+        return tuple(self._earlier.values())
 
     def learn(self, scored: Sequence[Mapping[str, float] | None]) -> tuple[PathScore, ...]:
         """Learns how the networks of the lesson do that is over.
@@ -77,6 +85,9 @@ class LessonNetworks:
                 self._controller.tell(proposal, values)
             else:
                 self._controller.set_aside(proposal)
+            if values:
+                decisions = dict(proposal.architecture.decisions)
+                self._earlier.setdefault(proposal.architecture.id, decisions)
         kept = [
             PathScore(dict(one.architecture.decisions), values)
             for one, values in zip(self._drawn, metrics, strict=True)

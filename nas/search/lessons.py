@@ -154,9 +154,11 @@ class Lessons:
             plan.epochs,
             begun,
             until,
-            given=() if self._networks is None else self._networks.draw(),
             workers=plan.workers,
         )
+        if self._networks is not None:
+            new = self._networks.draw()
+            lesson = replace(lesson, given=(*self._networks.earlier, *new), new=len(new))
         budget = self._description.budget
         job = Job(
             number=_JOB,
@@ -228,7 +230,7 @@ class Lessons:
         return said
 
     def _told(self, scored: Sequence[PathScore]) -> str | None:
-        """How the networks of a lesson do, in words; one sees there whether a controller settles too early."""
+        """How the networks of a lesson do, in words: they say whether a controller settles too early."""
         metric = self._description.objectives[0].metric
         found = [one.metrics for one in scored if one.metrics and metric in one.metrics]
         if not found:

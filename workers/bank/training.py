@@ -98,6 +98,10 @@ class BankTraining:
             if name in self.bank.beside:
                 tensor.copy_(self.bank.beside[name])
 
+    def train_by(self, groups: Sequence[Sequence[Architecture]]) -> None:
+        """Goes on by other groups, the first of which has the same network first."""
+        self._groups = [list(group) for group in groups]
+
     def sow(self) -> None:
         """Lets the bank have all that its networks have, in their order, before the first step.
 

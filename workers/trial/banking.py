@@ -26,11 +26,11 @@ OFTEN = 20
 FEWEST = 20
 """but so many networks there are at the least."""
 
-FEWEST_GIVEN = 2
-"""So many of the networks that a lesson is given train it at the least."""
+FEWEST_NEW = 2
+"""So many of the new networks that a lesson is given train it at the least."""
 
 SCORED = 1000
-"""On so many validation examples or fewer the networks of a lesson are scored."""
+"""On so many validation examples or fewer the new networks of a lesson are scored."""
 
 
 @dataclass
@@ -91,10 +91,10 @@ def teach(
         yield Reported(job.number, report)
     scored: tuple[dict[str, float] | None, ...] = ()
     if lesson.until < lesson.epochs:
-        networks = _given(lesson, data, recipe)
+        networks = _given(lesson, data, recipe)[len(lesson.given) - lesson.new :]
         scored = tuple(_scored(training.bank, one, job, data, recipe, device, check) for one in networks)
     shared = SharedWeights.of(training.bank.to_safetensors())
-    if lesson.until < lesson.epochs and device.type == "cpu" and not lesson.given:
+    if lesson.until < lesson.epochs and device.type == "cpu":
         # the next lesson mostly comes here, too, and to build all networks again takes longer than an epoch;
         # on a card other trials need the memory
         _held.trained = shared.id, lesson, data, training
@@ -105,7 +105,8 @@ def teach(
 def _given(lesson: Lesson, data: Problem, recipe: Recipe) -> list[Architecture]:
     """The networks that a lesson is given, as many of them as it has time for."""
     steps = (lesson.until - lesson.begun) * steps_per_epoch(len(data.train), recipe.batch_size)
-    some = lesson.given[: max(FEWEST_GIVEN, steps // OFTEN)]
+    earlier = len(lesson.given) - lesson.new
+    some = lesson.given[: earlier + max(FEWEST_NEW, steps // OFTEN)]
     return [lesson.space.architecture(decisions) for decisions in some]
 
 
@@ -141,10 +142,13 @@ def _training(
     held, _held.trained = _held.trained, None  # one that is cut off is of no use any more
     if held is not None and job.bank is not None and held[2] is data:
         same = _as_any(held[1]) == _as_any(lesson)
-        if same and held[0] == job.bank.id:
-            return held[3]
         # the average of several workers' banks has the tensors of each of them
-        if same and lesson.workers > 1 and held[3].go_on_from(_read(job.bank)):
+        averaged = same and lesson.workers > 1 and held[3].go_on_from(_read(job.bank))
+        if averaged or (same and held[0] == job.bank.id):
+            if lesson.given:
+                held[3].train_by(_groups(job, lesson, data, recipe))
+            if lesson.workers > 1:
+                held[3].sow()
             return held[3]
     del held
     if job.bank is None and lesson.begun:
@@ -173,7 +177,7 @@ def _read(shared: SharedWeights) -> Bank:
 
 def _as_any(lesson: Lesson) -> Lesson:
     """A lesson as any other one of the same training is, whichever worker it is for."""
-    return dataclasses.replace(lesson, begun=0, until=1, worker=0)
+    return dataclasses.replace(lesson, begun=0, until=1, given=(), new=0, worker=0)
 
 
 def _groups(job: Job, lesson: Lesson, data: Problem, recipe: Recipe) -> list[list[Architecture]]:

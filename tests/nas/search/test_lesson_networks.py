@@ -62,6 +62,7 @@ def test_what_is_restored_draws_what_it_would_have_drawn(lessons: int) -> None:
     again = made()
     again.restore(kept)
     assert again.draw() == networks.draw()
+    assert again.earlier == networks.earlier
     assert [one.metrics for one in kept[0][15:]] == [{}] * 5
 
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from nas import Search, Store
 from search_spaces import Space, choice, integer, layer, sequential
+from workers.bank.paths import Sampling
 from workers.executor import Executor
 from workers.inline import Inline
 from workers.pool import Pool
@@ -49,6 +50,6 @@ def losses(executor: Executor, paths: str) -> list[float]:
 
 @pytest.mark.parametrize("paths", ["uniform", "controller"])
 def test_two_workers_of_a_pool_train_the_bank_that_they_would_train_in_this_process(
-    ray_cluster: None, paths: str
+    ray_cluster: None, paths: Sampling
 ) -> None:
     assert losses(Pool(workers=2), paths) == losses(InTurn(), paths)

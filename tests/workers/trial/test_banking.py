@@ -177,11 +177,10 @@ def test_random_states_of_the_caller_stay_as_they_are(bank: SharedWeights) -> No
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def given(begun: int, until: int, bank: SharedWeights | None = None, count: int = 4) -> Job:
+def given(begun: int, until: int, bank: SharedWeights | None = None, *, count: int = 4, new: int = 4) -> Job:
     drawn = tuple(dict(one.decisions) for one in networks(count))
-    return Job(
-        -7, SPACE.plain(), seed=3, lesson=Lesson(SPACE, "controller", 6, 4, begun, until, drawn), bank=bank
-    )
+    part = Lesson(SPACE, "controller", 6, 4, begun, until, drawn, new)
+    return Job(-7, SPACE.plain(), seed=3, lesson=part, bank=bank)
 
 
 def ended(job: Job) -> Finished:
@@ -213,9 +212,22 @@ def test_a_network_that_cannot_be_built_is_scored_as_none_and_the_others_train_t
     model = sequential(layer(nn.Unflatten, dim=1, unflattened_size=size), layer(nn.Flatten))
     space = Space({"model": model})
     decisions = tuple({"size": value} for value in ("three", "five"))
-    part = Lesson(space, "controller", 2, 2, 0, 1, decisions)
+    part = Lesson(space, "controller", 2, 2, 0, 1, decisions, new=2)
     end = ended(Job(-7, space.plain(), seed=3, lesson=part))
     assert [one is None for one in end.scored] == [True, False]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in the same process", "in another one"])
+def test_networks_of_earlier_lessons_train_a_bank_on_and_new_ones_alone_are_scored(elsewhere: bool) -> None:
+    first = taught(given(0, 2, count=2, new=2))
+    if elsewhere:
+        banking._held.trained = None
+    end = ended(given(2, 3, first, new=2))
+    banking._held.trained = None
+    again = ended(given(2, 3, taught(given(0, 2, count=2, new=2)), new=2))
+    assert len(end.scored) == 2
+    assert end.weights.read() == again.weights.read()
+    assert end.scored == again.scored
 
 
 def of_worker(worker: int, begun: int, until: int, bank: SharedWeights | None = None) -> Job:
