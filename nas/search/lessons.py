@@ -42,7 +42,7 @@ class LessonPlan:
         epochs: the epochs; 0: it is not trained at all.
         sampling: how the networks are drawn that train it.
         networks: how many of them at the most.
-        workers: by how many workers at once.
+        workers: the number of workers that train it at once.
     """
 
     epochs: int

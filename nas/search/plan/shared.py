@@ -108,7 +108,8 @@ class BankLength(Part):
         plan, done = lessons.plan, len(lessons.epochs)
         if plan is None or self._end is None or lessons.running or not 0 < done < plan.epochs:
             return None
-        pace = sum(one.seconds for one in lessons.epochs) / done
+        rounds = math.ceil(plan.workers / standing.workers)  # it may go on with fewer workers
+        pace = rounds * sum(one.seconds for one in lessons.epochs) / done
         room = max(0.0, self._end - standing.elapsed)
         epochs = done + max(1, math.floor(room / pace))
         if (
