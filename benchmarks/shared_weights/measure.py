@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.shared_weights.cases import problem, space
 from controllers import Reinforce, maximize
 from nas.search.lesson_networks import LessonNetworks
-from nas.search.lessons import LESSONS, LESSONS_OF_CONTROLLER
+from nas.search.lessons import LessonPlan, lessons_of
 from search_spaces import Architecture
 from search_spaces.errors import NasError
 from workers.bank.average import average
@@ -95,10 +95,11 @@ def by_lessons(name: str, how: Sampled, networks: int, epochs: int, seed: int) -
         drawn = LessonNetworks(Reinforce(space(), maximize(metric(name)), seed=seed))
     before: Bank | None = None
     losses: list[float] = []
-    length = math.ceil(epochs / (LESSONS if drawn is None else LESSONS_OF_CONTROLLER))
+    count = lessons_of(LessonPlan(epochs, how.sampling, networks, how.workers))
+    length = math.ceil(epochs / count)
     for begun in range(0, epochs, length):
         until = min(epochs, begun + length)
-        new = () if drawn is None else drawn.draw()
+        new = () if drawn is None else drawn.draw(networks // count)
         given = new if drawn is None else (*drawn.earlier, *new)
         banks, scored = [], ()
         for worker in range(how.workers):

@@ -12,9 +12,6 @@ from nas.description import Description, training_seed
 from nas.records import PathScore
 from search_spaces.space import Space
 
-NETWORKS_OF_LESSON = 20
-"""So many networks a controller draws for each lesson."""
-
 
 class LessonNetworks:
     """Draws the networks of each lesson, and learns from how they do with the bank after it.
@@ -58,10 +55,10 @@ class LessonNetworks:
         """The space whose networks it draws."""
         return self._controller.space
 
-    def draw(self) -> tuple[Mapping[str, Any], ...]:
-        """Returns the decisions of the new networks of the next lesson: the same ones until that is over."""
+    def draw(self, count: int) -> tuple[Mapping[str, Any], ...]:
+        """Returns the decisions of so many new networks for the next lesson: the same until that is over."""
         if not self._drawn:
-            self._drawn = [self._controller.ask() for _ in range(NETWORKS_OF_LESSON)]
+            self._drawn = [self._controller.ask() for _ in range(count)]
         return tuple(dict(one.architecture.decisions) for one in self._drawn)
 
     @property

@@ -27,6 +27,9 @@ LESSONS = 5
 LESSONS_OF_CONTROLLER = 10
 """Into so many where a controller draws the networks: it learns after each."""
 
+LESSONS_OF_WORKERS = 20
+"""Into so many where several workers train it: the longer each goes its own way, the less an average is."""
+
 MOST_WORKERS = 8
 """So many workers train a bank at the most: each has a bank of its own, and the driver averages them."""
 
@@ -49,6 +52,13 @@ class LessonPlan:
     sampling: Sampling
     networks: int
     workers: int = 1
+
+
+def lessons_of(plan: LessonPlan) -> int:
+    """Returns into how many lessons a training is divided, if it has as many epochs."""
+    if plan.workers > 1:
+        return LESSONS_OF_WORKERS
+    return LESSONS_OF_CONTROLLER if plan.sampling == "controller" else LESSONS
 
 
 @dataclass
@@ -145,7 +155,7 @@ class Lessons:
     def _begin(self, plan: LessonPlan) -> None:
         """Begins the next lesson."""
         begun = len(self.epochs)
-        count = LESSONS if self._networks is None else LESSONS_OF_CONTROLLER
+        count = lessons_of(plan)
         until = min(plan.epochs, begun + max(1, math.ceil(plan.epochs / count)))
         lesson = Lesson(
             self._space,
@@ -157,7 +167,7 @@ class Lessons:
             workers=plan.workers,
         )
         if self._networks is not None:
-            new = self._networks.draw()
+            new = self._networks.draw(plan.networks // count)
             lesson = replace(lesson, given=(*self._networks.earlier, *new), new=len(new))
         budget = self._description.budget
         job = Job(

@@ -10,7 +10,7 @@ from torch import nn
 from controllers import RegularizedEvolution, Reinforce, at_most, catalog, maximize
 from nas import Search
 from nas.records import PathScore
-from nas.search.lesson_networks import NETWORKS_OF_LESSON, LessonNetworks
+from nas.search.lesson_networks import LessonNetworks
 from search_spaces import Space, choice, layer, sequential
 from workers.testing.jobs import points
 
@@ -23,6 +23,7 @@ SPACE = Space(
     }
 )
 WIDTH = "model.0.out_features"
+COUNT = 20
 
 
 def made(**options: Any) -> LessonNetworks:
@@ -36,17 +37,17 @@ def wide(drawn: tuple[Any, ...]) -> list[dict[str, float]]:
 
 def test_the_networks_of_a_lesson_are_the_same_until_it_is_over() -> None:
     networks = made()
-    first = networks.draw()
-    assert len(first) == NETWORKS_OF_LESSON
-    assert networks.draw() == first
+    first = networks.draw(COUNT)
+    assert len(first) == COUNT
+    assert networks.draw(COUNT) == first
     networks.learn(wide(first))
-    assert networks.draw() != first
+    assert networks.draw(COUNT) != first
 
 
 def test_later_lessons_have_more_of_what_did_well() -> None:
     networks, means = made(), []
     for _ in range(10):
-        drawn = networks.draw()
+        drawn = networks.draw(COUNT)
         means.append(sum(one[WIDTH] for one in drawn) / len(drawn))
         networks.learn(wide(drawn))
     assert means[-1] > means[0] + 5
@@ -56,33 +57,33 @@ def test_later_lessons_have_more_of_what_did_well() -> None:
 def test_what_is_restored_draws_what_it_would_have_drawn(lessons: int) -> None:
     networks, kept = made(), list[tuple[PathScore, ...]]()
     for _ in range(lessons):
-        scored: list[Any] = wide(networks.draw())
+        scored: list[Any] = wide(networks.draw(COUNT))
         scored[2] = None
         kept.append(networks.learn(scored[:15]))
     again = made()
     again.restore(kept)
-    assert again.draw() == networks.draw()
+    assert again.draw(COUNT) == networks.draw(COUNT)
     assert again.earlier == networks.earlier
     assert [one.metrics for one in kept[0][15:]] == [{}] * 5
 
 
 def test_what_was_recorded_counts_where_another_controller_would_have_drawn_something_else() -> None:
     networks = made()
-    kept = networks.learn(wide(networks.draw()))
+    kept = networks.learn(wide(networks.draw(COUNT)))
     other = made(seed=1)
     other.restore([kept])
-    assert len(other.draw()) == NETWORKS_OF_LESSON
+    assert len(other.draw(COUNT)) == COUNT
 
 
 @pytest.mark.parametrize("name", catalog)
 def test_every_controller_learns_from_networks_that_come_again_with_other_scores(name: str) -> None:
     networks, kept = LessonNetworks(catalog[name](SPACE, maximize("accuracy"))), list[tuple[PathScore, ...]]()
     for number in range(3):
-        scored = [{"accuracy": one["accuracy"] + number / 9} for one in wide(networks.draw())]
+        scored = [{"accuracy": one["accuracy"] + number / 9} for one in wide(networks.draw(COUNT))]
         kept.append(networks.learn(scored))
     again = LessonNetworks(catalog[name](SPACE, maximize("accuracy")))
     again.restore(kept)
-    assert again.draw() == networks.draw()
+    assert again.draw(COUNT) == networks.draw(COUNT)
 
 
 def search_with(controller: Any) -> LessonNetworks:
@@ -111,6 +112,6 @@ def test_its_seed_is_its_own() -> None:
         paths="controller",
         store="sqlite://",
     )
-    drawn = LessonNetworks.of(search.description, search.controller).draw()
-    asked = [dict(search.controller.ask().architecture.decisions) for _ in range(NETWORKS_OF_LESSON)]
+    drawn = LessonNetworks.of(search.description, search.controller).draw(COUNT)
+    asked = [dict(search.controller.ask().architecture.decisions) for _ in range(COUNT)]
     assert list(drawn) != asked

@@ -20,8 +20,7 @@ from nas.records import PathScore, Trial
 from nas.reports.content import content
 from nas.results.inherited import agreement, inherited_scores
 from nas.search.callbacks import OnTurn
-from nas.search.lesson_networks import NETWORKS_OF_LESSON
-from nas.search.lessons import LESSONS_OF_CONTROLLER
+from nas.search.lessons import LESSONS_OF_CONTROLLER, NETWORKS
 from nas.search.plan import shared
 from nas.search.plan.shared import verdict
 from nas.search.progress import Progress
@@ -182,7 +181,7 @@ def test_a_controller_draws_the_networks_that_train_the_bank_and_hears_their_sco
 ) -> None:
     lessons = [scored for _, _, scored in lessons_of(drawn) if scored]
     assert len(lessons) == LESSONS_OF_CONTROLLER
-    assert all(len(scored) == NETWORKS_OF_LESSON for scored in lessons)
+    assert all(len(scored) == NETWORKS // LESSONS_OF_CONTROLLER for scored in lessons)
     for scored in lessons[:-1]:
         metrics = [one.metrics for one in scored if one.metrics]
         assert metrics
