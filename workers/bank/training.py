@@ -102,13 +102,17 @@ class BankTraining:
         """Goes on by other groups, the first of which has the same network first."""
         self._groups = [list(group) for group in groups]
 
-    def sow(self) -> None:
+    def sow(self, check: Callable[[], None] = lambda: None) -> None:
         """Lets the bank have all that its networks have, in their order, before the first step.
 
         Workers that begin a bank by themselves begin with the same numbers then, whatever they train first:
         else there would be no sense in averages of them.
+
+        Args:
+            check: the function that is called between networks; it raises to stop early.
         """
         for architecture in chain.from_iterable(self._groups):
+            check()
             self._view(architecture)
 
     def go_on_from(self, bank: Bank) -> bool:

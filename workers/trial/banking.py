@@ -85,6 +85,8 @@ def teach(
     # before its rate comes down a bank says little, and a training by one cycle cannot be ended sooner
     recipe = recipe.model_copy(update={"schedule": "wsd"})
     training = _training(job, lesson, data, recipe, device, acceleration)
+    if lesson.workers > 1:
+        training.sow(check)
     loss = 0.0
     for report in training.run(lesson.epochs, lesson.begun, lesson.until, check, lesson.worker):
         loss = report.train_loss
@@ -147,8 +149,6 @@ def _training(
         if averaged or (same and held[0] == job.bank.id):
             if lesson.given:
                 held[3].train_by(_groups(job, lesson, data, recipe))
-            if lesson.workers > 1:
-                held[3].sow()
             return held[3]
     del held
     if job.bank is None and lesson.begun:
@@ -156,7 +156,7 @@ def _training(
             f"job {job.number}: expected the bank that epoch {lesson.begun} has left, got none"
         )
     bank = Bank() if job.bank is None else _read(job.bank)
-    training = BankTraining(
+    return BankTraining(
         bank,
         _groups(job, lesson, data, recipe),
         data,
@@ -166,9 +166,6 @@ def _training(
         acceleration=acceleration,
         taught=lesson.sampling == "sandwich",
     )
-    if lesson.workers > 1:
-        training.sow()
-    return training
 
 
 def _read(shared: SharedWeights) -> Bank:
