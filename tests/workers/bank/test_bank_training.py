@@ -156,6 +156,31 @@ def test_networks_that_cannot_be_built_are_left_out_of_a_training(digits: Proble
         BankTraining(Bank(), [[space.architecture({"size": 99})]], digits, Recipe(), seed=SEED)
 
 
+def test_a_training_begins_by_whichever_network_can_be_built_first(digits: Problem) -> None:
+    model = sequential(layer(nn.Conv2d, out_channels=4, kernel_size=choice(3, 99, name="size")))
+    space = Space({"model": model})
+    groups = [[space.architecture({"size": size})] for size in (99, 3)]
+    reports = list(BankTraining(Bank(), groups, digits, Recipe(), seed=SEED).run(1))
+    assert reports[0].train_loss > 0
+
+
+def test_a_training_goes_on_from_a_bank_with_the_same_tensors_and_from_no_other(digits: Problem) -> None:
+    space, recipe = cnn(), Recipe(schedule="wsd")
+    groups = [[space.sample(random.Random(seed))] for seed in (1, 2)]
+    one, other = (BankTraining(Bank(), groups, digits, recipe, seed=SEED) for _ in range(2))
+    for training in (one, other):
+        training.sow()
+    losses = [list(training.run(2, 0, 1, worker=worker)) for worker, training in enumerate((one, other))]
+    assert losses[0] != losses[1]
+    data = other.bank.to_safetensors()
+    assert one.go_on_from(Bank.from_safetensors(data))
+    assert one.bank.to_safetensors() == data
+    found, expected = (next(iter(training.run(2, 1))).train_loss for training in (one, other))
+    assert found == expected
+    less = BankTraining(Bank(), groups[:1], digits, recipe, seed=SEED)
+    assert not one.go_on_from(less.bank)
+
+
 def test_the_first_of_a_group_teaches_the_others_what_it_answers(digits: Problem) -> None:
     space = cnn()
     view = View(
