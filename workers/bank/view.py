@@ -13,7 +13,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.meanings.labels import Index, unlike
 from search_spaces.meanings.meaning import meanings
 from search_spaces.signature import Image
-from search_spaces.tasks import Classification, Regression
+from search_spaces.tasks import Classification, CountRegression, MultiLabel, Regression
 from workers.acceleration import PLAIN, Acceleration
 from workers.bank.bank import Bank
 from workers.bank.shared_tensor import Grid, SharedTensor
@@ -161,8 +161,8 @@ class View:
     def taught(self, batch: Split) -> Split:
         """Returns a batch whose targets are what the network answers, where others can learn that.
 
-        Those of classifications are probabilities, which cross entropy takes as it takes labels; numbers are
-        in the units of the data.
+        Those of classes are probabilities, which cross entropy takes as it takes labels; numbers are in the
+        units of the data. Of quantiles and of classes with an order the targets stay.
         """
         with torch.no_grad():
             answers = self._forward(batch)
@@ -172,7 +172,9 @@ class View:
                 continue
             if isinstance(task, Classification):
                 targets[name] = answers[name].softmax(1)
-            elif isinstance(task, Regression):
+            elif isinstance(task, MultiLabel):
+                targets[name] = answers[name].sigmoid()
+            elif isinstance(task, Regression | CountRegression):
                 targets[name] = answers[name].view_as(targets[name])
         return replace(batch, targets=targets)
 
