@@ -21,6 +21,7 @@ from workers.problems.problem import Problem
 from workers.problems.split import Split
 from workers.recipe import Recipe
 from workers.training.balancing import LossBalance
+from workers.training.class_losses import class_weights
 from workers.training.criterion import Criterion, Losses, TrainingLoss, adapt
 from workers.training.gradient_balancing import METHODS, GradientBalance
 from workers.training.random_state import IsolatedRandomState
@@ -87,7 +88,9 @@ class View:
             precision = precision_of(recipe, device, acceleration)
             self._forward = adapt(network, signature, precision)
             self.channels_last = lay_out(network, self._forward, problem, device)
-            criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
+            weights = class_weights(problem, recipe)
+            domains = problem.train.num_domains
+            criterion = Criterion(network, signature, recipe, domains, weights).to(device)
         self._images = [name for name, kind in signature.inputs.items() if isinstance(kind, Image)]
         self._tasks = signature.tasks
         self._loss_of = TrainingLoss(network, criterion, signature, precision)

@@ -319,7 +319,7 @@ def _whole_target_rows(one: Seen, inputs: Mapping[str, Input]) -> Reading:
     if set(one.values) <= {0, 1}:
         apart = f"{{f'label_{{i}}': {as_array(one.code)}[:, i] for i in range({length})}}"
         found.insert(1, (MultiLabel(length), f"{length} labels of yes and no"))
-        code = f"for a task of each label: {apart}"
+        code = f"or as a task each: {apart}"
         if sum(one.counts) == length * dict(zip(one.values, one.counts, strict=True)).get(1, 0):
             code += f"; one class of {length}: {as_array(one.code)}.argmax(1)"
     return Reading(

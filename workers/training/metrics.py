@@ -16,8 +16,8 @@ names:
 
 Each task has a main metric (``r2`` or ``d2``, or else the first of those above; of tagging with labels
 ``f1``). Several tasks have ``score``, the mean of their main metrics, ``worst``, the lowest of these, and
-``<task>.loss`` and ``<task>.<metric>``. Examples without a label do not count; a task that none of them has a label for is left
-out of everything.
+``<task>.loss`` and ``<task>.<metric>``. Examples without a label do not count; a task that none of them has a
+label for is left out of everything.
 
 A loss here is that of answers: of a field over tags, whose answers are marginals, their cross entropy; of
 retrieval, the contrastive loss at a fixed temperature; of generation, the cross entropy of greedy answers.
