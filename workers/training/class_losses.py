@@ -12,6 +12,7 @@ from search_spaces.tasks import Classification, MultiLabel, Ordinal, Task
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
 from workers.training.losses import rank_loss
+from workers.training.sums import check_shape
 
 _LEAST = 1e-6
 """The least that is taken to be missing from a probability: the slope of a root has no end at 0."""
@@ -46,6 +47,7 @@ class ClassLoss(nn.Module):
             output: the answers, as the task has them.
             target: the targets; of a classification probabilities ``(N, classes)``, too.
         """
+        check_shape(output, (len(target), self._task.outputs))
         if isinstance(self._task, MultiLabel):
             return self._of_labels(output, target).mean()
         if isinstance(self._task, Ordinal):
