@@ -38,30 +38,32 @@ class LabelSums(MetricSums):
         loss = F.binary_cross_entropy_with_logits(output.double(), target.double())
         wanted, answered = target > 0, output >= 0
         hits, errors = int((wanted & answered).sum()), int((wanted ^ answered).sum())
-        precisions = [
-            average_precision(scores, there)
-            for scores, there in zip(output.unbind(1), wanted.unbind(1), strict=True)
-            if bool(there.any())
-        ]
+        precisions, there = average_precisions(output, wanted), wanted.any(0)
         return {
             "loss": float(loss),
             "f1": 2 * hits / (2 * hits + errors) if hits else 0.0,
-            "mean_average_precision": sum(precisions) / len(precisions) if precisions else 0.0,
+            "mean_average_precision": float(precisions.sum() / there.sum().clamp(min=1)),
         }
 
 
-def average_precision(scores: Tensor, wanted: Tensor) -> float:
-    """Returns the mean, over the examples that are wanted, of the precision among all of at least its score.
+def average_precisions(scores: Tensor, wanted: Tensor) -> Tensor:
+    """Returns for each class the mean, over the examples that have it, of the precision among all examples
+    of at least their score.
 
     Args:
-        scores: the scores ``(N,)``; those that are equal are found together.
-        wanted: which examples are wanted, bool ``(N,)``; one at least.
+        scores: the scores ``(N, classes)``; examples of equal score are found together.
+        wanted: which examples have which class, bool ``(N, classes)``.
+
+    Returns:
+        float64 ``(classes,)``; 0 for a class that none has.
     """
-    own = scores[wanted].contiguous()
-    found, hits = (
-        len(among) - torch.searchsorted(among.sort().values, own) for among in (scores.contiguous(), own)
-    )
-    return float((hits.double() / found).mean())
+    scores, wanted = scores.T.contiguous(), wanted.T
+    ascending, order = scores.sort(1)
+    lower = torch.searchsorted(ascending, scores)  # how many examples have a lower score
+    hits = F.pad(wanted.gather(1, order).cumsum(1), (1, 0))  # and how many of the wanted ones, by that number
+    total = hits[:, -1:]
+    precision = (total - hits.gather(1, lower)).double() / (scores.shape[1] - lower)
+    return (precision * wanted).sum(1) / total.squeeze(1).clamp(min=1)
 
 
 class RankSums(MetricSums):

@@ -14,6 +14,7 @@ from workers.problems.problem import Problem
 from workers.problems.split import Split
 from workers.recipe import Recipe
 from workers.training.class_losses import ClassLoss, class_losses, class_weights
+from workers.training.criterion import shares
 from workers.training.losses import rank_loss
 from workers.training.training import train
 
@@ -130,6 +131,19 @@ def test_a_rare_class_is_found_far_more_often_with_balanced_weights() -> None:
     plain, balanced = recall_of_the_rare(), recall_of_the_rare(class_weights="balanced")
     assert plain < 0.4
     assert balanced > plain + 0.3
+
+
+def test_processes_that_divide_a_batch_come_to_its_weighted_loss(classes: tuple[Tensor, Tensor]) -> None:
+    (output, target), weights = classes, torch.tensor([0.5, 1.0, 4.0])
+    task, batch = Classification(3), Split({"x": torch.zeros(20, 1)}, {"kind": classes[1]})
+    whole = loss_of(task, output, target, weights)
+    parts = [slice(0, 7), slice(7, 20)]
+    own = [
+        float(shares({"kind": task}, batch, part, 2)["kind"])
+        * loss_of(task, output[part], target[part], weights)
+        for part in parts
+    ]
+    assert sum(own) / 2 == pytest.approx(whole)
 
 
 def test_validation_losses_are_those_of_any_other_recipe() -> None:
