@@ -73,17 +73,20 @@ def task_of(where: str, values: pd.Series[Any], kind: str | None) -> tuple[Task,
         raise ProblemError(f"{here}: expected numbers for {what}, got {there.iloc[0]!r:.60}")
     if not bool(np.isfinite(there.astype(float)).all()):
         raise ProblemError(f"{here}: expected finite numbers, got infinity")
-    if word == "regression":
-        return Regression(), why
     if word == "quantiles":
         return _quantiles(here, given), why
+    return (_counts(here, there) if word == "count" else Regression()), why
+
+
+def _counts(here: str, there: pd.Series[Any]) -> CountRegression:
     wrong = there[(there.astype(float) % 1 != 0) | (there < 0)]
     if len(wrong):
         raise ProblemError(
             f"{here}: expected counts, which are whole numbers of at least 0, got {wrong.iloc[0]} (in "
-            f"{len(wrong):,} of {len(there):,} rows); of other numbers: predict={{{name!r}: 'regression'}}"
+            f"{len(wrong):,} of {len(there):,} rows); of other numbers: "
+            f"predict={{{there.name!r}: 'regression'}}"
         )
-    return CountRegression(), why
+    return CountRegression()
 
 
 def _check_two(here: str, labels: tuple[str | int, ...]) -> None:
@@ -119,7 +122,10 @@ def _in_order(here: str, values: pd.Series[Any], given: str, numeric: bool) -> O
         unknown = sorted({str(label) for label in labels} - set(order))
         if unknown:
             raise ProblemError(f"{here}: expected classes out of {given}, got {unknown[0]!r:.60}")
-        labels = tuple(order)
+        try:
+            labels = tuple(order) if isinstance(labels[0], str) else tuple(map(int, order))
+        except ValueError:
+            raise ProblemError(f"{here}: expected whole numbers in their order, got {given!r:.60}") from None
     elif isinstance(values.dtype, pd.CategoricalDtype) and values.dtype.ordered:
         labels = tuple(map(str, as_words(pd.Series(values.dtype.categories))))
     elif not numeric or isinstance(labels[0], str):

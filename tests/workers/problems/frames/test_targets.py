@@ -68,7 +68,8 @@ def test_numbers_are_counts_or_asked_for_by_quantiles(frame: pd.DataFrame) -> No
         ("stars", "ordinal", (1, 2, 3, 4)),
         ("grade", "ordinal", ("small", "middle", "large", "huge")),
         ("size", "ordinal=small,middle,large", ("small", "middle", "large")),
-        ("stars", "ordinal=4,3,2,1", ("4", "3", "2", "1")),
+        ("stars", "ordinal=4,3,2,1", (4, 3, 2, 1)),
+        ("stars", "ordinal=0,1,2,3,4", (0, 1, 2, 3, 4)),
     ],
 )
 def test_classes_have_the_order_of_numbers_of_their_type_or_that_is_said(
@@ -86,6 +87,7 @@ def test_classes_have_the_order_of_numbers_of_their_type_or_that_is_said(
         ("size", "ordinal", r"the order of 'large', .* predict=\{'size': 'ordinal=large,\.\.\.'\}"),
         ("size", "ordinal=small,large", "expected classes out of small,large, got 'middle'"),
         ("size", "ordinal=small,large,middle,small", "expected each label once"),
+        ("stars", "ordinal=1,2,3,4,many", "expected whole numbers in their order, got '1,2,3,4,many'"),
         ("price", "ordinal", "the order of .* is not known"),
         ("price", "count", r"whole numbers of at least 0, got .* 'regression'"),
         ("size", "count", "expected numbers for counts, got 'small'|got 'large'|got 'middle'"),
