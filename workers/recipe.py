@@ -82,8 +82,9 @@ class Recipe(BaseModel):
             is multiplied by ``(1 - p) ** focal``, where ``p`` is the probability of what is right (Lin et al.
             2017, equation 4); 0: all count alike.
         class_weights: how much an example counts in training by its class, of classes with and without an
-            order: ``none``, all alike; or ``balanced``, by the inverse of the share of its class in the
-            training split, 1 in the mean (King & Zeng 2001). All three leave validation losses as they are.
+            order, and by whether it has each of several labels: ``none``, all alike; or ``balanced``, by
+            the inverse of the share of its class in the training split, 1 in the mean (King & Zeng 2001). All
+            three leave validation losses as they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

@@ -27,7 +27,9 @@ class ClassLoss(nn.Module):
     Args:
         task: the task.
         recipe: the recipe, which says what is wanted.
-        weights: how much an example of each class counts, float ``(classes,)``; None: all count alike.
+        weights: how much an example of each class counts, float ``(classes,)``; of several labels ``(2,
+            classes)``, how much it counts in each where it does not have it, and where it has. None: all
+            count alike.
     """
 
     weights: Tensor | None
@@ -46,17 +48,25 @@ class ClassLoss(nn.Module):
         Args:
             output: the answers, as the task has them.
             target: the targets; of a classification probabilities ``(N, classes)``, too.
+
+        Raises:
+            ValueError: the answers have another shape than their task asks for.
         """
         check_shape(output, (len(target), self._task.outputs))
         if isinstance(self._task, MultiLabel):
-            return self._of_labels(output, target).mean()
-        if isinstance(self._task, Ordinal):
+            losses = self._of_labels(output, target)
+        elif isinstance(self._task, Ordinal):
             losses = rank_loss(output, target)
         else:
             losses = self._of_classes(output, target)
         if self.weights is None:
             return losses.mean()
-        counts = target @ self.weights if target.is_floating_point() else self.weights[target]
+        if isinstance(self._task, MultiLabel):
+            counts = torch.lerp(self.weights[0], self.weights[1], target)
+        elif target.is_floating_point():
+            counts = target @ self.weights
+        else:
+            counts = self.weights[target]
         return (losses * counts).mean()
 
     def _of_classes(self, output: Tensor, target: Tensor) -> Tensor:
@@ -106,13 +116,21 @@ def class_weights(problem: Problem, recipe: Recipe) -> dict[str, Tensor]:
     """Returns by task how much an example of each class counts in training, where a recipe weighs them.
 
     ``N / (K n)`` for a class of ``n`` of ``N`` labelled examples in the training split, of ``K`` classes
-    there; 1 for a class that none has.
+    there; 1 for a class that none has. Of several labels each has two classes, without and with it; see
+    `ClassLoss`.
     """
     found: dict[str, Tensor] = {}
     if recipe.class_weights == "balanced":
         for name, task in problem.signature.tasks.items():
             if isinstance(task, Classification | Ordinal):
-                counts = problem.train.labels(name).bincount(minlength=task.classes).double()
-                even = counts.sum() / (counts > 0).sum()
-                found[name] = torch.where(counts > 0, even / counts.clamp(min=1), 1.0).float()
+                found[name] = _balanced(problem.train.labels(name).bincount(minlength=task.classes))
+            elif isinstance(task, MultiLabel):
+                there = problem.train.labels(name).bool()
+                found[name] = _balanced(torch.stack([(~there).sum(0), there.sum(0)]))
     return found
+
+
+def _balanced(counts: Tensor) -> Tensor:
+    """The weights of classes of so many examples, along the first axis."""
+    even = counts.sum(0).double() / (counts > 0).sum(0)
+    return torch.where(counts > 0, even / counts.clamp(min=1), 1.0).float()

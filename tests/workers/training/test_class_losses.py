@@ -108,6 +108,21 @@ def test_balanced_weights_are_one_in_the_mean_of_the_labelled_examples_of_traini
     assert class_weights(problem, Recipe()) == {}
 
 
+def test_each_of_several_labels_is_balanced_by_itself() -> None:
+    tags = torch.tensor([[1.0, 0.0, 1.0]] * 2 + [[0.0, 0.0, 1.0]] * 6)
+    split = Split({"x": torch.zeros(8, 2)}, {"tags": tags})
+    problem = Problem("tags", Signature({"x": Vector(2)}, {"tags": MultiLabel(3)}), split, split, split)
+    weights = class_weights(problem, Recipe(class_weights="balanced"))["tags"]
+    assert weights.tolist() == [
+        pytest.approx([8 / 12, 1, 1]),  # without
+        pytest.approx([2, 1, 1]),  # with; what all have or none has cannot be balanced
+    ]
+    output = torch.randn(8, 3)
+    losses = F.binary_cross_entropy_with_logits(output, tags, reduction="none")
+    losses[:, 0] *= torch.where(tags[:, 0] > 0, 2.0, 8 / 12)
+    assert loss_of(MultiLabel(3), output, tags, weights) == pytest.approx(float(losses.mean()))
+
+
 def imbalanced(count: int, seed: int) -> Split:
     """One example of 20 is of the rare class, whose points lie among the others' edge."""
     numbers = torch.Generator().manual_seed(seed)
