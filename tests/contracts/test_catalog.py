@@ -10,7 +10,11 @@ import pytest
 
 from search_spaces import (
     Classification,
+    CountRegression,
     Image,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Sequence,
     Signature,
@@ -90,7 +94,15 @@ SIZES = [
 
 @pytest.mark.parametrize(("name", "kind"), SIZES, ids=str)
 def test_inputs_of_any_size_and_several_tasks_are_served(name: str, kind: Input) -> None:
-    signature = Signature({"it": kind}, {"kind": Classification(3), "angle": Regression(2)})
+    tasks = {
+        "kind": Classification(3),
+        "angle": Regression(2),
+        "tags": MultiLabel(4),
+        "grade": Ordinal(3),
+        "visits": CountRegression(),
+        "price": QuantileRegression((0.05, 0.25, 0.75, 0.95)),
+    }
+    signature = Signature({"it": kind}, tasks)
     inputs = random_inputs(signature, 2)
     for architecture in sampled(_make(name)(), 6, seed=1):
         network = architecture.build(signature)
@@ -98,6 +110,10 @@ def test_inputs_of_any_size_and_several_tasks_are_served(name: str, kind: Input)
         assert {task: tuple(answer.shape) for task, answer in answers.items()} == {
             "kind": (2, 3),
             "angle": (2, 2),
+            "tags": (2, 4),
+            "grade": (2, 2),
+            "visits": (2, 1),
+            "price": (2, 4),
         }
 
 

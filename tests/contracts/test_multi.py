@@ -14,9 +14,13 @@ import torch
 from search_spaces import (
     Architecture,
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
     Image,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Sequence,
@@ -77,6 +81,10 @@ ALL = Signature(
         "say": Generation(3, 12),
         "map": DenseMap(3, 8, 8),
         "depth": DenseMap(1, 8, 8, discrete=False),
+        "labels": MultiLabel(3),
+        "grade": Ordinal(3),
+        "visits": CountRegression(2),
+        "price": QuantileRegression(),
     },
 )
 

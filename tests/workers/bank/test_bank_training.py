@@ -8,13 +8,24 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from generated import generated
 from torch import Tensor, nn
 
 from search_spaces import Classification, Image, Signature, Space, choice, layer, sequential
 from search_spaces.architecture import Architecture
 from search_spaces.catalog import catalog, cnn, load
 from search_spaces.errors import BuildError, FormatError
-from search_spaces.signature import Regression, TabularRow, Tokens, Vector
+from search_spaces.signature import (
+    CountRegression,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
+    Regression,
+    TabularRow,
+    Task,
+    Tokens,
+    Vector,
+)
 from search_spaces.signature import Sequence as Series
 from workers import problems
 from workers.bank.bank import Bank
@@ -205,6 +216,35 @@ def test_the_first_of_a_group_teaches_the_others_what_it_answers(digits: Problem
         for report in BankTraining(Bank(), groups, digits, Recipe(), seed=SEED, taught=True).run(3)
     ]
     assert losses[-1] < losses[0]
+
+
+def test_labels_are_taught_by_their_probabilities_and_counts_by_what_is_expected() -> None:
+    tasks: dict[str, Task] = {
+        "tags": MultiLabel(3),
+        "visits": CountRegression(),
+        "grade": Ordinal(3),
+        "price": QuantileRegression(),
+    }
+    data = generated(Signature({"point": Vector(6)}, tasks))
+    view = View(
+        Bank(),
+        load("mlp").plain(),
+        data,
+        Recipe(class_weights="balanced", focal=1.0),
+        seed=SEED,
+        device=torch.device("cpu"),
+        balance=loss_balance(Recipe(), tasks),
+    )
+    view.learn(data.train)
+    taught = view.taught(data.train).targets
+    assert bool(((taught["tags"] > 0) & (taught["tags"] < 1)).all())
+    assert bool((taught["visits"] > 0).all())
+    assert taught["visits"].shape == data.train.targets["visits"].shape
+    for task in ("grade", "price"):
+        assert torch.equal(taught[task], data.train.targets[task])
+    losses = view.learn(view.taught(data.train)).tasks
+    assert losses.keys() == tasks.keys()
+    assert all(bool(loss.isfinite()) for loss in losses.values())
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
