@@ -86,7 +86,7 @@ def _of_rows(rows: Any, signature: Signature, preprocessing: Preprocessing | Non
     if preprocessing is None:
         raise ProblemError(
             "predict: expected tensors or arrays, got a frame, of which nobody knows what its columns are: "
-            "the network was not trained on one (Problem.from_frame); if they are its numbers in their order, "
+            "the network was not trained on one (Problem.from_frame); if they are its numbers in order, "
             "write inputs.to_numpy()"
         )
     try:
