@@ -72,7 +72,7 @@ def convert_input(where: str, parts: Parts, kind: Input, code: str) -> Converted
     _refuse_words(where, parts, code)
     tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
     if isinstance(kind, Sequence) and kind.padded:
-        tensors = {part: extended(where, one, kind, notes) for part, one in tensors.items()}
+        tensors = {part: extended(where, one, kind, code, notes) for part, one in tensors.items()}
         return Converted(kind, _real_singles(where, tensors, code, parts), tuple(notes))
     if isinstance(kind, Image):
         return Converted(kind, _pixels(where, tensors, code, notes, parts), tuple(notes))

@@ -103,13 +103,14 @@ def _extended(array: Array, length: int) -> Array:
     return F.pad(real, (0, 0, 0, length - array.shape[1]), value=torch.nan)
 
 
-def extended(where: str, array: Tensor, kind: Sequence, notes: dict[str, None]) -> Tensor:
-    """Returns series in the shape of a padded kind: shorter ones with padding after them.
+def extended(where: str, array: Tensor, kind: Sequence, code: str, notes: dict[str, None]) -> Tensor:
+    """Returns series in the shape of a padded kind: with more padding after them, or with less.
 
     Args:
         where: the input in words, for the message.
         array: the series, ``(N, L, F)``, or ``(N, L)`` of one feature.
         kind: the kind of the input.
+        code: how the array is called in the lines that a message offers.
         notes: what was done, in words; it is added to.
 
     Raises:
@@ -119,12 +120,15 @@ def extended(where: str, array: Tensor, kind: Sequence, notes: dict[str, None]) 
         array = array.unsqueeze(2)
     if array.ndim != 3 or array.shape[2] != kind.features or array.shape[1] == kind.length:
         return array
-    if array.shape[1] > kind.length:
+    longest = array.shape[1]
+    if longest > kind.length and array.is_floating_point() and bool(array[:, kind.length :].isnan().all()):
+        return array[:, : kind.length]
+    if longest > kind.length:
         raise ProblemError(
-            f"{where}: expected up to {kind.length} steps, got {form(array)}; series that are longer have "
-            f"another signature: Sequence({array.shape[1]}, {kind.features}, padded=True)"
+            f"{where}: expected up to {kind.length} steps, got {form(array)}; cut them, "
+            f"[one[:{kind.length}] for one in {code}], or say Sequence({longest}, {kind.features}, padded=True)"
         )
-    notes[f"series of up to {array.shape[1]} steps were padded to {kind.length}"] = None
+    notes[f"series of up to {longest} steps were padded to {kind.length}"] = None
     whole = _extended(array, kind.length)
     assert isinstance(whole, Tensor)
     return whole

@@ -60,6 +60,8 @@ def test_a_signature_says_the_length_to_which_series_are_padded() -> None:
         assert same(series[:, :5], PADDED)
         assert series[:, 5:].isnan().all()
     assert "series of up to 5 steps were padded to 7" in made(signature=UP_TO_SEVEN).describe()
+    further = np.concatenate([PADDED, np.full((40, 6, 3), np.nan)], 1)
+    assert same(made(further, signature=UP_TO_SEVEN).train.inputs["pen"][:, :5], PADDED)
     whole = made(RANDOM.normal(size=(40, 7, 3)), signature=UP_TO_SEVEN)
     assert whole.train.inputs["pen"].isfinite().all()
 
