@@ -125,8 +125,8 @@ def extended(where: str, array: Tensor, kind: Sequence, code: str, notes: dict[s
         return array[:, : kind.length]
     if longest > kind.length:
         raise ProblemError(
-            f"{where}: expected up to {kind.length} steps, got {form(array)}; cut them, "
-            f"[one[:{kind.length}] for one in {code}], or say Sequence({longest}, {kind.features}, padded=True)"
+            f"{where}: expected up to {kind.length} steps, got {form(array)}; cut them, [one[:{kind.length}] "
+            f"for one in {code}], or say Sequence({longest}, {kind.features}, padded=True)"
         )
     notes[f"series of up to {longest} steps were padded to {kind.length}"] = None
     whole = _extended(array, kind.length)

@@ -154,7 +154,8 @@ def unlabelled(where: str, given: Any, signature: Signature, tasks: Iterable[str
     for name, array in split.inputs.items():
         here, kind = f"{where}, input {name!r}", signature.inputs[name]
         code = code_of(named[name], _code("input", UNNAMED if named is not inputs else name))
-        if tuple(array.shape) == kind.shape and len(kind.shape) > 0 and kind.shape[0] != 1:
+        lone = isinstance(kind, Sequence) and kind.padded and array.shape[1:] == kind.shape[1:]
+        if lone or (tuple(array.shape) == kind.shape and len(kind.shape) > 0 and kind.shape[0] != 1):
             raise ProblemError(
                 f"{here}: expected shape {shape_of_many(kind.shape)}, got {tuple(array.shape)}; "
                 f"one example is written {code}[None]"

@@ -16,7 +16,7 @@ from nas.escaping import fenced, for_markdown
 from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.graphs import is_lone, output_names
 from nas.version import __version__
-from search_spaces.signature import Classification, Input, Tagging, Task
+from search_spaces.signature import Classification, Input, Sequence, Tagging, Task
 from workers.problems import catalog
 from workers.recipe import Recipe
 
@@ -73,7 +73,18 @@ def _data(found: Exportable) -> list[str]:
     rows = [("input", name, _kind(kind)) for name, kind in found.signature.inputs.items()]
     rows += [("task", name, _kind(kind)) for name, kind in found.signature.tasks.items()]
     units = ["Numbers go in, and come out, in the units of these data: the network standardises them itself."]
-    return [*about, _table(("", "name", "kind"), rows), *units * _standardises(found), *_labels(found)]
+    told = [*units * _standardises(found), *_lengths(found), *_labels(found)]
+    return [*about, _table(("", "name", "kind"), rows), *told]
+
+
+def _lengths(found: Exportable) -> Iterable[str]:
+    """Yields how series of different lengths go in, of each input that has such."""
+    for name, kind in found.signature.inputs.items():
+        if isinstance(kind, Sequence) and kind.padded:
+            yield (
+                f"Series of **{for_markdown(name)}** have up to {kind.length} steps; after the last one of a "
+                "shorter series come steps of NaN."
+            )
 
 
 def _labels(found: Exportable) -> Iterable[str]:
