@@ -26,6 +26,9 @@ from search_spaces.catalog import load
 from search_spaces.inputs import Input
 from search_spaces.nodes import layer
 from search_spaces.testing import check_answers, check_cost, check_learning, random_inputs, sampled
+from workers.problems import Problem
+from workers.recipe import Recipe
+from workers.training.training import train
 
 REAL, FEATURES = 20, 3
 
@@ -146,3 +149,23 @@ def test_every_parameter_learns_from_padded_series_of_which_one_is_empty(space: 
         check_learning(network, inputs, architecture)
         check_answers(network, inputs, architecture)
         check_cost(architecture, network)
+
+
+@pytest.mark.parametrize("augmentation", ["off", "shift", "cutout"])
+def test_networks_without_batch_normalisation_train_alike_however_long_series_are_padded(
+    augmentation: str,
+) -> None:
+    space = load("series", normalisation="layer", dropouts=(0.0,), widths=(8,), stages=2)
+    generator = torch.Generator().manual_seed(0)
+    series = [torch.randn(3 + i % 10, 2, generator=generator) * 5 + 9 for i in range(32)]
+    losses = []
+    for length in (12, 40):
+        signature = Signature({"pen": Sequence(length, 2, padded=True)}, {"kind": Classification(2)})
+        examples = (series, torch.arange(32) % 2)
+        problem = Problem.from_tensors("pen", examples, examples, None, signature=signature)
+        torch.manual_seed(0)
+        network = space.sample(random.Random(2)).build(signature)
+        recipe = Recipe(epochs=2, batch_size=8, augmentation=augmentation)
+        losses.append([report.metrics["loss"] for report in train(network, problem, recipe, seed=0)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert losses[0][0] != losses[0][1]
