@@ -35,11 +35,10 @@ def together(value: Any, kind: object = None) -> Any:
     rows = list(value) if isinstance(value, np.ndarray) and value.dtype == object else value
     if not isinstance(rows, list | tuple) or len(rows) < 2 or not _differ(rows):
         return value
-    tensors = [_numbers(one) for one in rows]
-    axes = {one.ndim for one in tensors if one is not None}
-    if None in tensors or len(axes) > 1:
+    found = [tensor for one in rows if (tensor := _numbers(one)) is not None]
+    axes = {one.ndim for one in found}
+    if len(found) < len(rows) or len(axes) > 1:
         return value
-    found: list[Tensor] = [one for one in tensors if one is not None]
     if isinstance(kind, Tagging):
         whole = axes == {1} and not any(one.is_floating_point() for one in found)
         return _padded([one.long() for one in found], IGNORED) if whole else value
@@ -47,6 +46,8 @@ def together(value: Any, kind: object = None) -> Any:
         found = [one.unsqueeze(1) for one in found]
     elif axes != {2} or len({one.shape[1] for one in found}) > 1:
         return value
+    elif kind is None and all(one.dtype == torch.uint8 for one in found):
+        return value  # bytes may be images of one width
     dtype = torch.float32 if all(one.dtype in _SINGLE for one in found) else torch.float64
     return _padded([one.to(dtype) for one in found], torch.nan)
 
@@ -73,7 +74,7 @@ def _numbers(one: Any) -> Tensor | None:
     if array.dtype.kind not in "biuf" or not array.ndim:
         return None
     if array.dtype.kind != "f":
-        return torch.from_numpy(array.astype(np.int64))
+        return torch.from_numpy(array.astype(np.uint8 if array.dtype == np.uint8 else np.int64))
     return torch.from_numpy(array.astype(np.float32 if array.dtype.itemsize <= 4 else np.float64))
 
 

@@ -356,9 +356,10 @@ class Problem:
         """A problem of torch data sets, each item ``(inputs, targets)``; read once into tensors.
 
         Each of the two is a tensor, an array, a number or (a label only) a word, or a mapping from name to
-        these; every item must have the same types and shapes, but for the lengths of series. A mapping that leaves a name out says that this
-        example lacks that modality or that label. What the data set does at random to an item (augmentation)
-        is fixed by reading it: leave that to the recipe. Other arguments as in `from_tensors`.
+        these; every item must have the same types and shapes, but for the lengths of series. A mapping that
+        leaves a name out says that this example lacks that modality or that label. What the data set does at
+        random to an item (augmentation) is fixed by reading it: leave that to the recipe. Other arguments as
+        in `from_tensors`.
 
         Args:
             name: the name of the problem.

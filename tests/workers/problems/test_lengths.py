@@ -159,6 +159,16 @@ def test_nan_is_no_padding_where_the_signature_does_not_say_so() -> None:
         made(signature=Signature({"pen": Image(3, 5, 3)}, UP_TO_SEVEN.tasks))
 
 
+@pytest.mark.parametrize("make", [torch.tensor, np.asarray])
+def test_series_whose_steps_come_last_and_bytes_that_may_be_images_are_refused(make: Any) -> None:
+    with pytest.raises(ProblemError, match=re.escape("write [one.T for one in inputs] if they are series")):
+        made([make(one.T) for one in SERIES])
+    rows = [make((one > 0).astype(np.uint8)) for one in SERIES]
+    with pytest.raises(ProblemError, match=r"different shapes|no array"):
+        made(rows)
+    assert made(rows, signature=UP_TO_SEVEN).train.inputs["pen"].shape == (40, 7, 3)
+
+
 def test_lists_of_other_shapes_stay_what_they_were() -> None:
     with pytest.raises(ProblemError, match="different shapes"):
         made([torch.ones(2, 3), torch.ones(3, 2)] * 20)
