@@ -54,7 +54,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--python", default=sys.executable, help="the interpreter for what is exported so")
     options = parser.parse_args()
-    names = ["mlp"] if options.quick else list(catalog)
+    # none of the problems that come with us has rows of a table
+    names = ["mlp"] if options.quick else [name for name in catalog if name != "table"]
     formats = ["safetensors", "python"] if options.quick else list(FORMATS)
     figures: dict[str, dict[str, float]] = {}
     rows = []

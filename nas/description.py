@@ -121,7 +121,7 @@ class Description:
     scores: tuple[str, ...] = ()
     weights: Literal["own", "shared"] = "own"
     finish: Literal["scratch", "inherit"] = "scratch"
-    paths: Literal["uniform", "fair", "sandwich"] = "uniform"
+    paths: Literal["uniform", "fair", "sandwich", "controller"] = "uniform"
     hints: tuple[str, ...] = ()
     preprocessing: Mapping[str, Any] | None = None
 

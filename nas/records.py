@@ -112,6 +112,19 @@ class PlanChoice:
 
 
 @dataclass(frozen=True)
+class PathScore:
+    """How a network that trains a bank of shared weights does with it.
+
+    Attributes:
+        decisions: the decisions of its architecture.
+        metrics: its metrics and costs, by name; empty where it was not scored; None: it could not be built.
+    """
+
+    decisions: Mapping[str, Any]
+    metrics: Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
 class BankEpoch:
     """An epoch of the training of a bank of shared weights.
 
@@ -119,11 +132,13 @@ class BankEpoch:
         epoch: its number, from 1.
         train_loss: the mean training loss of the networks that it was trained by.
         seconds: the seconds that it took.
+        scored: the networks that a controller let train it up to here, since the last of which that is known.
     """
 
     epoch: int
     train_loss: float
     seconds: float
+    scored: tuple[PathScore, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,12 @@ from search_spaces.errors import FormatError, SpaceError
 from search_spaces.inputs import Image, Input, Sequence, TabularRow, Tokens, Vector
 from search_spaces.tasks import (
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Tagging,
@@ -24,10 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Classification",
+    "CountRegression",
     "DenseMap",
     "Generation",
     "Image",
     "Input",
+    "MultiLabel",
+    "Ordinal",
+    "QuantileRegression",
     "Regression",
     "Retrieval",
     "Sequence",
@@ -46,7 +54,11 @@ _KINDS: dict[str, type[Input] | type[Task]] = {
     "Vector": Vector,
     "TabularRow": TabularRow,
     "Classification": Classification,
+    "MultiLabel": MultiLabel,
+    "Ordinal": Ordinal,
     "Regression": Regression,
+    "CountRegression": CountRegression,
+    "QuantileRegression": QuantileRegression,
     "Tagging": Tagging,
     "Retrieval": Retrieval,
     "Generation": Generation,
@@ -64,7 +76,7 @@ def _name(kind: Input | Task) -> str:
 
 def _plain(kind: Input | Task) -> dict[str, Any]:
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(kind).items()}
-    if isinstance(kind, Classification) and not kind.labels:
+    if isinstance(kind, Classification | MultiLabel | Ordinal) and not kind.labels:
         del plain["labels"]  # classes without names are written as they were before classes could have any
     if isinstance(kind, Sequence) and not kind.padded:
         del plain["padded"]  # so are series that all have one length

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from search_spaces.arguments import Count, checked, is_whole
+from search_spaces.arguments import AtLeast, Count, checked, is_whole
 from search_spaces.errors import SpaceError
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class Task:
 
     @property
     def scale_shape(self) -> tuple[int, ...] | None:
-        """The shape of the means and scales that standardise its targets, one for each output, to be
-        broadcast against answers; None: they are not real numbers."""
+        """The shape of the means and scales that standardise its targets, to be broadcast against targets
+        and answers; None: they are not real numbers."""
         return None
 
     @property
@@ -61,16 +61,10 @@ class Classification(Task):
     labels: tuple[str | int, ...] = ()
 
     def __post_init__(self) -> None:
-        labels = tuple(_plain_label(label) for label in _listed("Classification", self.labels))
-        object.__setattr__(self, "labels", labels)
-        if labels and len(labels) != self.classes:
-            raise SpaceError(f"Classification(labels=...): expected {self.classes} labels, got {len(labels)}")
-        if len(set(labels)) != len(labels):
-            raise SpaceError(f"Classification(labels=...): expected each label once, got {labels!r:.200}")
+        object.__setattr__(self, "labels", _names_of_classes(self, self.labels))
 
     def __repr__(self) -> str:
-        named = f", labels={self.labels!r}" if self.labels else ""
-        return f"Classification(classes={self.classes}{named})"
+        return _written(self)
 
     @property
     def outputs(self) -> int:
@@ -89,10 +83,134 @@ class Classification(Task):
         Raises:
             SpaceError: they are not of this shape.
         """
-        if answers.ndim != 2 or answers.shape[1] != self.classes:
-            raise SpaceError(f"expected answers (N, {self.classes}), got {tuple(answers.shape)}")
-        numbers: list[int] = answers.argmax(1).tolist()
-        return [self.labels[number] for number in numbers] if self.labels else list(numbers)
+        _check_answers(answers, self.outputs)
+        return _called(answers.argmax(1), self.labels)
+
+
+@checked(SpaceError, elsewhere=("labels",))
+@dataclass(frozen=True)
+class MultiLabel(Task):
+    """Any number of ``classes`` at once: targets float32 ``(N, classes)`` of 0 and 1, a model answers logits.
+
+    Each class is a question of yes and no of its own (binary relevance; Tsoumakas & Katakis 2007).
+
+    Attributes:
+        labels: what the classes are called, as in `Classification`.
+
+    Example:
+        >>> MultiLabel(3, labels=("red", "round", "big")).predicted(torch.tensor([[2.0, -1.0, 0.5]]))
+        [['red', 'big']]
+    """
+
+    classes: Count
+    labels: tuple[str | int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", _names_of_classes(self, self.labels))
+
+    def __repr__(self) -> str:
+        return _written(self)
+
+    @property
+    def outputs(self) -> int:
+        return self.classes
+
+    @checked(SpaceError)
+    def predicted(self, answers: Tensor) -> list[list[str | int]]:
+        """Returns what a model's answers say: the labels whose probability is at least one half.
+
+        Args:
+            answers: logits ``(N, classes)``.
+
+        Returns:
+            The labels of each example, in their order; the numbers of its classes where they have none.
+
+        Raises:
+            SpaceError: they are not of this shape.
+        """
+        _check_answers(answers, self.outputs)
+        names = self.labels or range(self.classes)
+        rows: list[list[bool]] = (answers >= 0).tolist()
+        return [[name for name, there in zip(names, row, strict=True) if there] for row in rows]
+
+
+@checked(SpaceError, elsewhere=("labels",))
+@dataclass(frozen=True)
+class Ordinal(Task):
+    """One of ``classes`` that have an order, such as grades: targets int64 ``(N,)``, from the lowest on.
+
+    A model answers ``(N, classes - 1)``: the logit of each class but the highest that the example is above
+    it. These are cumulative links with weights in common (Cao, Mirjalili & Raschka, Rank consistent ordinal
+    regression for neural networks, 2020).
+
+    Attributes:
+        labels: what the classes are called, from the lowest to the highest, as in `Classification`.
+
+    Example:
+        >>> Ordinal(3, labels=("bad", "fair", "good")).predicted(torch.tensor([[1.5, -0.5]]))
+        ['fair']
+    """
+
+    classes: Annotated[int, AtLeast(2)]
+    labels: tuple[str | int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", _names_of_classes(self, self.labels))
+
+    def __repr__(self) -> str:
+        return _written(self)
+
+    @property
+    def outputs(self) -> int:
+        return self.classes - 1
+
+    @checked(SpaceError)
+    def predicted(self, answers: Tensor) -> list[str | int]:
+        """Returns what a model's answers say: the label of the class that each example reaches.
+
+        Args:
+            answers: logits ``(N, classes - 1)``.
+
+        Returns:
+            A label for each example; the number of its class where the classes have no labels.
+
+        Raises:
+            SpaceError: they are not of this shape.
+        """
+        _check_answers(answers, self.outputs)
+        return _called(reached(answers), self.labels)
+
+
+def reached(answers: Tensor) -> Tensor:
+    """Returns the classes int64 ``(N,)`` that answers ``(N, classes - 1)`` to an `Ordinal` say: how many of
+    the others the example is above, by a probability of more than one half."""
+    return (answers > 0).sum(1)
+
+
+def _names_of_classes(kind: Classification | MultiLabel | Ordinal, labels: object) -> tuple[str | int, ...]:
+    """The labels of classes, checked: as many as there are classes, each once."""
+    name = type(kind).__name__
+    found = tuple(_plain_label(name, label) for label in _listed(name, labels))
+    if found and len(found) != kind.classes:
+        raise SpaceError(f"{name}(labels=...): expected {kind.classes} labels, got {len(found)}")
+    if len(set(found)) != len(found):
+        raise SpaceError(f"{name}(labels=...): expected each label once, got {found!r:.200}")
+    return found
+
+
+def _written(kind: Classification | MultiLabel | Ordinal) -> str:
+    named = f", labels={kind.labels!r}" if kind.labels else ""
+    return f"{type(kind).__name__}(classes={kind.classes}{named})"
+
+
+def _check_answers(answers: Tensor, outputs: int) -> None:
+    if answers.ndim != 2 or answers.shape[1] != outputs:
+        raise SpaceError(f"expected answers (N, {outputs}), got {tuple(answers.shape)}")
+
+
+def _called(classes: Tensor, labels: tuple[str | int, ...]) -> list[str | int]:
+    numbers: list[int] = classes.tolist()
+    return [labels[number] for number in numbers] if labels else list(numbers)
 
 
 def _listed(kind: str, labels: object) -> tuple[object, ...]:
@@ -105,14 +223,14 @@ def _listed(kind: str, labels: object) -> tuple[object, ...]:
     raise SpaceError(f"{kind}(labels=...): expected names, such as ('cat', 'dog'), got {labels!r:.80}")
 
 
-def _plain_label(label: object) -> str | int:
+def _plain_label(kind: str, label: object) -> str | int:
     """The label as JSON keeps it."""
     if isinstance(label, str) and label:
         return str(label)
     if is_whole(label):
         return int(label)
     raise SpaceError(
-        f"Classification(labels=...): expected words or whole numbers as names of classes, got {label!r:.80}"
+        f"{kind}(labels=...): expected words or whole numbers as names of classes, got {label!r:.80}"
     )
 
 
@@ -126,6 +244,56 @@ class Regression(Task):
     @property
     def scale_shape(self) -> tuple[int, ...]:
         return (self.outputs,)
+
+
+@checked(SpaceError)
+@dataclass(frozen=True)
+class CountRegression(Task):
+    """``outputs`` counts of things: targets float ``(N, outputs)``, whole numbers of at least 0.
+
+    A model answers the counts that are to be expected, which are above 0, by a Poisson regression with a
+    logarithmic link (McCullagh & Nelder, Generalized Linear Models, 1989, chapter 6).
+    """
+
+    outputs: Count = 1
+
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
+        return (self.outputs,)
+
+
+@checked(SpaceError, elsewhere=("quantiles",))
+@dataclass(frozen=True)
+class QuantileRegression(Task):
+    """Quantiles of one real number: targets float ``(N, 1)``, a model answers ``(N, quantiles)``, ascending.
+
+    Attributes:
+        quantiles: the shares of the targets that are to lie below each answer, between 0 and 1 and ascending
+            (Koenker & Bassett, Regression Quantiles, 1978).
+    """
+
+    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
+
+    def __post_init__(self) -> None:
+        try:
+            found = tuple(map(float, self.quantiles))
+        except (TypeError, ValueError):  # nothing to go through, or no numbers
+            found = ()
+        ascending = all(low < high for low, high in zip((0.0, *found), (*found, 1.0), strict=True))
+        if not found or not ascending:
+            raise SpaceError(
+                "QuantileRegression(quantiles=...): expected numbers between 0 and 1 in ascending order, "
+                f"such as (0.1, 0.5, 0.9), got {self.quantiles!r:.80}"
+            )
+        object.__setattr__(self, "quantiles", found)
+
+    @property
+    def outputs(self) -> int:
+        return len(self.quantiles)
+
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
+        return (1,)
 
 
 @checked(SpaceError, elsewhere=("labels",))

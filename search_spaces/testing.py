@@ -23,7 +23,19 @@ from search_spaces.architecture import Architecture
 from search_spaces.building.network import Network
 from search_spaces.signature import Signature
 from search_spaces.space import Space
-from search_spaces.tasks import Classification, DenseMap, Generation, Regression, Retrieval, Tagging, Task
+from search_spaces.tasks import (
+    Classification,
+    CountRegression,
+    DenseMap,
+    Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
+    Regression,
+    Retrieval,
+    Tagging,
+    Task,
+)
 
 Make = Callable[[], Space]
 """Makes a space."""
@@ -177,8 +189,14 @@ def random_presence(signature: Signature, count: int, rng: random.Random) -> dic
 def random_target(signature: Signature, task: str, count: int) -> Tensor:
     """Returns targets of a task at random; in retrieval every item matches only itself."""
     kind = signature.tasks[task]
-    if isinstance(kind, Classification):
+    if isinstance(kind, Classification | Ordinal):
         return torch.randint(kind.classes, (count,))
+    if isinstance(kind, MultiLabel):
+        return torch.randint(2, (count, kind.classes)).float()
+    if isinstance(kind, CountRegression):
+        return torch.randint(9, (count, kind.outputs)).float()
+    if isinstance(kind, QuantileRegression):
+        return torch.randn(count, 1)
     if isinstance(kind, Tagging):
         return torch.randint(kind.tags, answer_shape(signature, task, count)[:2])
     if isinstance(kind, Retrieval):
@@ -201,7 +219,8 @@ def answer_shape(signature: Signature, task: str, count: int) -> tuple[int, ...]
         return (count, kind.length, kind.vocabulary)
     if isinstance(kind, DenseMap):
         return (count, kind.outputs, kind.height, kind.width)
-    assert isinstance(kind, Classification | Regression), f"a kind of task unknown here: {kind!r}"
+    known = Classification | MultiLabel | Ordinal | Regression | CountRegression | QuantileRegression
+    assert isinstance(kind, known), f"a kind of task unknown here: {kind!r}"
     return (count, kind.outputs)
 
 

@@ -27,6 +27,7 @@ LONGER = ("slow", "cluster", "end_to_end", "soak")
 
 ON_RAY = (
     "tests/contracts/test_executors.py",
+    "tests/nas/search/test_shared_weights_on_ray.py",
     "tests/nas/search/test_vain_on_ray.py",
     "tests/workers/pool/",
     "tests/workers/trial/test_pausing.py",

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nas.records import BankEpoch, EpochReport, Leg, PlanChoice, Reference, Rerun, Start, Trial
+from nas.records import BankEpoch, EpochReport, Leg, PathScore, PlanChoice, Reference, Rerun, Start, Trial
 from nas.store.schema import metadata
 from nas.store.store import Store
 from workers.executor import Card, Usage
@@ -45,7 +45,11 @@ def fill(store: Store, name: str, seed: int = 0) -> int:
         writing.keep_weights(1, bytes([seed]) * 10, 1, 2**40 + seed)  # of a repeat
         writing.usage(1.5, [Usage("worker", "node", 1.0, 0.5, 0.25)])
         writing.choose(0, PlanChoice("finals", {"number": 3, "until": 9}, "a reason", 12, 1.25))
-        writing.bank([BankEpoch(1, 2.5, 0.5), BankEpoch(2, 1.5, 0.25)], bytes([seed]) * 1000)
+        scored = (
+            PathScore({"a": 1, "b": True}, {"accuracy": 0.5, "loss": math.nan}),
+            PathScore({"a": 2}, None),
+        )
+        writing.bank([BankEpoch(1, 2.5, 0.5), BankEpoch(2, 1.5, 0.25, scored)], bytes([seed]) * 1000)
         writing.cards(1.5, [Card("GPU-1", "a card", "node", 2, 8, 0.5, 2**40, 2**41)])
     own, shared = _reference(seed), _reference(99)
     store.references.keep(own)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from search_spaces.signature import Classification, Image, Regression, Sequence, Signature, Tokens, Vector
+from search_spaces.signature import (
+    Classification,
+    Image,
+    Regression,
+    Sequence,
+    Signature,
+    TabularRow,
+    Tokens,
+    Vector,
+)
 from search_spaces.testing import random_inputs, random_target
 from workers.problems.problem import Problem
 from workers.problems.split import Split
@@ -19,6 +28,7 @@ INPUTS = {
     "vit": IMAGE,
     "series": Sequence(length=24, features=3),
     "text": Tokens(length=12, vocabulary=30),
+    "table": TabularRow(numbers=3, categories=(2, 9)),
 }
 """The kind of input that each space of the catalog for one input is for."""
 

@@ -23,7 +23,7 @@ HEAVY = frozenset(
 EXTRAS = frozenset(
     {
         "aiohttp", "matplotlib", "mlflow", "onnxruntime", "onnxscript", "pathspec", "pyarrow", "pynvml",
-        "pytest", "requests", "tensorboardX", "transformers", "wandb",
+        "pytest", "requests", "tensorboardX", "transformers", "wandb", "PIL",
     }
 )  # fmt: skip
 """Libraries that only an extra installs: where one is missing, a function says what to install."""

@@ -6,7 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from search_spaces.arguments import Count, NotNegative, Positive, Seed, Whole, checked
 from search_spaces.errors import ExecutorError
@@ -93,14 +93,23 @@ class Lesson:
         epochs: the epochs of the whole training.
         begun: how many of them were trained already.
         until: the epoch after which this part ends.
+        given: the decisions of the networks that train it in place of drawn ones, one in each step.
+        new: how many of these, the last ones, did not train it before. As many of them do as there is time
+            for, the first ones; they are scored with it in the end, unless that is the end of all training.
+        worker: which of several workers this is for, from 0: each has batches and an order of its own.
+        workers: the number of workers whose banks are averaged after it (`workers.bank.average`).
     """
 
     space: Space
-    sampling: Literal["uniform", "fair", "sandwich"]
+    sampling: Literal["uniform", "fair", "sandwich", "controller"]
     networks: int
     epochs: int
     begun: int
     until: int
+    given: tuple[Mapping[str, Any], ...] = ()
+    new: int = 0
+    worker: int = 0
+    workers: int = 1
 
 
 @checked(ExecutorError)
@@ -251,6 +260,8 @@ class Finished:
         log: the end of what the trial printed, and what became of its checkpoints; 64 KiB at most.
         fit: whether the process that ran it may run another one.
         ran: how the training made use of its device, by name (see `workers.acceleration.Ran`).
+        scored: how the new networks of a lesson do with its bank, as far as they have trained it: their
+            metrics and costs by name; None for one that could not be built.
     """
 
     number: int
@@ -264,6 +275,7 @@ class Finished:
     log: str = ""
     fit: bool = True
     ran: dict[str, str] = field(default_factory=dict)
+    scored: tuple[dict[str, float] | None, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,15 @@ class Recipe(BaseModel):
         orthogonality: the weight of the penalty on what private features have in common with shared ones, and
             of the domains' confusion in the shared ones where there are several (Liu, Qiu & Huang 2017); of
             no effect in networks without private features.
+        label_smoothing: the share of a label that is spread evenly over all classes in training, of tasks of
+            one or several labels (Szegedy et al. 2016, section 7).
+        focal: how much less an example counts in training the better it is answered, of such tasks: its loss
+            is multiplied by ``(1 - p) ** focal``, where ``p`` is the probability of what is right (Lin et al.
+            2017, equation 4); 0: all count alike.
+        class_weights: how much an example counts in training by its class, of classes with and without an
+            order, and by whether it has each of several labels: ``none``, all alike; or ``balanced``, by
+            the inverse of the share of its class in the training split, 1 in the mean (King & Zeng 2001). All
+            three leave validation losses as they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -99,6 +108,9 @@ class Recipe(BaseModel):
     alignment: Alignment = "none"
     alignment_weight: NotNegative = 0.1
     orthogonality: NotNegative = 0.05
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    focal: NotNegative = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
 
     @checked(RecipeError)
     def __init__(self, **values: Any) -> None:

@@ -28,9 +28,9 @@ from benchmarks.gpu.generated import at_random
 from benchmarks.gpu.setting import Measured, Setting, missing_package, say
 from search_spaces import blocks
 from search_spaces.architecture import Architecture
-from search_spaces.catalog import cell, cnn, mlp, multimodal, multitask, series, text, vit
+from search_spaces.catalog import cell, cnn, mlp, multimodal, multitask, series, table, text, vit
 from search_spaces.catalog.multitask import OPERATORS, SHARING
-from search_spaces.inputs import Image, Sequence, Tokens, Vector
+from search_spaces.inputs import Image, Sequence, TabularRow, Tokens, Vector
 from search_spaces.nodes import layer, sequential
 from search_spaces.signature import Signature
 from search_spaces.space import Space
@@ -53,6 +53,7 @@ _OWN = {"loss": "the CPU's loss", "gradient": "the CPU's gradient"}
 
 PICTURES = Signature({"image": Image(1, 12, 12)}, {"digit": Classification(10)})
 POINTS = Signature({"point": Vector(9)}, {"size": Regression(3)})
+ROWS = Signature({"row": TabularRow(6, (3, 20))}, {"size": Regression(2)})
 STEPS = Signature({"steps": Sequence(24, 5)}, {"kind": Classification(4)})
 TEXTS = Signature({"words": Tokens(16, 50)}, {"intent": Classification(6)})
 MAPS = Signature(
@@ -112,6 +113,7 @@ def cases(quick: bool) -> Iterator[AgreementCase]:
         "vit": (vit(), PICTURES),
         "series": (series(), STEPS),
         "text": (text(), TEXTS),
+        "table": (table(), ROWS),
         "multitask": (multitask(MAPS), MAPS),
         "multimodal": (multimodal(MIXED), MIXED),
     }

@@ -42,7 +42,7 @@ def _input(kind: Input, count: int, generator: Generator) -> Tensor:
         lengths = torch.randint(1, kind.length + 1, (count, 1), generator=generator)
         tokens = torch.randint(1, kind.vocabulary, (count, kind.length), generator=generator)
         return tokens * (torch.arange(kind.length) < lengths)
-    return torch.randn(count, *kind.shape, generator=generator)
+    return kind.random(count, generator)
 
 
 def _target(signature: Signature, name: str, count: int, generator: Generator) -> Tensor:

@@ -1,6 +1,6 @@
 """Measures what is not in the file yet, and shows how well inherited scores order the cells.
 
-python -m benchmarks.shared_weights [--cells 30] [--only characters] [--banks fair:24 uniform:120] [--record]
+python -m benchmarks.shared_weights [--cells 30] [--only characters] [--banks fair:24 uniform*4:30] [--record]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +21,9 @@ from scipy.stats import kendalltau
 from benchmarks.common import Target, at_least, finish, markdown, show
 from benchmarks.recording import record
 from benchmarks.shared_weights.cases import PROBLEMS, cells
-from benchmarks.shared_weights.measure import PROXIES, alone, bank, proxies
+from benchmarks.shared_weights.measure import PROXIES, Sampled, alone, bank, proxies
 from search_spaces import Architecture
-from workers.bank.paths import Sampling
+from workers.bank.paths import SAMPLINGS
 from workers.zero_cost.ranks import aggregated
 
 ROWS = Path(__file__).parent / "rows.jsonl"
@@ -64,13 +64,13 @@ class Rows:
 
 def measure(rows: Rows, name: str, chosen: Sequence[Architecture], options: argparse.Namespace) -> None:
     """Measures what is missing: banks first, then cells alone, one seed after the other, then scores."""
-    for sampling, epochs in options.banks:
+    for how, epochs in options.banks:
         for seed in range(options.bank_seeds):
-            of = [sampling, options.networks, epochs, seed]
+            of = [str(how), options.networks, epochs, seed]
             if rows.get("bank", name, of) is None or any(
                 cell.id not in rows.get("bank", name, of)["scores"] for cell in chosen
             ):
-                rows.add("bank", name, of, bank(name, chosen, sampling, options.networks, epochs, seed))
+                rows.add("bank", name, of, bank(name, chosen, how, options.networks, epochs, seed))
                 print(f"{name}: bank {of}", flush=True)
     for seed in range(options.seeds):
         for cell in chosen:
@@ -113,11 +113,11 @@ def compared(
     mean = ends.mean(1)
     scored: dict[str, list[float]] = {}
     cost: dict[str, float] = {}
-    for sampling, epochs in options.banks:
+    for how, epochs in options.banks:
         for seed in range(options.bank_seeds):
-            row = rows.get("bank", name, [sampling, options.networks, epochs, seed])
+            row = rows.get("bank", name, [str(how), options.networks, epochs, seed])
             if row is not None:
-                label = f"bank, {sampling}, {epochs} epochs, seed {seed}"
+                label = f"bank, {how}, {epochs} epochs, seed {seed}"
                 scored[label] = [row["scores"].get(cell.id, math.nan) for cell in there]
                 cost[label] = row["seconds"] / seconds
     measured = [rows.get("proxies", name, [cell.id])["scores"] for cell in there]
@@ -169,11 +169,12 @@ def compared(
     return markdown(title, columns, table), figures, targets
 
 
-def _bank(text: str) -> tuple[Sampling, int]:
-    sampling, _, epochs = text.partition(":")
-    if sampling not in get_args(Sampling):
-        raise argparse.ArgumentTypeError(f"expected one of {get_args(Sampling)}, got {sampling!r}")
-    return sampling, int(epochs)  # type: ignore[return-value]
+def _bank(text: str) -> tuple[Sampled, int]:
+    how, _, epochs = text.partition(":")
+    sampling, _, workers = how.partition("*")
+    if sampling not in SAMPLINGS:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(SAMPLINGS)}, got {sampling!r}")
+    return Sampled(sampling, int(workers or 1)), int(epochs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -183,7 +184,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each cell alone")
     parser.add_argument("--only", nargs="+", choices=PROBLEMS, default=["characters"])
     parser.add_argument(
-        "--banks", nargs="+", type=_bank, default=[("fair", 24), ("uniform", 120)], metavar="SAMPLING:EPOCHS"
+        "--banks",
+        nargs="+",
+        type=_bank,
+        default=[(Sampled("fair"), 24), (Sampled("uniform"), 120), (Sampled("controller"), 120)],
+        metavar="SAMPLING[*WORKERS]:EPOCHS",
     )
     parser.add_argument("--bank-seeds", type=int, default=1)
     parser.add_argument("--networks", type=int, default=200, help="that train a bank")
@@ -194,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.quick:
         options.cells, options.seeds, options.only = 3, 1, ["pairs"]
-        options.banks, options.networks = [("fair", 1)], 5
+        options.banks, options.networks = [(Sampled("fair"), 1), (Sampled("controller", 2), 2)], 5
         options.rows = options.rows or Path(tempfile.mkdtemp()) / ROWS.name
     torch.set_num_threads(1)
     rows, chosen = Rows(options.rows or ROWS), cells(options.cells)

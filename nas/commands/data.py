@@ -11,7 +11,7 @@ from nas.commands.options import FolderOption, InputOption, TaskOption
 from search_spaces.errors import SearchError
 from workers.problems.own_data import is_share
 
-_TASKS = ("classification", "regression")
+_TASKS = ("classification", "labels", "ordinal", "regression", "count", "quantiles")
 
 
 def data_options(
@@ -25,7 +25,8 @@ def data_options(
         list[str] | None,
         typer.Option(
             "--predict",
-            help="The column to predict, where it is not clear price:regression; may be repeated.",
+            help="The column to predict, where it is not clear price:regression; or tags:labels, "
+            "visits:count, grade:ordinal, price:quantiles; may be repeated.",
         ),
     ] = None,
     validation: Annotated[
@@ -98,7 +99,7 @@ def _predicted(texts: Sequence[str]) -> Any:
     found: dict[str, str | None] = {}
     for text in texts:
         name, _, kind = text.rpartition(":")
-        known = name and kind in _TASKS
+        known = name and kind.partition("=")[0] in _TASKS
         found[name if known else text] = kind if known else None
     if any(kind is not None for kind in found.values()):
         return found

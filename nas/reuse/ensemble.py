@@ -21,7 +21,15 @@ from nas.reuse.rebuild import other_code, problem_of, rebuilt, space_of
 from nas.store.store import DEFAULT_STORE, Store, open_store
 from search_spaces.arguments import Count, checked
 from search_spaces.errors import ProblemError, SearchError, StoreError
-from search_spaces.signature import DenseMap, Generation, Retrieval, Signature, Task
+from search_spaces.signature import (
+    DenseMap,
+    Generation,
+    MultiLabel,
+    Ordinal,
+    Retrieval,
+    Signature,
+    Task,
+)
 from workers.problems.checks import check_input
 from workers.problems.measures import direction
 from workers.training.metrics import Evaluation, evaluate
@@ -41,9 +49,9 @@ _BATCH = 256
 class AveragedNetworks(nn.Module):
     """Networks for one signature that answer together.
 
-    For classes, tags and discrete maps the answer is the logarithm of their mean probabilities, for numbers
-    their mean. For retrieval it is their embeddings side by side, so that two items are as alike as they are
-    in the mean.
+    For classes, tags and discrete maps the answer is the logarithm of their mean probabilities, for several
+    labels and classes with an order the logit of these, for numbers their mean. For retrieval it is their
+    embeddings side by side, so that two items are as alike as they are in the mean.
 
     Args:
         networks: the networks, none of which has a task of generation.
@@ -73,6 +81,8 @@ def plain(task: Task, answer: Tensor) -> Tensor:
     """Returns an answer in the form in which it is averaged: probabilities, or numbers as they are."""
     if task.numeric or isinstance(task, Retrieval):
         return answer
+    if isinstance(task, MultiLabel | Ordinal):
+        return answer.sigmoid()
     return answer.softmax(1 if isinstance(task, DenseMap) else -1)
 
 
@@ -90,6 +100,8 @@ def averaged(task: Task, answers: Sequence[Tensor], counts: Sequence[int]) -> Te
     whole = torch.zeros_like(answers[0])
     for answer, weight in weighed:
         whole += answer * weight
+    if isinstance(task, MultiLabel | Ordinal):
+        return whole.logit(torch.finfo(whole.dtype).eps)
     return whole if task.numeric else whole.clamp(min=torch.finfo(whole.dtype).tiny).log()
 
 

@@ -18,7 +18,8 @@ from search_spaces.tasks import (
     Classification,
     DenseMap,
     Generation,
-    Regression,
+    MultiLabel,
+    Ordinal,
     Retrieval,
     Tagging,
     Task,
@@ -84,7 +85,8 @@ def _of_rows(rows: Any, signature: Signature, preprocessing: Preprocessing | Non
     if preprocessing is None:
         raise ProblemError(
             "predict: expected tensors or arrays, got a frame, of which nobody knows what its columns are: "
-            "the network was not trained on one (Problem.from_frame)"
+            "the network was not trained on one (Problem.from_frame); if they are its numbers in order, "
+            "write inputs.to_numpy()"
         )
     try:
         inputs, present = preprocessing.tensors(rows)
@@ -123,8 +125,12 @@ def _in_words(task: str, answers: Tensor, split: Split, signature: Signature) ->
             f"{len(lost)} examples (the first is number {int(lost.nonzero()[0])}): are its inputs as they "
             "were in training?"
         )
-    if isinstance(kind, Classification):
+    if isinstance(kind, Classification | Ordinal):
         return _named(kind.predicted(answers))
+    if isinstance(kind, MultiLabel):
+        rows = np.empty(len(answers), dtype=object)  # not a table, though all may have as many labels
+        rows[:] = kind.predicted(answers)
+        return rows
     if isinstance(kind, Tagging):
         tagged = signature.tagged_input(task)
         found = _named(kind.predicted(answers))
@@ -144,12 +150,12 @@ def _named(labels: list[Any]) -> NDArray[Any]:
 
 
 def _numbers(kind: Task, answers: Tensor) -> Tensor:
-    if isinstance(kind, Regression):
-        return answers[:, 0] if kind.outputs == 1 else answers
     if isinstance(kind, Generation):
         texts = answers.argmax(2)
         return texts.masked_fill(~written(texts), 0)
     if isinstance(kind, Retrieval):
         query, gallery = answers.unbind(1)
         return torch.cat([(part @ gallery.T).argmax(1) for part in torch.split(query, _QUERIES)])
-    return answers.argmax(1) if isinstance(kind, DenseMap) and kind.discrete else answers
+    if isinstance(kind, DenseMap):
+        return answers.argmax(1) if kind.discrete else answers
+    return answers[:, 0] if kind.outputs == 1 else answers

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from search_spaces.building.network import Network
-from search_spaces.tasks import Classification
+from search_spaces.tasks import Classification, MultiLabel, Ordinal
 from workers.problems.frames.preprocessing import Preprocessing
 
 
@@ -29,8 +29,8 @@ def answers_to_rows(network: Network, preprocessing: Mapping[str, Any], rows: An
         )
     found: dict[str, list[Any]] = {}
     for name, task in network.signature.tasks.items():
-        if isinstance(task, Classification):
-            found[name] = task.predicted(answers[name])
+        if isinstance(task, Classification | MultiLabel | Ordinal):
+            found[name] = list(task.predicted(answers[name]))
         else:
             found[name] = answers[name].squeeze(1).tolist()
     return found

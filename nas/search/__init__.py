@@ -29,6 +29,7 @@ What runs it, from the outside in:
 - `reused_results`, `sources`: what a search takes from others: results, and a start.
 - `plan`: what a search chooses by its budget while it runs, each choice with its reason.
 - `lessons`: the training of a bank that networks share, part by part.
+- `lesson_networks`: the networks that train it, where a controller draws them.
 - `replay`: a new driver brought to where the last one was.
 - `end`: when a search is over, and how its end is moved.
 

@@ -296,10 +296,17 @@ def check_sharing(
         raise SearchError(
             f'weights: "shared" does not work with {type(executor).__name__}: take "pool" or "inline"'
         )
-    if PEAK_MEMORY in [*(one.metric for one in objectives), *(one.metric for one in limits)]:
+    wanted = [*(one.metric for one in objectives), *(one.metric for one in limits)]
+    if PEAK_MEMORY in wanted:
         raise SearchError(
             f'weights: "shared" does not go with {PEAK_MEMORY}: only a training measures it, and networks '
             "are scored without one"
+        )
+    untrained = [name for name in wanted if name.partition(".")[0] in scores and name not in COSTS]
+    if options.paths == "controller" and untrained:
+        raise SearchError(
+            f'paths: not "controller" with {untrained[0]}, which is not measured while a bank is trained: '
+            'give paths="uniform"'
         )
     if space.size() == 1:
         raise SearchError(

@@ -152,7 +152,7 @@ class Flights:
             order.
         repeats: the networks in training again with other seeds, by the numbers of their jobs; these are
             below 0, where no trial's is.
-        teaching: whether a bank of shared weights is in training.
+        teaching: the number of workers that train a bank of shared weights.
     """
 
     def __init__(self) -> None:
@@ -160,13 +160,13 @@ class Flights:
         self.paused: dict[int, Flight] = {}
         self.interrupted: list[Flight] = []
         self.repeats: dict[int, RerunFlight] = {}
-        self.teaching = False
+        self.teaching = 0
         self._ids: set[str] = set()  # of the architectures that are running
         self._waiting: dict[str, list[Flight]] = {}  # repeats of what is being trained
 
     @property
     def busy(self) -> int:
-        """The number of trainings, repeats and that of a bank included."""
+        """The number of trainings, repeats and those of a bank included."""
         return len(self.running) + len(self.repeats) + self.teaching
 
     @property

@@ -136,8 +136,8 @@ class Launcher:
         return self._lessons.shared if scored or inherits else None
 
     def teach(self, job: Job) -> None:
-        """Send the next lesson of the bank to a worker."""
-        self.flights.teaching = True
+        """Send a lesson of the bank to a worker."""
+        self.flights.teaching += 1
         self.jobs.append(job)
 
     def _check_costs(self, flight: Flight, writing: Transaction) -> Flight | None:

@@ -24,6 +24,7 @@ from nas.search.hints import NetworkScores
 from nas.search.history import TrialHistory
 from nas.search.kept_weights import KeptWeights
 from nas.search.launcher import Launcher
+from nas.search.lesson_networks import LessonNetworks
 from nas.search.lessons import Lessons
 from nas.search.outcomes import Outcomes
 from nas.search.plan.budget_end import BudgetEnd, too_short
@@ -99,7 +100,9 @@ class Loop:
         self._flights = Flights()
         self._lessons: Lessons | None = None
         if self.planner.inherited is not None:
-            self._lessons = Lessons(description, controller.space, store, record.id)
+            drawn = description.paths != "controller"
+            networks = None if drawn else LessonNetworks.of(description, controller)
+            self._lessons = Lessons(description, controller.space, store, record.id, networks)
         self._checkpoints = Checkpoints(description, record.name)
         self._weights = KeptWeights(description, store, record.id, self.history)
         self._streak = FailureStreak()
@@ -287,7 +290,7 @@ class Loop:
                 self._give_up(writing, executor.begun())
                 self._flights.running.clear()
                 self._flights.repeats.clear()
-                self._flights.teaching = False
+                self._flights.teaching = 0
                 self._launcher.jobs.clear()
             now = executor.clock()
             if self._usage.due(now) or (end is not None and not self._flights.busy):
@@ -362,10 +365,12 @@ class Loop:
         inherited = self.planner.inherited
         if self._lessons is None or inherited is None or not inherited.trusted:
             return None
-        return self._lessons.next_lesson()
+        return self._lessons.next_job()
 
     def _has_room(self, executor: Executor) -> bool:
         """Whether one more trial may be in training: before the plan has chosen what it needs to, one is."""
+        if self._lessons is not None and self._lessons.due and self._bank_is_open:
+            return True  # several workers train a bank, each by a job of its own
         most = executor.parallelism if self._repeats.drains else executor.slots
         return self._flights.busy < (1 if self._plan.waits else max(1, most))
 
@@ -449,7 +454,7 @@ class Loop:
     def _take(self, event: Event, writing: Transaction, executor: Executor) -> bool:
         """Take an event in; returns whether a job has ended with it."""
         if self._lessons is not None and self._lessons.is_of(event):
-            return self._take_lesson(event, writing)
+            return self._take_lesson(event, writing, executor)
         if event.number in self._flights.repeats:
             return isinstance(event, Last) and self._end_repeat(event, writing)
         if event.number not in self._flights.running:
@@ -487,13 +492,16 @@ class Loop:
                 self._outcomes.too_late(twin, late, writing)
         return True
 
-    def _take_lesson(self, event: Event, writing: Transaction) -> bool:
+    def _take_lesson(self, event: Event, writing: Transaction, executor: Executor) -> bool:
         """Take in how the bank is trained."""
         assert self._lessons is not None
         if (words := self._lessons.take(event, writing)) is not None:
             self.progress.messages.append(words)
         ended = isinstance(event, Last)
-        self._flights.teaching = self._flights.teaching and not ended
+        self._flights.teaching -= ended
+        if isinstance(event, Failed):
+            for number in self._lessons.given_up:
+                executor.stop(number)
         return ended
 
     def _end_repeat(self, event: Last, writing: Transaction) -> bool:

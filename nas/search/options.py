@@ -193,9 +193,11 @@ class SearchOptions:
         default="scratch",
         metadata=flag(str, "How the best begin after shared weights: scratch (default) or inherit."),
     )
-    paths: Literal["uniform", "fair", "sandwich"] = field(
+    paths: Literal["uniform", "fair", "sandwich", "controller"] = field(
         default="uniform",
-        metadata=flag(str, "Networks that train shared weights: uniform (default), fair or sandwich."),
+        metadata=flag(
+            str, "Networks that train shared weights: uniform (default), fair, sandwich or controller."
+        ),
     )
     scores: Sequence[str] = field(
         default=(),

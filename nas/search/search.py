@@ -147,8 +147,9 @@ class Search:
             ``"inherit"`` of the bank.
         paths: the networks that train the bank (`workers.bank.paths.paths`): ``"uniform"``, one in each step,
             all of them equally likely; ``"fair"``, several in each, every option of a choice as often as any
-            other; or ``"sandwich"``, the largest and the smallest with some others, for spaces that differ in
-            sizes.
+            other; ``"sandwich"``, the largest and the smallest with some others, for spaces that differ in
+            sizes; or ``"controller"``, those that a controller of the search's kind draws, which learns from
+            how they do with the bank so far.
         scores: the zero-cost scores that each network gets before it is trained, by their names in
             `workers.zero_cost.catalog`: more columns of the leaderboard. Objectives and limits may be on any
             of them, named here or not; a network beyond such a limit is not trained. Where a score is not
@@ -216,7 +217,7 @@ class Search:
         inherit_weights: bool = False,
         weights: Literal["own", "shared"] = "own",
         finish: Literal["scratch", "inherit"] = "scratch",
-        paths: Literal["uniform", "fair", "sandwich"] = "uniform",
+        paths: Literal["uniform", "fair", "sandwich", "controller"] = "uniform",
         scores: Sequence[str] = (),
         hints: Sequence[str] | None = None,
     ) -> None:

@@ -16,6 +16,7 @@ from nas.records import Status
 from nas.store.encoding import numbers
 from nas.store.schema import (
     TolerantJSON,
+    banks,
     layouts,
     legs,
     references,
@@ -151,6 +152,16 @@ def _curve(values: object) -> bool:
     )
 
 
+def _scored(values: object) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and isinstance(pair[0], dict)
+        and (pair[1] is None or _numbers(pair[1]))
+        for pair in values
+    )
+
+
 def _texts(values: object) -> bool:
     return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
 
@@ -180,6 +191,7 @@ _HELD: Mapping[tuple[sa.Table, str], tuple[Callable[[Any], bool], str]] = {
     (starts, "decisions"): (_dict, "decisions by name"),
     (starts, "metrics"): _METRICS,
     (starts, "curve"): (_curve, "pairs of epochs and numbers by name"),
+    (banks, "scored"): (_scored, "pairs of decisions by name and numbers by name"),
     (reruns, "metrics"): _METRICS,
     (reruns, "test_metrics"): _METRICS,
     (reruns, "ran"): (_texts, "texts by name"),

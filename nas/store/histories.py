@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nas.records import BankEpoch, EpochReport, Leg, PlanChoice, Start
+from nas.records import BankEpoch, EpochReport, Leg, PathScore, PlanChoice, Start
 from nas.store.damages import whole_rows
 from nas.store.encoding import numbers
 from nas.store.schema import banks, cards, choices, legs, logs, reports, starts, usage
@@ -105,7 +105,15 @@ def read_bank_epochs(connection: Connection, search_id: int) -> list[BankEpoch]:
     """Returns the epochs for which the bank of a search was trained, in order."""
     query = sa.select(banks).where(banks.c.search_id == search_id).order_by(banks.c.epoch)
     return [
-        BankEpoch(row["epoch"], row["train_loss"], row["seconds"])
+        BankEpoch(
+            row["epoch"],
+            row["train_loss"],
+            row["seconds"],
+            tuple(
+                PathScore(decisions, None if metrics is None else numbers(metrics))
+                for decisions, metrics in row["scored"] or ()
+            ),
+        )
         for row in whole_rows(connection, banks, connection.execute(query).mappings())
     ]
 

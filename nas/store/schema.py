@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-VERSION = 9
+VERSION = 10
 """Version of the schema: an older store is brought to it when it is opened, see `nas.store.migrations`."""
 
 metadata = MetaData()
@@ -226,6 +226,7 @@ banks = Table(
     Column("epoch", Integer, primary_key=True, autoincrement=False),  # from 1
     Column("train_loss", Float, nullable=False),
     Column("seconds", Float, nullable=False),  # of this epoch
+    Column("scored", TolerantJSON),  # pairs of decisions and metrics, see nas.records.PathScore; null: none
     Column("data", LargeBinary),  # the bank after it, safetensors; of the last one alone
 )
 

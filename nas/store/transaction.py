@@ -271,7 +271,7 @@ class Transaction:
         if self._bank is not None:
             epochs, data = self._bank
             connection.execute(banks.update().where(banks.c.search_id == self.search_id).values(data=None))
-            rows = [here | asdict(one) | {"data": None} for one in epochs]
+            rows = [here | asdict(one) | {"scored": _scored(one), "data": None} for one in epochs]
             rows[-1]["data"] = data
             connection.execute(banks.insert(), rows)
         for rerun in self._reruns:
@@ -343,6 +343,11 @@ class Transaction:
 def _expect_one(result: sa.CursorResult[Any]) -> None:
     if result.rowcount != 1:
         raise SearchError("this search is now driven by another process: this one gives up")
+
+
+def _scored(epoch: BankEpoch) -> list[list[Any]] | None:
+    pairs = [[one.decisions, None if one.metrics is None else plain(one.metrics)] for one in epoch.scored]
+    return pairs or None
 
 
 def _leg(leg: Leg) -> dict[str, Any]:

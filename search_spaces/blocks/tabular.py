@@ -35,7 +35,7 @@ class CategoryEmbeddings(nn.ModuleList):
     Args:
         counts: the count of categories of each column.
         sizes: the number of features of each embedded column.
-        bound: the largest absolute number at first, all below it being as likely; None: a normal distribution.
+        bound: the largest absolute number at first, of a uniform distribution; None: a normal one.
     """
 
     def __init__(self, counts: Sequence[int], sizes: Sequence[int], bound: float | None = None) -> None:

@@ -19,21 +19,23 @@ from search_spaces.nodes import layer, repeat, sequential
 from search_spaces.signature import Image, Input, Sequence, TabularRow, Vector
 from search_spaces.space import Space
 
+_OF_ROWS = ("mlp", "resnet")
+"""The kinds of `table` all of whose stages answer vectors: a transformer has tokens on its way."""
+
 
 @checked(SpaceError, only=("kind",))
 def encoder(kind: Input, kinds: Names[str] | None = None) -> Space:
     """Encoders for one input: layers that keep its kind, as the streams of a backbone need them.
 
     Images: convolutional networks without dense layers, vision transformers, or the cell of NAS-Bench-201,
-    all answering maps. Series and texts: what `series` and `text` have, answering series. Rows: what `table`
-    has, answering vectors. Vectors: dense layers. All have a size that trains in minutes on a laptop,
-    several times over as some patterns of sharing want it; pass larger ones yourself.
+    all answering maps. Series and texts: what `series` and `text` have, answering series. Rows: perceptrons
+    and residual networks of `table`, answering vectors. Vectors: dense layers. All have a size that trains in
+    minutes on a laptop, several times over as some patterns of sharing want it; pass larger ones yourself.
 
     Args:
         kind: the kind of the input.
-        kinds: the kinds of encoders: ``cnn``, ``vit``, ``cell``; those of `series`; those of `text`;
-            ``dense``; those of `table`. None: all, but of images no cell, whose maps are large, and of rows
-            no transformer, for links and tasks that share its stages would get its tokens.
+        kinds: the kinds of encoders: ``cnn``, ``vit``, ``cell``; those of `series`; those of `text`; ``mlp``,
+            ``resnet``; ``dense``. None: all, but of images no cell, whose maps are large.
 
     Raises:
         SpaceError: no kinds, or one that is not known.
@@ -43,8 +45,8 @@ def encoder(kind: Input, kinds: Names[str] | None = None) -> Space:
     if isinstance(kind, Vector):
         return Space(of_kind("kinds", ("dense",) if kinds is None else kinds, {"dense": dense().value}))
     if isinstance(kind, TabularRow):
-        rows = ("mlp", "resnet") if kinds is None else kinds
-        return table(kinds=rows, layers=3, widths=(32, 64, 128, 256))
+        known = {name: table(kinds=(name,), layers=3, widths=(32, 64, 128, 256)).value for name in _OF_ROWS}
+        return Space(of_kind("kinds", _OF_ROWS if kinds is None else kinds, known))
     own: dict[str, Any] = {} if kinds is None else {"kinds": kinds}
     if isinstance(kind, Sequence):
         return series(widths=(32, 64, 128), **own)

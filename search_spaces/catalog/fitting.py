@@ -9,13 +9,13 @@ from search_spaces.catalog.recipe import recipe
 from search_spaces.errors import SpaceError
 from search_spaces.ranges import real
 from search_spaces.signature import (
-    Classification,
+    DenseMap,
+    Generation,
     Image,
-    Regression,
+    Retrieval,
     Sequence,
     Signature,
     TabularRow,
-    Tagging,
     Tokens,
     Vector,
 )
@@ -33,7 +33,7 @@ def model_for(signature: Signature) -> str:
         return "multimodal"
     (kind,) = signature.inputs.values()
     (task, *others) = signature.tasks.values()
-    if others or not isinstance(task, Classification | Regression | Tagging):
+    if others or isinstance(task, DenseMap | Generation | Retrieval):
         return "multitask"
     known = {Image: "cnn", Sequence: "series", Tokens: "text", Vector: "mlp", TabularRow: "table"}
     return known[type(kind)]

@@ -32,6 +32,9 @@ def recipe(
     orthogonality: Any = None,
     ema_decay: Any = None,
     standardise: Any = None,
+    label_smoothing: Any = None,
+    focal: Any = None,
+    class_weights: Sequence[str] | None = None,
 ) -> Space:
     """How to train: optimiser, learning rate, weight decay, schedule, batch size, augmentation.
 
@@ -44,9 +47,10 @@ def recipe(
         optimizer, schedule, batch_size, augmentation: the values to choose from.
         learning_rate: a value or a hole; from 1e-3 to 2e-2 on a logarithmic scale unless given.
         weight_decay: a value or a hole; from 1e-5 to 1e-1 on a logarithmic scale unless given.
-        balancing, sampling, alignment: the values to choose from; the recipe's default unless given.
-        modality_dropout, tie, alignment_weight, orthogonality, ema_decay: the values to choose from or a
-            hole; the recipe's default unless given.
+        balancing, sampling, alignment, class_weights: the values to choose from; the recipe's default unless
+            given.
+        modality_dropout, tie, alignment_weight, orthogonality, ema_decay, label_smoothing, focal: the values
+            to choose from or a hole; the recipe's default unless given.
         standardise: a value or a hole; the recipe's default unless given.
         task_weights: the weights of the tasks for the balancing ``static``; fixed.
 
@@ -65,6 +69,9 @@ def recipe(
         "orthogonality": orthogonality,
         "ema_decay": ema_decay,
         "standardise": standardise,
+        "label_smoothing": label_smoothing,
+        "focal": focal,
+        "class_weights": class_weights,
     }
     together = {name: one_of(name, options) for name, options in asked.items() if options is not None}
     if task_weights is not None:

@@ -78,23 +78,18 @@ def table(
     width, dropout, ratio = one_of("widths", widths), one_of("dropouts", dropouts), one_of("ratios", ratios)
     depth = up_to("layers", layers)
     waves = {"frequencies": one_of("frequencies", frequencies), "sigma": one_of("sigmas", sigmas)}
-
-    def entry(factory: type, more: dict[str, Any], **options: Any) -> Any:
-        known = {"plain": layer(factory, **options), "periodic": layer(factory, **options, **waves, **more)}
-        return of_kind("embeddings", embeddings, known)
-
-    vector = entry(
-        RowEmbedding,
-        {"features": one_of("number_dims", number_dims)},
-        embedding_dim=one_of("embedding_dims", embedding_dims),
-    )
+    vector = {"embedding_dim": one_of("embedding_dims", embedding_dims)}
+    embedded = waves | {"features": one_of("number_dims", number_dims)}
+    rows = _entry(embeddings, RowEmbedding, vector, embedded)
+    token = {"embedding_dim": one_of("token_widths", token_widths)}
     dense = layer(
         Dense,
         out_features=width,
-        normalisation=choice("none", "batch", "layer", name="normalisation"),
-        activation=choice("relu", "gelu", "silu", name="activation"),
+        normalisation=choice("none", "batch", "layer", name="dense_normalisation"),
+        activation=choice("relu", "gelu", "silu", name="dense_activation"),
         dropout=dropout,
     )
+    linear = layer(nn.Linear, out_features=width)
     block = layer(
         ResidualDense,
         ratio=ratio,
@@ -106,18 +101,18 @@ def table(
         TransformerLayer, heads=one_of("heads", heads), mlp_ratio=ratio, norm_first=True, dropout=dropout
     )
     known = {
-        "mlp": [vector, repeat(dense, up_to("layers", layers, low=0))],
-        "resnet": [
-            vector,
-            layer(nn.Linear, out_features=width),
-            repeat(block, depth),
-            layer(nn.LayerNorm),
-            layer(nn.ReLU),
-        ],
+        "mlp": [rows, repeat(dense, up_to("layers", layers, low=0))],
+        "resnet": [rows, linear, repeat(block, depth), layer(nn.LayerNorm), layer(nn.ReLU)],
         "transformer": [
-            entry(FeatureTokenizer, {}, embedding_dim=one_of("token_widths", token_widths)),
+            _entry(embeddings, FeatureTokenizer, token, waves),
             repeat(attention, depth),
             layer(ClassToken),
         ],
     }
     return Space(sequential(of_kind("kinds", kinds, known)))
+
+
+def _entry(embeddings: Sequence[str], factory: type, options: dict[str, Any], more: dict[str, Any]) -> Any:
+    """The first layer, with the options that embedded numbers have beside those of plain ones."""
+    known = {"plain": layer(factory, **options), "periodic": layer(factory, **options, **more)}
+    return of_kind("embeddings", embeddings, known)

@@ -10,11 +10,16 @@ import pytest
 
 from search_spaces import (
     Classification,
+    CountRegression,
     Image,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Sequence,
     Signature,
     Space,
+    TabularRow,
     Tokens,
     Vector,
 )
@@ -26,9 +31,10 @@ from search_spaces.testing import Make, SpaceContract, identities_elsewhere, ran
 DIGITS = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10)})
 SERIES = Signature({"series": Sequence(12, 3)}, {"kind": Classification(10)})
 TEXT = Signature({"text": Tokens(9, 30)}, {"kind": Classification(10)})
+ROW = Signature({"row": TabularRow(4, (3, 12))}, {"kind": Classification(10)})
 TASKS = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10), "angle": Regression(2)})
 MODALITIES = Signature({"image": Image(1, 8, 8), "text": Tokens(9, 30)}, {"kind": Classification(10)})
-SIGNATURES = {"series": SERIES, "text": TEXT, "multitask": TASKS, "multimodal": MODALITIES}
+SIGNATURES = {"series": SERIES, "text": TEXT, "table": ROW, "multitask": TASKS, "multimodal": MODALITIES}
 OPTIONS: dict[str, dict[str, Any]] = {
     "cell": {"channels": 4, "cells": 1},
     "multitask": {"signature": TASKS},
@@ -77,16 +83,26 @@ class TestCatalog(SpaceContract):
 
 IMAGES = [Image(1, 8, 8), Image(3, 8, 8), Image(1, 28, 28), Image(3, 32, 32), Image(2, 1, 1), Image(1, 9, 5)]
 LENGTHS = [1, 2, 7, 30]
+ROWS = [TabularRow(1), TabularRow(0, (2,)), TabularRow(3, (5, 300, 2)), Vector(4)]
 SIZES = [
     *((name, image) for name in catalog if name not in SIGNATURES for image in IMAGES),
     *(("series", Sequence(length, 2)) for length in LENGTHS),
     *(("text", Tokens(length, 5)) for length in LENGTHS),
+    *(("table", row) for row in ROWS),
 ]
 
 
 @pytest.mark.parametrize(("name", "kind"), SIZES, ids=str)
 def test_inputs_of_any_size_and_several_tasks_are_served(name: str, kind: Input) -> None:
-    signature = Signature({"it": kind}, {"kind": Classification(3), "angle": Regression(2)})
+    tasks = {
+        "kind": Classification(3),
+        "angle": Regression(2),
+        "tags": MultiLabel(4),
+        "grade": Ordinal(3),
+        "visits": CountRegression(),
+        "price": QuantileRegression((0.05, 0.25, 0.75, 0.95)),
+    }
+    signature = Signature({"it": kind}, tasks)
     inputs = random_inputs(signature, 2)
     for architecture in sampled(_make(name)(), 6, seed=1):
         network = architecture.build(signature)
@@ -94,12 +110,16 @@ def test_inputs_of_any_size_and_several_tasks_are_served(name: str, kind: Input)
         assert {task: tuple(answer.shape) for task, answer in answers.items()} == {
             "kind": (2, 3),
             "angle": (2, 2),
+            "tags": (2, 4),
+            "grade": (2, 2),
+            "visits": (2, 1),
+            "price": (2, 4),
         }
 
 
-@pytest.mark.parametrize("kind", [Vector(5), Sequence(7, 3), Tokens(6, 11)], ids=str)
+@pytest.mark.parametrize("kind", [Vector(5), Sequence(7, 3), Tokens(6, 11), TabularRow(2, (3, 9))], ids=str)
 @pytest.mark.parametrize("join", ["mean", "flatten"])
-def test_the_mlp_serves_every_kind_of_input(kind: Vector | Sequence | Tokens, join: str) -> None:
+def test_the_mlp_serves_every_kind_of_input(kind: Input, join: str) -> None:
     signature = Signature({"it": kind}, {"kind": Classification(4)})
     space = load("mlp", tokens=join)
     for seed in range(4):

@@ -14,13 +14,18 @@ import torch
 from search_spaces import (
     Architecture,
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
     Image,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Sequence,
     Signature,
+    TabularRow,
     Tagging,
     Tokens,
     Vector,
@@ -28,7 +33,7 @@ from search_spaces import (
 from search_spaces.blocks import CrfHead, Head
 from search_spaces.blocks.backbone.links import OPERATORS
 from search_spaces.blocks.backbone.patterns import PATTERNS
-from search_spaces.catalog import cell, cnn, encoder, multimodal, multitask, series, text, vit
+from search_spaces.catalog import cell, cnn, encoder, multimodal, multitask, series, table, text, vit
 from search_spaces.catalog.encoders import dense
 from search_spaces.errors import SpaceError
 from search_spaces.nodes import layer
@@ -46,6 +51,7 @@ TEXTS = {
     kind: text(kinds=(kind,), layers=2, embedding_dims=(6,), widths=(4, 8), heads=(2,))
     for kind in ("lstm", "gru", "cnn", "dpcnn", "transformer", "bag")
 }
+ROWS = {kind: table(kinds=(kind,), layers=2, widths=(4, 8), number_dims=(3,)) for kind in ("mlp", "resnet")}
 VECTORS = {"dense": dense(layers=2)}
 TAGGERS = {"softmax": layer(Head, hidden=4), "crf": layer(CrfHead, dropout=0.1)}
 POOLINGS = {kind: layer(Head, pooling=kind) for kind in ("mean", "max", "attention")}
@@ -59,7 +65,13 @@ THREE = Signature(
     {"image": Image(1, 8, 8)}, {"left": Classification(4), "right": Classification(4), "sum": Regression(1)}
 )
 ALL = Signature(
-    {"image": Image(2, 8, 8), "pen": Sequence(9, 3), "words": Tokens(7, 20), "facts": Vector(4)},
+    {
+        "image": Image(2, 8, 8),
+        "pen": Sequence(9, 3),
+        "words": Tokens(7, 20),
+        "facts": Vector(4),
+        "row": TabularRow(3, (2, 9)),
+    },
     {
         "kind": Classification(3),
         "size": Regression(2),
@@ -69,6 +81,10 @@ ALL = Signature(
         "say": Generation(3, 12),
         "map": DenseMap(3, 8, 8),
         "depth": DenseMap(1, 8, 8, discrete=False),
+        "labels": MultiLabel(3),
+        "grade": Ordinal(3),
+        "visits": CountRegression(2),
+        "price": QuantileRegression(),
     },
 )
 
@@ -136,6 +152,7 @@ DECISIONS: dict[str, dict[str, Any]] = {
     "pen": SERIES,
     "words": TEXTS,
     "facts": VECTORS,
+    "row": ROWS,
     "tagger": TAGGERS,
     "pooling": POOLINGS,
 }
@@ -191,6 +208,8 @@ def test_kinds_of_encoders_are_told_by_name() -> None:
         multimodal(TWO, encoders={"image": ["resnet"]})
     with pytest.raises(SpaceError, match="kinds: expected at least one option"):
         encoder(Vector(3), [])
+    with pytest.raises(SpaceError, match="kinds: expected kinds from mlp, resnet, got 'transformer'"):
+        encoder(TabularRow(3), ["transformer"])
 
 
 def test_nothing_is_chosen_where_it_would_change_nothing() -> None:
@@ -200,10 +219,11 @@ def test_nothing_is_chosen_where_it_would_change_nothing() -> None:
         heads = [path for path in multimodal(signature).holes() if path.startswith("heads")]
         return [path for path in heads if path.endswith("pooling")]
 
-    facts = {"a": Vector(3), "b": Vector(4)}
+    facts = {"a": Vector(3), "b": Vector(4), "row": TabularRow(2, (5,))}
     tasks = {"kind": Classification(3), "size": Regression(2)}
     assert pools(TWO) == []
     assert pools(Signature(facts, tasks)) == pools(Signature({"a": Vector(3)}, tasks)) == []
+    assert pools(Signature({"row": facts["row"]}, tasks)) == []
     assert not any("pooling" in path for path in multimodal(Signature(facts, tasks)).holes())
     assert len(pools(THREE)) == 3
     # who needs no positions goes along with a task that does

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from workers.problems import Problem, catalog, load
@@ -27,12 +28,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(place)
 
 
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A table of one's own: numbers and words, some of them missing."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.random(200), "colour": rng.choice(["red", "green"], 200)})
+    frame["kind"] = np.where(frame["size"] > 0.5, "large", "small")
+    frame.loc[::9, "colour"] = None
+    place = tmp_path_factory.mktemp("own") / "rows.csv"
+    frame.to_csv(place, index=False)
+    return str(place)
+
+
 class TestProblemsOfTheCatalog(ProblemContract):
     @pytest.fixture(scope="class", params=[name for name in catalog if name not in ALIKE])
     @classmethod
-    def load(cls, request: pytest.FixtureRequest, folder: str) -> Callable[..., Problem]:
-        options = {"folder": folder} if request.param == "fashion_mnist" else {}
-        return partial(load, request.param, **options)
+    def load(cls, request: pytest.FixtureRequest, folder: str, table: str) -> Callable[..., Problem]:
+        of_files = {"fashion_mnist": {"folder": folder}, "data": {"path": table, "predict": "kind"}}
+        return partial(load, request.param, **of_files.get(request.param, {}))
 
     def test_its_name_is_that_of_the_catalog(self, load: partial[Problem], problem: Problem) -> None:
         assert problem.name == load.args[0]

@@ -12,7 +12,7 @@ from torch import nn
 import search_spaces.blocks  # noqa: F401 - our own blocks may be imported to look a name up; nothing else may
 from search_spaces import Architecture, Signature, Space, Vector, choice, integer, layer, real, sequential
 from search_spaces.errors import FormatError, NasError, SpaceError
-from search_spaces.signature import Classification, Image, Regression, Sequence, Tagging, Tokens
+from search_spaces.signature import Classification, Image, Regression, Sequence, TabularRow, Tagging, Tokens
 
 
 def _text(value: object, form: str = "nasforge-architecture/1", **more: object) -> str:
@@ -131,7 +131,13 @@ def test_what_is_not_data_cannot_be_written() -> None:
 
 def test_signatures_come_back_and_broken_ones_are_refused() -> None:
     signature = Signature(
-        {"a": Image(1, 2, 3), "b": Sequence(4, 5), "c": Tokens(6, 7), "d": Vector(8)},
+        {
+            "a": Image(1, 2, 3),
+            "b": Sequence(4, 5),
+            "c": Tokens(6, 7),
+            "d": Vector(8),
+            "e": TabularRow(2, (3, 4)),
+        },
         {"e": Classification(2), "f": Regression(3), "g": Tagging(4, input="c")},
     )
     data = json.loads(json.dumps(signature.to_dict()))

@@ -8,9 +8,13 @@ import torch
 
 from search_spaces import (
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
     Image,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Sequence,
@@ -32,6 +36,10 @@ FULL = Signature(
         "summary": Generation(7, 50),
         "depth": DenseMap(1, 4, 5, discrete=False),
         "parts": DenseMap(6, 8, 9),
+        "themes": MultiLabel(3, ("sea", "sun", 7)),
+        "grade": Ordinal(4),
+        "visits": CountRegression(2),
+        "price": QuantileRegression((0.05, 0.95)),
     },
 )
 
@@ -80,9 +88,41 @@ def test_predictions_are_given_back_by_the_names_of_their_classes() -> None:
         Tagging(3).predicted(answers)
 
 
+@pytest.mark.parametrize("kind", [MultiLabel, Ordinal])
+def test_several_labels_and_classes_with_an_order_are_written_as_classes_are(kind: type) -> None:
+    plain, named = (Signature({"x": Vector(2)}, {"y": kind(3, labels)}) for labels in ((), ("a", 7, "c")))
+    assert plain.to_dict()["tasks"] == {"y": {"kind": kind.__name__, "classes": 3}}
+    assert Signature.from_dict(json.loads(json.dumps(named.to_dict()))) == named != plain
+    assert eval(repr(named.tasks["y"])) == named.tasks["y"]
+
+
+def test_an_example_has_the_labels_of_one_half_and_more_and_the_class_that_it_reaches() -> None:
+    answers = torch.tensor([[2.0, -1.0, 0.0], [-0.1, -2.0, -3.0], [1.0, 1.0, 1.0]])
+    assert MultiLabel(3, ("red", "round", "big")).predicted(answers) == [
+        ["red", "big"],
+        [],
+        ["red", "round", "big"],
+    ]
+    assert MultiLabel(3).predicted(answers)[0] == [0, 2]
+    grades = Ordinal(4, ("bad", "fair", "good", "best"))
+    assert grades.predicted(torch.tensor([[3.0, 1.0, -1.0], [-1.0, -2.0, -3.0], [3.0, 2.0, 1.0]])) == [
+        "good",
+        "bad",
+        "best",
+    ]
+    for task in (MultiLabel(2), Ordinal(5)):
+        with pytest.raises(SpaceError, match=rf"expected answers \(N, {task.outputs}\), got \(3, 3\)"):
+            task.predicted(answers)
+
+
 def test_tasks_say_how_many_numbers_a_head_gives() -> None:
     outputs = {name: task.outputs for name, task in FULL.tasks.items()}
-    assert outputs == {"kind": 5, "words": 3, "match": 16, "summary": 50, "depth": 1, "parts": 6}
+    assert outputs == {"kind": 5, "words": 3, "match": 16, "summary": 50, "depth": 1, "parts": 6} | {
+        "themes": 3,
+        "grade": 3,
+        "visits": 2,
+        "price": 2,
+    }
 
 
 @pytest.mark.parametrize(
@@ -92,6 +132,19 @@ def test_tasks_say_how_many_numbers_a_head_gives() -> None:
         (lambda: Tagging(2, ("O", "O")), "expected each label once"),
         (lambda: Tagging(2, ("O", 3)), "expected names of tags"),
         (lambda: Tagging(0), "Tagging: tags: expected a whole number above 0, got 0"),
+        (lambda: MultiLabel(3, ("a", "b")), r"MultiLabel\(labels=...\): expected 3 labels, got 2"),
+        (lambda: MultiLabel(2, ("a", 0.5)), r"MultiLabel\(labels=...\): expected words or whole numbers"),
+        (lambda: Ordinal(1), "Ordinal: classes: expected a whole number of at least 2, got 1"),
+        (lambda: Ordinal(2, "ab"), r"Ordinal\(labels=...\): expected names, such as"),
+        (lambda: CountRegression(0), "CountRegression: outputs: expected a whole number above 0"),
+        (lambda: QuantileRegression((0.5, 0.1)), r"between 0 and 1 in ascending order.*got \(0.5, 0.1\)"),
+        (lambda: QuantileRegression((0.5, 0.5)), "ascending order"),
+        (lambda: QuantileRegression((0.1, 1.0)), "between 0 and 1"),
+        (lambda: QuantileRegression((0.0, 0.5)), "between 0 and 1"),
+        (lambda: QuantileRegression((0.1, float("nan"))), "between 0 and 1"),
+        (lambda: QuantileRegression(()), "between 0 and 1"),
+        (lambda: QuantileRegression(0.5), "between 0 and 1"),
+        (lambda: QuantileRegression("ab"), "between 0 and 1"),
         (lambda: Retrieval("a", "a"), "expected two inputs, got 'a' twice"),
         (lambda: Retrieval("a", "b", features=0), "Retrieval: features: expected"),
         (lambda: Generation(3, 0), "Generation: vocabulary: expected"),

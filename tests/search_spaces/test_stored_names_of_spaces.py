@@ -10,7 +10,7 @@ from torch import nn
 from search_spaces import Space, blocks, choice, integer, layer, real, repeat, sequential, size
 from search_spaces.blocks.backbone.links import OPERATORS
 from search_spaces.blocks.backbone.patterns import PATTERNS
-from search_spaces.inputs import Image, Input, Sequence, Tokens, Vector
+from search_spaces.inputs import Image, Input, Sequence, TabularRow, Tokens, Vector
 from search_spaces.registry import reference
 from search_spaces.serial import resolve
 from search_spaces.signature import Signature
@@ -29,6 +29,7 @@ INPUTS: dict[str, Input] = {
     "Sequence": Sequence(5, 2),
     "Tokens": Tokens(5, 20),
     "Vector": Vector(3),
+    "TabularRow": TabularRow(2, (5,)),
 }
 TASKS: dict[str, Task] = {
     "Classification": Classification(3),
@@ -39,10 +40,11 @@ TASKS: dict[str, Task] = {
     "DenseMap": DenseMap(2, 8, 8),
 }
 BLOCKS = """
-Attend Average Backbone Beside Bottleneck Cell Concat ConvNormActivation CrfHead Dense DenseHead Gate
-GenerationHead Graph Head HuggingFaceEncoder Inception LowRank MapNorm MapTransformerLayer NgramEmbedding
-Parallel PatchEmbedding Pool PyramidBlock Recurrent Reduction Residual RetrievalHead Route SelfAttention
-SequenceConvolution Stage Stitch Sum TaskAttention TaskMask ToVector TokenEmbedding TransformerLayer
+Attend Average Backbone Beside Bottleneck Cell ClassToken Concat ConvNormActivation CrfHead Dense DenseHead
+FeatureTokenizer Gate GenerationHead Graph Head HuggingFaceEncoder Inception LowRank MapNorm
+MapTransformerLayer NgramEmbedding Parallel PatchEmbedding Pool PyramidBlock Recurrent Reduction Residual
+ResidualDense RetrievalHead Route RowEmbedding SelfAttention SequenceConvolution Stage Stitch Sum
+TaskAttention TaskMask ToVector TokenEmbedding TransformerLayer
 """.split()  # noqa: SIM905
 OPTIONS: dict[str, Any] = {
     "Choice": choice(1, 2),

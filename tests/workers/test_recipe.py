@@ -38,12 +38,27 @@ def test_a_recipe_is_read_from_the_architecture() -> None:
         ({"sampling": "even"}, r"recipe\.sampling: .*'round_robin'.*got 'even'"),
         ({"modality_dropout": 1.0}, r"recipe\.modality_dropout: .*less than 1, got 1\.0"),
         ({"tie": -0.1}, r"recipe\.tie"),
+        ({"label_smoothing": 1.0}, r"recipe\.label_smoothing: .*less than 1, got 1\.0"),
+        ({"focal": -0.5}, r"recipe\.focal: .*greater than or equal to 0, got -0\.5"),
+        ({"class_weights": "equal"}, r"recipe\.class_weights: .*'balanced'.*got 'equal'"),
         ({"alignment": "closer"}, r"recipe\.alignment: .*'infonce'.*got 'closer'"),
     ],
 )
 def test_what_is_no_recipe_is_refused_by_field(recipe: dict[str, object], words: str) -> None:
     with pytest.raises(RecipeError, match=words):
         Recipe.make(recipe)
+
+
+def test_how_classes_are_weighed_is_searched_where_it_is_asked_for() -> None:
+    asked = recipe(label_smoothing=(0.0, 0.1), focal=real(0.0, 3.0), class_weights=("none", "balanced"))
+    assert {"label_smoothing", "focal", "class_weights"} <= set(asked.holes())
+    space = Space({"model": 1, "recipe": asked})
+    found = [Recipe.of(space.sample(random.Random(seed))) for seed in range(20)]
+    assert {one.class_weights for one in found} == {"none", "balanced"}
+    assert {one.label_smoothing for one in found} == {0.0, 0.1}
+    assert not {"label_smoothing", "focal", "class_weights"} & set(recipe().holes())
+    fixed = Space({"model": 1, "recipe": recipe(class_weights="balanced")})
+    assert Recipe.of(Space.from_json(fixed.to_json()).plain()).class_weights == "balanced"
 
 
 def test_any_pause_can_be_finished_by_a_decay_of_a_fifth_of_what_it_has_had() -> None:

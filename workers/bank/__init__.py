@@ -6,5 +6,6 @@
 - ``paths``: which networks train a bank
 - ``training``: `BankTraining`
 - ``optimizer``: the step by which the tensors move
+- ``average``: the mean of banks that several workers have trained
 - ``inheriting``: networks that take their weights from a bank, and how they do with them
 """

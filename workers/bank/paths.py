@@ -10,7 +10,13 @@ from search_spaces.architecture import Architecture
 from search_spaces.holes import Hole, Value, is_number
 from search_spaces.space import Space
 
-Sampling = Literal["uniform", "fair", "sandwich"]
+Drawn = Literal["uniform", "fair", "sandwich"]
+"""The ways to draw all networks that train a bank before its training begins."""
+
+Sampling = Drawn | Literal["controller"]
+"""The same, and by a controller that learns from how they do with the bank."""
+
+SAMPLINGS: tuple[Sampling, ...] = ("uniform", "fair", "sandwich", "controller")
 
 SANDWICH = 4
 """Networks in a step of a sandwich."""
@@ -19,7 +25,7 @@ FEW = 12
 """A number with so many values or fewer is taken for a choice among them."""
 
 
-def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[list[Architecture]]:
+def paths(space: Space, sampling: Drawn, networks: int, seed: int) -> list[list[Architecture]]:
     """Returns the groups of networks that a bank is trained by; each makes one step, over one batch.
 
     Args:
@@ -46,18 +52,21 @@ def paths(space: Space, sampling: Sampling, networks: int, seed: int) -> list[li
     return [_fair(space, size, rng) for _ in range(max(1, networks // size))]
 
 
-def in_turn(groups: list[list[Architecture]], seed: int, begun: int = 0) -> Iterator[list[Architecture]]:
+def in_turn(
+    groups: list[list[Architecture]], seed: int, begun: int = 0, *, shuffled: bool = False
+) -> Iterator[list[Architecture]]:
     """Yields groups for ever: all of them in each round, which has an order of its own.
 
     Args:
         groups: the groups.
         seed: the seed of the orders.
         begun: so many were yielded before.
+        shuffled: whether the first round has such an order, too, and not theirs.
     """
     number, first = divmod(begun, len(groups))
     while True:
         order = list(range(len(groups)))
-        if number:
+        if number or shuffled:
             random.Random(f"round {number} {seed}").shuffle(order)
         yield from (groups[place] for place in order[first:])
         number, first = number + 1, 0

@@ -57,7 +57,7 @@ class SharedTensor:
             axes: what its indices along each axis stand for.
             own: its numbers as they were initialised, which count where no other network has any.
         """
-        self._grow(axes)
+        self.grow(axes)
         grid = self.grid(axes)
         if not self._complete:
             there = self.known[grid]
@@ -129,6 +129,12 @@ class SharedTensor:
         self.state = [torch.empty_like(self.value).copy_(one) for one in state]
         self._complete = bool(known.all())
 
+    def become(self, other: SharedTensor) -> None:
+        """Takes over the numbers, and what is kept beside them, of another one with the same indices."""
+        self.value, self.known, self.steps, self.state = other.value, other.known, other.steps, other.state
+        self.gradient = self._moved = None
+        self._complete = other._complete
+
     def to(self, device: torch.device) -> None:
         """Puts it on a device, laid out as it is."""
         if self.value.device == device:
@@ -150,7 +156,8 @@ class SharedTensor:
         if self.steps.shape != self.value.shape:
             self.steps = self.steps.expand(self.value.shape).clone()
 
-    def _grow(self, axes: Sequence[Sequence[Index]]) -> None:
+    def grow(self, axes: Sequence[Sequence[Index]]) -> None:
+        """Makes room for the indices that it does not have; the numbers there are unknown."""
         new = [
             [index for index in own if index not in places]
             for places, own in zip(self.places, axes, strict=True)
@@ -162,16 +169,16 @@ class SharedTensor:
         self.places = [{index: place for place, index in enumerate(indices)} for indices in ordered]
         shape, grid = tuple(map(len, ordered)), self.grid(before)
         self.spread_steps()
-        self.value = _placed(self.value, shape, grid)
-        self.known = _placed(self.known, shape, grid)
-        self.state = [_placed(one, shape, grid) for one in self.state]
-        self.steps = _placed(self.steps, shape, grid)
+        self.value = placed(self.value, shape, grid)
+        self.known = placed(self.known, shape, grid)
+        self.state = [placed(one, shape, grid) for one in self.state]
+        self.steps = placed(self.steps, shape, grid)
         self._complete = False
         self.version += 1
 
 
-def _placed(tensor: Tensor, shape: tuple[int, ...], grid: Grid) -> Tensor:
-    """A tensor of zeros, laid out as another one is, which stands in it at these places."""
+def placed(tensor: Tensor, shape: tuple[int, ...], grid: Grid) -> Tensor:
+    """Returns a tensor of zeros, laid out as another one is, which stands in it at these places."""
     made = _channels_last(shape, tensor) if _is_channels_last(tensor) else tensor.new_empty(shape)
     made.zero_()
     made[grid] = tensor

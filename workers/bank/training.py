@@ -6,6 +6,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import torch
 
@@ -55,7 +56,7 @@ class BankTraining:
             Networks", ICCV 2019, section 3.3).
 
     Raises:
-        BuildError: no network of the first group can be built.
+        BuildError: no network can be built.
     """
 
     def __init__(
@@ -90,18 +91,55 @@ class BankTraining:
         )
         self._means = MeanLosses(problem.signature.tasks, device)
         self._learning = Learning({"feed": self._feed}, self._balance)
+        self._recall()
+
+    def _recall(self) -> None:
         for name, tensor in self._learning.state().items():
-            if name in bank.beside:
-                tensor.copy_(bank.beside[name])
+            if name in self.bank.beside:
+                tensor.copy_(self.bank.beside[name])
+
+    def train_by(self, groups: Sequence[Sequence[Architecture]]) -> None:
+        """Goes on by other groups, the first of which has the same network first."""
+        self._groups = [list(group) for group in groups]
+
+    def sow(self, check: Callable[[], None] = lambda: None) -> None:
+        """Lets the bank have all that its networks have, in their order, before the first step.
+
+        Workers that begin a bank by themselves begin with the same numbers then, whatever they train first:
+        else there would be no sense in averages of them.
+
+        Args:
+            check: the function that is called between networks; it raises to stop early.
+        """
+        for architecture in chain.from_iterable(self._groups):
+            check()
+            self._view(architecture)
+
+    def go_on_from(self, bank: Bank) -> bool:
+        """Takes the numbers of another bank over, if that has the tensors of this one; returns whether.
+
+        Args:
+            bank: the other bank, which must not be used by anybody else.
+        """
+        bank.to(self._device)
+        if bank.tensors.keys() != self.bank.tensors.keys() or any(
+            one.places != bank.tensors[key].places for key, one in self.bank.tensors.items()
+        ):
+            return False
+        for key, one in self.bank.tensors.items():
+            one.become(bank.tensors[key])
+        self.bank.version, self.bank.beside = bank.version, bank.beside
+        self._recall()
+        return True
 
     def _first(self) -> View:
         """The view of the first network that can be built.
 
         Raises:
-            BuildError: none of its group can be.
+            BuildError: none can be.
         """
         error: BuildError | None = None
-        for architecture in self._groups[0]:
+        for architecture in chain.from_iterable(self._groups):
             try:
                 return self._made(architecture)
             except BuildError as found:
@@ -139,6 +177,7 @@ class BankTraining:
         begun: int = 0,
         until: int | None = None,
         check: Callable[[], None] = lambda: None,
+        worker: int = 0,
     ) -> Iterator[Report]:
         """Trains the bank; yields a report after each epoch, without metrics.
 
@@ -147,19 +186,31 @@ class BankTraining:
             begun: how many of them the bank had already.
             until: the epoch to leave off after; None: the last.
             check: the function that is called between steps; what it raises ends the training.
+            worker: which of several workers this is, from 0, that each train a bank for a while: all but the
+                first one have batches and orders of networks of their own.
 
         Raises:
             TrainingFailure: the loss is no longer finite.
         """
-        steps = self._epochs(epochs, begun, until or epochs, check)
-        return isolated(steps, IsolatedRandomState(self._seed, self._device))
+        seed = self._seed if worker == 0 else seed_of(self._seed, -worker)
+        steps = self._epochs(epochs, begun, until or epochs, check, seed, shuffled=worker > 0)
+        return isolated(steps, IsolatedRandomState(seed, self._device))
 
-    def _epochs(self, epochs: int, begun: int, until: int, check: Callable[[], None]) -> Iterator[Report]:
+    def _epochs(
+        self,
+        epochs: int,
+        begun: int,
+        until: int,
+        check: Callable[[], None],
+        seed: int,
+        *,
+        shuffled: bool,
+    ) -> Iterator[Report]:
         rate = learning_rate(self._recipe, epochs, self._feed.steps)
-        groups = in_turn(self._groups, self._seed, begun * self._feed.steps)
+        groups = in_turn(self._groups, seed, begun * self._feed.steps, shuffled=shuffled)
         for epoch in range(begun + 1, until + 1):
             started = time.perf_counter()
-            epoch_seed = seed_of(self._seed, epoch)
+            epoch_seed = seed_of(seed, epoch)
             seed_all(epoch_seed, self._device)
             generator = torch.Generator().manual_seed(epoch_seed)
             self._balance.begin_epoch(epoch_seed)

@@ -13,7 +13,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.meanings.labels import Index, unlike
 from search_spaces.meanings.meaning import meanings
 from search_spaces.signature import Image
-from search_spaces.tasks import Classification, Regression
+from search_spaces.tasks import Classification, CountRegression, MultiLabel, Regression
 from workers.acceleration import PLAIN, Acceleration
 from workers.bank.bank import Bank
 from workers.bank.shared_tensor import Grid, SharedTensor
@@ -21,6 +21,7 @@ from workers.problems.problem import Problem
 from workers.problems.split import Split
 from workers.recipe import Recipe
 from workers.training.balancing import LossBalance
+from workers.training.class_losses import class_weights
 from workers.training.criterion import Criterion, Losses, TrainingLoss, adapt
 from workers.training.gradient_balancing import METHODS, GradientBalance
 from workers.training.random_state import IsolatedRandomState
@@ -87,7 +88,9 @@ class View:
             precision = precision_of(recipe, device, acceleration)
             self._forward = adapt(network, signature, precision)
             self.channels_last = lay_out(network, self._forward, problem, device)
-            criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
+            weights = class_weights(problem, recipe)
+            domains = problem.train.num_domains
+            criterion = Criterion(network, signature, recipe, domains, weights).to(device)
         self._images = [name for name, kind in signature.inputs.items() if isinstance(kind, Image)]
         self._tasks = signature.tasks
         self._loss_of = TrainingLoss(network, criterion, signature, precision)
@@ -161,8 +164,8 @@ class View:
     def taught(self, batch: Split) -> Split:
         """Returns a batch whose targets are what the network answers, where others can learn that.
 
-        Those of classifications are probabilities, which cross entropy takes as it takes labels; numbers are
-        in the units of the data.
+        Those of classes are probabilities, which cross entropy takes as it takes labels; numbers are in the
+        units of the data. Of quantiles and of classes with an order the targets stay.
         """
         with torch.no_grad():
             answers = self._forward(batch)
@@ -172,7 +175,9 @@ class View:
                 continue
             if isinstance(task, Classification):
                 targets[name] = answers[name].softmax(1)
-            elif isinstance(task, Regression):
+            elif isinstance(task, MultiLabel):
+                targets[name] = answers[name].sigmoid()
+            elif isinstance(task, Regression | CountRegression):
                 targets[name] = answers[name].view_as(targets[name])
         return replace(batch, targets=targets)
 

@@ -11,8 +11,12 @@ from search_spaces.signature import Signature
 from search_spaces.tasks import (
     IGNORED,
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Tagging,
@@ -145,13 +149,21 @@ def _check_categories(where: str, tensor: Tensor, kind: TabularRow) -> None:
 
 def _check_target(where: str, tensor: Tensor, name: str, to: Signature) -> None:
     task = to.tasks[name]
-    if isinstance(task, Classification):
+    if isinstance(task, Classification | Ordinal):
         _check_form(where, tensor, (), torch.int64)
         _check_range(where, tensor, task.classes, "a class")
     elif isinstance(task, Retrieval):
         _check_form(where, tensor, (), torch.int64)
     elif isinstance(task, Regression):
         _check_numbers(where, tensor, (task.outputs,))
+    elif isinstance(task, MultiLabel):
+        _check_numbers(where, tensor, (task.classes,))
+        check_labels(where, tensor)
+    elif isinstance(task, CountRegression):
+        _check_numbers(where, tensor, (task.outputs,))
+        _check_counts(where, tensor)
+    elif isinstance(task, QuantileRegression):
+        _check_numbers(where, tensor, (1,))
     elif isinstance(task, Tagging):
         _check_form(where, tensor, to.inputs[to.tagged_input(name)].shape[:1], torch.int64)
         _check_range(where, _counted(where, tensor, "tag"), task.tags, "a tag")
@@ -163,6 +175,30 @@ def _check_target(where: str, tensor: Tensor, name: str, to: Signature) -> None:
         _check_range(where, _counted(where, tensor, "point"), task.outputs, "a class")
     elif isinstance(task, DenseMap):
         _check_numbers(where, tensor, (task.outputs, task.height, task.width))
+
+
+def check_labels(where: str, tensor: Tensor) -> None:
+    """Check that the targets of a `MultiLabel` are 0 and 1.
+
+    Raises:
+        ProblemError: says what came.
+    """
+    wrong = (tensor != 0) & (tensor != 1)
+    if bool(wrong.any()):
+        raise ProblemError(
+            f"{where}: expected 1 where an example has a label and 0 where not, got "
+            f"{tensor[wrong][0].item():g} ({int(wrong.sum())} of {tensor.numel()})"
+        )
+
+
+def _check_counts(where: str, tensor: Tensor) -> None:
+    wrong = (tensor < 0) | (tensor != tensor.round())
+    if bool(wrong.any()):
+        raise ProblemError(
+            f"{where}: expected counts, which are whole numbers of at least 0, got "
+            f"{tensor[wrong][0].item():g} ({int(wrong.sum())} of {tensor.numel()}); of other numbers it is a "
+            "Regression()"
+        )
 
 
 def _counted(where: str, tensor: Tensor, what: str) -> Tensor:

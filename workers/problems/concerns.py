@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from search_spaces.signature import Signature
-from search_spaces.tasks import IGNORED, Classification, DenseMap, Regression, Tagging
+from search_spaces.tasks import (
+    IGNORED,
+    Classification,
+    DenseMap,
+    MultiLabel,
+    Ordinal,
+    Regression,
+    Tagging,
+)
 from workers.problems.describing import listed
 from workers.problems.split import Split
 
@@ -35,16 +43,22 @@ def concerns(signature: Signature, splits: Mapping[str, Split]) -> list[str]:
         if len(split) < FEW_EXAMPLES
     ]
     for name, task in signature.tasks.items():
-        if isinstance(task, Classification | Tagging) or (isinstance(task, DenseMap) and task.discrete):
+        if isinstance(task, Classification | Ordinal | Tagging) or (
+            isinstance(task, DenseMap) and task.discrete
+        ):
             found += _unseen(name, task, splits)
-        if isinstance(task, Classification):
+        if isinstance(task, Classification | Ordinal):
             found += _common(name, task, splits["validation"])
+        if isinstance(task, MultiLabel):
+            found += _alike(name, task, splits["train"])
         if isinstance(task, Regression):
             found += _scales(name, task, splits["train"])
     return found
 
 
-def _unseen(name: str, task: Classification | Tagging | DenseMap, splits: Mapping[str, Split]) -> list[str]:
+def _unseen(
+    name: str, task: Classification | Ordinal | Tagging | DenseMap, splits: Mapping[str, Split]
+) -> list[str]:
     known = _classes_of(splits["train"], name)[0]
     found = []
     for part in [name for name in splits if name != "train"]:
@@ -66,7 +80,19 @@ def _classes_of(split: Split, name: str) -> tuple[Tensor, Tensor]:
     return found
 
 
-def _common(name: str, task: Classification, split: Split) -> list[str]:
+def _alike(name: str, task: MultiLabel, train: Split) -> list[str]:
+    """Labels that all examples of training have, or none."""
+    shares = train.labels(name).mean(0)
+    places = ((shares == 0) | (shares == 1)).nonzero().squeeze(1)
+    if not len(places):
+        return []
+    return [
+        f"task {name!r}: all examples in training have the labels {listed(places, task)}, or none has: there "
+        "is nothing to be learnt of them"
+    ]
+
+
+def _common(name: str, task: Classification | Ordinal, split: Split) -> list[str]:
     classes, counts = _classes_of(split, name)
     share = float(counts.max() / counts.sum())
     if share < COMMON_CLASS or task.classes < 2:

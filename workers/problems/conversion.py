@@ -16,8 +16,12 @@ from search_spaces.inputs import Image, Input, Sequence, Tokens
 from search_spaces.tasks import (
     IGNORED,
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Tagging,
@@ -33,6 +37,7 @@ from workers.problems.arrays import (
     shape_of_many,
     words_there,
 )
+from workers.problems.checks import check_labels
 from workers.problems.lengths import extended
 from workers.problems.precision import single
 from workers.problems.seen import by_part, distinct, values_shown
@@ -120,7 +125,7 @@ def convert_target(where: str, parts: Parts, kind: Task, code: str) -> Converted
         ProblemError: it holds what its kind cannot, or more than 32 bits can.
     """
     notes: dict[str, None] = {}
-    if isinstance(kind, Classification):
+    if isinstance(kind, Classification | Ordinal):
         return _classes(where, parts, kind, code)
     if isinstance(kind, Tagging) and kind.labels and _has_words(parts):
         numbers = {label: number for number, label in enumerate(kind.labels)}
@@ -130,8 +135,10 @@ def convert_target(where: str, parts: Parts, kind: Task, code: str) -> Converted
         return Converted(kind, {p: _numbered(where, a, m, numbers) for p, (a, m) in parts.items()})
     _refuse_words(where, parts, code)
     tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
-    if isinstance(kind, Task) and kind.numeric:
-        found = _singles(where, tensors, code, parts, by_column=isinstance(kind, Regression))
+    if isinstance(kind, MultiLabel):
+        found = {part: _labels(f"{where} of {part}", one, parts[part][1]) for part, one in tensors.items()}
+    elif isinstance(kind, Task) and kind.numeric:
+        found = _singles(where, tensors, code, parts, by_column=not isinstance(kind, DenseMap))
     else:
         what = "token numbers" if isinstance(kind, Generation) else "class numbers"
         found = {part: _whole(where, one, what) for part, one in tensors.items()}
@@ -168,9 +175,11 @@ def _shape_of(kind: Input | Task) -> tuple[int, ...] | None:
     """The shape of one example; None where the kind does not say it."""
     if isinstance(kind, Input):
         return kind.shape
-    if isinstance(kind, Regression):
+    if isinstance(kind, Regression | CountRegression | MultiLabel):
         return (kind.outputs,)
-    if isinstance(kind, Classification | Retrieval):
+    if isinstance(kind, QuantileRegression):
+        return (1,)
+    if isinstance(kind, Classification | Ordinal | Retrieval):
         return ()
     if isinstance(kind, Generation):
         return (kind.length,)
@@ -226,7 +235,15 @@ def _whole(where: str, tensor: Tensor, what: str) -> Tensor:
 # ---- classes
 
 
-def _classes(where: str, parts: Parts, kind: Classification, code: str) -> Converted:
+def _labels(where: str, tensor: Tensor, mask: Tensor | None) -> Tensor:
+    """Truths, zeros and ones as float32."""
+    if mask is not None:
+        tensor = tensor.masked_fill(~mask.view(-1, *[1] * (tensor.ndim - 1)), 0)
+    check_labels(where, tensor)
+    return tensor.float()
+
+
+def _classes(where: str, parts: Parts, kind: Classification | Ordinal, code: str) -> Converted:
     """Numbers of classes: as they are if they lie in their range, else the places of their labels."""
     notes: dict[str, None] = {}
     if _has_words(parts):
@@ -261,7 +278,7 @@ def _classes(where: str, parts: Parts, kind: Classification, code: str) -> Conve
     return Converted(kind, found, tuple(notes))
 
 
-def _misfit(values: Values[int], kind: Classification, code: str) -> str:
+def _misfit(values: Values[int], kind: Classification | Ordinal, code: str) -> str:
     """What is wrong with numbers of classes, and what to write instead."""
     low, high = min(values), max(values)
     why = f"expected a class from 0 to {kind.classes - 1}, got values from {low} to {high}"
@@ -274,8 +291,10 @@ def _misfit(values: Values[int], kind: Classification, code: str) -> str:
             f"Split(..., labelled={{...: {as_array(code)} != {missing}}})"
         )
     if len(values) > kind.classes:
-        return f"{why}, {len(values)} different ones: Classification({len(values)}) takes them as names"
-    return f"{why}; if they are names of classes, list all: Classification(..., labels=({low}, ...))"
+        return (
+            f"{why}, {len(values)} different ones: {type(kind).__name__}({len(values)}) takes them as names"
+        )
+    return f"{why}; if they are names of classes, list all: {type(kind).__name__}(..., labels=({low}, ...))"
 
 
 def _places(tensor: Tensor, numbers: Mapping[Any, int], mask: Tensor | None) -> Tensor:
@@ -286,7 +305,7 @@ def _places(tensor: Tensor, numbers: Mapping[Any, int], mask: Tensor | None) -> 
     return found if mask is None else found.masked_fill(~mask, 0)
 
 
-def _named_classes(where: str, parts: Parts, kind: Classification, code: str) -> Converted:
+def _named_classes(where: str, parts: Parts, kind: Classification | Ordinal, code: str) -> Converted:
     held = {part: kind_of_numbers(array) for part, (array, _) in parts.items()}
     if set(held.values()) != {"words"}:
         raise ProblemError(f"{where}: expected words in every part or in none, got {by_part(held)}")
@@ -304,6 +323,11 @@ def _named_classes(where: str, parts: Parts, kind: Classification, code: str) ->
             f"Split(..., labelled={{...: {words_there(code)}}})"
         )
     if not kind.labels:
+        if isinstance(kind, Ordinal):
+            raise ProblemError(
+                f"{where}: the order of {values_shown(words)} is not known; say it, from the lowest on: "
+                f"Ordinal({len(words)}, labels=({', '.join(map(repr, words[:3]))}, ...))"
+            )
         if len(words) != kind.classes:
             all_of_them = f", labels=({', '.join(map(repr, words[:3]))}, ...)"
             remedy = (

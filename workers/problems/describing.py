@@ -8,7 +8,7 @@ import torch
 
 from search_spaces.inputs import Sequence
 from search_spaces.signature import Signature
-from search_spaces.tasks import Classification, Regression, Task
+from search_spaces.tasks import Classification, MultiLabel, Ordinal, Task
 from workers.problems.split import Split
 
 _SHOWN = 6  # classes that are listed by name
@@ -53,7 +53,13 @@ def _targets(kind: Task, name: str, train: Split) -> list[str]:
     labelled, found = train.labels(name), []
     if len(labelled) < len(train):
         found.append(f"{len(labelled):,} of {len(train):,} labelled in train")
-    if isinstance(kind, Classification):
+    if isinstance(kind, MultiLabel):
+        counts = labelled.sum(0).long()
+        order = counts.argsort(descending=True, stable=True)[:_SHOWN]
+        named = kind.labels or range(kind.classes)
+        each = ", ".join(f"{named[place]!r} {int(counts[place]):,}" for place in order.tolist())
+        found.append(f"examples in train: {each}" + ", ..." * (kind.classes > _SHOWN))
+    elif isinstance(kind, Classification | Ordinal):
         if kind.classes <= _SHOWN:
             counts = labelled.bincount(minlength=kind.classes)
             labels = kind.labels or range(kind.classes)
@@ -66,7 +72,7 @@ def _targets(kind: Task, name: str, train: Split) -> list[str]:
             counts = torch.unique(labelled, return_counts=True)[1]
             low = int(counts.min()) if len(counts) == kind.classes else 0
             found.append(f"{low:,} to {int(counts.max()):,} examples of each class in train")
-    elif isinstance(kind, Regression) and kind.outputs == 1:
+    elif kind.numeric and labelled.shape[1:] == (1,):
         spread = float(labelled.std(correction=0))
         found.append(
             f"from {float(labelled.min()):.4g} to {float(labelled.max()):.4g}, mean "

@@ -10,7 +10,19 @@ from search_spaces import inputs as kinds_of_input
 from search_spaces.errors import ProblemError
 from search_spaces.inputs import Image, Input, TabularRow, Tokens, Vector
 from search_spaces.signature import Signature
-from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Regression, Tagging, Task
+from search_spaces.tasks import (
+    IGNORED,
+    Classification,
+    CountRegression,
+    DenseMap,
+    Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
+    Regression,
+    Tagging,
+    Task,
+)
 from workers.problems.arrays import as_array, is_path, numbered_words, scaled, words_there
 from workers.problems.seen import SHOWN, Seen, place, values_shown
 
@@ -22,6 +34,10 @@ _NAMES: dict[type, str] = {
     TabularRow: "row",
     Classification: "label",
     Regression: "value",
+    MultiLabel: "labels",
+    Ordinal: "rank",
+    CountRegression: "count",
+    QuantileRegression: "value",
     Tagging: "tags",
     Generation: "text",
     DenseMap: "map",
@@ -306,7 +322,8 @@ def _whole_target_rows(one: Seen, inputs: Mapping[str, Input]) -> Reading:
     code = ""
     if set(one.values) <= {0, 1}:
         apart = f"{{f'label_{{i}}': {as_array(one.code)}[:, i] for i in range({length})}}"
-        code = f"several labels of yes and no are a task each: {apart}"
+        found.insert(1, (MultiLabel(length), f"{length} labels of yes and no"))
+        code = f"or as a task each: {apart}"
         if sum(one.counts) == length * dict(zip(one.values, one.counts, strict=True)).get(1, 0):
             code += f"; one class of {length}: {as_array(one.code)}.argmax(1)"
     return Reading(
@@ -345,7 +362,8 @@ def _reals(one: Seen) -> Reading:
         )
     if outputs > 1 and one.whole and set(one.values) <= {0, 1}:
         whole = _whole_target_rows(one, {})
-        return Reading((number,), why=whole.why, code=whole.code)
+        labels = (MultiLabel(outputs), f"{outputs} labels of yes and no")
+        return Reading((number, labels), why=whole.why, code=whole.code)
     return Reading((number,), certain=True)
 
 

@@ -6,18 +6,43 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from search_spaces.tasks import Classification, DenseMap, Generation, Retrieval, Tagging, Task
+from search_spaces.tasks import (
+    Classification,
+    CountRegression,
+    DenseMap,
+    Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
+    Retrieval,
+    Tagging,
+    Task,
+)
 
 Direction = Literal["maximize", "minimize"]
 
 RANKS = (1, 5, 10)
 """Among how many of the gallery a match is looked for."""
 
+_EXPLAINED = ("r2", "d2")
+"""The share of what varies that is explained: at most 1, and without end below 0."""
+
+_ERRORS = ("rmse", "mae", "poisson_deviance", "pinball")
+"""What is 0 at best, and without end above."""
+
 
 def metrics_of(task: Task) -> tuple[str, ...]:
     """The names of a task's metrics beside its loss."""
+    if isinstance(task, CountRegression):
+        return ("rmse", "poisson_deviance", "d2")
+    if isinstance(task, QuantileRegression):
+        return ("pinball", "coverage", "d2")
     if task.numeric:
         return ("rmse", "r2")
+    if isinstance(task, MultiLabel):
+        return ("f1", "mean_average_precision")
+    if isinstance(task, Ordinal):
+        return ("accuracy", "mae")
     if isinstance(task, Tagging) and task.labels:
         return ("f1", "accuracy")
     if isinstance(task, Retrieval):
@@ -31,13 +56,15 @@ def shares_of(task: Task) -> tuple[str, ...]:
     """The names of those of a task's metrics that are the share of examples answered right."""
     if isinstance(task, Generation):
         return ("exact",)
+    if isinstance(task, Ordinal):
+        return ("accuracy",)
     return metrics_of(task) if isinstance(task, Classification | Retrieval) else ()
 
 
 def main_metric(task: Task) -> str:
     """The metric by which tasks of different kinds are compared and averaged: at most 1, higher is better."""
     names = metrics_of(task)
-    return "r2" if "r2" in names else names[0]
+    return next((name for name in names if name in _EXPLAINED), names[0])
 
 
 def metric_names(tasks: Mapping[str, Task]) -> tuple[str, ...]:
@@ -53,10 +80,10 @@ def range_of(metric: str) -> tuple[float, float]:
     name = metric.rpartition(".")[2]
     if name == "loss":
         return -math.inf, math.inf
-    if name == "rmse":
+    if name in _ERRORS:
         return 0.0, math.inf
     # of score and worst the parts may be r2, which has no lowest value
-    return (-math.inf if name in ("r2", "score", "worst") else 0.0), 1.0
+    return (-math.inf if name in (*_EXPLAINED, "score", "worst") else 0.0), 1.0
 
 
 def default_objective(tasks: Mapping[str, Task]) -> tuple[str, Direction]:
@@ -70,4 +97,4 @@ def default_objective(tasks: Mapping[str, Task]) -> tuple[str, Direction]:
 
 def direction(metric: str) -> Direction:
     """Whether more of a metric is better: of all but losses and errors."""
-    return "minimize" if metric.rpartition(".")[2] in ("loss", "rmse") else "maximize"
+    return "minimize" if metric.rpartition(".")[2] in ("loss", *_ERRORS) else "maximize"

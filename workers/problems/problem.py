@@ -416,7 +416,10 @@ class Problem:
         Args:
             train: the rows.
             predict: the name of the column to predict, or several; what they are where that is not clear:
-                ``{"price": "regression", "kind": "classification"}``. Rows without any of them are left out.
+                ``{"price": "regression", "kind": "classification"}``. Or ``labels`` (texts such as
+                ``red;round``), ``count``, ``ordinal`` (classes in order: whole numbers, an ordered
+                `pandas.Categorical`, or said, ``"ordinal=bad,fair,good"``), ``quantiles`` (10, 50 and 90 %,
+                or said, ``"quantiles=0.05,0.95"``). Rows without any of them are left out.
             validation: rows of their own; or the share of ``train`` that is held out for it.
             test: the same; or the share of ``train`` that is held out for it; None: there are none.
             columns: what columns are, where it is not as inferred: ``number``, ``category``, ``date``,

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from search_spaces.errors import RecipeError
-from search_spaces.signature import Task
+from search_spaces.signature import CountRegression, QuantileRegression, Task
 from workers.recipe import Recipe
 from workers.training.placement import send
 
@@ -63,8 +63,8 @@ class StaticWeights(LossBalance):
 class Uncertainty(LossBalance):
     """A learned variance for each task (Kendall, Gal & Cipolla, CVPR 2018, eq. 7 and 10).
 
-    Each task adds ``exp(-s) L + s / 2``, where ``s`` is its log variance, 0 at first; a task of real numbers
-    has ``exp(-s) L / 2``. An absent task adds nothing, so its log variance stays.
+    Each task adds ``exp(-s) L + s / 2``, where ``s`` is its log variance, 0 at first; a task whose loss is
+    a squared error has ``exp(-s) L / 2``. An absent task adds nothing, so its log variance stays.
 
     Args:
         tasks: the tasks by name.
@@ -75,13 +75,18 @@ class Uncertainty(LossBalance):
         # One parameter for each: of an absent task it has no gradient, and no momentum moves it.
         self.log_variances = nn.ParameterList([nn.Parameter(torch.zeros(())) for _ in tasks])
         self._index = {name: index for index, name in enumerate(tasks)}
-        self._real = {name for name, task in tasks.items() if task.numeric}
+        self._squared = {name for name, task in tasks.items() if _is_squared(task)}
 
     def forward(self, losses: Losses) -> Float[Tensor, ""]:
         log_variances = torch.stack([self.log_variances[self._index[name]] for name in losses])
-        # eq. 10 with s = log sigma^2: eq. 7 halves the losses of real numbers, those of classes stay whole
-        halved = [loss / 2 if name in self._real else loss for name, loss in losses.items()]
+        # eq. 10 with s = log sigma^2: eq. 7 halves squared errors, losses of classes stay whole
+        halved = [loss / 2 if name in self._squared else loss for name, loss in losses.items()]
         return (torch.exp(-log_variances) * torch.stack(halved) + log_variances / 2).sum()
+
+
+def _is_squared(task: Task) -> bool:
+    """Whether the loss of a task is a squared error: of numbers, but neither of counts nor of quantiles."""
+    return task.numeric and not isinstance(task, CountRegression | QuantileRegression)
 
 
 class DynamicAverage(LossBalance):

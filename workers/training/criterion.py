@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from workers.problems.split import Split
 from workers.recipe import Recipe
 from workers.training.alignment import ModalityAlignment
 from workers.training.balancing import loss_balance
+from workers.training.class_losses import class_losses
 from workers.training.metrics import counted, task_loss
 from workers.training.placement import send
 from workers.training.sharing_terms import Separation, tie
@@ -26,6 +28,9 @@ Forward = Callable[[Split], Mapping[str, Tensor]]
 
 Precision = Callable[[], AbstractContextManager[object]]
 """Makes a context in which a network computes, in some precision."""
+
+TaskLoss = Callable[[Tensor, Tensor], Tensor]
+"""The loss of one task, from answers and targets."""
 
 Shares = Mapping[str, Float[Tensor, ""] | float]
 """By task, what the loss that a process has of its own rows counts for; see `shares`."""
@@ -46,7 +51,7 @@ class Losses(NamedTuple):
 
 
 class Criterion(nn.Module):
-    """The balance of the tasks and the terms beside their losses, with what these learn themselves.
+    """The tasks' losses, their balance and the terms beside them, with what these learn themselves.
 
     Its parameters are trained with the network's and are kept in checkpoints, but are no part of a network's
     weights. The terms are the tie of copies that are shared softly, the separation of private from shared
@@ -58,14 +63,27 @@ class Criterion(nn.Module):
         signature: the signature that it serves.
         recipe: the recipe, which has the terms' weights.
         domains: the number of sources that the examples come from.
+        weights: the weights of classes by task; see `workers.training.class_losses.class_weights`.
 
     Raises:
         RecipeError: the recipe has a static weight for a task that there is not.
     """
 
-    def __init__(self, network: nn.Module, signature: Signature, recipe: Recipe, domains: int = 1) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        signature: Signature,
+        recipe: Recipe,
+        domains: int = 1,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> None:
         super().__init__()
         self.balance = loss_balance(recipe, signature.tasks)
+        changed = class_losses(signature.tasks, recipe, weights or {})
+        self._class_losses = nn.ModuleList(changed.values())  # a name of a task may be none of a module
+        self.task_losses: dict[str, TaskLoss] = {
+            name: changed.get(name, partial(task_loss, task)) for name, task in signature.tasks.items()
+        }
         self.alignment: ModalityAlignment | None = None
         self.separation: Separation | None = None
         self._tie = 0.0
@@ -138,8 +156,8 @@ class TrainingLoss(nn.Module):
         units = network.target_standardisations if isinstance(network, Network) else ()
         # Looked up once: asking a module for its members takes as long as a small one's computing.
         self._heads = [
-            (name, task, head, getattr(head, "loss", None), unit)
-            for (name, task), head, unit in zip(signature.tasks.items(), heads, units, strict=False)
+            (name, criterion.task_losses[name], head, getattr(head, "loss", None), unit)
+            for name, head, unit in zip(signature.tasks, heads, units, strict=False)
         ]
 
     def trained(self) -> list[nn.Parameter]:
@@ -182,7 +200,7 @@ class TrainingLoss(nn.Module):
 
     def _of_features(self, encoding: Encoding, batch: Split) -> dict[str, Float[Tensor, ""]]:
         losses = {}
-        for name, task, head, own, unit in self._heads:
+        for name, loss, head, own, unit in self._heads:
             rows, target = _asked(name, batch)
             if target is None:
                 continue  # its head is not run, so that nothing moves it
@@ -197,16 +215,16 @@ class TrainingLoss(nn.Module):
             if own is not None:
                 losses[name] = own(features, target, mask=mask)
             else:
-                losses[name] = task_loss(task, answer_of(head, features, mask).float(), target)
+                losses[name] = loss(answer_of(head, features, mask).float(), target)
         return losses
 
     def _of_answers(self, answers: Mapping[str, Tensor], batch: Split) -> dict[str, Float[Tensor, ""]]:
         losses = {}
-        for name, task in self._tasks.items():
+        for name, loss in self.criterion.task_losses.items():
             rows, target = _asked(name, batch)
             if target is not None:
                 answer = answers[name] if rows is None else answers[name].index_select(0, rows)
-                losses[name] = task_loss(task, answer, target)
+                losses[name] = loss(answer, target)
         return losses
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,31 +11,26 @@ from search_spaces.blocks.heads.retrieval import TEMPERATURE, contrastive_loss
 from search_spaces.tasks import (
     IGNORED,
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Retrieval,
     Tagging,
     Task,
 )
 from workers.problems.measures import RANKS
 from workers.training.entities import EntityCounts
+from workers.training.sums import MetricSums, check_shape
+from workers.training.sums_of_labels import LabelSums, RankSums
+from workers.training.sums_of_numbers import PinballSums, PoissonSums, SquaredErrorSums
 
 _QUERIES = 1024
 """Compared with the whole gallery at once."""
 _CONTRASTED = 256
 """Items of one contrastive loss: of a fixed number, for it grows with them."""
-
-
-class MetricSums(ABC):
-    """Sums over batches for a task's metrics, kept on the device: nothing is read back until the end."""
-
-    @abstractmethod
-    def add(self, output: Tensor, target: Tensor) -> None:
-        """Counts answers (float32) and targets of the task's form."""
-
-    @abstractmethod
-    def result(self) -> dict[str, float]:
-        """Returns the metrics by name, the loss first; none where nothing was counted."""
 
 
 def metric_sums_of(task: Task, device: torch.device, scale: Tensor | None = None) -> MetricSums:
@@ -58,12 +51,15 @@ def metric_sums_of(task: Task, device: torch.device, scale: Tensor | None = None
         return _TextAccuracy(device)
     if isinstance(task, DenseMap) and task.discrete:
         return _IntersectionOverUnion(task.outputs, device)
-    return _SquaredErrors(scale)
-
-
-def _check_shape(output: Tensor, expected: tuple[int, ...]) -> None:
-    if tuple(output.shape) != expected:
-        raise ValueError(f"expected an answer of shape {expected}, got {tuple(output.shape)}")
+    if isinstance(task, MultiLabel):
+        return LabelSums(task.classes)
+    if isinstance(task, Ordinal):
+        return RankSums(task.classes, device)
+    if isinstance(task, CountRegression):
+        return PoissonSums(scale)
+    if isinstance(task, QuantileRegression):
+        return PinballSums(task.quantiles, scale)
+    return SquaredErrorSums(scale)
 
 
 class _Accuracy(MetricSums):
@@ -75,7 +71,7 @@ class _Accuracy(MetricSums):
         self.count = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, output: Tensor, target: Tensor) -> None:
-        _check_shape(output, (*target.shape, output.shape[-1]))
+        check_shape(output, (*target.shape, output.shape[-1]))
         logits, classes = output.reshape(-1, output.shape[-1]), target.reshape(-1)
         self.loss += F.cross_entropy(logits, classes, ignore_index=IGNORED, reduction="sum")
         self.hits += (logits.argmax(1) == classes).sum()
@@ -104,41 +100,6 @@ class _EntityF1(_Accuracy):
         return {"loss": values["loss"], "f1": self.entities.f1(), "accuracy": values["accuracy"]}
 
 
-class _SquaredErrors(MetricSums):
-    """Loss, root mean squared error and R2 (its mean over outputs) of numbers ``(N, outputs, ...)``."""
-
-    def __init__(self, scale: Tensor | None = None) -> None:
-        self.scale = None if scale is None else scale.double().flatten()
-        # (3, outputs): sums of squared errors, of targets, of squared targets
-        self.sums: Tensor | None = None
-        self.count = 0
-
-    def add(self, output: Tensor, target: Tensor) -> None:
-        _check_shape(output, tuple(target.shape))
-        # float64: the variance is a difference of large sums
-        output, target = output.double(), target.double()
-        axes = [axis for axis in range(target.ndim) if axis != 1]
-        sums = torch.stack(
-            [(output - target).square().sum(axes), target.sum(axes), target.square().sum(axes)]
-        )
-        self.sums = sums if self.sums is None else self.sums + sums
-        self.count += target[:, 0].numel()
-
-    def result(self) -> dict[str, float]:
-        if self.sums is None:
-            return {}
-        errors, total, squares = self.sums
-        variation = squares - total.square() / self.count
-        # What does not vary cannot be explained, as in scikit-learn: 1 if it is answered rightly, else 0.
-        constant = variation <= 1e-12 * squares
-        explained = torch.where(constant, (errors == 0).double(), 1 - errors / variation.clamp(min=1e-300))
-        mean = float(errors.mean()) / self.count
-        loss = mean
-        if self.scale is not None:
-            loss = float((errors / self.scale.square()).mean()) / self.count
-        return {"loss": loss, "rmse": mean**0.5, "r2": float(explained.mean())}
-
-
 class _Recall(MetricSums):
     """Loss and recall of retrieval ``(N, 2, features)``: for what part of the queries a match is found.
 
@@ -152,7 +113,7 @@ class _Recall(MetricSums):
         self.items: list[Tensor] = []
 
     def add(self, output: Tensor, target: Tensor) -> None:
-        _check_shape(output, (len(target), 2, output.shape[-1]))
+        check_shape(output, (len(target), 2, output.shape[-1]))
         self.embeddings.append(output)
         self.items.append(target)
 
@@ -187,7 +148,7 @@ class _TextAccuracy(MetricSums):
         self.texts = 0
 
     def add(self, output: Tensor, target: Tensor) -> None:
-        _check_shape(output, (*target.shape, output.shape[-1]))
+        check_shape(output, (*target.shape, output.shape[-1]))
         counts = written(target)
         losses = F.cross_entropy(output.flatten(0, 1), target.flatten(), reduction="none")
         right = output.argmax(2) == target
@@ -220,7 +181,7 @@ class _IntersectionOverUnion(MetricSums):
         self.confusion = torch.zeros((classes, classes), dtype=torch.int64, device=device)
 
     def add(self, output: Tensor, target: Tensor) -> None:
-        _check_shape(output, (len(target), self.classes, *target.shape[1:]))
+        check_shape(output, (len(target), self.classes, *target.shape[1:]))
         self.loss += F.cross_entropy(output, target, ignore_index=IGNORED, reduction="sum")
         pairs = target * self.classes + output.argmax(1)
         # one more place, for points that are ignored

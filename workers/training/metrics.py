@@ -4,20 +4,26 @@ Names: ``loss`` always (of several tasks, the sum of their losses). Of one task 
 names:
 
 - classification, tagging: ``accuracy``, of what is counted; ``f1`` of entities where tags have labels
+- several labels: ``f1`` of all together, ``mean_average_precision`` over classes
+- classes with an order: ``accuracy``, and ``mae``, the mean absolute error in classes
 - regression, and maps of numbers: ``rmse`` and ``r2``
+- counts: ``rmse``, ``poisson_deviance``, and ``d2``, the share of the deviance that is explained
+- quantiles: ``pinball``, the mean pinball loss; ``coverage``, the share of the targets from the lowest to the
+  highest; ``d2``, the share of the pinball loss that is explained
 - retrieval: ``recall_at_1``, ``recall_at_5``, ``recall_at_10``, the gallery being the whole split
 - generation: ``accuracy`` of tokens up to the text's end, ``exact`` of texts
 - maps of classes: ``miou`` and ``accuracy``
 
-Each task has a main metric (``r2``, or else the first of those above; of tagging with labels ``f1``). Several
-tasks have ``score``, the mean of their main metrics, ``worst``, the lowest of these, and ``<task>.loss`` and
-``<task>.<metric>``. Examples without a label do not count; a task that none of them has a label for is left
-out of everything.
+Each task has a main metric (``r2`` or ``d2``, or else the first of those above; of tagging with labels
+``f1``). Several tasks have ``score``, the mean of their main metrics, ``worst``, the lowest of these, and
+``<task>.loss`` and ``<task>.<metric>``. Examples without a label do not count; a task that none of them has a
+label for is left out of everything.
 
 A loss here is that of answers: of a field over tags, whose answers are marginals, their cross entropy; of
 retrieval, the contrastive loss at a fixed temperature; of generation, the cross entropy of greedy answers.
-Of numbers whose targets the network standardises it is in units of these, as its training loss is; ``rmse``
-is in the units of the data.
+Of numbers whose targets the network standardises it is in units of these, as its training loss is; the other
+metrics are in the units of the data. What a recipe does to the loss of training (label smoothing, weights of
+classes, focus on what is hard) it does not do to this one, so that recipes can be compared by it.
 """
 
 from __future__ import annotations
@@ -31,12 +37,26 @@ from torch import Tensor, nn
 
 from search_spaces.blocks.heads.generation import text_loss, written
 from search_spaces.blocks.heads.retrieval import TEMPERATURE, contrastive_loss
-from search_spaces.tasks import IGNORED, Classification, DenseMap, Generation, Retrieval, Task
+from search_spaces.tasks import (
+    IGNORED,
+    Classification,
+    CountRegression,
+    DenseMap,
+    Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
+    Retrieval,
+    Tagging,
+    Task,
+)
 from workers.problems.measures import main_metric
 from workers.problems.split import Split
 from workers.training.batches import in_order
+from workers.training.losses import pinball, poisson_deviance, rank_loss
 from workers.training.metric_sums import metric_sums_of
 from workers.training.placement import send
+from workers.training.sums import check_shape
 
 EVALUATED = {"cpu": 256, "cuda": 2048}
 """Examples in a batch of an evaluation.
@@ -48,8 +68,9 @@ Large ones fill a GPU; on a CPU activations that stay in the cache are worth mor
 def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
     """The training loss of one task's answers: a scalar, the mean over what the batch counts.
 
-    Cross entropy for classes, tags and tokens, the mean squared error for numbers, a contrastive loss for
-    embeddings.
+    Cross entropy for classes, tags and tokens, binary for several labels and for classes with an order, the
+    mean squared error for numbers, half the Poisson deviance for counts, the pinball loss for quantiles, a
+    contrastive loss for embeddings.
 
     Raises:
         ValueError: the network's answer has another shape than its task asks for.
@@ -59,11 +80,20 @@ def task_loss(task: Task, output: Tensor, target: Tensor) -> Tensor:
     if isinstance(task, Retrieval):
         query, gallery = output.unbind(1)
         return contrastive_loss(query, gallery, target, 1 / TEMPERATURE)
+    if isinstance(task, Ordinal | QuantileRegression):
+        check_shape(output, (len(target), task.outputs))
+        if isinstance(task, Ordinal):
+            return rank_loss(output, target).mean()
+        return pinball(output, target, task.quantiles).mean()
     discrete = isinstance(task, DenseMap) and task.discrete
     positions = (len(output), *output.shape[2:]) if discrete else tuple(output.shape[: target.ndim])
     if positions != target.shape:
         # mse_loss would broadcast these, and learn nonsense
         raise ValueError(f"expected an answer of shape {tuple(target.shape)}, got {tuple(output.shape)}")
+    if isinstance(task, MultiLabel):
+        return F.binary_cross_entropy_with_logits(output, target)
+    if isinstance(task, CountRegression):
+        return poisson_deviance(output, target).mean() / 2
     if task.numeric:
         return F.mse_loss(output, target)
     if isinstance(task, Generation):
@@ -81,9 +111,9 @@ def counted(task: Task, target: Tensor) -> Tensor | int:
     least 1."""
     if isinstance(task, Generation):
         return written(target).sum().clamp(min=1)
-    if isinstance(task, Classification | Retrieval) or task.numeric:
-        return max(1, len(target))
-    return (target != IGNORED).sum().clamp(min=1)
+    if isinstance(task, Tagging) or (isinstance(task, DenseMap) and task.discrete):
+        return (target != IGNORED).sum().clamp(min=1)
+    return max(1, len(target))
 
 
 class Evaluation:

@@ -13,6 +13,7 @@ from search_spaces.blocks.heads import DenseHead, Head
 from search_spaces.building.network import Network
 from search_spaces.building.standardisation import Standardisation
 from search_spaces.inputs import Input, TabularRow
+from search_spaces.tasks import CountRegression
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
 
@@ -28,7 +29,8 @@ class Statistics:
     """What standardises an input or the targets of a task, on the CPU, in float32.
 
     Attributes:
-        mean, scale: the mean of each channel or feature, and its standard deviation; 1 for a constant.
+        mean, scale: the mean of each channel or feature, and its standard deviation; 1 for a constant. Of
+            counts 0, and their mean.
         ground: what augmentation takes for nothing, of each: 0, or where the numbers do not reach around 0,
             their mean. None: 0 for all.
     """
@@ -45,8 +47,9 @@ def standardise(network: nn.Module, problem: Problem, recipe: Recipe) -> None:
     """Sets how a network standardises its inputs and targets, where that is open and the recipe wants it.
 
     Images by channel, series (their real steps alone) and vectors by feature, rows by column but for their
-    categories, targets by output; from the examples of the training split that have them. What somebody has
-    set stays, so that a body that is trained already goes on to see what it has learnt from. Targets are
+    categories, targets by output, counts by their mean alone; from the examples of the training split that
+    have them. What somebody has set stays, so that a body that is trained already goes on to see what it has
+    learnt from. Targets are
     standardised where the head is one of ours that ends in a linear map.
 
     Args:
@@ -107,7 +110,11 @@ def statistics(problem: Problem, part: str, name: str) -> Statistics:
         assert shape is not None
         real = kind.mask if isinstance(kind, Input) else None
         found = _statistics(values[name], there.get(name), shape, real)
-        known[part, name] = _of_numbers(found, kind.numbers) if isinstance(kind, TabularRow) else found
+        if isinstance(kind, TabularRow):
+            found = _of_numbers(found, kind.numbers)
+        elif isinstance(kind, CountRegression):
+            found = _of_counts(found)
+        known[part, name] = found
     return known[part, name]
 
 
@@ -119,6 +126,11 @@ def _of_numbers(found: Statistics, numbers: int) -> Statistics:
         torch.where(is_number, found.scale, 1.0),
         None if found.ground is None else torch.where(is_number, found.ground, 0.0),
     )
+
+
+def _of_counts(found: Statistics) -> Statistics:
+    """The statistics of counts, which stay above 0: only their unit changes, to the mean count."""
+    return Statistics(torch.zeros_like(found.mean), torch.where(found.mean > 0, found.mean, 1.0), None)
 
 
 def _statistics(

@@ -24,6 +24,7 @@ from workers.problems.problem import Problem
 from workers.recipe import Recipe
 from workers.training.averaging import AveragedWeights, recalibrate
 from workers.training.batches import Feed
+from workers.training.class_losses import class_weights
 from workers.training.criterion import Criterion, Forward, Precision, TrainingLoss, adapt
 from workers.training.deadline import Deadline
 from workers.training.gradient_balancing import METHODS, GradientBalance
@@ -194,7 +195,9 @@ class _Training:
         ran.precision = "bfloat16" if precision is not nullcontext else _float32(device)
         self._forward = adapt(network, signature, precision)
         channels_last = lay_out(network, self._forward, problem, device)
-        self._criterion = Criterion(network, signature, recipe, problem.train.num_domains).to(device)
+        weights = class_weights(problem, recipe)
+        domains = problem.train.num_domains
+        self._criterion = Criterion(network, signature, recipe, domains, weights).to(device)
         self._loss_of = TrainingLoss(network, self._criterion, signature, precision)
         balance = self._criterion.balance
         self._optimizer = FusedOptimizer(self._loss_of.trained(), recipe, undecayed=balance.parameters())

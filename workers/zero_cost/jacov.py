@@ -23,7 +23,8 @@ def jacov(probe: Probe) -> float:
     numeric = [n for n, kind in probe.signature.inputs.items() if kind.scale_shape is not None]
     if not numeric:
         given = ", ".join(f"{name!r}" for name in probe.signature.inputs)
-        raise undefined("jacov", f"no layer has a gradient by the input {given}, of tokens or categories")
+        why = f"the input {given} is of tokens or categories, by which no layer has a gradient"
+        raise undefined("jacov", why)
     network, batch = probe.network(), probe.whole_batch()
     inputs = dict(batch.inputs)
     for name in numeric:

@@ -16,7 +16,17 @@ from nas.escaping import fenced, for_markdown
 from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.graphs import is_lone, output_names
 from nas.version import __version__
-from search_spaces.signature import Classification, Input, Sequence, Tagging, Task
+from search_spaces.signature import (
+    Classification,
+    CountRegression,
+    Input,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
+    Sequence,
+    Tagging,
+    Task,
+)
 from workers.problems import catalog
 from workers.recipe import Recipe
 
@@ -27,6 +37,10 @@ _UNITS = {
     PEAK_MEMORY: ("memory that the training took at the most", " bytes"),
 }
 """What each cost is, and its unit."""
+
+
+_NAMED = (Classification, MultiLabel, Ordinal, Tagging)
+"""The kinds of task whose classes may have names."""
 
 
 def card(found: Exportable, format: str = "safetensors", several: bool = True) -> str:
@@ -73,7 +87,7 @@ def _data(found: Exportable) -> list[str]:
     rows = [("input", name, _kind(kind)) for name, kind in found.signature.inputs.items()]
     rows += [("task", name, _kind(kind)) for name, kind in found.signature.tasks.items()]
     units = ["Numbers go in, and come out, in the units of these data: the network standardises them itself."]
-    told = [*units * _standardises(found), *_lengths(found), *_labels(found)]
+    told = [*units * _standardises(found), *_lengths(found), *_labels(found), *_answers(found)]
     return [*about, _table(("", "name", "kind"), rows), *told]
 
 
@@ -90,9 +104,23 @@ def _lengths(found: Exportable) -> Iterable[str]:
 def _labels(found: Exportable) -> Iterable[str]:
     """Yields what the numbers of classes and tags stand for, of each task where they have names."""
     for name, kind in found.signature.tasks.items():
-        if isinstance(kind, Classification | Tagging) and kind.labels:
+        if isinstance(kind, _NAMED) and kind.labels:
             named = ", ".join(f"{number}: {for_markdown(one)}" for number, one in enumerate(kind.labels))
             yield f"What the numbers in the answers to **{for_markdown(name)}** stand for: {named}."
+
+
+def _answers(found: Exportable) -> Iterable[str]:
+    """Yields what the network's answers are, of each task where that does not go without saying."""
+    for name, kind in found.signature.tasks.items():
+        task = f"The answer to **{for_markdown(name)}** is"
+        if isinstance(kind, MultiLabel):
+            yield f"{task} a logit for each label: an example has those of at least 0."
+        elif isinstance(kind, Ordinal):
+            yield f"{task} a logit for each class but the highest: an example is above those of more than 0."
+        elif isinstance(kind, CountRegression):
+            yield f"{task} the count that is to be expected."
+        elif isinstance(kind, QuantileRegression):
+            yield f"{task} the quantiles {', '.join(map(str, kind.quantiles))}, in this order."
 
 
 def _standardises(found: Exportable) -> bool:
@@ -111,7 +139,7 @@ def _origin(came: Mapping[str, Any]) -> str:
 
 
 def _kind(kind: Input | Task) -> str:
-    if isinstance(kind, Classification | Tagging):
+    if isinstance(kind, _NAMED):
         kind = replace(kind, labels=())  # they are listed below
     return f"{kind!r:.200}"
 

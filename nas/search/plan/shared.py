@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from controllers.inherited_first import Checked
@@ -12,7 +13,7 @@ from controllers.planner import Planner
 from nas.records import Trial
 from nas.results.inherited import agreement
 from nas.results.text import duration
-from nas.search.lessons import NETWORKS, LessonPlan, Lessons
+from nas.search.lessons import MOST_WORKERS, NETWORKS, LessonPlan, Lessons
 from nas.search.plan.controller import ControllerPart
 from nas.search.plan.lengths import DEARER
 from nas.search.plan.plan import Part, Standing
@@ -96,15 +97,19 @@ class BankLength(Part):
             if trainings < LEAST or epochs < 1:
                 epochs = 0
                 reason += f", for some {trainings:.0f} trainings: too few for a bank to be worth its time"
-        value = {"epochs": epochs, "sampling": self._sampling, "networks": NETWORKS, "end": end}
-        return value, reason
+        workers = min(standing.workers, MOST_WORKERS)
+        if workers > 1 and epochs:
+            reason += f"; {workers} workers train it, whose banks are averaged after each lesson"
+        plan = LessonPlan(epochs, self._sampling, NETWORKS, workers)
+        return _value(plan, end), reason
 
     def _less(self, lessons: Lessons, standing: Standing) -> tuple[Any, str] | None:
         """Ends the training of a bank sooner that takes longer than it was to."""
         plan, done = lessons.plan, len(lessons.epochs)
-        if plan is None or self._end is None or lessons.running is not None or not 0 < done < plan.epochs:
+        if plan is None or self._end is None or lessons.running or not 0 < done < plan.epochs:
             return None
-        pace = sum(one.seconds for one in lessons.epochs) / done
+        rounds = math.ceil(plan.workers / standing.workers)  # it may go on with fewer workers
+        pace = rounds * sum(one.seconds for one in lessons.epochs) / done
         room = max(0.0, self._end - standing.elapsed)
         epochs = done + max(1, math.floor(room / pace))
         if (
@@ -112,13 +117,19 @@ class BankLength(Part):
             or epochs >= plan.epochs
         ):
             return None
-        value = {"epochs": epochs, "sampling": plan.sampling, "networks": plan.networks, "end": self._end}
+        value = _value(replace(plan, epochs=epochs), self._end)
         return value, f"an epoch of it takes {duration(pace)}: {epochs} epochs in place of {plan.epochs}"
 
     def act(self, value: Any, planner: Planner) -> None:
         if self._lessons is not None:
-            self._lessons.plan = LessonPlan(value["epochs"], value["sampling"], value["networks"])
+            workers = value.get("workers", 1)  # an older version knew of one
+            self._lessons.plan = LessonPlan(value["epochs"], value["sampling"], value["networks"], workers)
             self._end = value["end"]
+
+
+def _value(plan: LessonPlan, end: float | None) -> dict[str, Any]:
+    """What the store keeps of a plan for a bank whose time ends then."""
+    return {**asdict(plan), "end": end}
 
 
 class BankTrust(Part):

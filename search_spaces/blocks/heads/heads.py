@@ -12,14 +12,18 @@ from torch import Tensor, nn
 
 from search_spaces.arguments import checked
 from search_spaces.blocks.heads.generation import GenerationHead
+from search_spaces.blocks.heads.links import linked
 from search_spaces.blocks.heads.retrieval import RetrievalHead
 from search_spaces.blocks.pooling import Pooling, before_last, num_features, to_length
 from search_spaces.errors import BuildError, SpaceError
-from search_spaces.signature import Classification, DenseMap, Generation, Regression, Retrieval, Tagging, Task
+from search_spaces.tasks import DenseMap, Generation, Retrieval, Tagging, Task
 
 
 class Head(nn.Module):
-    """A linear map from features to the outputs of a classification, a regression or a tagging task.
+    """A linear map from features to the outputs of a task of classes, of numbers or of tags.
+
+    What such a task cannot have for an answer is kept out by a link after it (see
+    `search_spaces.blocks.heads.links`): counts below 0, quantiles that cross, classes that have no order.
 
     Features may be a vector ``(N, F)``, a sequence ``(N, L, F)`` or a map ``(N, C, H, W)``, even in three
     dimensions. Sequences and maps are pooled over their positions first, except for tagging, which answers
@@ -50,8 +54,8 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         kind = type(task).__name__.lower()
-        if not isinstance(task, Classification | Regression | Tagging):
-            raise BuildError(f"Head serves classification, regression and tagging, got a {kind} task")
+        if isinstance(task, DenseMap | Generation | Retrieval):
+            raise BuildError(f"Head answers in classes, numbers and tags, got a {kind} task")
         self.tagging, self.length = isinstance(task, Tagging), length
         if not (len(shape) == 2 if self.tagging else 1 <= len(shape) <= 4):
             expected = "(length, features)" if self.tagging else "a vector, a sequence or a map"
@@ -59,14 +63,14 @@ class Head(nn.Module):
         if not self.tagging:
             self.pool = Pooling(shape, pooling)
         self.before, features = before_last(num_features(shape), hidden, dropout)
-        self.linear = nn.Linear(features, task.outputs)
+        self.linear, self.link = linked(task, features)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Features to ``(N, outputs)``, or ``(N, L, outputs)`` when tagging."""
         if self.tagging:
             return to_length(self.linear(self.before(features)), self.length)
         answer: Tensor = self.linear(self.before(self.pool(features, mask)))
-        return answer
+        return answer if self.link is None else self.link(answer)
 
 
 class DenseHead(nn.Module):

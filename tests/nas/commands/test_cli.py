@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import nas
@@ -71,6 +72,26 @@ def there(made: Path, tmp_path: Path) -> Path:
     """That folder, to be spoilt."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
+
+
+# -- data of one's own -------------------------------------------------------------------------------------
+
+
+def test_a_table_is_searched_gone_on_with_and_answered(run: Run, there: Path) -> None:
+    here = ["--executor", "inline", "--store", "own.db"]
+    few = ["--predict", "y", "--test", "none", "--trials", 1, "--epochs", 1]
+    code, out, err = run("search", "--data", "rows.csv", *few, *here)
+    assert code == 0, err
+    assert "column 'x': number, by its type" in out + err
+    assert "test_accuracy" not in out
+    (there / "rows.csv").rename(there / "moved.csv")
+    code, _, err = run("extend", "data-auto-1", "--trials", "+1", *here)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{there / 'rows.csv'}: there is no such file" in err
+    (there / "moved.csv").rename(there / "rows.csv")
+    code, _, err = run("extend", "data-auto-1", "--trials", "+1", *here)
+    assert code == 0, err
+    assert set(nas.load("own.db").predict(pd.DataFrame({"x": [0.5, 1.5]}))) <= {"a", "b"}
 
 
 # -- leaderboards ------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from search_spaces import (
     Sequence,
     Signature,
     Space,
+    TabularRow,
     Tagging,
     Tokens,
     Vector,
@@ -44,6 +45,7 @@ DIGITS = Signature({"image": Image(1, 8, 8)}, {"digit": Classification(10)})
 SIGNATURES = {
     "series": Signature({"series": Sequence(12, 3)}, {"kind": Regression(2)}),
     "text": Signature({"text": Tokens(9, 30)}, {"text": Classification(4)}),
+    "table": Signature({"row": TabularRow(3, (2, 9))}, {"price": Regression()}),
     "multitask": Signature(
         {"image": Image(1, 8, 8)}, {"digit": Classification(10), "map": DenseMap(3, 8, 8)}
     ),
@@ -78,6 +80,10 @@ def found(architecture: Architecture, signature: Signature = DIGITS, seed: int =
     for one in (*network.input_standardisations, *network.target_standardisations):
         if one.is_open:
             one.set(torch.full(one.shape, 30.0), torch.full(one.shape, 20.0))
+    for name, kind in signature.inputs.items():
+        if isinstance(kind, TabularRow):
+            one = network.input_standardisation(name)
+            one.mean[kind.numbers :], one.scale[kind.numbers :] = 0.0, 1.0
     metrics = {"loss": 0.5, "accuracy": 0.75, "num_params": 1200}
     came = {"search": "mine", "problem": "digits", "epochs": 3, "seconds": 1.5, "seed": 0}
     return Found(architecture, signature, to_safetensors(network), metrics, {"accuracy": 0.5}, came)

@@ -20,7 +20,11 @@ from nas.reuse.found import Found
 from search_spaces import (
     Architecture,
     Classification,
+    CountRegression,
     Image,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Sequence,
@@ -237,6 +241,32 @@ def test_maps_are_classes_or_numbers_of_points(discrete: bool, shape: tuple[int,
     )
     assert said.shape == shape
     assert said.dtype == (np.int64 if discrete else np.float32)
+
+
+def test_several_labels_are_lists_of_names_though_all_may_be_of_one_length() -> None:
+    task = MultiLabel(2, labels=("red", "round"))
+    said = lone(Vector(2), task, layer(nn.Identity)).predict(torch.randn(40, 2))
+    assert (said.dtype, said.shape) == (object, (40,))
+    assert {name for row in said for name in row} <= {"red", "round"}
+    assert any(len(row) != len(said[0]) for row in said)
+    alike = lone(Vector(2), task, layer(nn.Identity)).predict(torch.ones(3, 2))
+    assert (alike.shape, type(alike[0])) == ((3,), list)
+
+
+def test_grades_counts_and_quantiles_answer_in_words_and_numbers() -> None:
+    numbers = torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
+    grades = lone(Vector(2), Ordinal(3, labels=("bad", "fair", "good")), layer(nn.Identity)).predict(
+        9 * numbers
+    )
+    assert set(grades) <= {"bad", "fair", "good"}
+    assert "bad" in grades
+    assert "good" in grades
+    counts = lone(Vector(2), CountRegression(), layer(nn.Identity)).predict(numbers)
+    assert counts.shape == (30,)
+    assert bool((counts > 0).all())
+    quantiles = lone(Vector(2), QuantileRegression((0.1, 0.9)), layer(nn.Identity)).predict(numbers)
+    assert quantiles.shape == (30, 2)
+    assert bool((quantiles[:, 0] <= quantiles[:, 1]).all())
 
 
 def test_labels_that_are_words_and_numbers_stay_what_they_are() -> None:

@@ -22,6 +22,8 @@ from search_spaces import (
     Classification,
     DenseMap,
     Generation,
+    MultiLabel,
+    Ordinal,
     Regression,
     Retrieval,
     Signature,
@@ -300,6 +302,11 @@ def test_each_kind_of_answer_has_its_mean() -> None:
     each = [item[:, 0] @ item[:, 1].T for item in items]
     torch.testing.assert_close(query @ gallery.T, each[0] * 0.25 + each[1] * 0.75)
     torch.testing.assert_close(query.norm(dim=1), torch.ones(6))
+
+    for task in (MultiLabel(2), Ordinal(3)):
+        mixed = averaged(task, [plain(task, answer) for answer in numbers], (1, 1))
+        torch.testing.assert_close(mixed.sigmoid(), (numbers[0].sigmoid() + numbers[1].sigmoid()) / 2)
+        assert averaged(task, [plain(task, 1000 * numbers[0])], (1,)).isfinite().all()
 
     certain = torch.tensor([[0.0, 1000.0]])
     assert averaged(Classification(2), [plain(Classification(2), certain)], (1,)).isfinite().all()

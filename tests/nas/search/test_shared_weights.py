@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,19 @@ from controllers import at_most, maximize, minimize
 from controllers.inherited_first import CHECK_AFTER, CHECKED, Checked
 from nas import Search
 from nas.commands.output.status import search_lines
-from nas.records import Trial
+from nas.records import PathScore, Trial
 from nas.reports.content import content
 from nas.results.inherited import agreement, inherited_scores
 from nas.search.callbacks import OnTurn
+from nas.search.lessons import LESSONS_OF_CONTROLLER, NETWORKS
 from nas.search.plan import shared
 from nas.search.plan.shared import verdict
 from nas.search.progress import Progress
 from nas.store.store import Store
 from search_spaces import Space, choice, integer, layer, sequential
 from search_spaces.errors import SearchError
+from workers.inline import Inline
+from workers.job import HeldWeights, Job, SharedWeights
 from workers.testing.jobs import points
 
 SPACE = Space(
@@ -37,6 +42,7 @@ SPACE = Space(
     }
 )
 TRIALS = CHECK_AFTER + CHECKED + 8
+FEW = 6
 
 
 def make(folder: Path, **options: Any) -> Search:
@@ -157,6 +163,98 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(
     assert told(trials_of(tmp_path)) == told(trials_of(unbroken))
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn")
+    make(folder, paths="controller", trials=FEW).run()
+    return folder
+
+
+def lessons_of(folder: Path) -> list[tuple[int, float, tuple[PathScore, ...]]]:
+    """The training of a bank, but for the seconds that it took."""
+    with Store(folder / "nas.db") as store:
+        return [(one.epoch, one.train_loss, one.scored) for one in store.bank_epochs(1)]
+
+
+def test_a_controller_draws_the_networks_that_train_the_bank_and_hears_their_scores(
+    drawn: Path,
+) -> None:
+    lessons = [scored for _, _, scored in lessons_of(drawn) if scored]
+    assert len(lessons) == LESSONS_OF_CONTROLLER
+    assert all(len(scored) == NETWORKS // LESSONS_OF_CONTROLLER for scored in lessons)
+    for scored in lessons[:-1]:
+        metrics = [one.metrics for one in scored if one.metrics]
+        assert metrics
+        assert all({"accuracy", "num_params"} <= one.keys() for one in metrics)
+    assert not any(one.metrics for one in lessons[-1])
+    with Store(drawn / "nas.db") as store:
+        assert any(leg.until == 0 and leg.metrics for leg in store.legs(1))
+
+
+@pytest.mark.parametrize("turns", [9, *(pytest.param(turns, marks=pytest.mark.slow) for turns in (4, 30))])
+def test_a_bank_whose_networks_a_controller_draws_goes_on_as_if_it_had_not_been_stopped(
+    tmp_path: Path, drawn: Path, turns: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, paths="controller", trials=FEW, callbacks=[stop_after(turns)]).run()
+    assert len(lessons_of(tmp_path)) < len(lessons_of(drawn))
+    make(tmp_path, paths="controller", trials=FEW).run(resume=True)
+    assert lessons_of(tmp_path) == lessons_of(drawn)
+    assert told(trials_of(tmp_path)) == told(trials_of(drawn))
+
+
+class Two(Inline):
+    """Two jobs may be in flight; they run one after the other."""
+
+    @property
+    def slots(self) -> int:
+        return 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paths", ["uniform", "controller"])
+def test_several_workers_train_a_bank_that_goes_on_from_the_average_of_theirs(
+    tmp_path: Path, paths: str
+) -> None:
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    for folder in (whole, parted):
+        folder.mkdir()
+    make(whole, executor=Two(), paths=paths, trials=FEW).run()
+    with Store(whole / "nas.db") as store:
+        (bank,) = [one for one in store.choices(1) if one.part == "bank"]
+    assert bank.value["workers"] == 2
+    assert "2 workers train it" in bank.reason
+    losses = [loss for _, loss, _ in lessons_of(whole)]
+    assert len(losses) == bank.value["epochs"]
+    assert losses[-1] < losses[0]
+    with pytest.raises(KeyboardInterrupt):
+        make(parted, executor=Two(), paths=paths, trials=FEW, callbacks=[stop_after(24)]).run()
+    assert 0 < len(lessons_of(parted)) < len(losses)
+    make(parted, executor="inline", paths=paths, trials=FEW).run(resume=True)
+    assert lessons_of(parted) == lessons_of(whole)
+
+
+class OneOfTwo(Two):
+    """The bank of the second worker fails."""
+
+    def _start(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if job.lesson is not None and job.lesson.worker == 1:
+                job = replace(job, bank=SharedWeights("broken", HeldWeights(b"nothing")))
+            super()._start([job])
+
+
+def test_where_one_of_several_workers_fails_the_others_are_stopped_and_networks_are_trained_as_ever(
+    tmp_path: Path,
+) -> None:
+    board = make(tmp_path, executor=OneOfTwo(), trials=5).run()
+    with Store(tmp_path / "nas.db") as store:
+        trust = next(one for one in store.choices(1) if one.part == "trust")
+        assert not store.bank_epochs(1)
+    assert "the bank could not be trained" in trust.reason
+    assert set(board.evaluation) == {"full"}
+
+
 def test_trained_networks_may_begin_with_what_they_inherit(tmp_path: Path) -> None:
     board = make(tmp_path, finish="inherit").run()
     trained = board[(board.status == "complete") & (board.number > 0)]
@@ -229,6 +327,10 @@ def test_a_bank_that_cannot_be_trained_is_said_and_networks_are_trained_as_ever(
         ({"weights": "own", "finish": "inherit"}, 'give weights="shared", too'),
         ({"weights": "own", "paths": "sandwich"}, 'give weights="shared", too'),
         ({"paths": "all"}, "paths: expected"),
+        (
+            {"paths": "controller", "limits": at_most("grad_norm", 9.0)},
+            'paths: not "controller" with grad_norm.*give paths="uniform"',
+        ),
         ({"weights": "all"}, "weights: expected"),
         ({"executor": "tune"}, "does not work with Tune"),
         ({"hints": ["num_params"]}, 'hints: not with weights="shared"'),

@@ -103,7 +103,7 @@ def read(store: Store) -> dict[str, Any]:
     return dict(_plain(found))
 
 
-UNKNOWN = {"ran": {}, "training": 0, "curve": {}}
+UNKNOWN = {"ran": {}, "training": 0, "curve": {}, "scored": []}
 
 
 def _as_then(found: Any, expected: Any) -> Any:

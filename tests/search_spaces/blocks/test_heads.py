@@ -8,7 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces import Classification, DenseMap, Generation, Regression, Retrieval, Tagging
+from search_spaces import (
+    Classification,
+    CountRegression,
+    DenseMap,
+    Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
+    Regression,
+    Retrieval,
+    Tagging,
+)
 from search_spaces.blocks import CrfHead, DenseHead, GenerationHead, Head, RetrievalHead, default_head
 from search_spaces.blocks.heads.chain import Scores, best_tags, negative_log_likelihood, sum_over_tags
 from search_spaces.blocks.heads.generation import text_loss, written
@@ -25,6 +36,10 @@ CASES = [
       for shape in [(5,), (6, 5), (5, 2, 3), (5, 2, 2, 2)]
       for pooling, hidden in [("mean", 0), ("max", 7), ("attention", 0)]],
     (Head, Regression(2), (6, 5), {"dropout": 0.5}),
+    (Head, MultiLabel(7), (6, 5), {"hidden": 3}),
+    (Head, Ordinal(5), (5,), {"hidden": 3}),
+    (Head, CountRegression(2), (5, 2, 3), {"dropout": 0.1}),
+    (Head, QuantileRegression((0.1, 0.2, 0.5, 0.9)), (6, 5), {"pooling": "max"}),
     (Head, Tagging(4), (6, 5), {"hidden": 3}),
     (Head, Tagging(4), (6, 5), {"length": 13}),
     (CrfHead, Tagging(4), (6, 5), {"hidden": 3, "dropout": 0.1}),
@@ -37,7 +52,16 @@ CASES = [
     (DenseHead, DenseMap(4, 8, 9), (5, 8, 9), {}),
     (DenseHead, DenseMap(4, 8, 9, discrete=False), (5, 2, 3), {"hidden": 6, "dropout": 0.1}),
 ]  # fmt: skip
-ANSWERS = {Classification: (3,), Regression: (2,), Retrieval: (2, 9), DenseMap: (4, 8, 9)}
+ANSWERS = {
+    Classification: (3,),
+    Regression: (2,),
+    MultiLabel: (7,),
+    Ordinal: (4,),
+    CountRegression: (2,),
+    QuantileRegression: (4,),
+    Retrieval: (2, 9),
+    DenseMap: (4, 8, 9),
+}
 
 
 def answer_shape(task: Task, options: dict[str, object]) -> tuple[object, ...]:
@@ -108,6 +132,24 @@ def test_a_plain_head_is_one_linear_map_of_the_mean() -> None:
     tags = Head(Tagging(3), (6, 5))
     series = torch.randn(4, 6, 5)
     assert torch.equal(tags(series, MASK), tags.linear(series))
+
+
+def test_links_keep_to_answers_that_a_task_can_have() -> None:
+    features = 30 * torch.randn(200, 5)
+    assert bool((Head(CountRegression(3), (5,))(features) > 0).all())
+    quantiles = Head(QuantileRegression((0.1, 0.3, 0.5, 0.9)), (5,))(features)
+    assert bool((quantiles.diff(dim=1) >= 0).all())
+    ranks = Head(Ordinal(6), (5,))
+    assert list(ranks.state_dict()) == ["linear.weight", "link.biases"]
+    answers = ranks(features)
+    assert bool((answers.diff(dim=1) < 0).all())  # who is above a class is above those below it, even more so
+    assert torch.allclose(answers - answers[:1], (answers - answers[:1])[:, :1].expand(-1, 5), atol=1e-4)
+
+
+def test_classes_with_an_order_are_equally_likely_at_first() -> None:
+    biases = Head(Ordinal(4), (5,)).link(torch.zeros(1, 1))
+    above = torch.cat([torch.ones(1, 1), biases.sigmoid(), torch.zeros(1, 1)], 1)
+    assert torch.allclose(-above.diff(dim=1), torch.full((1, 4), 0.25), atol=1e-6)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max", "attention"])

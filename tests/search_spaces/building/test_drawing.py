@@ -13,6 +13,7 @@ from search_spaces import (
     Sequence,
     Signature,
     Space,
+    TabularRow,
     Tagging,
     Tokens,
     choice,
@@ -144,6 +145,7 @@ def test_a_space_without_a_network_is_drawn_too() -> None:
 OTHERS = {
     "series": Signature({"series": Sequence(9, 3)}, {"kind": Classification(3)}),
     "text": Signature({"text": Tokens(9, 20)}, {"kind": Classification(3)}),
+    "table": Signature({"row": TabularRow(3, (2, 9))}, {"kind": Classification(3)}),
     "multitask": Signature({"text": Tokens(9, 20)}, {"kind": Classification(3), "tags": Tagging(4)}),
     "multimodal": MIXED,
 }

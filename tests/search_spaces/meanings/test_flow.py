@@ -17,6 +17,7 @@ from search_spaces import (
     Sequence,
     Signature,
     Space,
+    TabularRow,
     Tokens,
     Vector,
     choice,
@@ -35,12 +36,13 @@ from workers.weights import to_safetensors
 IMAGE = Signature({"image": Image(2, 8, 8)}, {"kind": Classification(3)})
 POINT = Signature({"point": Vector(5)}, {"kind": Classification(3)})
 SERIES = Signature({"wave": Sequence(8, 3)}, {"kind": Classification(4)})
+ROW = Signature({"row": TabularRow(3, (2, 9))}, {"kind": Classification(3)})
 TEXT = Signature({"text": Tokens(6, 20)}, {"kind": Classification(4)})
 
 
 def example_of(signature: Signature) -> Tensor:
-    ((_, value),) = signature.example(16).items()
-    return torch.randn_like(value) if value.is_floating_point() else torch.randint_like(value, 1, 20)
+    (kind,) = signature.inputs.values()
+    return kind.random(16)
 
 
 def answers_of(
@@ -201,7 +203,14 @@ def deepened(space: Space, rng: random.Random) -> tuple[Architecture, Architectu
                 return parent, child
 
 
-SHARES = {"cnn": (IMAGE, 5), "vit": (IMAGE, 8), "series": (SERIES, 1), "text": (TEXT, 3), "mlp": (POINT, 1)}
+SHARES = {
+    "cnn": (IMAGE, 5),
+    "vit": (IMAGE, 8),
+    "series": (SERIES, 1),
+    "text": (TEXT, 3),
+    "mlp": (POINT, 1),
+    "table": (ROW, 5),
+}
 """Of each space what it serves, and how many of eight deeper children answer what their parents did."""
 
 

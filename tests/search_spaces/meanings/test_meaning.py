@@ -27,7 +27,7 @@ from search_spaces import (
     sequential,
 )
 from search_spaces.architecture import Architecture
-from search_spaces.blocks import Inception, Parallel, Recurrent, TransformerLayer
+from search_spaces.blocks import FeatureTokenizer, Inception, Parallel, Recurrent, TransformerLayer
 from search_spaces.blocks.backbone.sharing import TaskAttention
 from search_spaces.catalog import catalog, cell, cnn, load, multitask
 from search_spaces.meanings.meaning import Meaning, meanings
@@ -314,6 +314,20 @@ def test_features_of_attention_are_known_by_their_head() -> None:
         for size in (4, 8)
     )
     assert [large.index(row) for row in small] == [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21]
+
+
+@pytest.mark.parametrize("frequencies", [0, 4])
+def test_features_that_numbers_are_made_into_are_known_by_their_place(frequencies: int) -> None:
+    tokenizer = layer(FeatureTokenizer, embedding_dim=choice(4, 8), frequencies=frequencies)
+    space = Space(sequential(tokenizer, layer(nn.Linear, out_features=2)))
+    weight = "body.0.periodic.weight" if frequencies else "body.0.weight"
+    names = {weight: -1, "body.0.bias": -1, "body.0.categories.2.weight": -1, "body.1.weight": 1}
+    for name, axis in names.items():
+        small, large = (
+            axes(space, SIGNATURES["table"], name, **{"0.embedding_dim": size})[axis] for size in (4, 8)
+        )
+        assert (len(small), len(large)) == (4, 8)
+        assert small == large[:4]
 
 
 def test_taps_of_a_kernel_are_known_by_their_distance_from_its_middle() -> None:

@@ -8,13 +8,24 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from generated import generated
 from torch import Tensor, nn
 
 from search_spaces import Classification, Image, Signature, Space, choice, layer, sequential
 from search_spaces.architecture import Architecture
 from search_spaces.catalog import catalog, cnn, load
 from search_spaces.errors import BuildError, FormatError
-from search_spaces.signature import Regression, Tokens, Vector
+from search_spaces.signature import (
+    CountRegression,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
+    Regression,
+    TabularRow,
+    Task,
+    Tokens,
+    Vector,
+)
 from search_spaces.signature import Sequence as Series
 from workers import problems
 from workers.bank.bank import Bank
@@ -39,6 +50,7 @@ SIGNATURES = {
     "mlp": Signature({"point": Vector(6)}, {"kind": Classification(3)}),
     "series": SERIES,
     "text": Signature({"text": Tokens(9, 50)}, {"kind": Classification(4)}),
+    "table": Signature({"row": TabularRow(3, (2, 9))}, {"kind": Classification(4)}),
     "multitask": Signature(IMAGE.inputs, {"a": Classification(5), "b": Regression(1)}),
     "multimodal": Signature(
         {**IMAGE.inputs, **SERIES.inputs}, {"a": Classification(5), "b": Classification(4)}
@@ -155,6 +167,31 @@ def test_networks_that_cannot_be_built_are_left_out_of_a_training(digits: Proble
         BankTraining(Bank(), [[space.architecture({"size": 99})]], digits, Recipe(), seed=SEED)
 
 
+def test_a_training_begins_by_whichever_network_can_be_built_first(digits: Problem) -> None:
+    model = sequential(layer(nn.Conv2d, out_channels=4, kernel_size=choice(3, 99, name="size")))
+    space = Space({"model": model})
+    groups = [[space.architecture({"size": size})] for size in (99, 3)]
+    reports = list(BankTraining(Bank(), groups, digits, Recipe(), seed=SEED).run(1))
+    assert reports[0].train_loss > 0
+
+
+def test_a_training_goes_on_from_a_bank_with_the_same_tensors_and_from_no_other(digits: Problem) -> None:
+    space, recipe = cnn(), Recipe(schedule="wsd")
+    groups = [[space.sample(random.Random(seed))] for seed in (1, 2)]
+    one, other = (BankTraining(Bank(), groups, digits, recipe, seed=SEED) for _ in range(2))
+    for training in (one, other):
+        training.sow()
+    losses = [list(training.run(2, 0, 1, worker=worker)) for worker, training in enumerate((one, other))]
+    assert losses[0] != losses[1]
+    data = other.bank.to_safetensors()
+    assert one.go_on_from(Bank.from_safetensors(data))
+    assert one.bank.to_safetensors() == data
+    found, expected = (next(iter(training.run(2, 1))).train_loss for training in (one, other))
+    assert found == expected
+    less = BankTraining(Bank(), groups[:1], digits, recipe, seed=SEED)
+    assert not one.go_on_from(less.bank)
+
+
 def test_the_first_of_a_group_teaches_the_others_what_it_answers(digits: Problem) -> None:
     space = cnn()
     view = View(
@@ -179,6 +216,35 @@ def test_the_first_of_a_group_teaches_the_others_what_it_answers(digits: Problem
         for report in BankTraining(Bank(), groups, digits, Recipe(), seed=SEED, taught=True).run(3)
     ]
     assert losses[-1] < losses[0]
+
+
+def test_labels_are_taught_by_their_probabilities_and_counts_by_what_is_expected() -> None:
+    tasks: dict[str, Task] = {
+        "tags": MultiLabel(3),
+        "visits": CountRegression(),
+        "grade": Ordinal(3),
+        "price": QuantileRegression(),
+    }
+    data = generated(Signature({"point": Vector(6)}, tasks))
+    view = View(
+        Bank(),
+        load("mlp").plain(),
+        data,
+        Recipe(class_weights="balanced", focal=1.0),
+        seed=SEED,
+        device=torch.device("cpu"),
+        balance=loss_balance(Recipe(), tasks),
+    )
+    view.learn(data.train)
+    taught = view.taught(data.train).targets
+    assert bool(((taught["tags"] > 0) & (taught["tags"] < 1)).all())
+    assert bool((taught["visits"] > 0).all())
+    assert taught["visits"].shape == data.train.targets["visits"].shape
+    for task in ("grade", "price"):
+        assert torch.equal(taught[task], data.train.targets[task])
+    losses = view.learn(view.taught(data.train)).tasks
+    assert losses.keys() == tasks.keys()
+    assert all(bool(loss.isfinite()) for loss in losses.values())
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])

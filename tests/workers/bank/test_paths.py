@@ -81,3 +81,11 @@ def test_whoever_goes_on_gets_the_groups_that_come_next() -> None:
     assert ids(list(islice(in_turn(groups, 3, begun=8), 6))) == whole[8:]
     assert sorted(whole[:5]) == sorted(whole[5:10])
     assert whole[:5] != whole[5:10]
+
+
+def test_where_even_the_first_round_has_an_order_of_its_own_each_seed_has_another() -> None:
+    groups = paths(SPACE, "uniform", 8, seed=0)
+    first, second = (list(islice(in_turn(groups, seed, shuffled=True), 8)) for seed in (1, 2))
+    assert first != groups
+    assert first != second
+    assert {id(one) for one in first} == {id(one) for one in groups}

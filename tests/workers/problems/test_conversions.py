@@ -9,9 +9,13 @@ import torch
 
 from search_spaces import (
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
     Image,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Sequence,
@@ -58,6 +62,47 @@ def test_numbers_and_axes_of_targets_become_what_their_task_has() -> None:
     assert torch.equal(targets_of(depth, DenseMap(1, 5, 6, discrete=False)), torch.tensor(depth)[:, None])
     texts = RANDOM.integers(0, 9, (N, 7))
     assert torch.equal(targets_of(texts.astype(float), Generation(7, 9)), torch.tensor(texts))
+
+
+def test_truths_zeros_and_ones_become_several_labels() -> None:
+    labels = RANDOM.integers(0, 2, (N, 5))
+    for given in (labels, labels.astype(np.uint8), labels > 0, labels.astype(float), labels.tolist()):
+        assert torch.equal(targets_of(given, MultiLabel(5)), torch.tensor(labels).float())
+    assert torch.equal(targets_of(labels[:, 0], MultiLabel(1)), torch.tensor(labels[:, :1]).float())
+    with pytest.raises(ProblemError, match=r"task 'y' of train: expected 1 where .* got 2"):
+        targets_of(labels * 2, MultiLabel(5))
+    with pytest.raises(ProblemError, match=r"expected 1 where .* got nan"):
+        targets_of(np.where(labels > 0, np.nan, 0.0), MultiLabel(5))
+    there = np.arange(N) % 2 == 0
+    split = Split({"x": TABLE}, {"y": np.where(there[:, None], labels, -1)}, labelled={"y": there})
+    signature = Signature({"x": Vector(4)}, {"y": MultiLabel(5)})
+    problem = Problem.from_tensors("p", split, split, split, signature=signature)
+    assert torch.equal(problem.train.labels("y"), torch.tensor(labels[there]).float())
+
+
+def test_counts_and_quantiles_take_numbers_in_a_column() -> None:
+    counts = RANDOM.integers(0, 9, N)
+    assert torch.equal(targets_of(counts, CountRegression()), torch.tensor(counts)[:, None].float())
+    assert torch.equal(
+        targets_of(counts[:, None], QuantileRegression()), torch.tensor(counts)[:, None].float()
+    )
+    for given, said in ((counts - 1, "got -1"), (counts + 0.5, r"got \d.5")):
+        with pytest.raises(
+            ProblemError, match=f"expected counts, which are whole numbers of at least 0, {said}"
+        ):
+            targets_of(given, CountRegression())
+
+
+def test_classes_with_an_order_go_by_their_numbers_or_by_the_order_that_is_said() -> None:
+    assert targets_of(LABELS + 5, Ordinal(3)).tolist() == LABELS.tolist()
+    words = np.asarray(["low", "mid", "high"])[LABELS]
+    said = Ordinal(3, labels=("low", "mid", "high"))
+    assert targets_of(words, said).tolist() == LABELS.tolist()
+    with pytest.raises(
+        ProblemError,
+        match=r"the order of the values 'high', 'low', 'mid' is not known; say it, .*Ordinal\(3, labels=",
+    ):
+        targets_of(words, Ordinal(3))
 
 
 def test_numbers_and_axes_of_inputs_become_what_their_kind_has() -> None:

@@ -8,7 +8,17 @@ import pandas as pd
 import pytest
 import torch
 
-from search_spaces import Classification, DenseMap, Image, Regression, Sequence, Signature, Tokens, Vector
+from search_spaces import (
+    Classification,
+    DenseMap,
+    Image,
+    MultiLabel,
+    Regression,
+    Sequence,
+    Signature,
+    Tokens,
+    Vector,
+)
 from search_spaces import signature as kinds
 from search_spaces.errors import ProblemError
 from workers.problems import Problem, Split
@@ -98,7 +108,9 @@ def test_what_can_be_one_thing_only_is_inferred(inputs: Any, targets: Any, signa
         (np.repeat(7, N), [Classification, Regression]),
         (LABELS.astype(float), [Classification, Regression]),
         (np.arange(N) % 2 + 1.0, [Classification, Regression]),
-        (RANDOM.integers(0, 2, (N, 5)), [Regression]),
+        (RANDOM.integers(0, 2, (N, 5)), [Regression, MultiLabel]),
+        (RANDOM.integers(0, 2, (N, 5)) > 0, [Regression, MultiLabel]),
+        (RANDOM.integers(0, 2, (N, 5)).astype(float), [Regression, MultiLabel]),
         (RANDOM.integers(0, 9, (N, 4)), [Regression]),
         (np.asarray(["cat", "dog", "eel"])[LABELS], [Classification]),
         (RANDOM.integers(0, 3, (N, 6, 7)), [DenseMap]),
@@ -175,9 +187,7 @@ def test_labels_that_are_missing_are_masked_by_the_line_of_the_message() -> None
     values = np.where(LABELS == 1, np.nan, TABLE[:, 0])
     code = refused(targets=values).partition("say so: ")[2]
     problem = Problem.from_tensors("p", evaluated(code, TABLE, values))
-    assert (
-        sum(int(split.labelled["value"].sum()) for split in problem.splits.values()) == (LABELS != 1).sum()
-    )
+    assert sum(int(split.labelled["value"].sum()) for split in problem.splits.values()) == (LABELS != 1).sum()
     words: Any
     for words in ([None if i % 5 == 0 else "ab"[i % 2] for i in range(N)], pd.NA, None):
         if words is pd.NA:

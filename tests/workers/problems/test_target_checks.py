@@ -6,9 +6,13 @@ from torch import Tensor
 
 from search_spaces import (
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
     Image,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Sequence,
@@ -30,6 +34,10 @@ SIGNATURE = Signature(
         "text": Generation(5, 8),
         "parts": DenseMap(3, 4, 5),
         "depth": DenseMap(2, 3, 3, discrete=False),
+        "labels": MultiLabel(3),
+        "grade": Ordinal(4),
+        "visits": CountRegression(),
+        "price": QuantileRegression(),
     },
 )
 
@@ -43,6 +51,10 @@ def targets() -> dict[str, Tensor]:
         "text": torch.randint(8, (8, 5)),
         "parts": torch.randint(3, (8, 4, 5)),
         "depth": torch.randn(8, 2, 3, 3),
+        "labels": torch.randint(2, (8, 3)).float(),
+        "grade": torch.randint(4, (8,)),
+        "visits": torch.randint(9, (8, 1)).float(),
+        "price": torch.randn(8, 1),
     }
 
 
@@ -77,6 +89,14 @@ def test_targets_that_fit_their_tasks_pass() -> None:
         ("parts", torch.full((8, 4, 5), -100), "expected at least one point that is not -100"),
         ("depth", torch.zeros(8, 3, 3), r"expected shape \(N, 2, 3, 3\)"),
         ("depth", torch.full((8, 2, 3, 3), torch.inf), "expected finite numbers"),
+        ("labels", torch.full((8, 3), 0.5), r"expected 1 where .* and 0 where not, got 0.5 \(24 of 24\)"),
+        ("labels", torch.zeros(8, 3, dtype=torch.int64), "expected torch.float32, got torch.int64"),
+        ("labels", torch.zeros(8, 4), r"expected shape \(N, 3\), got \(8, 4\)"),
+        ("grade", torch.full((8,), 4), "expected a class from 0 to 3, got values from 4 to 4"),
+        ("visits", torch.full((8, 1), -1.0), r".*whole numbers of at least 0, got -1 \(8 of 8\)"),
+        ("visits", torch.full((8, 1), 2.5), r".*whole numbers of at least 0, got 2.5 .* Regression\(\)"),
+        ("price", torch.zeros(8, 3), r"expected shape \(N, 1\), got \(8, 3\)"),
+        ("price", torch.full((8, 1), torch.nan), "expected finite numbers"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(task: str, target: Tensor, says: str) -> None:

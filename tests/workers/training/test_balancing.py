@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Classification, Regression
+from search_spaces import Classification, CountRegression, QuantileRegression, Regression
 from search_spaces.errors import RecipeError
 from workers.recipe import LossMethod, Recipe
 from workers.training import gradient_balancing
@@ -99,6 +99,13 @@ def test_learned_variances_settle_where_each_task_weighs_one_over_its_loss() -> 
     learned = [float(log_variance.detach()) for log_variance in balance.log_variances]
     assert learned == pytest.approx([math.log(2 * 4.0), math.log(0.5), 0.0], abs=1e-3)
     assert balance.log_variances[2].grad is None
+
+
+def test_only_squared_errors_are_halved_by_uncertainty() -> None:
+    tasks = {"number": Regression(), "count": CountRegression(), "quantile": QuantileRegression()}
+    balance = Uncertainty(tasks)
+    for name, expected in (("number", 1.5), ("count", 3.0), ("quantile", 3.0)):
+        assert float(balance({name: torch.tensor(3.0)}).detach()) == pytest.approx(expected)
 
 
 def test_dynamic_averages_follow_their_formula() -> None:

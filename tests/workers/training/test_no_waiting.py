@@ -15,8 +15,12 @@ from search_spaces import Space, catalog
 from search_spaces.catalog import multimodal, multitask
 from search_spaces.signature import (
     Classification,
+    CountRegression,
     DenseMap,
     Generation,
+    MultiLabel,
+    Ordinal,
+    QuantileRegression,
     Regression,
     Retrieval,
     Sequence,
@@ -70,6 +74,10 @@ def one(kind: Any, task: Task) -> Signature:
 
 TASKS: dict[str, tuple[Any, Task]] = {
     "regression": (IMAGE, Regression(2)),
+    "labels": (VECTOR, MultiLabel(3)),
+    "order": (VECTOR, Ordinal(3)),
+    "counts": (VECTOR, CountRegression(2)),
+    "quantiles": (VECTOR, QuantileRegression()),
     "tagging": (Tokens(length=12, vocabulary=30), Tagging(5)),
     "generation": (IMAGE, Generation(length=5, vocabulary=9)),
     "map": (IMAGE, DenseMap(3, 16, 16, discrete=True)),
@@ -109,6 +117,12 @@ def test_every_kind_of_task(name: str) -> None:
     kind, task = TASKS[name]
     signature = one(kind, task)
     check(catalog.load(catalog.model_for(signature), **_signature(signature)), signature)
+
+
+@pytest.mark.parametrize("task", [Classification(3), MultiLabel(3), Ordinal(3)])
+def test_losses_that_a_recipe_changes(task: Task) -> None:
+    changed = {"label_smoothing": 0.1, "focal": 2.0, "class_weights": "balanced"}
+    check(catalog.load("mlp"), one(VECTOR, task), **changed)
 
 
 def _signature(signature: Signature) -> dict[str, Any]:

@@ -12,16 +12,20 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from search_spaces import (
+    CountRegression,
     DenseMap,
     Image,
+    QuantileRegression,
     Regression,
     Sequence,
     Signature,
     Space,
+    TabularRow,
     Vector,
     layer,
+    sequential,
 )
-from search_spaces.blocks import Head
+from search_spaces.blocks import Head, RowEmbedding
 from search_spaces.building.network import Network
 from workers.job import Finished, Job
 from workers.problems.problem import Problem
@@ -104,6 +108,24 @@ def test_statistics_are_those_of_the_examples_that_are_there(monkeypatch: pytest
         assert statistics(data, part, name) is found  # computed once
 
 
+def test_of_a_row_only_the_numbers_are_standardised() -> None:
+    generator = torch.Generator().manual_seed(0)
+    kind = TabularRow(2, (3, 9))
+    rows = kind.random(40, generator) + torch.tensor([1e3, 5.0, 0.0, 0.0])
+    signature = Signature({"row": kind}, {"price": Regression()})
+    split = Split({"row": rows}, {"price": rows[:, :1]})
+    data = Problem("rows", signature, split, split, split)
+    made = Space(sequential(layer(RowEmbedding))).plain().build(signature)
+    standardisation.standardise(made, data, Recipe())
+    inside = made.input_standardisation("row")(rows)
+    torch.testing.assert_close(inside[:, :2].mean(0), torch.zeros(2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(inside[:, :2].std(0, correction=0), torch.ones(2))
+    assert torch.equal(inside[:, 2:], rows[:, 2:])
+    ground = statistics(data, "inputs", "row").ground
+    assert ground is not None
+    assert ground[2:].tolist() == [0.0, 0.0]
+
+
 def test_data_in_other_units_train_to_the_same_bits_and_answer_in_theirs() -> None:
     as_it_is, scaled = problem(), problem(factor=2.0**20, target_factor=2.0**-10)
     one, other = network(), network()
@@ -142,6 +164,50 @@ def test_a_body_that_is_trained_already_goes_on_to_see_what_it_has_learnt_from()
     kept = made.input_standardisation("table").mean
     list(train(made, problem(factor=7.0), Recipe(epochs=1), seed=0))
     assert made.input_standardisation("table").mean is kept
+
+
+def test_counts_keep_above_0_and_come_back_in_their_own_unit() -> None:
+    split = examples(200)
+    price = (split.inputs["table"] * torch.tensor([0.7, 0.2, 1.0])).exp()[:, :2] * torch.tensor([3.0, 5000.0])
+    counts = dataclasses.replace(split, targets={"price": torch.poisson(price)})
+    data = Problem(
+        "counts", Signature(SIGNATURE.inputs, {"price": CountRegression(2)}), counts, counts, counts
+    )
+    found = statistics(data, "targets", "price")
+    assert found.mean.tolist() == [0, 0]
+    assert torch.allclose(found.scale, counts.targets["price"].mean(0))
+    made = network(data.signature)
+    *_, last = train(made, data, Recipe(epochs=6, batch_size=8), seed=0)
+    answers = made(counts.inputs["table"])
+    assert bool((answers > 0).all())
+    torch.testing.assert_close(answers.mean(0), counts.targets["price"].mean(0), rtol=0.3, atol=0)
+    assert last.metrics["d2"] > 0.5
+    assert last.train_loss < 10  # in units of the means
+
+
+def test_quantiles_come_back_in_the_unit_of_their_targets_and_in_their_order() -> None:
+    torch.manual_seed(0)
+    split = examples(400)
+    price = 5000 + 1000 * (split.inputs["table"][:, :1] + torch.randn(400, 1))
+    numbers = dataclasses.replace(split, targets={"price": price})
+    task = QuantileRegression((0.1, 0.5, 0.9))
+    data = Problem("spread", Signature(SIGNATURE.inputs, {"price": task}), numbers, numbers, numbers)
+    made = network(data.signature)
+    *_, last = train(made, data, Recipe(epochs=12), seed=0)
+    answers = made(numbers.inputs["table"])
+    assert bool((answers.diff(dim=1) >= 0).all())
+    assert (price < answers).float().mean(0).tolist() == pytest.approx([0.1, 0.5, 0.9], abs=0.1)
+    assert last.metrics["coverage"] == pytest.approx(0.8, abs=0.1)
+    assert last.metrics["pinball"] < 400
+    assert last.metrics["loss"] < 1
+
+
+def test_counts_that_are_all_0_have_the_unit_1() -> None:
+    nothing = dataclasses.replace(examples(), targets={"price": torch.zeros(60, 1)})
+    data = Problem(
+        "none", Signature(SIGNATURE.inputs, {"price": CountRegression()}), nothing, nothing, nothing
+    )
+    assert statistics(data, "targets", "price").scale.tolist() == [1]
 
 
 class Positive(nn.Module):

@@ -13,6 +13,7 @@ from torch import nn
 from search_spaces import Space, choice, layer, sequential
 from search_spaces.architecture import Architecture
 from search_spaces.errors import ExecutorError
+from workers.bank.average import average
 from workers.bank.bank import Bank
 from workers.inline import Inline
 from workers.job import Event, Failed, Finished, HeldWeights, Job, Lesson, Reported, SharedWeights
@@ -174,3 +175,95 @@ def test_random_states_of_the_caller_stay_as_they_are(bank: SharedWeights) -> No
     run(lesson(0, 1))
     run(Job(1, SPACE.plain(), seed=0, until=0, bank=bank))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def given(begun: int, until: int, bank: SharedWeights | None = None, *, count: int = 4, new: int = 4) -> Job:
+    drawn = tuple(dict(one.decisions) for one in networks(count))
+    part = Lesson(SPACE, "controller", 6, 4, begun, until, drawn, new)
+    return Job(-7, SPACE.plain(), seed=3, lesson=part, bank=bank)
+
+
+def ended(job: Job) -> Finished:
+    end = run(job)[-1]
+    assert isinstance(end, Finished), end
+    return end
+
+
+def test_networks_that_a_lesson_is_given_train_the_bank_and_are_scored_with_it() -> None:
+    job = given(0, 2)
+    end = ended(job)
+    assert Bank.from_safetensors(end.weights.read()).version > 0
+    assert len(end.scored) == 2
+    for one, architecture in zip(end.scored, networks(2), strict=True):
+        assert one is not None
+        assert one["accuracy"] > 0.3
+        assert one["num_params"] == architecture.cost(DATA.signature).num_params
+    assert ended(job).scored == end.scored
+
+
+def test_the_last_lesson_scores_nobody_and_a_lesson_without_networks_does_not_either() -> None:
+    bank = taught(given(0, 2))
+    assert ended(given(2, 4, bank)).scored == ()
+    assert ended(lesson(0, 1)).scored == ()
+
+
+def test_a_network_that_cannot_be_built_is_scored_as_none_and_the_others_train_the_bank() -> None:
+    size = choice(five=(1, 5), three=(1, 3), name="size")
+    model = sequential(layer(nn.Unflatten, dim=1, unflattened_size=size), layer(nn.Flatten))
+    space = Space({"model": model})
+    decisions = tuple({"size": value} for value in ("three", "five"))
+    part = Lesson(space, "controller", 2, 2, 0, 1, decisions, new=2)
+    end = ended(Job(-7, space.plain(), seed=3, lesson=part))
+    assert [one is None for one in end.scored] == [True, False]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in the same process", "in another one"])
+def test_networks_of_earlier_lessons_train_a_bank_on_and_new_ones_alone_are_scored(elsewhere: bool) -> None:
+    first = taught(given(0, 2, count=2, new=2))
+    if elsewhere:
+        banking._held.trained = None
+    end = ended(given(2, 3, first, new=2))
+    banking._held.trained = None
+    again = ended(given(2, 3, taught(given(0, 2, count=2, new=2)), new=2))
+    assert len(end.scored) == 2
+    assert end.weights.read() == again.weights.read()
+    assert end.scored == again.scored
+
+
+def of_worker(worker: int, begun: int, until: int, bank: SharedWeights | None = None) -> Job:
+    part = Lesson(SPACE, "uniform", 6, 4, begun, until, worker=worker, workers=2)
+    return Job(-7 - worker, SPACE.plain(), seed=3, lesson=part, bank=bank)
+
+
+def averaged(
+    begun: int, until: int, before: SharedWeights | None, *, elsewhere: bool = False
+) -> SharedWeights:
+    banks = []
+    for worker in (0, 1):
+        if elsewhere:
+            banking._held.trained = None
+        banks.append(Bank.from_safetensors(taught(of_worker(worker, begun, until, before)).weights.read()))
+    old = None if before is None else Bank.from_safetensors(before.weights.read())
+    return SharedWeights.of(average(banks, old).to_safetensors())
+
+
+def test_workers_begin_with_the_same_numbers_and_train_them_in_ways_of_their_own() -> None:
+    first, second = (
+        Bank.from_safetensors(taught(of_worker(worker, 0, 1)).weights.read()) for worker in (0, 1)
+    )
+    assert first.tensors.keys() == second.tensors.keys()
+    assert all(one.places == second.tensors[key].places for key, one in first.tensors.items())
+    pairs = [(one, second.tensors[key]) for key, one in first.tensors.items()]
+    assert any(not torch.equal(one.value, other.value) for one, other in pairs)
+    unmoved = [(one.steps == 0) & (other.steps == 0) for one, other in pairs]
+    for (one, other), still in zip(pairs, unmoved, strict=True):
+        assert not still.dim() or torch.equal(one.value[still], other.value[still])
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in the same process", "in another one"])
+def test_workers_go_on_from_the_average_wherever_they_are(elsewhere: bool) -> None:
+    first = averaged(0, 1, None)
+    found = averaged(1, 2, first, elsewhere=elsewhere)
+    banking._held.trained = None
+    again = averaged(1, 2, averaged(0, 1, None, elsewhere=True), elsewhere=True)
+    assert found.weights.read() == again.weights.read()

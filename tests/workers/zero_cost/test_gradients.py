@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from untrained import probe, random_problem, row
 
-from search_spaces import Classification, Regression, Signature, Tokens, Vector, layer
-from search_spaces.catalog import multitask, text
+from search_spaces import Classification, Regression, Signature, TabularRow, Tokens, Vector, layer
+from search_spaces.catalog import mlp, multitask, table
 from search_spaces.errors import ProblemError, ZeroCostError
+from search_spaces.inputs import Input
 from workers.problems.problem import Problem
 from workers.problems.split import Split
 from workers.zero_cost import score
@@ -84,10 +85,21 @@ def test_the_loss_of_several_tasks_is_the_sum_and_a_task_without_labels_is_left_
     torch.testing.assert_close(loss, F.cross_entropy(network(batch.inputs)["kind"], batch.targets["kind"]))
 
 
-def test_jacov_of_tokens_alone_is_refused() -> None:
-    signature = Signature({"words": Tokens(5, 7)}, {"kind": Classification(2)})
+def test_jacov_is_of_the_numbers_of_a_row_whatever_their_unit() -> None:
+    problem = random_problem(Signature({"row": TabularRow(3, (2, 9))}, {"kind": Classification(2)}))
+    scaled = {"row": problem.train.inputs["row"] * torch.tensor([1024.0, 0.5, 1.0, 1.0, 1.0])}
+    train = Split(scaled, problem.train.targets)
+    other = Problem("scaled", problem.signature, train, problem.validation, problem.test)
+    found = [score(table().plain(), one, ["jacov"], batch_size=8)["jacov"] for one in (problem, other)]
+    assert math.isfinite(found[0])
+    assert found[0] == pytest.approx(found[1])
+
+
+@pytest.mark.parametrize("kind", [Tokens(5, 7), TabularRow(0, (3, 4))], ids=str)
+def test_jacov_of_tokens_or_categories_alone_is_refused(kind: Input) -> None:
+    signature = Signature({"words": kind}, {"kind": Classification(2)})
     with pytest.raises(ZeroCostError, match=r"jacov: the input 'words' is of tokens.*leave jacov out"):
-        score(text().plain(), random_problem(signature), ["jacov"])
+        score(mlp().plain(), random_problem(signature), ["jacov"])
 
 
 def test_too_few_examples_for_a_batch_are_refused() -> None:

@@ -18,6 +18,7 @@ from search_spaces import (
     Regression,
     Sequence,
     Signature,
+    TabularRow,
     Tokens,
     layer,
 )
@@ -36,6 +37,7 @@ SPACES: dict[str, tuple[Signature, dict[str, Any]]] = {
     "vit": (IMAGES, {}),
     "series": (Signature({"series": Sequence(12, 3)}, {"kind": Classification(10)}), {}),
     "text": (Signature({"text": Tokens(9, 30)}, {"kind": Classification(10)}), {}),
+    "table": (Signature({"row": TabularRow(3, (2, 9))}, {"kind": Classification(10)}), {}),
     "multitask": (TASKS, {"signature": TASKS}),
     "multimodal": (BOTH, {"signature": BOTH}),
 }

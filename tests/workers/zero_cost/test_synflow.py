@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from untrained import probe, random_problem, row
 
-from search_spaces import Classification, Signature, Tokens, layer
+from search_spaces import Classification, Signature, TabularRow, Tokens, layer
 from search_spaces.blocks.attention import SelfAttention
+from search_spaces.blocks.tabular import RowEmbedding
 from search_spaces.blocks.text import TokenEmbedding
 from search_spaces.errors import ZeroCostError
 from workers.zero_cost.probe import Probe
@@ -109,3 +110,22 @@ def test_a_text_goes_in_as_all_words_at_once() -> None:
     head = network.get_parameter("heads.0.linear.weight").double().abs()
     flow = (words.sum(0) * head.sum(0)).sum()
     assert synflow(given) == pytest.approx(math.log(2 * float(flow.detach())), rel=1e-9)
+
+
+def test_a_row_goes_in_as_ones_and_all_categories_at_once() -> None:
+    signature = Signature({"row": TabularRow(2, (3, 5))}, {"kind": Classification(2)})
+    given = Probe(row(layer(RowEmbedding)), random_problem(signature), 8, 0)
+    network = given.network()
+    first, second = (
+        network.get_parameter(f"body.0.categories.{place}.weight").double().abs().sum(0) for place in (0, 1)
+    )
+    head = network.get_parameter("heads.0.linear.weight").double().abs()
+    flow = head[:, :2].sum() + 2 * (torch.cat([first, second]) * head[:, 2:].sum(0)).sum()
+    assert synflow(given) == pytest.approx(math.log(float(flow.detach())), rel=1e-9)
+
+
+def test_sines_of_numbers_are_not_homogeneous() -> None:
+    signature = Signature({"row": TabularRow(2, (3, 5))}, {"kind": Classification(2)})
+    given = Probe(row(layer(RowEmbedding, frequencies=4)), random_problem(signature), 8, 0)
+    with pytest.raises(ZeroCostError, match=r"^synflow: body\.0\.periodic .* computes sin"):
+        synflow(given)

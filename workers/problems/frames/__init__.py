@@ -5,6 +5,7 @@
 - ``dividing``: how rows are divided
 - ``preprocessing``: `Preprocessing`, which makes inputs of rows
 - ``inference``: what columns are
+- ``targets``: the tasks of target columns
 - ``kinds``: the kinds of columns by name
 - ``columns``, ``images``, ``words``: columns and the numbers that they become, and the words of texts
 """

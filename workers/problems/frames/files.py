@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 from pathlib import Path
 
 import fsspec
@@ -13,11 +15,14 @@ from search_spaces.errors import ProblemError
 READERS = {".csv": ",", ".tsv": "\t", ".parquet": "", ".pq": ""}
 """The endings of files that are read, with what stands between the cells of a text."""
 
+_COMMA = re.compile(r"\s*-?\d+(,\d+)?\s*")
+
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Returns the rows of a file.
 
     A CSV file has a line of names first; it may be compressed (``.csv.gz``). Empty cells are missing values.
+    One whose names are divided by semicolons and not by commas may write numbers with a comma for the point.
 
     Args:
         path: the file, or its URI as fsspec knows it.
@@ -32,9 +37,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise ProblemError(f"{place}: expected a file that ends in {', '.join(READERS)}, or a folder")
     try:
         with fsspec.open(place, "rb", compression="infer") as file:
-            if READERS[ending]:
-                return pd.read_csv(file, sep=READERS[ending], encoding="utf-8")
-            return pd.read_parquet(file)
+            return _cells(file.read(), READERS[ending]) if READERS[ending] else pd.read_parquet(file)
     except FileNotFoundError:
         raise ProblemError(f"{place}: there is no such file") from None
     except UnicodeDecodeError as error:
@@ -47,3 +50,16 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise ProblemError(f"{place}: needs {error if READERS[ending] else pyarrow}") from None
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise ProblemError(f"{place}: cannot be read: {str(error).strip().splitlines()[-1]:.200}") from None
+
+
+def _cells(data: bytes, separator: str) -> pd.DataFrame:
+    """Returns the cells of a text."""
+    names = data.partition(b"\n")[0]
+    if separator != "," or b"," in names or b";" not in names:
+        return pd.read_csv(io.BytesIO(data), sep=separator, encoding="utf-8")
+    frame = pd.read_csv(io.BytesIO(data), sep=";", encoding="utf-8")
+    for name in frame.columns:
+        words = frame[name].dropna()
+        if len(words) and all(isinstance(word, str) and _COMMA.fullmatch(word) for word in words):
+            frame[name] = frame[name].str.replace(",", ".").astype(float)
+    return frame

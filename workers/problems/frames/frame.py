@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError, nearest
 from search_spaces.signature import Signature
-from search_spaces.tasks import Classification, Task
-from workers.problems.frames.columns import CategoryColumn, as_words
+from search_spaces.tasks import Classification, Ordinal, Task
+from workers.problems.frames.columns import CategoryColumn
 from workers.problems.frames.dividing import divided_rows
 from workers.problems.frames.images import ImageColumn
-from workers.problems.frames.inference import check_frame, kinds_of, task_of
+from workers.problems.frames.inference import check_frame, kinds_of
 from workers.problems.frames.preprocessing import Preprocessing
+from workers.problems.frames.targets import target_of, task_of
 from workers.problems.split import Split
 
 PARTS = ("train", "validation", "test")
@@ -86,7 +86,7 @@ def read_frames(
     if shares:
         rows = frames["train"]
         first = next(iter(targets))
-        is_class = isinstance(tasks[_task_name(first, targets)], Classification)
+        is_class = isinstance(tasks[_task_name(first, targets)], Classification | Ordinal)
         places = divided_rows(
             where,
             rows,
@@ -210,22 +210,10 @@ def _split(
     for column, (name, task) in zip(targets, tasks.items(), strict=True):
         values = frame[column]
         there = values.notna().to_numpy()
-        answers[name] = _target(values, there, task)
+        answers[name] = target_of(values, there, task)
         if not there.all():
             labelled[name] = torch.tensor(there)
     return Split(inputs, answers, present, labelled)
-
-
-def _target(values: pd.Series[Any], there: Any, task: Task) -> Tensor:
-    if not isinstance(task, Classification):
-        reals = values.to_numpy(dtype=np.float64, na_value=0.0)
-        return torch.from_numpy(np.where(there, reals, 0.0).astype(np.float32))[:, None]
-    if all(isinstance(label, int) for label in task.labels):
-        plain: Any = [int(value) if ok else None for value, ok in zip(values, there, strict=True)]
-    else:
-        plain = list(as_words(values))
-    numbers = {label: number for number, label in enumerate(task.labels)}
-    return torch.tensor([numbers[value] if ok else 0 for value, ok in zip(plain, there, strict=True)])
 
 
 def _gaps(preprocessing: Preprocessing, frames: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 
 from search_spaces.errors import ProblemError, nearest
-from search_spaces.tasks import Classification, Regression, Task
-from workers.problems.frames.columns import as_words
 from workers.problems.frames.images import ENDINGS
 from workers.problems.frames.kinds import KINDS
 from workers.problems.frames.words import words_of
@@ -141,73 +139,3 @@ def _kind_of_objects(where: str, there: pd.Series[Any]) -> tuple[str, str]:
     if different > 0.95 * len(there):
         return DROP, "nearly every row has a name of its own, which says nothing of other rows"
     return "category", f"{different:,} words, some of which come again"
-
-
-def task_of(where: str, values: pd.Series[Any], kind: str | None) -> tuple[Task, str]:
-    """Returns the task of a target column, and why it is one.
-
-    Args:
-        where: the problem in words, for messages.
-        values: the column, with its missing values.
-        kind: ``classification`` or ``regression``; None: it is inferred.
-
-    Raises:
-        ProblemError: it may be either, or neither.
-    """
-    name, there = values.name, values.dropna()
-    here = f"{where}, target {name!r}"
-    if kind not in (None, "classification", "regression"):
-        raise ProblemError(f"{here}: expected classification or regression, got {kind!r:.60}")
-    if there.empty:
-        raise ProblemError(f"{here}: expected values, but all of them are missing")
-    numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        raise ProblemError(
-            f"{here}: expected classes or numbers, got dates; as days since one of them: "
-            f"frame[{name!r}] = (frame[{name!r}] - frame[{name!r}].min()) / pd.Timedelta(days=1)"
-        )
-    if kind is None:
-        kind, why = _inferred_task(here, there, numeric)
-    else:
-        why = "as you say"
-    if kind == "regression":
-        if not numeric:
-            raise ProblemError(f"{here}: expected numbers for a regression, got {there.iloc[0]!r:.60}")
-        if not bool(np.isfinite(there.astype(float)).all()):
-            raise ProblemError(f"{here}: expected finite numbers, got infinity")
-        return Regression(), why
-    labels = labels_of(there)
-    if len(labels) < 2:
-        raise ProblemError(f"{here}: expected two classes or more, got {labels[0]!r} in every row")
-    return Classification(len(labels), labels), why
-
-
-def labels_of(there: pd.Series[Any]) -> tuple[str | int, ...]:
-    """Returns the names of classes in order: whole numbers, or words."""
-    numeric = pd.api.types.is_numeric_dtype(there.dtype) and not pd.api.types.is_bool_dtype(there.dtype)
-    if numeric and bool((there.astype(float) % 1 == 0).all()):
-        return tuple(sorted({int(value) for value in there}))
-    return tuple(sorted({str(word) for word in as_words(there)}))
-
-
-def _inferred_task(here: str, there: pd.Series[Any], numeric: bool) -> tuple[str, str]:
-    different = there.nunique()
-    if not numeric:
-        return "classification", "its values are words"
-    whole = bool((there.astype(float) % 1 == 0).all())
-    if not whole:
-        return "regression", "its values are real numbers"
-    if different == 2:
-        return "classification", "it has two values"
-    lone = there.value_counts()
-    if different > FEW_CLASSES and int(lone.median()) < FEW_CLASSES:
-        return "regression", f"it has {different:,} different numbers"
-    even = int(lone.max()) <= 10 * int(lone.min())
-    if sorted(map(int, lone.index)) == list(range(different)) and even and int(lone.min()) > 1:
-        return "classification", f"it has the numbers from 0 to {different - 1}"
-    name = there.name
-    raise ProblemError(
-        f"{here}: {different:,} whole numbers from {int(there.min())} to {int(there.max())} may be classes "
-        f"or numbers; write predict={{{name!r}: 'classification'}} or predict={{{name!r}: 'regression'}} "
-        f"(--predict {name}:classification)"
-    )

@@ -86,3 +86,12 @@ def test_a_file_that_lies_elsewhere_is_read_by_its_uri(table: pd.DataFrame) -> N
         read_table("memory://bucket/none.csv")
     with pytest.raises(ProblemError, match=r"nothing://t\.csv: cannot be read: Protocol not known"):
         read_table("nothing://t.csv")
+
+
+def test_cells_may_be_divided_by_semicolons_and_numbers_have_commas(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("size;price;ort\n1;2,50;Bern, CH\n2;-3;Genf\n;4,25;\n")
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["price"].tolist() == [2.5, -3.0, 4.25]
+    assert frame["ort"].tolist()[:2] == ["Bern, CH", "Genf"]
+    (tmp_path / "t.csv").write_text("size,name\n1,a;b\n")
+    assert [*read_table(tmp_path / "t.csv")] == ["size", "name"]
