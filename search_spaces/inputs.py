@@ -35,6 +35,23 @@ class Input:
         scale 1."""
         return None
 
+    def mask(self, values: torch.Tensor) -> torch.Tensor | None:
+        """Returns which positions of examples are real, bool ``(N, L)``; None: all are, there is no padding.
+
+        Args:
+            values: examples of this kind, ``(N, *shape)``.
+        """
+        return None
+
+    def cut(self, values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Returns the same examples with padding after so many positions; as they are where it has none.
+
+        Args:
+            values: examples of this kind, ``(N, *shape)``.
+            lengths: the number of positions that stay real in each, int64 ``(N,)``.
+        """
+        return values
+
     @checked(SpaceError)
     def example(self, batch: Whole, device: torch.device | str = "cpu") -> torch.Tensor:
         """Returns a batch of zeros of this kind: float or int64, ``(batch, *shape)``.
@@ -52,8 +69,8 @@ class Input:
 
     @checked(SpaceError)
     def random(self, batch: Whole, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Returns a batch at random, ``(batch, *shape)``: numbers of a normal distribution, tokens that are
-        no padding, categories.
+        """Returns a batch at random, ``(batch, *shape)``, without padding: numbers of a normal distribution,
+        tokens, categories.
 
         Args:
             batch: the number of examples.
@@ -90,10 +107,25 @@ class Image(Input):
 @checked(SpaceError)
 @dataclass(frozen=True)
 class Sequence(Input):
-    """Series of feature vectors: float tensors ``(N, length, features)``."""
+    """Series of feature vectors: float tensors ``(N, length, features)``.
+
+    Attributes:
+        length: the number of steps; where series are padded, that of the longest.
+        features: the number of features of a step.
+        padded: whether series have different lengths. Then a step that is NaN in all its features is padding;
+            it comes after all real steps. What a network answers does not depend on how much there is.
+
+    Example:
+        >>> Sequence(200, 3, padded=True)  # up to 200 steps
+    """
 
     length: Count
     features: Count
+    padded: bool = False
+
+    def __repr__(self) -> str:
+        padded = ", padded=True" if self.padded else ""
+        return f"Sequence(length={self.length}, features={self.features}{padded})"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -102,6 +134,14 @@ class Sequence(Input):
     @property
     def scale_shape(self) -> tuple[int, ...]:
         return (self.features,)
+
+    def mask(self, values: torch.Tensor) -> torch.Tensor | None:
+        return ~values.isnan().all(2) if self.padded else None
+
+    def cut(self, values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        if not self.padded:
+            return values
+        return values.masked_fill(~_first(lengths, values.shape[1]).unsqueeze(2), math.nan)
 
 
 @checked(SpaceError)
@@ -116,6 +156,12 @@ class Tokens(Input):
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.length,)
+
+    def mask(self, values: torch.Tensor) -> torch.Tensor | None:
+        return values != 0
+
+    def cut(self, values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return values * _first(lengths, values.shape[1])
 
     @checked(SpaceError)
     def random(self, batch: Whole, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -185,6 +231,13 @@ class TabularRow(Input):
         numbers = torch.randn((batch, self.numbers), generator=generator)
         columns = [torch.randint(count, (batch, 1), generator=generator) for count in self.categories]
         return torch.cat([numbers, *columns], 1)
+
+
+def _first(lengths: torch.Tensor, length: int) -> torch.Tensor:
+    """Which of ``length`` positions are among the first so many: bool ``(N, length)``."""
+    import torch
+
+    return torch.arange(length, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def _counts(categories: Any) -> tuple[int, ...]:

@@ -78,6 +78,8 @@ def _plain(kind: Input | Task) -> dict[str, Any]:
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(kind).items()}
     if isinstance(kind, Classification | MultiLabel | Ordinal) and not kind.labels:
         del plain["labels"]  # classes without names are written as they were before classes could have any
+    if isinstance(kind, Sequence) and not kind.padded:
+        del plain["padded"]  # so are series that all have one length
     return plain
 
 

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from search_spaces.architecture import Architecture
 from search_spaces.building.network import Network
-from search_spaces.inputs import Tokens
 from search_spaces.signature import Signature
 from search_spaces.space import Space
 from search_spaces.tasks import (
@@ -168,16 +167,13 @@ def identities_elsewhere(makes: Sequence[Make], count: int) -> list[list[str]]:
 
 
 def random_inputs(signature: Signature, count: int) -> dict[str, Tensor]:
-    """Returns a batch: numbers and categories at random; texts of different lengths, the first one empty."""
-    inputs = {}
-    for name, kind in signature.inputs.items():
-        if isinstance(kind, Tokens):
-            lengths = torch.arange(count).unsqueeze(1) * kind.length // max(1, count - 1)
-            tokens = torch.randint(1, kind.vocabulary, (count, kind.length))
-            inputs[name] = tokens * (torch.arange(kind.length) < lengths)
-        else:
-            inputs[name] = kind.random(count)
-    return inputs
+    """Returns a batch: numbers and categories at random; texts, and series that are padded, of different
+    lengths, the first one empty."""
+    part = max(1, count - 1)
+    return {
+        name: kind.cut(kind.random(count), torch.arange(count) * kind.shape[0] // part)
+        for name, kind in signature.inputs.items()
+    }
 
 
 def random_presence(signature: Signature, count: int, rng: random.Random) -> dict[str, Tensor]:

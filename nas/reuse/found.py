@@ -84,10 +84,11 @@ class Found:
         for each call: for many small ones keep that of `build`.
 
         Args:
-            inputs: a tensor, an array or a list with an example in each row; of several inputs a mapping by
-                name. One that no task needs may be left out: it is missing from all examples. A
-                `workers.problems.Split`, such as ``problem.test``, says with its masks who lacks what. Where
-                the problem was made of a frame, a frame of pandas with rows as they come.
+            inputs: a tensor, an array or a list with an example in each row, such as a list of series
+                ``(L, F)`` of different lengths; of several inputs a mapping by name. One that no task needs
+                may be left out: it is missing from all examples. A `workers.problems.Split`, such as
+                ``problem.test``, says with its masks who lacks what. Where the problem was made of a frame, a
+                frame of pandas with rows as they come.
             tasks: the names of the tasks to answer; None: all.
             batch_size: the number of examples that are answered at once.
             device: where the network computes; None: on the CPU.

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from search_spaces.blocks.heads.generation import written
 from search_spaces.errors import ProblemError, UnknownNameError
-from search_spaces.inputs import Tokens
 from search_spaces.signature import Signature
 from search_spaces.tasks import (
     IGNORED,
@@ -135,8 +134,9 @@ def _in_words(task: str, answers: Tensor, split: Split, signature: Signature) ->
     if isinstance(kind, Tagging):
         tagged = signature.tagged_input(task)
         found = _named(kind.predicted(answers))
-        if isinstance(signature.inputs[tagged], Tokens):
-            found[(split.inputs[tagged] == 0).numpy()] = "" if kind.labels else IGNORED
+        real = signature.inputs[tagged].mask(split.inputs[tagged])
+        if real is not None:
+            found[(~real).numpy()] = "" if kind.labels else IGNORED
         return found
     return _numbers(kind, answers).numpy()
 

@@ -13,6 +13,9 @@ from search_spaces.blocks.tabular import CategoryEmbeddings, embedding_size
 class ToVector(nn.Module):
     """Any input as one vector per example: numbers are flattened, tokens and categories embedded.
 
+    Each step of a series has features of its own: padding is zeros there, and so says as much as steps of the
+    mean of the data.
+
     Args:
         vocabulary: the number of different tokens, None when the input is numbers. Found when the network is
             built.

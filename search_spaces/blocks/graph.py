@@ -95,20 +95,28 @@ class Graph(nn.Module):
         """The features by task; see `encode`."""
         return self.encode(inputs, present).features
 
-    def encode(self, inputs: Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None) -> Encoding:
+    def encode(
+        self,
+        inputs: Mapping[str, Tensor],
+        present: Mapping[str, Tensor] | None = None,
+        real: Mapping[str, Tensor | None] | None = None,
+    ) -> Encoding:
         """Runs all calls.
 
         Args:
             inputs: the tensors ``(N, ...)`` by name; an input left out is missing in all examples.
             present: the examples that have an input, bool ``(N,)`` by name; all have one that is left out.
                 What follows from masks on the CPU is known without waiting for a device.
+            real: the real positions of each input, bool ``(N, L)`` by name, or None where all are; None:
+                padding is that of tokens alone.
         """
         # not len(), which would fix the number of examples in an exported network
         some = next(iter(inputs.values()))
         count = some.shape[0]
         taps: dict[str, _Tap] = {}
         for name, value in inputs.items():
-            taps[name] = self._input(value, None if present is None else present.get(name))
+            mask = masks.mask_of(value) if real is None else real[name]
+            taps[name] = self._input(value, mask, None if present is None else present.get(name))
             self._remember(name, value)
         for name in self.inputs:
             if name not in taps:
@@ -125,8 +133,7 @@ class Graph(nn.Module):
             positions[task] = self._mask(taps[names[0]], count) if len(names) == 1 else None
         return Encoding(features, positions, whole)
 
-    def _input(self, value: Tensor, there: Tensor | None) -> _Tap:
-        mask = masks.mask_of(value)
+    def _input(self, value: Tensor, mask: Tensor | None, there: Tensor | None) -> _Tap:
         if there is None or bool(there.all()):
             return _Tap(value, mask, None)
         rows = there.nonzero().squeeze(1).to(value.device, non_blocking=True)

@@ -37,7 +37,8 @@ class SequenceConvolution(nn.Module):
         in_features, out_features: the number of features of a position, before and after.
         kernel_size: the length of the kernel, odd.
         dilation: the number of steps between the positions that a kernel sees.
-        normalisation: a name of `search_spaces.blocks.dense.NORMALISATIONS`; ``batch`` counts padding.
+        normalisation: a name of `search_spaces.blocks.dense.NORMALISATIONS`; ``batch`` counts padding in
+            training. A trained network normalises each position by itself, whatever follows.
         activation: a name of `search_spaces.blocks.convolution.ACTIVATIONS`, or None for none.
         residual: whether the input is added.
         dropout: the probability that a feature is left out in training.

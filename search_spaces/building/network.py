@@ -17,7 +17,7 @@ from search_spaces.signature import Signature
 class Chain(nn.Sequential):
     """`nn.Sequential` whose members may answer a tuple: its first item goes on (as recurrent layers do).
 
-    Members whose ``forward`` has a parameter ``mask`` receive the mask of a padded text.
+    Members whose ``forward`` has a parameter ``mask`` receive the mask of a padded text or series.
     """
 
     def forward(self, input: Any, mask: Tensor | None = None) -> Any:
@@ -34,7 +34,8 @@ class Network(nn.Module):
 
     Inputs come, and numbers are answered, in the units of the data: a trained network standardises them
     itself. Weights without means and scales, as networks that were trained without have them, are of a
-    network that takes everything as it is.
+    network that takes everything as it is. Padding of a series comes as NaN; the body gets zeros there, and
+    a mask.
 
     Attributes:
         body: a `Chain`, or a `Graph` for several inputs or features of the tasks' own.
@@ -67,15 +68,21 @@ class Network(nn.Module):
             ProblemError: no inputs, others than the signature's, or a lone tensor for several.
         """
         inputs = self._by_name(inputs)
-        inputs = {name: self.input_standardisation(name)(value) for name, value in inputs.items()}
+        real = {name: self.signature.inputs[name].mask(value) for name, value in inputs.items()}
+        inputs = {name: self._standardised(name, value, real[name]) for name, value in inputs.items()}
         if not isinstance(self.body, Chain):
-            encoding: Encoding = cast(Any, self.body).encode(inputs, present)
+            encoding: Encoding = cast(Any, self.body).encode(inputs, present, real)
             return encoding
-        (lone,) = inputs.values()
-        features, mask = masks.call(self.body, lone, masks.mask_of(lone))
+        ((name, lone),) = inputs.items()
+        features, mask = masks.call(self.body, lone, real[name])
         return Encoding(
             dict.fromkeys(self.signature.tasks, features), dict.fromkeys(self.signature.tasks, mask), {}
         )
+
+    def _standardised(self, name: str, value: Tensor, mask: Tensor | None) -> Tensor:
+        """An input as the body takes it; zeros where a series is padded, which came as NaN."""
+        standardised = self.input_standardisation(name)(value)
+        return masks.zero_padding(standardised, mask) if value.dim() == 3 else cast(Tensor, standardised)
 
     def _by_name(self, inputs: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         names = self.signature.inputs

@@ -23,10 +23,10 @@ def mlp(
 ) -> Space:
     """Fully connected layers for any input: how many, how wide, which normalisation and activation.
 
-    Images, series and vectors are flattened; tokens are embedded. All layers share normalisation, activation
-    and whether they are wide. Without a layer it is a linear model. Wide layers hand on what they get beside
-    what they make of it, so that the head sees the input, too (Cheng et al., Wide & Deep Learning for
-    Recommender Systems, 2016).
+    Images, series and vectors are flattened, the padding of a series as zeros; tokens are embedded. All
+    layers share normalisation, activation and whether they are wide. Without a layer it is a linear model.
+    Wide layers hand on what they get beside what they make of it, so that the head sees the input, too
+    (Cheng et al., Wide & Deep Learning for Recommender Systems, 2016).
 
     Args:
         layers: the largest number of hidden layers; the least is none.

@@ -19,11 +19,13 @@ from search_spaces import (
     Retrieval,
     Sequence,
     Signature,
+    TabularRow,
     Tagging,
     Tokens,
     Vector,
 )
 from search_spaces.errors import NasError, SpaceError
+from search_spaces.inputs import Input
 
 FULL = Signature(
     {"photo": Image(3, 8, 9), "caption": Tokens(6, 50), "sound": Sequence(20, 4)},
@@ -193,3 +195,27 @@ def test_a_task_whose_input_goes_must_go_with_it() -> None:
         FULL.only(tasks=[])
     assert FULL.only(tasks=["kind"]).tasks == {"kind": Classification(5)}
     assert Signature({"a": Tokens(3, 4)}, {"r": Regression()}).only(inputs=["a"]).tasks == {"r": Regression()}
+
+
+@pytest.mark.parametrize("kind", [Tokens(6, 9), Sequence(6, 2, padded=True)], ids=str)
+def test_what_is_cut_is_padding_to_the_mask(kind: Input) -> None:
+    whole, lengths = kind.random(4), torch.tensor([0, 1, 5, 6])
+    cut = kind.cut(whole, lengths)
+    mask = kind.mask(cut)
+    assert mask is not None
+    assert torch.equal(mask, torch.arange(6) < lengths.unsqueeze(1))
+    assert torch.equal(cut[mask], whole[mask])
+    assert bool(kind.mask(whole).all())  # type: ignore[union-attr]
+    assert cut.dtype == whole.dtype
+
+
+@pytest.mark.parametrize("kind", [Image(1, 6, 6), Sequence(6, 2), Vector(6), TabularRow(6)], ids=str)
+def test_other_kinds_have_no_padding(kind: Input) -> None:
+    whole = kind.random(4)
+    assert kind.cut(whole, torch.tensor([0, 1, 5, 6])) is whole
+    assert kind.mask(whole) is None
+
+
+def test_whether_series_are_padded_is_true_or_false() -> None:
+    with pytest.raises(SpaceError, match="padded"):
+        Sequence(6, 2, padded="yes")  # type: ignore[arg-type]

@@ -9,8 +9,8 @@
 - ``describing``, ``concerns``: what a problem is in words, and what is odd about its data
 - ``seen``, ``kinds``, ``conversion``: what plain arrays show, what they are by it, and how they take the form
   of their kind without loss
-- ``items``, ``arrays``, ``precision``, ``copying``, ``devices``: data sets item by item, one array, 64 bits
-  in 32, what is copied, and where it is
+- ``items``, ``arrays``, ``lengths``, ``precision``, ``copying``, ``devices``: data sets item by item, one
+  array, series of different lengths, 64 bits in 32, what is copied, and where it is
 - ``checks``, ``missing``: whether data fit their signature
 - ``measures``: what is measured of each kind of task
 

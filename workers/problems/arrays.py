@@ -190,7 +190,7 @@ def _listed(where: str, value: Any, code: str) -> NDArray[Any] | Tensor:
     if value and all(isinstance(one, Tensor) for one in value):
         shapes = sorted({tuple(one.shape) for one in value})
         if len(shapes) > 1:
-            remedy = f"torch.nn.utils.rnn.pad_sequence({code}, batch_first=True)"
+            remedy = _steps_first(value, code) or f"torch.nn.utils.rnn.pad_sequence({code}, batch_first=True)"
             raise _refused(where, f"tensors of different shapes ({str(shapes[:3])[1:-1]})", remedy)
         try:
             return _of_tensor(where, torch.stack([one.detach().cpu() for one in value]), code)
@@ -201,11 +201,20 @@ def _listed(where: str, value: Any, code: str) -> NDArray[Any] | Tensor:
         if array.dtype.kind in "US":  # numbers beside words would have become words
             array = np.asarray(value, dtype=object)
     except Exception as error:  # whatever is in the list says what it likes
-        remedy = "lists of one length each: pad the short ones, or leave them out"
+        remedy = (
+            _steps_first(value, code) or "lists of one length each: pad the short ones, or leave them out"
+        )
         raise _refused(
             where, f"a {type(value).__name__} that is no array: {str(error)[:200]}", remedy
         ) from error
     return array
+
+
+def _steps_first(value: Any, code: str) -> str:
+    """The line that makes series of arrays of which the last axis alone differs; empty for others."""
+    shapes = {tuple(getattr(one, "shape", ())) for one in value}
+    series = all(len(shape) == 2 for shape in shapes) and len({shape[0] for shape in shapes}) == 1
+    return f"[one.T for one in {code}] if they are series: their steps come first" if series else ""
 
 
 def _numpy(where: str, value: Any) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError
-from search_spaces.inputs import Input, TabularRow, Tokens
+from search_spaces.inputs import Input, Sequence, TabularRow, Tokens
 from search_spaces.signature import Signature
 from search_spaces.tasks import (
     IGNORED,
@@ -22,6 +22,7 @@ from search_spaces.tasks import (
     Tagging,
 )
 from workers.problems.arrays import shape_of_many
+from workers.problems.lengths import check_series, check_tags, is_padded
 from workers.problems.missing import check_masks, check_missing
 from workers.problems.split import Split
 
@@ -48,8 +49,10 @@ def check_split(where: str, split: Split, to: Signature) -> None:
     for name, kind in to.inputs.items():
         check_input(f"{where}, input {name!r}", split.inputs[name], kind)
     check_missing(where, split, to)
-    for name in to.tasks:
+    for name, task in to.tasks.items():
         _check_target(f"{where}, task {name!r}", split.labels(name), name, to)
+        if isinstance(task, Tagging):
+            check_tags(f"{where}, task {name!r}", split, to, name)
 
 
 def _check_tensors(where: str, split: object) -> None:
@@ -114,6 +117,14 @@ def check_input(where: str, tensor: Tensor, kind: Input) -> None:
     if isinstance(kind, Tokens):
         _check_form(where, tensor, kind.shape, torch.int64)
         _check_range(where, tensor, kind.vocabulary, "a token number")
+    elif isinstance(kind, Sequence) and kind.padded:
+        _check_form(where, tensor, kind.shape, torch.float32)
+        check_series(where, tensor, kind)
+    elif isinstance(kind, Sequence) and is_padded(tensor):
+        raise ProblemError(
+            f"{where}: expected finite numbers, got NaN in the last steps; if that is padding of series of "
+            f"different lengths, say Sequence({kind.length}, {kind.features}, padded=True)"
+        )
     else:
         _check_numbers(where, tensor, kind.shape)
         if isinstance(kind, TabularRow):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Sequence as Values
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError, nearest
-from search_spaces.inputs import Image, Input, Tokens
+from search_spaces.inputs import Image, Input, Sequence, Tokens
 from search_spaces.tasks import (
     IGNORED,
     Classification,
@@ -37,6 +38,7 @@ from workers.problems.arrays import (
     words_there,
 )
 from workers.problems.checks import check_labels
+from workers.problems.lengths import extended
 from workers.problems.precision import single
 from workers.problems.seen import by_part, distinct, values_shown
 
@@ -74,6 +76,9 @@ def convert_input(where: str, parts: Parts, kind: Input, code: str) -> Converted
     notes: dict[str, None] = {}
     _refuse_words(where, parts, code)
     tensors = {part: _shaped(array, kind, notes) for part, (array, _) in parts.items()}
+    if isinstance(kind, Sequence) and kind.padded:
+        tensors = {part: extended(where, one, kind, code, notes) for part, one in tensors.items()}
+        return Converted(kind, _real_singles(where, tensors, code, parts), tuple(notes))
     if isinstance(kind, Image):
         return Converted(kind, _pixels(where, tensors, code, notes, parts), tuple(notes))
     if isinstance(kind, Tokens):
@@ -91,6 +96,20 @@ def _singles(
         part: single(f"{where} of {part}", one, code, by_column=by_column, mask=parts[part][1])
         for part, one in tensors.items()
     }
+
+
+def _real_singles(where: str, tensors: Mapping[str, Tensor], code: str, parts: Parts) -> dict[str, Tensor]:
+    """Padded series of each part in 32 bits; what would be lost is looked at in real steps alone."""
+    found = {}
+    for part, one in tensors.items():
+        there, mask = one.isfinite().flatten(2).all(2), parts[part][1]
+        if mask is not None:
+            there = there & mask.unsqueeze(1)
+        single(f"{where} of {part}", one[there], code, by_column=True)
+        # NaN as one pattern of bits: data are told apart by their bytes
+        short = one if one.dtype == torch.float32 else one.float().masked_fill(one.isnan(), torch.nan)
+        found[part] = short if mask is None else short.masked_fill(~mask.view(-1, 1, 1), 0)
+    return found
 
 
 def convert_target(where: str, parts: Parts, kind: Task, code: str) -> Converted:
@@ -259,7 +278,7 @@ def _classes(where: str, parts: Parts, kind: Classification | Ordinal, code: str
     return Converted(kind, found, tuple(notes))
 
 
-def _misfit(values: Sequence[int], kind: Classification | Ordinal, code: str) -> str:
+def _misfit(values: Values[int], kind: Classification | Ordinal, code: str) -> str:
     """What is wrong with numbers of classes, and what to write instead."""
     low, high = min(values), max(values)
     why = f"expected a class from 0 to {kind.classes - 1}, got values from {low} to {high}"
@@ -344,7 +363,7 @@ def _numbered(where: str, array: Array, mask: Tensor | None, numbers: Mapping[An
     return found
 
 
-def _shown(labels: Sequence[Any]) -> str:
+def _shown(labels: Values[Any]) -> str:
     if len(labels) <= 12:
         return ", ".join(map(repr, labels))
     return f"{', '.join(map(repr, labels[:6]))}, ... ({len(labels)} of them)"

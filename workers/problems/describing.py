@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
+from search_spaces.inputs import Sequence
 from search_spaces.signature import Signature
 from search_spaces.tasks import Classification, MultiLabel, Ordinal, Task
 from workers.problems.split import Split
@@ -30,11 +31,21 @@ def described(name: str, signature: Signature, splits: Mapping[str, Split], note
             about = [f"{kind!r:.{_WIDTH}}"]
             if isinstance(kind, Task):
                 about += _targets(kind, key, splits["train"])
+            elif isinstance(kind, Sequence) and kind.padded:
+                about.append(_lengths(splits["train"], key, kind))
             start = f"{part} {key!r}: "
             about += [note.removeprefix(start) for note in notes if note.startswith(start)]
             lines.append(f"  {part} {key!r}: {'; '.join(about)}")
     lines += [f"    {note}" for note in notes if note.startswith("column ")]
     return "\n".join(lines)
+
+
+def _lengths(train: Split, name: str, kind: Sequence) -> str:
+    """How long padded series are."""
+    real = kind.mask(train.inputs[name][train.present.get(name, slice(None))])
+    assert real is not None
+    counts = real.sum(1)
+    return f"{int(counts.min())} to {int(counts.max())} steps in train, steps of NaN are padding"
 
 
 def _targets(kind: Task, name: str, train: Split) -> list[str]:

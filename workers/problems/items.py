@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from search_spaces.errors import ProblemError
 from workers.problems.arrays import array_of, is_path, way_out
+from workers.problems.lengths import together
 from workers.problems.seen import UNNAMED
 from workers.problems.split import Split
 
@@ -122,7 +123,11 @@ def _stacked(where: str, what: str, sides: list[Any]) -> tuple[dict[str, Any], d
             raise ProblemError(f"{where}: expected words as names of {what}, got {name!r:.80}")
         there = torch.tensor([name in row for row in rows])
         place = f"{where}, {what} {name!r}" if name else f"{where}, {what}"
-        column = _column(place, [(index, row[name]) for index, row in enumerate(rows) if name in row])
+        numbered = [(index, row[name]) for index, row in enumerate(rows) if name in row]
+        values = [value for _, value in numbered]
+        column = together(values) if what == "inputs" else values
+        if column is values:
+            column = _column(place, numbered)
         stacked = array_of(place, column, f"{what}[{name!r}]" if name else what)
         if not bool(there.all()):
             masks[name] = there

@@ -68,10 +68,11 @@ class Reading:
 def infer(where: str, inputs: Sequence[Seen], targets: Sequence[Seen]) -> Signature:
     """Returns the only signature that arrays can have.
 
-    Inputs: real ``(N, C, H, W)`` an image, ``(N, L, F)`` with more steps than features a sequence, ``(N, F)``
-    a vector. Targets: whole numbers ``(N,)`` from 0 without a gap, or truths, classes; real ``(N,)`` or
-    ``(N, outputs)`` a regression, ``(N, outputs, H, W)`` a map; whole ``(N, H, W)``, from 0 without a gap and
-    beside an image of that size, a map of classes.
+    Inputs: real ``(N, C, H, W)`` an image, ``(N, L, F)`` with more steps than features a sequence, or with
+    steps of NaN at the end (series of different lengths), ``(N, F)`` a vector. Targets: whole numbers
+    ``(N,)`` from 0 without a gap, or truths, classes; real ``(N,)`` or ``(N, outputs)`` a regression,
+    ``(N, outputs, H, W)`` a map; whole ``(N, H, W)``, from 0 without a gap and beside an image of that size,
+    a map of classes.
 
     Args:
         where: the problem in words, for the message.
@@ -184,6 +185,9 @@ def _whole_rows(one: Seen) -> Reading:
 
 def _series(one: Seen) -> Reading:
     length, features = one.shape
+    if one.padded:
+        padded = kinds_of_input.Sequence(length, features, padded=True)
+        return Reading(((padded, "series of different lengths"),), certain=True)
     series = (kinds_of_input.Sequence(length, features), "series of feature vectors")
     image = (Image(1, length, features), "images of one channel")
     if one.numbers == "bytes":

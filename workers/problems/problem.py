@@ -284,7 +284,8 @@ class Problem:
             name: the name of the problem.
             train: ``(inputs, targets)``, each one array, or a mapping from name to array; or a `Split` of
                 arrays, whose masks say which modalities and labels are missing (whatever stands in their
-                place).
+                place). Series of different lengths are a list of arrays ``(L, F)``, or one array in which
+                steps of NaN follow the last one of each.
             validation: the same; or the share of ``train`` that is held out for it.
             test: the same; or the share of ``train`` that is held out for it; None: there are no test
                 examples, and no test metrics.
@@ -355,9 +356,10 @@ class Problem:
         """A problem of torch data sets, each item ``(inputs, targets)``; read once into tensors.
 
         Each of the two is a tensor, an array, a number or (a label only) a word, or a mapping from name to
-        these; every item must have the same types and shapes. A mapping that leaves a name out says that this
-        example lacks that modality or that label. What the data set does at random to an item (augmentation)
-        is fixed by reading it: leave that to the recipe. Other arguments as in `from_tensors`.
+        these; every item must have the same types and shapes, but for the lengths of series. A mapping that
+        leaves a name out says that this example lacks that modality or that label. What the data set does at
+        random to an item (augmentation) is fixed by reading it: leave that to the recipe. Other arguments as
+        in `from_tensors`.
 
         Args:
             name: the name of the problem.

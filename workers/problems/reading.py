@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import ProblemError, nearest
+from search_spaces.inputs import Sequence
 from search_spaces.signature import Signature
+from search_spaces.tasks import Tagging
 from workers.problems.arrays import array_of, code_of, form, kind_of_numbers, shape_of_many, way_out
 from workers.problems.checks import check_input, check_lengths
 from workers.problems.conversion import Converted, convert_input, convert_target
 from workers.problems.kinds import infer
+from workers.problems.lengths import ignored_where_padded, of_one_length, together
 from workers.problems.missing import blanked, check_answerable, check_masks
 from workers.problems.seen import UNNAMED, place, seen
 from workers.problems.split import Split
@@ -33,18 +36,19 @@ def split_of(where: str, given: Any, signature: Signature | None) -> Split:
     Raises:
         ProblemError: it is neither, or holds what is no array.
     """
+    inputs, tasks = ({}, {}) if signature is None else (signature.inputs, signature.tasks)
     if isinstance(given, Split):
         split = Split(
-            _arrays(where, given.inputs, "input"),
-            _arrays(where, given.targets, "task"),
+            _arrays(where, given.inputs, "input", kinds=inputs),
+            _arrays(where, given.targets, "task", kinds=tasks),
             _arrays(where, given.present, "present"),
             _arrays(where, given.labelled, "labelled"),
             None if given.domain is None else _numbers(f"{where}, domain", given.domain),
         )
     elif isinstance(given, tuple | list) and len(given) == 2:
         split = Split(
-            _arrays(where, _by_name(where, given[0], "input", signature), "input", given[0]),
-            _arrays(where, _by_name(where, given[1], "task", signature), "task", given[1]),
+            _arrays(where, _by_name(where, given[0], "input", signature), "input", given[0], inputs),
+            _arrays(where, _by_name(where, given[1], "task", signature), "task", given[1], tasks),
         )
     else:
         raise ProblemError(f"{where}: expected a pair (inputs, targets) or a Split, got {_came(given)}")
@@ -85,8 +89,13 @@ def _by_name(where: str, side: Any, part: str, signature: Signature | None) -> M
     return {names[0]: side}
 
 
-def _arrays(where: str, given: Any, part: str, side: Any = None) -> dict[str, Any]:
-    """The arrays of a mapping, each read; ``side`` is what a person gave instead of it."""
+def _arrays(
+    where: str, given: Any, part: str, side: Any = None, kinds: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The arrays of a mapping, each read; ``side`` is what a person gave instead of it.
+
+    Series of different lengths, and their tags, become one array each; ``kinds`` says what is what.
+    """
     if not isinstance(given, Mapping):
         raise ProblemError(
             f"{where}, {part}: expected a mapping from name to array, got {type(given).__name__}"
@@ -94,8 +103,10 @@ def _arrays(where: str, given: Any, part: str, side: Any = None) -> dict[str, An
     for name in given:
         if not isinstance(name, str) or (not name and len(given) > 1):
             raise ProblemError(f"{where}, {part}: expected words as names, got {name!r:.80}")
+    known = kinds or {}
+    padded = {name: together(one, known.get(name)) if part in _SIDES else one for name, one in given.items()}
     return {
-        name: array_of(place(where, part, name), value, _code(part, "" if value is side else name))
+        name: array_of(place(where, part, name), padded[name], _code(part, "" if value is side else name))
         for name, value in given.items()
     }
 
@@ -128,7 +139,7 @@ def unlabelled(where: str, given: Any, signature: Signature, tasks: Iterable[str
     """
     inputs, masks = (given.inputs, given.present) if isinstance(given, Split) else (given, {})
     named = _by_name(where, inputs, "input", signature)
-    arrays = _arrays(where, named, "input", inputs)
+    arrays = _arrays(where, named, "input", inputs, signature.inputs)
     for name in arrays:
         if name not in signature.inputs:
             hint = nearest(name, signature.inputs)
@@ -143,7 +154,8 @@ def unlabelled(where: str, given: Any, signature: Signature, tasks: Iterable[str
     for name, array in split.inputs.items():
         here, kind = f"{where}, input {name!r}", signature.inputs[name]
         code = code_of(named[name], _code("input", UNNAMED if named is not inputs else name))
-        if tuple(array.shape) == kind.shape and len(kind.shape) > 0 and kind.shape[0] != 1:
+        lone = isinstance(kind, Sequence) and kind.padded and array.shape[1:] == kind.shape[1:]
+        if lone or (tuple(array.shape) == kind.shape and len(kind.shape) > 0 and kind.shape[0] != 1):
             raise ProblemError(
                 f"{here}: expected shape {shape_of_many(kind.shape)}, got {tuple(array.shape)}; "
                 f"one example is written {code}[None]"
@@ -205,6 +217,7 @@ def converted(
     notes: list[str] = []
     if signature is None:
         _check_names(where, parts, {side: list(_of(parts["train"], side)) for side in _SIDES})
+        parts = _levelled(parts)
         found = {
             side: [
                 seen(place(where, side, name), name, code, _columns(parts, side, name), target=side == "task")
@@ -226,7 +239,14 @@ def converted(
     for name, task in signature.tasks.items():
         code = codes["task"].get(name) or codes["task"][UNNAMED]
         columns = _columns(parts, "task", name)
-        whole["task"][name] = convert_target(f"{where}, task {name!r}", columns, task, code)
+        target = convert_target(f"{where}, task {name!r}", columns, task, code)
+        if isinstance(task, Tagging):
+            tagged = signature.tagged_input(name)
+            kind = signature.inputs[tagged]
+            if isinstance(kind, Sequence) and kind.padded:
+                tags = ignored_where_padded(target.tensors, whole["input"][tagged].tensors, kind)
+                target = dataclasses.replace(target, tensors=tags)
+        whole["task"][name] = target
     for side in _SIDES:
         notes += [f"{side} {name!r}: {note}" for name, one in whole[side].items() for note in one.notes]
     signature = Signature(*({name: one.kind for name, one in whole[side].items()} for side in _SIDES))
@@ -242,6 +262,15 @@ def converted(
 
 
 _SIDES = ("input", "task")
+
+
+def _levelled(parts: Mapping[str, Split]) -> dict[str, Split]:
+    """The same parts; series that are padded have one length in all of them."""
+    found = dict(parts)
+    for name in parts["train"].inputs:
+        whole = of_one_length({part: split.inputs[name] for part, split in found.items()})
+        found = {p: dataclasses.replace(s, inputs={**s.inputs, name: whole[p]}) for p, s in found.items()}
+    return found
 
 
 def _of(split: Split, side: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from search_spaces.errors import ProblemError
 from workers.problems.arrays import Array, kind_of_numbers, shape_of_many
+from workers.problems.lengths import is_padded
 
 UNNAMED = ""
 """The name of a lone array until its kind is known."""
@@ -34,6 +35,7 @@ class Seen:
             largest, of its words some; else none.
         counts: how often each value of a target occurs.
         finite: whether all its numbers are.
+        padded: whether it is of series some of which end before the last step: steps of NaN come after.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Seen:
     values: Sequence[Any] = ()
     counts: Sequence[int] = ()
     finite: bool = True
+    padded: bool = False
 
     @property
     def what(self) -> str:
@@ -99,7 +102,8 @@ def seen(
         ends = [end for array, _ in parts.values() if len(array.reshape(-1)) for end in _ends(array)]
         values = [min(ends), max(ends)] if ends else []
     dtype = str(first.dtype).removeprefix("torch.") if isinstance(first, Tensor) else "words"
-    return Seen(name, code, kind, next(iter(shapes.values())), dtype, values, counts, finite)
+    padded = not target and any(is_padded(array) for array, _ in parts.values())
+    return Seen(name, code, kind, next(iter(shapes.values())), dtype, values, counts, finite, padded)
 
 
 def _ends(array: Array) -> tuple[int, int]:

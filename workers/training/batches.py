@@ -95,7 +95,11 @@ class Feed:
         self._lane = (
             Lane(self._device) if split.device.type == "cpu" and self._device.type == "cuda" else None
         )
-        self._changed = [n for n, kind in signature.inputs.items() if isinstance(kind, Image | Sequence)]
+        self._changed = {
+            name: isinstance(kind, Sequence) and kind.padded
+            for name, kind in signature.inputs.items()
+            if isinstance(kind, Image | Sequence)
+        }
         self._grounds = {name: ground.to(self._device) for name, ground in (grounds or {}).items()}
         self._batch_size, self._augmentation = batch_size, augmentation
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -188,13 +192,13 @@ class Feed:
 
     def _change(self, gathered: Split, generator: Generator) -> None:
         """Augments a piece and lays it out, in place."""
-        for name in self._changed:
+        for name, padded in self._changed.items():
             # What is missing is zeros, which augmentation only moves and adds to.
             values, ground = gathered.inputs[name], self._grounds.get(name)
             if ground is None:
-                values = augment(values, self._augmentation, generator)
+                values = augment(values, self._augmentation, generator, padded)
             else:
-                values = augment(values - ground, self._augmentation, generator) + ground
+                values = augment(values - ground, self._augmentation, generator, padded) + ground
             layout = self._layout if values.dim() == 4 else torch.contiguous_format
             gathered.inputs[name] = values.contiguous(memory_format=layout)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from search_spaces.blocks.heads import DenseHead, Head
 from search_spaces.building.network import Network
 from search_spaces.building.standardisation import Standardisation
-from search_spaces.inputs import TabularRow
+from search_spaces.inputs import Input, TabularRow
 from search_spaces.tasks import CountRegression
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
@@ -46,9 +46,10 @@ _known: WeakKeyDictionary[Problem, dict[tuple[str, str], Statistics]] = WeakKeyD
 def standardise(network: nn.Module, problem: Problem, recipe: Recipe) -> None:
     """Sets how a network standardises its inputs and targets, where that is open and the recipe wants it.
 
-    Images by channel, series and vectors by feature, rows by column but for their categories, targets by
-    output, counts by their mean alone; from the examples of the training split that have them. What somebody
-    has set stays, so that a body that is trained already goes on to see what it has learnt from. Targets are
+    Images by channel, series (their real steps alone) and vectors by feature, rows by column but for their
+    categories, targets by output, counts by their mean alone; from the examples of the training split that
+    have them. What somebody has set stays, so that a body that is trained already goes on to see what it has
+    learnt from. Targets are
     standardised where the head is one of ours that ends in a linear map.
 
     Args:
@@ -107,7 +108,8 @@ def statistics(problem: Problem, part: str, name: str) -> Statistics:
         kind = kinds[name]
         shape = kind.scale_shape
         assert shape is not None
-        found = _statistics(values[name], there, name, shape)
+        real = kind.mask if isinstance(kind, Input) else None
+        found = _statistics(values[name], there.get(name), shape, real)
         if isinstance(kind, TabularRow):
             found = _of_numbers(found, kind.numbers)
         elif isinstance(kind, CountRegression):
@@ -131,17 +133,32 @@ def _of_counts(found: Statistics) -> Statistics:
     return Statistics(torch.zeros_like(found.mean), torch.where(found.mean > 0, found.mean, 1.0), None)
 
 
-def _statistics(values: Tensor, there: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Statistics:
-    """Statistics in one pass, in float64: pieces are joined as in Chan, Golub & LeVeque 1979 (eq. 2.1)."""
+def _statistics(
+    values: Tensor,
+    there: Tensor | None,
+    shape: tuple[int, ...],
+    real: Callable[[Tensor], Tensor | None] | None,
+) -> Statistics:
+    """Statistics in one pass, in float64: pieces are joined as in Chan, Golub & LeVeque 1979 (eq. 2.1).
+
+    Args:
+        values: the examples.
+        there: which of them count; None: all.
+        shape: the shape of the mean and the scale.
+        real: says which positions of examples are real; None: all are.
+    """
     axes = [axis for axis in range(values.ndim) if axis != (1 if values.ndim == 4 else values.ndim - 1)]
     count, mean, squares = 0, torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
     low, high = torch.tensor(torch.inf), torch.tensor(-torch.inf)
     size = max(1, _VALUES // max(1, values[0].numel()))
     for start in range(0, len(values), size):
         piece = values[start : start + size]
-        if name in there:
-            piece = piece[there[name][start : start + size]]
-        if not len(piece):
+        if there is not None:
+            piece = piece[there[start : start + size]]
+        mask = real(piece) if real is not None else None
+        if mask is not None:
+            piece = piece[mask].unsqueeze(0)  # one long series
+        if not piece.numel():
             continue
         variance, own = (one.cpu() for one in torch.var_mean(piece.double(), axes, correction=0))
         new = piece.numel() // own.numel()

@@ -23,6 +23,7 @@ from search_spaces.signature import (
     MultiLabel,
     Ordinal,
     QuantileRegression,
+    Sequence,
     Tagging,
     Task,
 )
@@ -86,13 +87,18 @@ def _data(found: Exportable) -> list[str]:
     rows = [("input", name, _kind(kind)) for name, kind in found.signature.inputs.items()]
     rows += [("task", name, _kind(kind)) for name, kind in found.signature.tasks.items()]
     units = ["Numbers go in, and come out, in the units of these data: the network standardises them itself."]
-    return [
-        *about,
-        _table(("", "name", "kind"), rows),
-        *units * _standardises(found),
-        *_labels(found),
-        *_answers(found),
-    ]
+    told = [*units * _standardises(found), *_lengths(found), *_labels(found), *_answers(found)]
+    return [*about, _table(("", "name", "kind"), rows), *told]
+
+
+def _lengths(found: Exportable) -> Iterable[str]:
+    """Yields how series of different lengths go in, of each input that has such."""
+    for name, kind in found.signature.inputs.items():
+        if isinstance(kind, Sequence) and kind.padded:
+            yield (
+                f"Series of **{for_markdown(name)}** have up to {kind.length} steps; after the last one of a "
+                "shorter series come steps of NaN."
+            )
 
 
 def _labels(found: Exportable) -> Iterable[str]:

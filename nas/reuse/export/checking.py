@@ -16,7 +16,7 @@ from torch import Tensor
 from nas.reuse.export.modules import OURS
 from search_spaces.building.network import Network
 from search_spaces.errors import ExportError
-from search_spaces.signature import Signature, Tokens
+from search_spaces.signature import Signature
 
 TOLERANCE = 1e-5
 """The absolute and the relative difference that an answer may have, numbers being standardised."""
@@ -54,17 +54,14 @@ for batch in batches.values():
 
 
 def random_inputs(signature: Signature, examples: int, seed: int = 0) -> dict[str, Tensor]:
-    """Returns a batch of random numbers and categories for each input; texts have different lengths."""
+    """Returns a batch of random numbers and categories for each input; texts, and series that are padded,
+    have different lengths."""
     generator = torch.Generator().manual_seed(seed)
     inputs = {}
     for name, kind in signature.inputs.items():
-        if isinstance(kind, Tokens):
-            tokens = torch.randint(1, max(2, kind.vocabulary), (examples, kind.length), generator=generator)
-            lengths = torch.randint(1, kind.length + 1, (examples, 1), generator=generator)
-            real = torch.arange(kind.length) < lengths
-            inputs[name] = tokens.clamp(max=kind.vocabulary - 1) * real
-        else:
-            inputs[name] = kind.random(examples, generator)
+        values = kind.random(examples, generator)
+        lengths = torch.randint(1, kind.shape[0] + 1, (examples,), generator=generator)
+        inputs[name] = kind.cut(values, lengths)
     return inputs
 
 

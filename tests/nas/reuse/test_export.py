@@ -507,3 +507,28 @@ def test_onnx_says_how_to_get_its_libraries(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(ExportError, match=r"pip install 'nasforge\[onnx\]'"):
         sample("mlp").export(tmp_path / "it", "onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["lone", "beside a table"])
+@pytest.mark.parametrize("format", [pytest.param(one, marks=pytest.mark.slow) for one in list(FORMATS)[1:]])
+def test_exports_for_series_of_different_lengths_answer_as_their_network(
+    format: str, several: bool, tmp_path: Path
+) -> None:
+    inputs = {"pen": Sequence(12, 3, padded=True), "row": Vector(4)}
+    tasks = {"kind": Classification(4), "tags": Tagging(3, input="pen")}
+    signature = Signature(inputs, tasks) if several else Signature(inputs, tasks).only(["pen"], ["kind"])
+    space = load("multimodal", signature=signature, links=1) if several else load("series", stages=2)
+    one = found(space.sample(random.Random(3)), signature)
+    # writing compares the answers to series of random lengths
+    folder = one.export(tmp_path / "export", format)
+    series = random_inputs(signature, 5, seed=1)["pen"]
+    assert 0 < int(series.isnan().all(2).sum()) < 5 * 12
+    again = nas.load(folder).build()
+    given = {"pen": series, "row": torch.randn(5, 4)} if several else {"pen": series}
+    longer = {**given, "pen": torch.cat([series, torch.full((5, 7, 3), torch.nan)], 1)}
+    torch.testing.assert_close(answers(again, longer)["kind"], answers(one.build(), given)["kind"])
+    card = (folder / "README.md").read_text()
+    assert (
+        "Series of **pen** have up to 12 steps; after the last one of a shorter series come steps of NaN."
+        in card
+    )

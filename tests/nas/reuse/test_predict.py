@@ -36,6 +36,7 @@ from search_spaces import (
     layer,
     sequential,
 )
+from search_spaces.blocks import Recurrent, SequenceConvolution
 from search_spaces.errors import ProblemError, StoreError, UnknownNameError
 from search_spaces.tasks import IGNORED, DenseMap, Generation
 from workers.problems import Problem, Split
@@ -272,3 +273,32 @@ def test_labels_that_are_words_and_numbers_stay_what_they_are() -> None:
     task = Classification(2, labels=("none", 2020))
     said = lone(Vector(2), task, layer(Broken)).predict(torch.rand(60, 2) * 2 - 1)
     assert set(said) == {"none", 2020}
+
+
+def test_series_of_different_lengths_are_asked_as_a_list_or_padded_with_nan() -> None:
+    convolution = layer(SequenceConvolution, out_features=4, kernel_size=3, pooling="max")
+    found = lone(Sequence(9, 2, padded=True), Regression(2), convolution)
+    numbers = np.random.default_rng(0)
+    series = [numbers.normal(size=(length, 2)).astype(np.float32) for length in (4, 9, 1, 6)]
+    said = found.predict(series)
+    padded = np.full((4, 9, 2), np.nan)
+    for row, one in zip(padded, series, strict=True):
+        row[: len(one)] = one
+        np.testing.assert_allclose(found.predict([one]), said[len(one) == np.array([4, 9, 1, 6])], rtol=1e-5)
+    for given in (padded, {"x": series}, [torch.tensor(one) for one in series], Split({"x": series}, {})):
+        np.testing.assert_allclose(found.predict(given), said, rtol=1e-5)
+    for wrong, why in (
+        (series[0], r"got \(4, 2\); one example is written inputs\[None\]"),
+        ([*series, np.ones((11, 2))], r"expected up to 9 steps, got float64 \(5, 11, 2\); cut them"),
+        (np.where(padded == padded[0, 1, 0], np.nan, padded), "got NaN or infinity in step 1 of example 0"),
+        ([one[:, :1] for one in series], r"expected shape \(N, 9, 2\), got \(4, 9, 1\)"),
+    ):
+        with pytest.raises(ProblemError, match=why):
+            found.predict(wrong)
+
+
+def test_tags_of_padding_are_said_to_be_none() -> None:
+    recurrent = layer(Recurrent, out_features=4)
+    found = lone(Sequence(5, 2, padded=True), Tagging(2, labels=("in", "out")), recurrent)
+    said = found.predict([np.ones((3, 2)), np.ones((5, 2))])
+    assert (said != "").tolist() == [[True] * 3 + [False] * 2, [True] * 5]

@@ -31,6 +31,7 @@ from search_spaces.blocks import FeatureTokenizer, Inception, Parallel, Recurren
 from search_spaces.blocks.backbone.sharing import TaskAttention
 from search_spaces.catalog import catalog, cell, cnn, load, multitask
 from search_spaces.meanings.meaning import Meaning, meanings
+from search_spaces.testing import sampled
 
 IMAGE = Signature({"image": Image(1, 16, 16)}, {"kind": Classification(5)})
 VECTOR = Signature({"point": Vector(6)}, {"kind": Classification(3)})
@@ -397,3 +398,9 @@ def test_modules_that_look_at_numbers_are_followed_too() -> None:
     small, large = (meanings(space.plain({"width": width}), VECTOR) for width in (3, 5))
     assert large["body.0.last.weight"].axes[1][:3] == small["body.0.last.weight"].axes[1]
     assert large["body.0.first"].axes[1] == small["body.0.first"].axes[1]
+
+
+def test_tensors_mean_the_same_where_series_have_different_lengths() -> None:
+    padded = Signature({"wave": Sequence(12, 3, padded=True)}, SERIES.tasks)
+    for architecture in sampled(load("series"), 5):
+        assert meanings(architecture, padded) == meanings(architecture, SERIES)

@@ -1,7 +1,9 @@
 """Augmentation: each image in its own way, and no more than it says."""
 
+import pytest
 import torch
 
+from search_spaces import Sequence
 from workers.training.augmentation import augment
 
 
@@ -77,3 +79,19 @@ def test_cutout_of_a_series_zeroes_one_span_of_a_quarter() -> None:
         first = int(row.nonzero()[0])
         assert bool(row[first : first + int(row.sum())].all())
     assert len({int(row.nonzero()[0]) for row in gone}) > 8
+
+
+@pytest.mark.parametrize("kind", ["shift", "cutout"])
+def test_padding_of_series_stays_and_says_nothing_of_how_the_rest_is_changed(kind: str) -> None:
+    kinds, lengths = Sequence(20, 2, padded=True), torch.arange(200) % 21
+    series = kinds.cut(torch.rand(200, 20, 2) + 1, lengths)
+    changed = augment(series, kind, generator(), padded=True)
+    assert torch.equal(changed.isnan(), series.isnan())
+    assert not torch.equal(changed.nan_to_num(), series.nan_to_num())
+    if kind == "cutout":
+        gone = (changed == 0).all(2).sum(1)
+        assert bool((gone[lengths > 0] > 0).all())
+        assert bool((gone <= (lengths // 4).clamp(min=1)).all())
+    shorter = augment(series[:, :12].contiguous(), kind, generator(), padded=True)
+    fit = lengths <= 12
+    assert torch.allclose(changed[fit, :12], shorter[fit], equal_nan=True)

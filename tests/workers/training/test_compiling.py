@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from search_spaces import Space, catalog, layer, sequential
 from search_spaces.catalog import multimodal, multitask
-from search_spaces.signature import Classification, Signature
+from search_spaces.signature import Classification, Sequence, Signature
 from workers.acceleration import Acceleration, Ran
 from workers.job import Report
 from workers.problems.problem import Problem
@@ -54,6 +54,12 @@ def compare(model: Any, signature: Signature) -> None:
 @pytest.mark.parametrize("name", INPUTS)
 def test_plain_networks_train_as_they_do_otherwise(name: str) -> None:
     compare(catalog.load(name), Signature({"x": INPUTS[name]}, {"y": Classification(4)}))
+
+
+@pytest.mark.soak
+def test_networks_for_series_of_different_lengths_train_as_they_do_otherwise() -> None:
+    kind = Sequence(24, 3, padded=True)
+    compare(catalog.series(), Signature({"x": kind}, {"y": Classification(4)}))
 
 
 @pytest.mark.soak

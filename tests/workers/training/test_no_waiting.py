@@ -23,6 +23,7 @@ from search_spaces.signature import (
     QuantileRegression,
     Regression,
     Retrieval,
+    Sequence,
     Signature,
     Tagging,
     Task,
@@ -99,6 +100,12 @@ def test_waiting_is_seen() -> None:
 def test_the_plain_networks_of_the_catalog(name: str) -> None:
     augmentation = "shift" if name in ("cnn", "series") else "off"
     check(catalog.load(name), one(INPUTS[name], Classification(4)), augmentation=augmentation)
+
+
+@pytest.mark.parametrize("augmentation", ["shift", "cutout"])
+def test_series_of_different_lengths(augmentation: str) -> None:
+    kind = Sequence(24, 3, padded=True)
+    check(catalog.series(), one(kind, Classification(4)), augmentation=augmentation)
 
 
 def test_averaged_weights() -> None:

@@ -57,6 +57,22 @@ def network(signature: Signature = SIGNATURE, head: Any = Head) -> Network:
     return Space({"model": model}).architecture({}).build(signature)
 
 
+def test_padding_of_series_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standardisation, "_VALUES", 64)  # many pieces, some of them padding alone
+    kind, lengths = Sequence(8, 2, padded=True), torch.arange(40) % 9
+    lengths[9:18] = 0
+    series = kind.cut(5 + torch.randn(40, 8, 2, generator=torch.Generator().manual_seed(0)), lengths)
+    split = Split({"pen": series}, {"price": torch.ones(40, 1)})
+    found = statistics(
+        Problem("p", Signature({"pen": kind}, {"price": Regression()}), *[split] * 3), "inputs", "pen"
+    )
+    steps = series[~series.isnan().all(2)].double()
+    assert torch.allclose(found.mean, steps.mean(0).float())
+    assert torch.allclose(found.scale, steps.std(0, correction=0).float())
+    assert found.ground is not None
+    assert torch.equal(found.ground, found.mean)
+
+
 def test_statistics_are_those_of_the_examples_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standardisation, "_VALUES", 64)  # many pieces, some without an example
     kinds = {"image": Image(2, 3, 4), "steps": Sequence(5, 3), "table": Vector(4)}
