@@ -199,8 +199,8 @@ class Hyperband(Fidelity):
 class Stages(Fidelity):
     """The fidelity of a plan (`nas.search.plan`): what it says is chosen after two epochs of the first trial.
 
-    That trial pauses then, and `decide` says how long trials train and where they pause; the first
-    one goes to its end at once, the others as in `SuccessiveHalving`.
+    That trial pauses then, and `decide` says how long trials train and where they pause. The first one goes
+    on first: to its end at once, if that is decided, else like the others, as in `SuccessiveHalving`.
 
     Args:
         max_epochs: the epochs of a trial that is never stopped; None: they are chosen, too.
@@ -224,20 +224,25 @@ class Stages(Fidelity):
         self.settings = {"max_epochs": max_epochs}
         self._decided: SuccessiveHalving | None = None
         self._first: int | None = None  # the trial that waits for the decision, and goes on first
+        self._ends_first = True
 
     @property
     def decided(self) -> bool:
         """Whether it was chosen how long trials train."""
         return self._decided is not None
 
-    def decide(self, max_epochs: int, min_epochs: int, candidates: int | None = None) -> None:
+    def decide(
+        self, max_epochs: int, min_epochs: int, candidates: int | None = None, *, ends_first: bool = True
+    ) -> None:
         """Sets how long trials train from now on.
 
         Args:
             max_epochs: the epochs of a trial that is never stopped.
             min_epochs: the epochs before a first pause; `max_epochs`: no trial pauses.
             candidates: how many trials are expected to begin; None: that is not known.
+            ends_first: whether the first trial goes to its end at once.
         """
+        self._ends_first = ends_first
         self._decided = SuccessiveHalving(max_epochs, min_epochs, self.factor)
         self.max_epochs, self.candidates = max_epochs, candidates
         self.rungs = self._decided.rungs
@@ -255,7 +260,9 @@ class Stages(Fidelity):
         if self._decided is None:
             return None
         if self._first is not None and self._decided.max_epochs > self.probe:
-            return self._first, self._decided.max_epochs
+            if self._ends_first:
+                return self._first, self._decided.max_epochs
+            return self._first, min(epochs for epochs in self._decided.rungs if epochs > self.probe)
         return self._decided.next_leg(last=last)
 
     def resume(self, number: int, epochs: int) -> None:

@@ -83,10 +83,15 @@ class Planner:
         self._older = tuple(older)
         self._recall()
 
-    def decide(self, max_epochs: int, min_epochs: int, candidates: int | None = None) -> None:
+    def decide(
+        self, max_epochs: int, min_epochs: int, candidates: int | None = None, *, ends_first: bool = True
+    ) -> None:
         """Sets how long trials train from now on, where a plan chooses that; see `Stages.decide`."""
         if self.stages is not None:
-            self.stages.decide(max_epochs, min_epochs, candidates)
+            # with shared weights it is waited for a trial that was trained
+            self.stages.decide(
+                max_epochs, min_epochs, candidates, ends_first=ends_first or self.inherited is not None
+            )
             self._recall()
 
     def _recall(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from controllers import NSGA2, Outcome, Proposal, RandomSearch, RegularizedEvolution, maximize, minimize
 from controllers.curves import OlderCurve
-from controllers.fidelity import Fidelity, FullBudget, Hyperband, SuccessiveHalving, rungs_of
+from controllers.fidelity import Fidelity, FullBudget, Hyperband, Stages, SuccessiveHalving, rungs_of
 from controllers.planner import Planner
 from controllers.ranking import dominates
 from search_spaces import Space, integer
@@ -167,6 +167,23 @@ def test_what_older_trials_gained_says_at_once_who_goes_on(make: type) -> None:
 
     assert first(older=0) == 0
     assert first(older=60) == 1
+
+
+@pytest.mark.parametrize(("ends_first", "until"), [(True, 9), (False, 3)])
+def test_the_first_trial_of_a_plan_goes_on_first(ends_first: bool, until: int) -> None:
+    stages = Stages()
+    for number in range(3):
+        assert stages.begin(number) == Stages.probe
+        stages.record(number, Stages.probe, scored(float(number)))
+    stages.decide(9, 1, ends_first=ends_first)
+    assert stages.next_leg() == (0, until)
+    stages.resume(0, until)
+    assert stages.next_leg() is None
+    stages.record(0, until, scored(1.0))
+    for number in range(3, 6):
+        assert stages.begin(number) == 1
+        stages.record(number, 1, scored(0.0))
+    assert stages.next_leg(last=True) == (3, 3)
 
 
 def test_promotions_kept_for_records_are_used_up_at_the_end() -> None:

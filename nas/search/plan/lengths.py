@@ -35,6 +35,10 @@ TOP = 3
 ONE = 0.25
 """The share of the time that one training, which one worker makes, may take where it gets more epochs."""
 
+FIRST = 0.03
+"""The plain network is trained to its end at once where that takes this share of the time at the most; else
+it pauses like all others, and is ended if it is among the best."""
+
 RISES = 3
 """So often trials may be given three times as many epochs as before, where there is much time."""
 
@@ -80,7 +84,9 @@ class Lengths(Part):
         return lengths(flight, self._budget, standing, self._dearness(standing.planner.controller))
 
     def act(self, value: Any, planner: Planner) -> None:
-        planner.decide(value["epochs"], value["first_pause"], value["candidates"])
+        # older versions have always trained the first network to its end
+        ends_first = value.get("ends_first", True)
+        planner.decide(value["epochs"], value["first_pause"], value["candidates"], ends_first=ends_first)
 
 
 def lengths(
@@ -136,7 +142,12 @@ def lengths(
         epochs = min(LONGEST * own, max(own, min(most, math.floor(ONE * alone))))
     rungs = rungs_of(epochs, first, Stages.factor)
     candidates = _at_most(rounds * own / (first * len(rungs)), budget)
-    value = {"epochs": epochs, "first_pause": first, "candidates": candidates}
+    value = {
+        "epochs": epochs,
+        "first_pause": first,
+        "candidates": candidates,
+        "ends_first": epochs - done <= FIRST * affordable,
+    }
     where = ", ".join(map(str, rungs[:-1])) or "none"
     return value, (
         f"{told}: time for some {rounds:.0f} networks of {own} epochs, or for a look at {candidates}, "

@@ -139,16 +139,18 @@ def test_where_there_is_time_for_as_many_networks_as_are_asked_for_none_pauses_a
     assert value["candidates"] == 10
 
 
+@pytest.mark.parametrize(("seconds", "first"), [(300, "paused"), (600, "complete")])
 def test_it_ends_in_time_with_a_network_trained_to_its_end_that_is_no_worse_than_plain(
-    tmp_path: Path,
+    tmp_path: Path, seconds: int, first: str
 ) -> None:
     executor = Simulated(3)
-    search = make(tmp_path, executor, seconds=600, epochs=27)
+    search = make(tmp_path, executor, seconds=seconds, epochs=27)
     board = search.run()
-    assert executor.clock() <= 600
+    assert executor.clock() <= seconds
     plain = board.set_index("number").loc[0]
     best = board.iloc[0]
-    assert (plain.status, best.status, best.epochs) == ("complete", "complete", 27)
+    # where its end would take more than 3 % of the time, the plain network pauses like all others
+    assert (plain.status, best.status, best.epochs) == (first, "complete", 27)
     assert best.accuracy >= plain.accuracy
 
 
