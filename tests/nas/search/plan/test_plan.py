@@ -139,7 +139,7 @@ def test_where_there_is_time_for_as_many_networks_as_are_asked_for_none_pauses_a
     assert value["candidates"] == 10
 
 
-@pytest.mark.parametrize(("seconds", "first"), [(300, "paused"), (600, "complete")])
+@pytest.mark.parametrize(("seconds", "first"), [(300, "paused"), (1200, "complete")])
 def test_it_ends_in_time_with_a_network_trained_to_its_end_that_is_no_worse_than_plain(
     tmp_path: Path, seconds: int, first: str
 ) -> None:
