@@ -18,7 +18,7 @@ from nas.results.cards import told
 from nas.results.usage import UsageRecorder
 from nas.search.callbacks import Callbacks
 from nas.search.checkpoints import Checkpoints
-from nas.search.end import End, FailureStreak, end_of
+from nas.search.end import LATE_IN_A_ROW, End, FailureStreak, end_of
 from nas.search.flights import VALIDATED, Flight, Flights
 from nas.search.hints import NetworkScores
 from nas.search.history import TrialHistory
@@ -392,6 +392,7 @@ class Loop:
             seeded=executor.seeded,
             ended=self.history.ended,
             repeats=self._flights.repeats.values(),
+            late=self._launcher.late >= LATE_IN_A_ROW,
             slots=executor.slots,
             epoch_of=self._time_left.epoch_of,
             paces=lambda seconds: executor.paces(self.controller.space.plain(), seconds),

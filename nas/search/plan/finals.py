@@ -86,7 +86,8 @@ class Finals(Part):
     far. Once no more than that is left for the best of them (`FINALISTS`, fewer where they would take more
     than `SHARE` of the budget, and a single one for fewer epochs where its schedule lets it) nothing new
     begins and nothing is promoted; whenever a worker is free the best trial that can still come to its end
-    goes there, for as many of its epochs as there is time for. Where it does not take too long, there is time
+    goes there, for as many of its epochs as there is time for. So it is, too, once no new network would come
+    to its end in time. Where it does not take too long, there is time
     for one training more, on each worker, to know which of them is best.
 
     Where the plan chose the epochs and trials can end anywhere, a finalist may have up to `LONGER` times as
@@ -123,7 +124,7 @@ class Finals(Part):
         if self.seconds is None or not pauses or self.over is not None or self._next is not None:
             return None
         if not self.begun:
-            if standing.elapsed < self._look:
+            if standing.elapsed < self._look and not standing.late:
                 return None
             self._look = standing.elapsed + self.seconds / LOOKS
             chosen = self._beginning(standing, self._in_order(standing))
@@ -178,7 +179,7 @@ class Finals(Part):
         again = self._again(standing, found[: len(longest)])
         self.reserve = together(longest, standing.workers) + again
         needed = rest + self.reserve
-        if standing.left > needed + self.seconds / LOOKS:
+        if standing.left > needed + self.seconds / LOOKS and not standing.late:
             return None
         what = "the best network" if len(longest) == 1 else f"the {len(longest)} best networks"
         reason = (

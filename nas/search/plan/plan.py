@@ -31,6 +31,7 @@ class Standing:
         seeded: whether a training depends on its seed (`workers.executor.Executor.seeded`).
         ended: the trials that came to their ends within the limits, by number, as they were judged.
         repeats: the networks that are in training again, with other seeds.
+        late: whether no network that was proposed lately comes to its end in time.
         slots: the number of trainings that are worth having in flight; 0: as many as workers.
         epoch_of: the function that says how many seconds one more epoch of a flight takes; None: unknown.
         paces: the function that measures the seconds of an epoch of the plain network by the number of
@@ -49,6 +50,7 @@ class Standing:
     seeded: bool = False
     ended: Mapping[int, Ranked] = field(default_factory=dict)
     repeats: Collection[RerunFlight] = ()
+    late: bool = False
     slots: int = 0
     epoch_of: Callable[[Flight], float | None] = lambda flight: flight.epoch_seconds
     paces: Callable[[float], Mapping[int, float]] = lambda seconds: {}

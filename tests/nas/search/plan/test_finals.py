@@ -152,6 +152,19 @@ def ends(budget: Budget, workers: int = 1, schedule: str = "wsd") -> list[tuple[
     return found
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_the_finals_begin_at_once_where_no_new_network_comes_to_its_end_in_time(late: bool) -> None:
+    asked, budget = planner(), Budget(seconds=1000)
+    flights, ranking = paused(asked, 4, 3), Ranking((maximize("accuracy"),))
+    part = Finals(budget, BudgetEnd(budget))
+    for elapsed in (100.0, 101.0):  # it looks no more often than it has to, but for this
+        late_now = late and elapsed > 100.0
+        standing = Standing(elapsed, 900.0, 1, (), flights, ranking, asked, True, late=late_now)
+        chosen = part.choose(standing)
+    assert (chosen is not None) == late
+    assert chosen is None or chosen[0]["finalists"] == 2
+
+
 def test_where_the_plan_chose_the_epochs_finalists_share_the_time_of_the_finals() -> None:
     # 20 seconds each, or 40; an epoch takes one second, 1.15 with its validation, 1.3 times that to be sure
     assert ends(Budget(seconds=100)) == [(3, 3 + 13), (2, 3 + 13)]
