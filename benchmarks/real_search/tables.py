@@ -15,7 +15,7 @@ from benchmarks.real_search.comparison import (
     scores_of,
     wilcoxon,
 )
-from benchmarks.real_search.methods import METHODS, OPTUNA, OURS, PLAIN, SANITY, WORDS
+from benchmarks.real_search.methods import METHODS, OPTUNA, OURS, PLAIN, RUN, SANITY, WORDS
 from benchmarks.real_search.rows import DONE, FAILED, LACKING
 
 NOT_WORSE = -0.5
@@ -94,8 +94,8 @@ class Comparison:
                 own = [*self.scores.get(case, {}).get(method, {}).values()]
                 line.append(_mean(own) if own else "none")
             lines.append(line)
-        ranks = mean_ranks(self.scores, self.cases(seconds), self.methods)
-        lines.append(["mean rank", *(f"{ranks[method]:.2f}" for method in self.methods)])
+        ranks = mean_ranks(self.scores, self.cases(seconds), self._ranked)
+        lines.append(["mean rank", *(f"{ranks[m]:.2f}" if m in ranks else "" for m in self.methods)])
         title = f"{seconds:g} s: test score in percent, mean ± standard deviation (n)"
         return title, ["problem", *self.methods], lines
 
@@ -115,6 +115,11 @@ class Comparison:
             lines.append(line)
         title = f"{seconds:g} s: finished trials of those begun, seconds used, runs with a finished network"
         return title, ["problem", *self.methods], lines
+
+    @property
+    def _ranked(self) -> list[str]:
+        """The methods of the comparison, without those that were run on some problems to see what they do."""
+        return [method for method in self.methods if method in RUN]
 
     def _runs(self, problem: str, seconds: float, method: str) -> list[Mapping[str, Any]]:
         wanted = (problem, seconds, method, DONE)
@@ -192,7 +197,7 @@ class Comparison:
 
     def _against_all(self, seconds: float) -> list[Target]:
         cases = self.cases(seconds)
-        ranks = mean_ranks(self.scores, cases, self.methods)
+        ranks = mean_ranks(self.scores, cases, self._ranked)
         others = {name: rank for name, rank in ranks.items() if name != OURS}
         if not others:
             return []
