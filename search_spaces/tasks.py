@@ -61,10 +61,10 @@ class Classification(Task):
     labels: tuple[str | int, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", _names_of_classes(self, self.labels))
+        object.__setattr__(self, "labels", _names_of_classes(self, self.classes, self.labels))
 
     def __repr__(self) -> str:
-        return _written(self)
+        return _written(self, self.classes, self.labels)
 
     @property
     def outputs(self) -> int:
@@ -106,10 +106,10 @@ class MultiLabel(Task):
     labels: tuple[str | int, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", _names_of_classes(self, self.labels))
+        object.__setattr__(self, "labels", _names_of_classes(self, self.classes, self.labels))
 
     def __repr__(self) -> str:
-        return _written(self)
+        return _written(self, self.classes, self.labels)
 
     @property
     def outputs(self) -> int:
@@ -155,10 +155,10 @@ class Ordinal(Task):
     labels: tuple[str | int, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", _names_of_classes(self, self.labels))
+        object.__setattr__(self, "labels", _names_of_classes(self, self.classes, self.labels))
 
     def __repr__(self) -> str:
-        return _written(self)
+        return _written(self, self.classes, self.labels)
 
     @property
     def outputs(self) -> int:
@@ -187,20 +187,20 @@ def reached(answers: Tensor) -> Tensor:
     return (answers > 0).sum(1)
 
 
-def _names_of_classes(kind: Classification | MultiLabel | Ordinal, labels: object) -> tuple[str | int, ...]:
+def _names_of_classes(kind: Task, classes: int, labels: object) -> tuple[str | int, ...]:
     """The labels of classes, checked: as many as there are classes, each once."""
     name = type(kind).__name__
     found = tuple(_plain_label(name, label) for label in _listed(name, labels))
-    if found and len(found) != kind.classes:
-        raise SpaceError(f"{name}(labels=...): expected {kind.classes} labels, got {len(found)}")
+    if found and len(found) != classes:
+        raise SpaceError(f"{name}(labels=...): expected {classes} labels, got {len(found)}")
     if len(set(found)) != len(found):
         raise SpaceError(f"{name}(labels=...): expected each label once, got {found!r:.200}")
     return found
 
 
-def _written(kind: Classification | MultiLabel | Ordinal) -> str:
-    named = f", labels={kind.labels!r}" if kind.labels else ""
-    return f"{type(kind).__name__}(classes={kind.classes}{named})"
+def _written(kind: Task, classes: int, labels: tuple[str | int, ...]) -> str:
+    named = f", labels={labels!r}" if labels else ""
+    return f"{type(kind).__name__}(classes={classes}{named})"
 
 
 def _check_answers(answers: Tensor, outputs: int) -> None:

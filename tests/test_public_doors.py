@@ -21,6 +21,7 @@ EXCEPTIONS = {
         "controllers.Controller.adopt",
         "controllers.Controller.set_aside",
         "controllers.Controller.see",
+        "controllers.Controller.recall",
         "controllers.Fidelity.*",
         "controllers.FullBudget.*",
         "controllers.SuccessiveHalving.*",
@@ -38,6 +39,10 @@ EXCEPTIONS = {
     "zero-cost scores: they are called with a probe that was made for them": [
         "workers.zero_cost.catalog[[]*",
         "workers.zero_cost.Probe*",
+    ],
+    "what networks and augmentation ask of their inputs in each step": [
+        "search_spaces.*.mask",
+        "search_spaces.*.cut",
     ],
     "questions about any value": ["search_spaces.holes.is_plain", "search_spaces.holes.plain"],
     "what is given back to people, and made by nobody else": [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from search_spaces.arguments import Patience, checked
+from search_spaces.arguments import Count, NotNegative, Patience, checked
 from search_spaces.errors import ExecutorError
 from workers.job import Event, Failed, Finished, Job, Last
 
@@ -126,7 +126,8 @@ class Executor(ABC):
         """Whether what comes of a job depends on its seed, so that jobs with other seeds tell how much."""
         return self.trains
 
-    def paces(self, architecture: Architecture, seconds: float) -> Mapping[int, float]:
+    @checked(ExecutorError)
+    def paces(self, architecture: Architecture, seconds: NotNegative) -> Mapping[int, float]:
         """Measures how long an epoch of a network takes, by the number of threads.
 
         Args:
@@ -139,7 +140,8 @@ class Executor(ABC):
         """
         return {}
 
-    def use_threads(self, threads: int) -> None:  # noqa: B027
+    @checked(ExecutorError)  # noqa: B027
+    def use_threads(self, threads: Count) -> None:
         """Trains with so many threads from the next job on, where `paces` has said how long they take."""
 
     @checked(ExecutorError)

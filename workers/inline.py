@@ -72,7 +72,8 @@ class Inline(Executor):
     def holds(self) -> Mapping[str, float]:
         return {"cpus": self._cpus, "gpus": self._share}
 
-    def paces(self, architecture: Architecture, seconds: float) -> Mapping[int, float]:
+    @checked(ExecutorError)
+    def paces(self, architecture: Architecture, seconds: NotNegative) -> Mapping[int, float]:
         cores = _cores()
         if self._given or cores < 2 or self._device != "cpu" or not self._trained_here():
             return {}
@@ -87,7 +88,8 @@ class Inline(Executor):
                 break
         return found
 
-    def use_threads(self, threads: int) -> None:
+    @checked(ExecutorError)
+    def use_threads(self, threads: Count) -> None:
         self._cpus = threads
 
     def _pace(self, architecture: Architecture, threads: int) -> float | None:

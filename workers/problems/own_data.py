@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workers.problems.problem import Problem
 
 
-@checked(ProblemError, only=())
+@checked(ProblemError, elsewhere=("predict", "inputs", "tasks"))
 def own_data(
     path: str | os.PathLike[str],
     predict: str | Iterable[str] | Mapping[str, str] | None = None,
@@ -59,6 +59,8 @@ def own_data(
             given[part] = float(str(one))
         else:
             files[part] = one  # type: ignore[assignment]
+    if predict is not None and not isinstance(predict, str | Mapping | list | tuple):
+        raise ProblemError(f"predict: expected the name of a column, or several, got {predict!r:.80}")
     asked: dict[str, Any] = {"ordered_by": ordered_by, "grouped_by": grouped_by, "columns": columns}
     options = _options(files, given, predict, asked, broken, seed)
     about: dict[str, Any] = {"name": "data", "broken": broken, "seed": seed, "options": options}

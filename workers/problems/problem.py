@@ -388,7 +388,7 @@ class Problem:
         )
 
     @staticmethod
-    @checked(ProblemError, only=("name", "description"))
+    @checked(ProblemError, elsewhere=("train", "predict", "validation", "test", "broken", "seed"))
     def from_frame(
         train: pd.DataFrame,
         predict: str | Iterable[str] | Mapping[str, str],
@@ -472,7 +472,7 @@ class Problem:
         return problem.with_preprocessing(read_rows.preprocessing)
 
     @staticmethod
-    @checked(ProblemError, only=("name", "description"))
+    @checked(ProblemError, elsewhere=("validation", "test", "broken", "seed"))
     def from_folder(
         folder: str | os.PathLike[str],
         validation: float = 0.2,
