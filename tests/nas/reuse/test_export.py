@@ -510,7 +510,13 @@ def test_onnx_says_how_to_get_its_libraries(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("several", [False, True], ids=["lone", "beside a table"])
-@pytest.mark.parametrize("format", [pytest.param(one, marks=pytest.mark.slow) for one in list(FORMATS)[1:]])
+@pytest.mark.parametrize(
+    "format",
+    [
+        pytest.param(one, marks=pytest.mark.slow if one == "python" else pytest.mark.soak)
+        for one in list(FORMATS)[1:]
+    ],
+)
 def test_exports_for_series_of_different_lengths_answer_as_their_network(
     format: str, several: bool, tmp_path: Path
 ) -> None:

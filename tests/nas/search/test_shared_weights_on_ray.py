@@ -48,7 +48,7 @@ def losses(executor: Executor, paths: str) -> list[float]:
         return [one.train_loss for one in store.bank_epochs(1)]
 
 
-@pytest.mark.parametrize("paths", ["uniform", "controller"])
+@pytest.mark.parametrize("paths", ["uniform", pytest.param("controller", marks=pytest.mark.soak)])
 def test_two_workers_of_a_pool_train_the_bank_that_they_would_train_in_this_process(
     ray_cluster: None, paths: Sampling
 ) -> None:
