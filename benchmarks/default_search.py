@@ -27,7 +27,6 @@ def search(seed: int, seconds: float, limited: bool, folder: Path, **less: int) 
         maximize=[],
         minimize=[],
         limits=[f"num_params<={LIMIT}"] if limited else [],
-        folder=None,
         seconds=seconds,
         store=store,
         seed=seed,

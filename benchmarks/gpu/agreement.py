@@ -114,6 +114,7 @@ def cases(quick: bool) -> Iterator[AgreementCase]:
         "series": (series(), STEPS),
         "text": (text(), TEXTS),
         "table": (table(), ROWS),
+        "transformer of rows": (table(kinds=("transformer",)), ROWS),
         "multitask": (multitask(MAPS), MAPS),
         "multimodal": (multimodal(MIXED), MIXED),
     }

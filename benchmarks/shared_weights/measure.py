@@ -99,7 +99,7 @@ def by_lessons(name: str, how: Sampled, networks: int, epochs: int, seed: int) -
     length = math.ceil(epochs / count)
     for begun in range(0, epochs, length):
         until = min(epochs, begun + length)
-        new = () if drawn is None else drawn.draw(networks // count)
+        new = () if drawn is None else drawn.draw(max(1, networks // count))
         given = new if drawn is None else (*drawn.earlier, *new)
         banks, scored = [], ()
         for worker in range(how.workers):
