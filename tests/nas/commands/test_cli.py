@@ -225,7 +225,8 @@ def test_what_a_budget_would_buy_is_told_and_a_search_with_it_is_planned(run: Ru
     data = ("digits", "--space", "mlp", "--executor", "inline")
     code, out, _ = run("plan", *data, "--seconds", "100000", "--epochs", "3")
     assert code == 0
-    epochs, controller = out.splitlines()
+    *threads, epochs, controller = out.splitlines()
+    assert all(line.split()[0] == "threads" for line in threads)  # where there are several cores
     assert "networks of 3 epochs" in epochs
     assert controller.split()[:2] == ["controller", "one"]
     code, _, err = run("plan", *data, "--seconds", "0.0001")
