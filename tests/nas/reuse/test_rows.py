@@ -79,6 +79,24 @@ def test_an_ensemble_takes_rows_too(store: Path, frame: pd.DataFrame) -> None:
     assert (answers == frame["kind"]).mean() > 0.9
 
 
+def test_images_are_answered_by_their_paths(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    paths = []
+    for number in range(40):
+        path = tmp_path / ("dark" if number % 2 else "light") / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        image.fromarray(np.full((8, 8), 40 if number % 2 else 200, dtype=np.uint8)).save(path)
+        paths.append(str(path))
+    problem = Problem.from_folder(tmp_path)
+    model: Any = sequential(layer(ToVector, embedding_dim=4), layer(Dense, out_features=4))
+    space = Space({"model": model, "recipe": {"epochs": 3, "batch_size": 8}})
+    options: dict[str, Any] = {"store": tmp_path / "nas.db", "executor": "inline", "keep_weights": 1}
+    Search(space, problem, "random", trials=1, **options).run()
+    answers = nas.load(tmp_path / "nas.db").predict(pd.DataFrame({"image": paths[:6]}))
+    assert len(answers) == 6
+    assert set(answers) <= {"dark", "light"}
+
+
 @pytest.mark.slow
 def test_a_file_of_plain_torch_takes_rows_in_a_process_without_this_project(
     store: Path, frame: pd.DataFrame, tmp_path: Path

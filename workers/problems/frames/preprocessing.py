@@ -139,10 +139,10 @@ class Preprocessing:
             inputs = {str(name): str(value) for name, value in data["inputs"].items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise FormatError(f"no preprocessing: {error!r}") from None
-        texts = [column.name for column in columns if isinstance(column, TextColumn)]
-        if not columns or sorted(texts) != sorted(inputs):
+        alone = sorted(column.name for column in columns if _is_alone(column))
+        if not columns or alone != sorted(inputs) or len({ROW, *inputs.values()}) != len(inputs) + 1:
             raise FormatError(
-                f"no preprocessing: expected inputs for the texts {texts}, got {sorted(inputs)}"
+                f"no preprocessing: expected an input for each of the texts and images {alone}, got {inputs}"
             )
         return Preprocessing(columns, inputs)
 

@@ -12,6 +12,7 @@ from search_spaces.errors import ProblemError
 from search_spaces.signature import Classification, Image
 from workers import problems
 from workers.problems import Problem
+from workers.problems.frames.preprocessing import Preprocessing
 
 PIL = pytest.importorskip("PIL.Image")
 
@@ -109,7 +110,7 @@ def test_a_table_of_paths_beside_other_columns_is_a_problem_of_several_inputs(fo
     assert not bool(problem.train.inputs["photo"][~problem.train.present["photo"]].any())
     assert problem.preprocessing is not None
     new = pd.DataFrame({"weight": [3], "photo": [str(folder / "dark" / "3.png")]})
-    inputs, _ = problem.preprocessing.tensors(new)
+    inputs, _ = Preprocessing.from_json(problem.preprocessing.to_json()).tensors(new)
     assert float(inputs["photo"].max()) == pytest.approx(3 / 255)
 
 
