@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -274,10 +275,18 @@ def as_days(values: pd.Series[Any]) -> NDArray[np.float64]:
     """The values as days since 2000, in UTC where they have a zone; NaN where they are missing.
 
     Raises:
-        ProblemError: some are no dates.
+        ProblemError: some are no dates; numbers are none, for nobody knows what they count.
     """
+    is_dated = pd.api.types.is_datetime64_any_dtype(values.dtype)
+    number = None if is_dated else next((one for one in values.dropna() if isinstance(one, Real)), None)
+    if number is not None:
+        years = f"frame[{values.name!r}].astype(int).astype(str)"
+        raise ProblemError(
+            f"column {values.name!r}: expected dates, such as 2024-05-01, got the number {number}; of years: "
+            f"frame[{values.name!r}] = pd.to_datetime({years}, format='%Y')"
+        )
     try:
-        times = pd.to_datetime(values, utc=True, format="mixed" if values.dtype == object else None)
+        times = pd.to_datetime(values, utc=True, format=None if is_dated else "mixed")
     except (ValueError, TypeError, OverflowError) as error:
         raise ProblemError(
             f"column {values.name!r}: expected dates, such as 2024-05-01, got {error!s:.120}; if they are "

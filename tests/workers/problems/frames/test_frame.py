@@ -95,6 +95,13 @@ def test_dates_in_december_lie_beside_those_in_january() -> None:
                        problem.train.inputs["row"][:, 0])  # fmt: skip
 
 
+def test_dates_with_and_without_a_time_are_of_one_kind() -> None:
+    days = ["2024-05-01", "2024-05-01T12:00:00", "2024-05-03 00:00Z", None] * 10
+    frame = pd.DataFrame({"when": days, "y": ["a", "b", "a", "b"] * 10})
+    first, second, third = Problem.from_frame(frame, "y", frame, frame).train.inputs["row"][:3, 0] * 365.2425
+    assert (float(second - first), float(third - first)) == pytest.approx((0.5, 2.0), abs=1e-2)
+
+
 def test_several_targets_of_mixed_kinds_may_each_be_missing_somewhere(passengers: pd.DataFrame) -> None:
     passengers.loc[::4, "survived"] = None
     passengers.loc[1::4, "fare"] = np.nan
@@ -170,6 +177,8 @@ def test_each_class_is_in_equal_proportion_in_every_part(passengers: pd.DataFram
         ({"fare": [np.inf] * ROWS}, {"columns": {"fare": "number"}}, "expected finite numbers, got infinity"),
         ({"sex": [1, "a"] * (ROWS // 2)}, {}, "column 'sex': expected values of one type, got int, str"),
         ({}, {"columns": {"sex": "number"}}, "column 'sex': expected numbers, got '(fe)?male'"),
+        ({}, {"columns": {"fare": "date"}}, "column 'fare': expected dates, .*, got the number .*'%Y'"),
+        ({}, {"columns": {"sex": "date"}}, "column 'sex': expected dates, such as 2024-05-01, got .*male"),
         ({}, {"columns": {"sex": "words"}}, "expected number, category, date, text, image or drop for 'sex'"),
         ({}, {"columns": {"gender": "category"}}, "there is no input column 'gender'"),
         ({}, {"predict": []}, "expected the name of the column to predict"),
