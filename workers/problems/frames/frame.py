@@ -15,13 +15,12 @@ from search_spaces.signature import Signature
 from search_spaces.tasks import Classification, Ordinal, Task
 from workers.problems.frames.columns import CategoryColumn
 from workers.problems.frames.dividing import divided_rows
-from workers.problems.frames.images import ImageColumn
+from workers.problems.frames.images import broken_paths
 from workers.problems.frames.inference import check_frame, kinds_of
 from workers.problems.frames.preprocessing import Preprocessing
 from workers.problems.frames.targets import target_of, task_of
+from workers.problems.frames.words import names_of
 from workers.problems.split import Split
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -67,26 +66,25 @@ def read_frames(
     """
     targets = _targets(where, predict)
     kinds = dict(columns or {})
-    frames = {part: check_frame(f"{where}, {part}", one) for part, one in given.items() if not _is_share(one)}
+    shares = {part: one for part, one in given.items() if isinstance(one, float)}
+    frames = {part: check_frame(f"{where}, {part}", one) for part, one in given.items() if part not in shares}
     for part, frame in frames.items():
         _check_columns(f"{where}, {part}", frame, frames["train"], targets)
         frames[part] = _labelled_rows(f"{where}, {part}", frame, targets)
-    if (ordered_by or grouped_by) and len(frames) == len(given):
+    if (ordered_by or grouped_by) and not shares:
         raise ProblemError(
             f"{where}: ordered_by and grouped_by divide rows, but each part has a frame of its own"
         )
     everything = pd.concat([frame[list(targets)] for frame in frames.values()], ignore_index=True)
+    names = names_of(targets)
     tasks: dict[str, Task] = {}
     notes = []
-    for name, kind in targets.items():
-        task, why = task_of(where, everything[name], kind)
-        tasks[_task_name(name, targets)] = task
-        notes.append(f"task {_task_name(name, targets)!r}: {why}")
-    shares = {part: float(share) for part, share in given.items() if _is_share(share)}  # type: ignore[arg-type]
+    for column, kind in targets.items():
+        tasks[names[column]], why = task_of(where, everything[column], kind)
+        notes.append(f"task {names[column]!r}: {why}")
     if shares:
-        rows = frames["train"]
-        first = next(iter(targets))
-        is_class = isinstance(tasks[_task_name(first, targets)], Classification | Ordinal)
+        rows, first = frames["train"], next(iter(targets))
+        is_class = isinstance(tasks[names[first]], Classification | Ordinal)
         places = divided_rows(
             where,
             rows,
@@ -111,17 +109,11 @@ def read_frames(
             )
             train = frames["train"].drop(columns=list(targets))
         preprocessing = Preprocessing.learn(train, found)
-        splits = {
-            part: _split(frames[part], preprocessing, targets, tasks) for part in PARTS if part in frames
-        }
+        splits = {part: _split(frame, preprocessing, names, tasks) for part, frame in frames.items()}
     except ProblemError as error:
         raise ProblemError(f"{where}: {error}") from None
     notes += [*told, *_gaps(preprocessing, frames)]
     return Read(Signature(preprocessing.kinds, tasks), splits, preprocessing, tuple(notes))
-
-
-def _is_share(given: object) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def _targets(where: str, predict: Any) -> dict[str, str | None]:
@@ -139,20 +131,6 @@ def _targets(where: str, predict: Any) -> dict[str, str | None]:
             f"{where}, predict: expected the name of the column to predict, or several, got {predict!r:.80}"
         )
     return found
-
-
-def _task_name(column: str, targets: Mapping[str, Any]) -> str:
-    """The name of the task of a column, which names modules and metrics."""
-    name = "".join(letter if letter.isalnum() else "_" for letter in column)
-    return (
-        name
-        if sum(name == _plain(other) for other in targets) == 1
-        else f"{name}_{list(targets).index(column)}"
-    )
-
-
-def _plain(column: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in column)
 
 
 def _check_columns(where: str, frame: pd.DataFrame, train: pd.DataFrame, targets: Mapping[str, Any]) -> None:
@@ -188,7 +166,7 @@ def _leave_out_broken(
     notes = []
     for part, frame in frames.items():
         for name in images:
-            lost = ImageColumn(name, 1, 1, 1).broken(frame[name])
+            lost = broken_paths(frame[name])
             if not lost.any():
                 continue
             first = ", ".join(map(str, frame[name][lost].iloc[:3]))
@@ -202,15 +180,15 @@ def _leave_out_broken(
 
 
 def _split(
-    frame: pd.DataFrame, preprocessing: Preprocessing, targets: Mapping[str, Any], tasks: Mapping[str, Task]
+    frame: pd.DataFrame, preprocessing: Preprocessing, names: Mapping[str, str], tasks: Mapping[str, Task]
 ) -> Split:
     inputs, present = preprocessing.tensors(frame)
     answers: dict[str, Tensor] = {}
     labelled: dict[str, Tensor] = {}
-    for column, (name, task) in zip(targets, tasks.items(), strict=True):
+    for column, name in names.items():
         values = frame[column]
         there = values.notna().to_numpy()
-        answers[name] = target_of(values, there, task)
+        answers[name] = target_of(values, there, tasks[name])
         if not there.all():
             labelled[name] = torch.tensor(there)
     return Split(inputs, answers, present, labelled)

@@ -70,36 +70,23 @@ class ImageColumn(FrameColumn):
         found = np.zeros((len(values), self.channels, self.height, self.width), dtype=np.float32)
         for place, path in enumerate(as_words(values)):
             if path is not None:
-                found[place] = self._read(path)
+                found[place] = _read(self.name, path, self.channels, (self.height, self.width))
         return found
 
     def missing(self, values: pd.Series[Any]) -> NDArray[np.bool_]:
         return np.asarray(as_words(values).isna())
 
-    def broken(self, values: pd.Series[Any]) -> NDArray[np.bool_]:
-        """Which paths lead to no image."""
-        found = np.zeros(len(values), dtype=bool)
-        for place, path in enumerate(as_words(values)):
-            if path is not None:
-                try:
-                    self._read(path)
-                except ProblemError:
-                    found[place] = True
-        return found
 
-    def _read(self, path: str) -> Floats:
-        with _opened(self.name, path) as image:
+def broken_paths(values: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Returns which paths of a column lead to no image that can be read, bool ``(N,)``."""
+    found = np.zeros(len(values), dtype=bool)
+    for place, path in enumerate(as_words(values)):
+        if path is not None:
             try:
-                deep = image.mode in ("I;16", "I")
-                plain = image if deep else image.convert("L" if self.channels == 1 else "RGB")
-                if (plain.height, plain.width) != (self.height, self.width):
-                    plain = plain.resize((self.width, self.height))
-                pixels = np.asarray(plain, dtype=np.float32) / (65535.0 if deep else 255.0)
-            except (OSError, ValueError, SyntaxError) as error:
-                raise ProblemError(_no_image(self.name, path, error)) from None
-        if self.channels == 1 or pixels.ndim == 2:
-            return np.broadcast_to(pixels[None], (self.channels, self.height, self.width))
-        return pixels.transpose(2, 0, 1)
+                _read(values.name, path)
+            except ProblemError:
+                found[place] = True
+    return found
 
 
 def with_paths_from(file: str | os.PathLike[str], frame: pd.DataFrame) -> pd.DataFrame:
@@ -121,6 +108,33 @@ def with_paths_from(file: str | os.PathLike[str], frame: pd.DataFrame) -> pd.Dat
 
 def _is_path(word: object) -> bool:
     return isinstance(word, str) and word.lower().endswith(ENDINGS)
+
+
+def _read(name: object, path: str, channels: int = 1, size: tuple[int, int] | None = None) -> Floats:
+    """Returns the pixels of an image, from 0 to 1.
+
+    Args:
+        name, path: the column and the file.
+        channels: 1 or 3.
+        size: the height and width that it is brought to; None: it stays as it is.
+
+    Raises:
+        ProblemError: the file is missing or no image.
+    """
+    with _opened(name, path) as image:
+        try:
+            deep = image.mode in ("I;16", "I")
+            plain = image if deep else image.convert("L" if channels == 1 else "RGB")
+            if size not in (None, (plain.height, plain.width)):
+                plain = plain.resize(size[::-1])
+            pixels = np.asarray(plain, dtype=np.float32) / (65535.0 if deep else 255.0)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ProblemError(_no_image(name, path, error)) from None
+    return (
+        np.broadcast_to(pixels[None], (channels, *pixels.shape))
+        if pixels.ndim == 2
+        else pixels.transpose(2, 0, 1)
+    )
 
 
 def _opened(name: object, path: str) -> Image:

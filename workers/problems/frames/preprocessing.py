@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from workers.problems.frames.columns import CategoryColumn, FrameColumn, Numeric
 from workers.problems.frames.images import ImageColumn
 from workers.problems.frames.inference import check_frame
 from workers.problems.frames.kinds import KINDS, from_dict, to_dict
+from workers.problems.frames.words import names_of
 
 FORMAT = "nasforge-preprocessing/1"
 
@@ -39,7 +40,7 @@ class Preprocessing:
 
     Example:
         >>> preprocessing = Problem.from_frame(frame, predict="price").preprocessing
-        >>> network(preprocessing.split(new_rows).inputs)
+        >>> network(*preprocessing.tensors(new_rows))
     """
 
     columns: tuple[FrameColumn, ...]
@@ -59,7 +60,7 @@ class Preprocessing:
         columns = tuple(KINDS[kind].learn(train[name]) for name, kind in kinds.items())
         if not columns:
             raise ProblemError("expected at least one column to predict from, got none")
-        return Preprocessing(columns, _input_names([one.name for one in columns if _is_alone(one)]))
+        return Preprocessing(columns, names_of((one.name for one in columns if _is_alone(one)), {ROW}))
 
     @property
     def kinds(self) -> dict[str, Input]:
@@ -172,14 +173,3 @@ class Preprocessing:
 def _is_alone(column: FrameColumn) -> bool:
     """Whether a column is an input of its own."""
     return isinstance(column, TextColumn | ImageColumn)
-
-
-def _input_names(columns: Sequence[str]) -> dict[str, str]:
-    """Names of inputs for columns: modules of torch cannot have all of them."""
-    found: dict[str, str] = {}
-    for column in columns:
-        name = "".join(letter if letter.isalnum() else "_" for letter in column)
-        while name in found.values() or name == ROW:
-            name += "_"
-        found[column] = name
-    return found
