@@ -260,15 +260,19 @@ def _from_zero(values: Sequence[Any]) -> bool:
     return len(values) > 1 and list(values) == list(range(len(values)))
 
 
-def _classes(one: Seen) -> bool:
+def surely_classes(values: Sequence[Any], counts: Sequence[int]) -> bool:
     """Whether values are surely numbers of classes: from 0 without a gap, each seen often enough.
 
     Counted things are from 0 without a gap, too, but their tails are thin.
+
+    Args:
+        values: the different values, in ascending order.
+        counts: how often each was seen.
     """
-    total, count = sum(one.counts), len(one.values)
-    if not _from_zero(one.values) or total < 2 * count:
+    total, count = sum(counts), len(values)
+    if not _from_zero(values) or total < 2 * count:
         return False
-    even = max(one.counts) <= 10 * min(one.counts)
+    even = max(counts) <= 10 * min(counts)
     return count == 2 or (even and (count <= FEW_CLASSES or total >= FEW_CLASSES * count))
 
 
@@ -287,7 +291,7 @@ def _whole_numbers(one: Seen) -> Reading:
     if one.numbers == "truths" and len(one.values) == 2:
         return Reading(((Classification(2), "yes or no"),), certain=True)
     classes = _class_kinds(one)
-    if one.numbers != "truths" and _classes(one):
+    if one.numbers != "truths" and surely_classes(one.values, one.counts):
         return Reading((classes[-1],), certain=True)
     number = (Regression(1), "numbers")
     order = (*classes, number) if len(one.values) <= FEW_CLASSES else (number, *classes)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from search_spaces.errors import ProblemError, nearest
+from workers.problems.frames.columns import FEW_CATEGORIES
 from workers.problems.frames.images import ENDINGS
 from workers.problems.frames.kinds import KINDS
 from workers.problems.frames.words import words_of
@@ -22,9 +23,6 @@ OFTEN = 0.5
 
 WORDS = 3
 """Values of so many words or more, in the mean, are texts where they are no categories."""
-
-FEW_CLASSES = 20
-"""Whole numbers of so few values may be classes."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
 
@@ -131,7 +129,7 @@ def _kind_of_objects(where: str, there: pd.Series[Any]) -> tuple[str, str]:
     if all(value.lower().endswith(ENDINGS) for value in there):
         return "image", "paths of images"
     different = there.nunique()
-    if different <= FEW_CLASSES or different <= OFTEN * len(there):
+    if different <= FEW_CATEGORIES or different <= OFTEN * len(there):
         return "category", f"{different:,} words that come again"
     lengths = [len(words_of(value)) for value in there]
     if float(np.mean(lengths)) >= WORDS:

@@ -22,7 +22,7 @@ from search_spaces.tasks import (
     Task,
 )
 from workers.problems.frames.columns import as_words
-from workers.problems.frames.inference import FEW_CLASSES
+from workers.problems.kinds import FEW_CLASSES, surely_classes
 
 TASKS = ("classification", "labels", "ordinal", "regression", "count", "quantiles")
 """The kinds of tasks by the words that people write; after ``ordinal=`` and ``quantiles=`` stand values."""
@@ -168,13 +168,12 @@ def _inferred_task(here: str, there: pd.Series[Any], numeric: bool) -> tuple[str
     whole = bool((there.astype(float) % 1 == 0).all())
     if not whole:
         return "regression", "its values are real numbers"
-    if different == 2:
+    if different <= 2:  # one value alone is refused as classes are
         return "classification", "it has two values"
-    lone = there.value_counts()
-    if different > FEW_CLASSES and int(lone.median()) < FEW_CLASSES:
+    counts = there.value_counts().sort_index()
+    if different > FEW_CLASSES and float(counts.median()) < FEW_CLASSES:
         return "regression", f"it has {different:,} different numbers"
-    even = int(lone.max()) <= 10 * int(lone.min())
-    if sorted(map(int, lone.index)) == list(range(different)) and even and int(lone.min()) > 1:
+    if surely_classes([int(value) for value in counts.index], [int(count) for count in counts]):
         return "classification", f"it has the numbers from 0 to {different - 1}"
     name = there.name
     raise ProblemError(

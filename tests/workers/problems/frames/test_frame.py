@@ -184,6 +184,7 @@ def test_each_class_is_in_equal_proportion_in_every_part(passengers: pd.DataFram
         ({}, {"predict": []}, "expected the name of the column to predict"),
         ({"survived": None}, {}, "expected targets, but all of 'survived' are missing"),
         ({"survived": "yes"}, {}, "expected two classes or more, got 'yes' in every row"),
+        ({"survived": 7}, {}, "expected two classes or more, got 7 in every row"),
         ({}, {"predict": "boarded"}, "expected classes or numbers, got dates; as days"),
         ({}, {"ordered_by": "when"}, "ordered_by: there is no column 'when'"),
         ({}, {"ordered_by": "age"}, "ordered_by: 40 rows have no 'age'"),
