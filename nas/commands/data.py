@@ -9,9 +9,8 @@ import typer
 
 from nas.commands.options import FolderOption, InputOption, TaskOption
 from search_spaces.errors import SearchError
+from workers.problems.frames.words import TASKS
 from workers.problems.own_data import is_share
-
-_TASKS = ("classification", "labels", "ordinal", "regression", "count", "quantiles")
 
 
 def data_options(
@@ -99,7 +98,7 @@ def _predicted(texts: Sequence[str]) -> Any:
     found: dict[str, str | None] = {}
     for text in texts:
         name, _, kind = text.rpartition(":")
-        known = name and kind.partition("=")[0] in _TASKS
+        known = name and kind.partition("=")[0] in TASKS
         found[name if known else text] = kind if known else None
     if any(kind is not None for kind in found.values()):
         return found

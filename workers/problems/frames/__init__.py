@@ -7,5 +7,6 @@
 - ``inference``: what columns are
 - ``targets``: the tasks of target columns
 - ``kinds``: the kinds of columns by name
-- ``columns``, ``images``, ``words``: columns and the numbers that they become, and the words of texts
+- ``columns``, ``images``: columns and the numbers that they become
+- ``words``: words for tasks, of texts, and as names
 """

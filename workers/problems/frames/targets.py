@@ -22,10 +22,8 @@ from search_spaces.tasks import (
     Task,
 )
 from workers.problems.frames.columns import as_words
+from workers.problems.frames.words import TASKS
 from workers.problems.kinds import FEW_CLASSES, surely_classes
-
-TASKS = ("classification", "labels", "ordinal", "regression", "count", "quantiles")
-"""The kinds of tasks by the words that people write; after ``ordinal=`` and ``quantiles=`` stand values."""
 
 _BETWEEN = re.compile("[;|]")
 """What stands between the labels of a text."""

@@ -1,9 +1,12 @@
-"""The words of a text, and words as names."""
+"""Words: those for kinds of tasks, those of a text, and those that are names of columns."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+
+TASKS = ("classification", "labels", "ordinal", "regression", "count", "quantiles")
+"""The kinds of tasks by the words that people write; after ``ordinal=`` and ``quantiles=`` stand values."""
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 

@@ -14,7 +14,7 @@ from nas.commands.data import data_options
 from search_spaces import CountRegression, MultiLabel, Ordinal, QuantileRegression
 from search_spaces.errors import ProblemError
 from workers.problems import Problem, load
-from workers.problems.frames.targets import TASKS
+from workers.problems.frames.words import TASKS
 
 ROWS = 60
 
