@@ -89,11 +89,10 @@ def _of_rows(rows: Any, signature: Signature, preprocessing: Preprocessing | Non
             "write inputs.to_numpy()"
         )
     try:
-        inputs, present = preprocessing.tensors(rows)
+        inputs, present = preprocessing.tensors(rows, signature.inputs)
     except ProblemError as error:
         raise ProblemError(f"predict, {error}") from None
-    kept = {name: tensor for name, tensor in inputs.items() if name in signature.inputs}
-    return Split(kept, {}, {name: mask for name, mask in present.items() if name in kept})
+    return Split(inputs, {}, present)
 
 
 def answers_to(split: Split, network: nn.Module, tasks: Iterable[str], batch_size: int) -> dict[str, Tensor]:

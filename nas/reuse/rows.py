@@ -20,13 +20,9 @@ def answers_to_rows(network: Network, preprocessing: Mapping[str, Any], rows: An
         preprocessing: what makes its inputs of rows, as JSON has it.
         rows: a frame of pandas.
     """
-    inputs, present = Preprocessing.from_dict(preprocessing).tensors(rows)
-    wanted = network.signature.inputs
+    inputs, present = Preprocessing.from_dict(preprocessing).tensors(rows, network.signature.inputs)
     with torch.inference_mode():
-        answers = network(
-            {name: inputs[name] for name in wanted},
-            {name: mask for name, mask in present.items() if name in wanted},
-        )
+        answers = network(inputs, present)
     found: dict[str, list[Any]] = {}
     for name, task in network.signature.tasks.items():
         if isinstance(task, Classification | MultiLabel | Ordinal):

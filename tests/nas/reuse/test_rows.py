@@ -97,6 +97,19 @@ def test_images_are_answered_by_their_paths(tmp_path: Path) -> None:
     assert set(answers) <= {"dark", "light"}
 
 
+def test_a_network_of_some_inputs_asks_for_their_columns_alone(tmp_path: Path) -> None:
+    texts = [f"a {'good' if number % 2 else 'bad'} thing, {number} times" for number in range(60)]
+    frame = pd.DataFrame({"size": np.arange(60) % 7, "told": texts, "kind": ["a", "b"] * 30})
+    problem = Problem.from_frame(frame, "kind", columns={"told": "text", "size": "number"}).only(
+        inputs=["row"]
+    )
+    model: Any = sequential(layer(ToVector, embedding_dim=4), layer(Dense, out_features=4))
+    space = Space({"model": model, "recipe": {"epochs": 1, "batch_size": 8}})
+    options: dict[str, Any] = {"store": tmp_path / "nas.db", "executor": "inline", "keep_weights": 1}
+    Search(space, problem, "random", trials=1, **options).run()
+    assert len(nas.load(tmp_path / "nas.db").predict(frame[["size"]])) == 60
+
+
 @pytest.mark.slow
 def test_a_file_of_plain_torch_takes_rows_in_a_process_without_this_project(
     store: Path, frame: pd.DataFrame, tmp_path: Path

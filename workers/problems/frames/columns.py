@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from search_spaces.errors import ProblemError
+from search_spaces.inputs import Input, Tokens
 from workers.problems.frames.words import words_of
 
 Floats = NDArray[np.float32]
@@ -51,7 +52,16 @@ class FrameColumn(ABC):
 
 
 @dataclass(frozen=True)
-class NumericColumn(FrameColumn):
+class RowColumn(FrameColumn):
+    """A column that is a part of the row."""
+
+    @abstractmethod
+    def numbers(self, values: pd.Series[Any]) -> Floats:
+        """Returns the numbers that values become, float32 ``(N, width)``."""
+
+
+@dataclass(frozen=True)
+class NumericColumn(RowColumn):
     """A column that becomes numbers, and a mark for those that are missing if some of the training are.
 
     Attributes:
@@ -149,7 +159,7 @@ class DateColumn(NumericColumn):
 
 
 @dataclass(frozen=True)
-class CategoryColumn(FrameColumn):
+class CategoryColumn(RowColumn):
     """Categories: each value that was seen in training has a number from 1 on, all others have 0.
 
     Attributes:
@@ -179,21 +189,35 @@ class CategoryColumn(FrameColumn):
         """The number of its categories, 0 for all others included."""
         return len(self.categories) + 1
 
-    def codes(self, values: pd.Series[Any]) -> Floats:
-        """Returns float32 ``(N,)``, the numbers of the categories."""
+    def numbers(self, values: pd.Series[Any]) -> Floats:
+        """Returns float32 ``(N, 1)``, the numbers of the categories."""
         found = pd.Index(self.categories).get_indexer(pd.Index(as_words(values)))
-        return np.asarray(found + 1, dtype=np.float32)
+        return np.asarray(found + 1, dtype=np.float32)[:, None]
 
     def missing(self, values: pd.Series[Any]) -> NDArray[np.bool_]:
         return np.asarray(as_words(values).isna())
 
     def unseen(self, values: pd.Series[Any]) -> int:
         """How many values are there and were not learnt."""
-        return int(((self.codes(values) == 0) & ~self.missing(values)).sum())
+        return int(((self.numbers(values)[:, 0] == 0) & ~self.missing(values)).sum())
 
 
 @dataclass(frozen=True)
-class TextColumn(FrameColumn):
+class LoneColumn(FrameColumn):
+    """A column that is an input of its own."""
+
+    @property
+    @abstractmethod
+    def input(self) -> Input:
+        """The kind of the input."""
+
+    @abstractmethod
+    def array(self, values: pd.Series[Any]) -> NDArray[Any]:
+        """Returns the input of values, ``(N, ...)``; zeros for those that are missing."""
+
+
+@dataclass(frozen=True)
+class TextColumn(LoneColumn):
     """Texts as tokens: words in lower case, with numbers from 2 on; 1 is any other word, 0 is padding.
 
     Attributes:
@@ -224,7 +248,11 @@ class TextColumn(FrameColumn):
         length = min(TextColumn.LONGEST, max(1, longest))
         return TextColumn(str(values.name), tuple(often[: TextColumn.MOST_WORDS]), length)
 
-    def tokens(self, values: pd.Series[Any]) -> NDArray[np.int64]:
+    @property
+    def input(self) -> Tokens:
+        return Tokens(self.length, len(self.vocabulary) + 2)
+
+    def array(self, values: pd.Series[Any]) -> NDArray[np.int64]:
         """Returns int64 ``(N, length)``; zeros where there is no text."""
         numbers = {word: number for number, word in enumerate(self.vocabulary, 2)}
         found = np.zeros((len(values), self.length), dtype=np.int64)

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from search_spaces import inputs
 from search_spaces.errors import ProblemError
-from workers.problems.frames.columns import Floats, FrameColumn, as_words, check_some
+from workers.problems.frames.columns import Floats, LoneColumn, as_words, check_some
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +33,7 @@ LOOKED_AT = 200
 
 
 @dataclass(frozen=True)
-class ImageColumn(FrameColumn):
+class ImageColumn(LoneColumn):
     """Paths to images, which are brought to one size, from 0 to 1.
 
     Attributes:
@@ -61,7 +62,11 @@ class ImageColumn(FrameColumn):
         height, width = next(iter(sizes)) if len(sizes) == 1 else _median(sizes)
         return ImageColumn(str(values.name), 1 if grey else 3, height, width)
 
-    def pixels(self, values: pd.Series[Any]) -> Floats:
+    @property
+    def input(self) -> inputs.Image:
+        return inputs.Image(self.channels, self.height, self.width)
+
+    def array(self, values: pd.Series[Any]) -> Floats:
         """Returns float32 ``(N, channels, height, width)``; zeros where there is no path.
 
         Raises:

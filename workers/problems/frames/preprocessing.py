@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,8 @@ from torch import Tensor
 
 from search_spaces.arguments import checked
 from search_spaces.errors import FormatError, ProblemError, nearest
-from search_spaces.inputs import Image, Input, TabularRow, Tokens
-from workers.problems.frames.columns import CategoryColumn, FrameColumn, NumericColumn, TextColumn
-from workers.problems.frames.images import ImageColumn
+from search_spaces.inputs import Input, TabularRow
+from workers.problems.frames.columns import CategoryColumn, FrameColumn, LoneColumn, NumericColumn, RowColumn
 from workers.problems.frames.inference import check_frame
 from workers.problems.frames.kinds import KINDS, from_dict, to_dict
 from workers.problems.frames.words import names_of
@@ -60,7 +59,7 @@ class Preprocessing:
         columns = tuple(KINDS[kind].learn(train[name]) for name, kind in kinds.items())
         if not columns:
             raise ProblemError("expected at least one column to predict from, got none")
-        return Preprocessing(columns, names_of((one.name for one in columns if _is_alone(one)), {ROW}))
+        return Preprocessing(columns, names_of((one.name for one in _alone(columns)), {ROW}))
 
     @property
     def kinds(self) -> dict[str, Input]:
@@ -69,19 +68,17 @@ class Preprocessing:
         if self._numeric or self._categories:
             width = sum(column.width for column in self._numeric)
             found[ROW] = TabularRow(width, tuple(column.count for column in self._categories))
-        for column in self.columns:
-            if isinstance(column, TextColumn):
-                found[self.inputs[column.name]] = Tokens(column.length, len(column.vocabulary) + 2)
-            elif isinstance(column, ImageColumn):
-                found[self.inputs[column.name]] = Image(column.channels, column.height, column.width)
-        return found
+        return found | {self.inputs[column.name]: column.input for column in _alone(self.columns)}
 
     @checked(ProblemError, elsewhere=("rows",))
-    def tensors(self, rows: pd.DataFrame) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def tensors(
+        self, rows: pd.DataFrame, wanted: Collection[str] | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Returns the inputs of rows, and masks of the texts and images that some rows lack.
 
         Args:
             rows: a frame with the columns that it knows; others are passed over.
+            wanted: the inputs that are wanted, whose columns alone need be there; None: all.
 
         Returns:
             Tensors by the names of `kinds`, and bool ``(N,)`` by name, of those that some rows lack.
@@ -90,30 +87,26 @@ class Preprocessing:
             ProblemError: a column is missing, or its values are not what they were in training.
         """
         rows = check_frame("rows", rows)
-        for column in self.columns:
+        numbers, inputs, present = list[Any](), dict[str, Tensor](), dict[str, Tensor]()
+        for column in (*self._numeric, *self._categories, *_alone(self.columns)):
+            name = self.inputs.get(column.name, ROW)
+            if wanted is not None and name not in wanted:
+                continue
             if column.name not in rows.columns:
                 hint = nearest(column.name, list(map(str, rows.columns)))
                 raise ProblemError(
                     f"rows: expected a column {column.name!r}, which was there in training{hint}"
                 )
-        inputs: dict[str, Tensor] = {}
-        present: dict[str, Tensor] = {}
-        parts = [column.numbers(rows[column.name]) for column in self._numeric]
-        parts += [column.codes(rows[column.name])[:, None] for column in self._categories]
-        if parts:
-            inputs[ROW] = torch.from_numpy(np.concatenate(parts, axis=1))
-        for column in self.columns:
-            if isinstance(column, TextColumn):
-                array: Any = column.tokens(rows[column.name])
-            elif isinstance(column, ImageColumn):
-                array = column.pixels(rows[column.name])
-            else:
-                continue
-            name = self.inputs[column.name]
-            inputs[name] = torch.from_numpy(array)
-            there = torch.from_numpy(~column.missing(rows[column.name]))
-            if not bool(there.all()):
-                present[name] = there
+            values = rows[column.name]
+            if isinstance(column, RowColumn):
+                numbers.append(column.numbers(values))
+            elif isinstance(column, LoneColumn):
+                inputs[name] = torch.from_numpy(column.array(values))
+                there = torch.from_numpy(~column.missing(values))
+                if not bool(there.all()):
+                    present[name] = there
+        if numbers:
+            inputs = {ROW: torch.from_numpy(np.concatenate(numbers, axis=1)), **inputs}
         return inputs, present
 
     def to_dict(self) -> dict[str, Any]:
@@ -140,7 +133,7 @@ class Preprocessing:
             inputs = {str(name): str(value) for name, value in data["inputs"].items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise FormatError(f"no preprocessing: {error!r}") from None
-        alone = sorted(column.name for column in columns if _is_alone(column))
+        alone = sorted(column.name for column in _alone(columns))
         if not columns or alone != sorted(inputs) or len({ROW, *inputs.values()}) != len(inputs) + 1:
             raise FormatError(
                 f"no preprocessing: expected an input for each of the texts and images {alone}, got {inputs}"
@@ -170,6 +163,5 @@ class Preprocessing:
         return [column for column in self.columns if isinstance(column, CategoryColumn)]
 
 
-def _is_alone(column: FrameColumn) -> bool:
-    """Whether a column is an input of its own."""
-    return isinstance(column, TextColumn | ImageColumn)
+def _alone(columns: Iterable[FrameColumn]) -> list[LoneColumn]:
+    return [column for column in columns if isinstance(column, LoneColumn)]
