@@ -11,6 +11,7 @@ from search_spaces.errors import FormatError, SpaceError
 from search_spaces.inputs import Image, Input, Sequence, TabularRow, Tokens, Vector
 from search_spaces.tasks import (
     Classification,
+    ClassTask,
     CountRegression,
     DenseMap,
     Generation,
@@ -76,7 +77,7 @@ def _name(kind: Input | Task) -> str:
 
 def _plain(kind: Input | Task) -> dict[str, Any]:
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(kind).items()}
-    if isinstance(kind, Classification | MultiLabel | Ordinal) and not kind.labels:
+    if isinstance(kind, ClassTask) and not kind.labels:
         del plain["labels"]  # classes without names are written as they were before classes could have any
     if isinstance(kind, Sequence) and not kind.padded:
         del plain["padded"]  # so are series that all have one length

@@ -43,9 +43,40 @@ class Task:
         return self.scale_shape is not None
 
 
-@checked(SpaceError, elsewhere=("labels",))
 @dataclass(frozen=True)
-class Classification(Task):
+class ClassTask(Task):
+    """A task whose targets are classes that may have names.
+
+    Attributes:
+        classes: how many there are.
+        labels: what they are called, in the order of their numbers: words, or whole numbers such as
+            ``(2019, 2020)``; none where the numbers say it all.
+    """
+
+    classes: Count
+    labels: tuple[str | int, ...] = ()
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        found = tuple(_plain_label(name, label) for label in _listed(name, self.labels))
+        if found and len(found) != self.classes:
+            raise SpaceError(f"{name}(labels=...): expected {self.classes} labels, got {len(found)}")
+        if len(set(found)) != len(found):
+            raise SpaceError(f"{name}(labels=...): expected each label once, got {found!r:.200}")
+        object.__setattr__(self, "labels", found)
+
+    def __repr__(self) -> str:
+        named = f", labels={self.labels!r}" if self.labels else ""
+        return f"{type(self).__name__}(classes={self.classes}{named})"
+
+    def _called(self, numbers: Tensor) -> list[str | int]:
+        classes: list[int] = numbers.tolist()
+        return [self.labels[number] for number in classes] if self.labels else list(classes)
+
+
+@checked(SpaceError, elsewhere=("labels",))
+@dataclass(frozen=True, repr=False)
+class Classification(ClassTask):
     """One of ``classes``: targets int64 ``(N,)``, a model answers logits ``(N, classes)``.
 
     Attributes:
@@ -56,15 +87,6 @@ class Classification(Task):
         >>> Classification(3, labels=("cat", "dog", "fish")).predicted(torch.tensor([[0.1, 0.2, 0.7]]))
         ['fish']
     """
-
-    classes: Count
-    labels: tuple[str | int, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", _names_of_classes(self, self.classes, self.labels))
-
-    def __repr__(self) -> str:
-        return _written(self, self.classes, self.labels)
 
     @property
     def outputs(self) -> int:
@@ -84,12 +106,12 @@ class Classification(Task):
             SpaceError: they are not of this shape.
         """
         _check_answers(answers, self.outputs)
-        return _called(answers.argmax(1), self.labels)
+        return self._called(answers.argmax(1))
 
 
 @checked(SpaceError, elsewhere=("labels",))
-@dataclass(frozen=True)
-class MultiLabel(Task):
+@dataclass(frozen=True, repr=False)
+class MultiLabel(ClassTask):
     """Any number of ``classes`` at once: targets float32 ``(N, classes)`` of 0 and 1, a model answers logits.
 
     Each class is a question of yes and no of its own (binary relevance; Tsoumakas & Katakis 2007).
@@ -101,15 +123,6 @@ class MultiLabel(Task):
         >>> MultiLabel(3, labels=("red", "round", "big")).predicted(torch.tensor([[2.0, -1.0, 0.5]]))
         [['red', 'big']]
     """
-
-    classes: Count
-    labels: tuple[str | int, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", _names_of_classes(self, self.classes, self.labels))
-
-    def __repr__(self) -> str:
-        return _written(self, self.classes, self.labels)
 
     @property
     def outputs(self) -> int:
@@ -135,8 +148,8 @@ class MultiLabel(Task):
 
 
 @checked(SpaceError, elsewhere=("labels",))
-@dataclass(frozen=True)
-class Ordinal(Task):
+@dataclass(frozen=True, repr=False)
+class Ordinal(ClassTask):
     """One of ``classes`` that have an order, such as grades: targets int64 ``(N,)``, from the lowest on.
 
     A model answers ``(N, classes - 1)``: the logit of each class but the highest that the example is above
@@ -152,13 +165,6 @@ class Ordinal(Task):
     """
 
     classes: Annotated[int, AtLeast(2)]
-    labels: tuple[str | int, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", _names_of_classes(self, self.classes, self.labels))
-
-    def __repr__(self) -> str:
-        return _written(self, self.classes, self.labels)
 
     @property
     def outputs(self) -> int:
@@ -178,7 +184,7 @@ class Ordinal(Task):
             SpaceError: they are not of this shape.
         """
         _check_answers(answers, self.outputs)
-        return _called(reached(answers), self.labels)
+        return self._called(reached(answers))
 
 
 def reached(answers: Tensor) -> Tensor:
@@ -187,30 +193,9 @@ def reached(answers: Tensor) -> Tensor:
     return (answers > 0).sum(1)
 
 
-def _names_of_classes(kind: Task, classes: int, labels: object) -> tuple[str | int, ...]:
-    """The labels of classes, checked: as many as there are classes, each once."""
-    name = type(kind).__name__
-    found = tuple(_plain_label(name, label) for label in _listed(name, labels))
-    if found and len(found) != classes:
-        raise SpaceError(f"{name}(labels=...): expected {classes} labels, got {len(found)}")
-    if len(set(found)) != len(found):
-        raise SpaceError(f"{name}(labels=...): expected each label once, got {found!r:.200}")
-    return found
-
-
-def _written(kind: Task, classes: int, labels: tuple[str | int, ...]) -> str:
-    named = f", labels={labels!r}" if labels else ""
-    return f"{type(kind).__name__}(classes={classes}{named})"
-
-
 def _check_answers(answers: Tensor, outputs: int) -> None:
     if answers.ndim != 2 or answers.shape[1] != outputs:
         raise SpaceError(f"expected answers (N, {outputs}), got {tuple(answers.shape)}")
-
-
-def _called(classes: Tensor, labels: tuple[str | int, ...]) -> list[str | int]:
-    numbers: list[int] = classes.tolist()
-    return [labels[number] for number in numbers] if labels else list(numbers)
 
 
 def _listed(kind: str, labels: object) -> tuple[object, ...]:

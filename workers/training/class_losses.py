@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.tasks import Classification, MultiLabel, Ordinal, Task
+from search_spaces.tasks import Classification, ClassTask, MultiLabel, Ordinal, Task
 from workers.problems.problem import Problem
 from workers.recipe import Recipe
 from workers.training.losses import rank_loss
@@ -34,9 +34,7 @@ class ClassLoss(nn.Module):
 
     weights: Tensor | None
 
-    def __init__(
-        self, task: Classification | MultiLabel | Ordinal, recipe: Recipe, weights: Tensor | None
-    ) -> None:
+    def __init__(self, task: ClassTask, recipe: Recipe, weights: Tensor | None) -> None:
         super().__init__()
         self._task, self._smoothing, self._focal = task, recipe.label_smoothing, recipe.focal
         # it follows from the data, so that checkpoints need not have it
@@ -107,7 +105,7 @@ def class_losses(
     found = {}
     for name, task in tasks.items():
         of_labels = changed and isinstance(task, Classification | MultiLabel)
-        if isinstance(task, Classification | MultiLabel | Ordinal) and (of_labels or name in weights):
+        if isinstance(task, ClassTask) and (of_labels or name in weights):
             found[name] = ClassLoss(task, recipe, weights.get(name))
     return found
 
