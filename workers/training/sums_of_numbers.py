@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -12,46 +13,9 @@ from workers.training.losses import pinball, poisson_deviance
 from workers.training.sums import MetricSums, check_shape
 
 
-class SquaredErrorSums(MetricSums):
-    """Loss, root mean squared error and R2 (its mean over outputs) of numbers ``(N, outputs, ...)``."""
-
-    def __init__(self, scale: Tensor | None = None) -> None:
-        self.scale = None if scale is None else scale.double().flatten()
-        # (3, outputs): sums of squared errors, of targets, of squared targets
-        self.sums: Tensor | None = None
-        self.count = 0
-
-    def add(self, output: Tensor, target: Tensor) -> None:
-        check_shape(output, tuple(target.shape))
-        # float64: the variance is a difference of large sums
-        output, target = output.double(), target.double()
-        axes = [axis for axis in range(target.ndim) if axis != 1]
-        sums = torch.stack(
-            [(output - target).square().sum(axes), target.sum(axes), target.square().sum(axes)]
-        )
-        self.sums = sums if self.sums is None else self.sums + sums
-        self.count += target[:, 0].numel()
-
-    def result(self) -> dict[str, float]:
-        if self.sums is None:
-            return {}
-        errors, total, squares = self.sums
-        variation = squares - total.square() / self.count
-        # What does not vary cannot be explained, as in scikit-learn: 1 if it is answered rightly, else 0.
-        constant = variation <= 1e-12 * squares
-        explained = torch.where(constant, (errors == 0).double(), 1 - errors / variation.clamp(min=1e-300))
-        mean = float(errors.mean()) / self.count
-        loss = mean
-        if self.scale is not None:
-            loss = float((errors / self.scale.square()).mean()) / self.count
-        return {"loss": loss, "rmse": mean**0.5, "r2": float(explained.mean())}
-
-
-class PoissonSums(MetricSums):
-    """Loss, root mean squared error, mean Poisson deviance and D2 of counts ``(N, outputs)``.
-
-    D2 is the share of the deviance from the mean count that is explained (Hastie, Tibshirani & Wainwright,
-    Statistical Learning with Sparsity, 2015, section 3.6), and like R2 a mean over outputs.
+class _SumsByOutput(MetricSums):
+    """What is summed for each output of ``(N, outputs, ...)``, in float64: variances are differences of large
+    sums.
 
     Args:
         scale: the unit of the loss for each output; None: 1.
@@ -59,28 +23,60 @@ class PoissonSums(MetricSums):
 
     def __init__(self, scale: Tensor | None = None) -> None:
         self.scale = None if scale is None else scale.double().flatten()
-        # (4, outputs): sums of squared errors, of deviances, of targets, of targets times their logarithms
         self.sums: Tensor | None = None
         self.count = 0
 
     def add(self, output: Tensor, target: Tensor) -> None:
         check_shape(output, tuple(target.shape))
-        output, target = output.double(), target.double()
-        sums = torch.stack(
-            [
-                (output - target).square().sum(0),
-                poisson_deviance(output, target).sum(0),
-                target.sum(0),
-                torch.xlogy(target, target).sum(0),
-            ]
-        )
+        axes = [axis for axis in range(target.ndim) if axis != 1]
+        sums = torch.stack([one.sum(axes) for one in self._summed(output.double(), target.double())])
         self.sums = sums if self.sums is None else self.sums + sums
-        self.count += len(target)
+        self.count += target[:, 0].numel()
 
     def result(self) -> dict[str, float]:
-        if self.sums is None:
-            return {}
-        errors, deviances, total, logarithms = self.sums
+        return {} if self.sums is None else self._result(self.sums)
+
+    @abstractmethod
+    def _summed(self, output: Tensor, target: Tensor) -> Sequence[Tensor]:
+        """What is summed over all axes but that of the outputs, each of the shape of the targets."""
+
+    @abstractmethod
+    def _result(self, sums: Tensor) -> dict[str, float]:
+        """The metrics that follow from sums ``(what is summed, outputs)``."""
+
+
+class SquaredErrorSums(_SumsByOutput):
+    """Loss, root mean squared error and R2 (its mean over outputs) of numbers ``(N, outputs, ...)``."""
+
+    def _summed(self, output: Tensor, target: Tensor) -> Sequence[Tensor]:
+        return (output - target).square(), target, target.square()
+
+    def _result(self, sums: Tensor) -> dict[str, float]:
+        errors, total, squares = sums
+        mean = float(errors.mean()) / self.count
+        loss = mean
+        if self.scale is not None:
+            loss = float((errors / self.scale.square()).mean()) / self.count
+        variation = squares - total.square() / self.count
+        # What does not vary cannot be explained, as in scikit-learn: 1 if it is answered rightly, else 0.
+        constant = variation <= 1e-12 * squares
+        explained = torch.where(constant, (errors == 0).double(), 1 - errors / variation.clamp(min=1e-300))
+        return {"loss": loss, "rmse": mean**0.5, "r2": float(explained.mean())}
+
+
+class PoissonSums(_SumsByOutput):
+    """Loss, root mean squared error, mean Poisson deviance and D2 of counts ``(N, outputs)``.
+
+    D2 is the share of the deviance from the mean count that is explained (Hastie, Tibshirani & Wainwright,
+    Statistical Learning with Sparsity, 2015, section 3.6), and like R2 a mean over outputs.
+    """
+
+    def _summed(self, output: Tensor, target: Tensor) -> Sequence[Tensor]:
+        deviance = poisson_deviance(output, target)
+        return (output - target).square(), deviance, target, torch.xlogy(target, target)
+
+    def _result(self, sums: Tensor) -> dict[str, float]:
+        errors, deviances, total, logarithms = sums
         mean = total / self.count
         constant = 2 * (logarithms - torch.xlogy(total, mean))
         scale = 1.0 if self.scale is None else self.scale
