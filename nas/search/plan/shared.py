@@ -122,9 +122,9 @@ class BankLength(Part):
 
     def act(self, value: Any, planner: Planner) -> None:
         if self._lessons is not None:
-            workers = value.get("workers", 1)  # an older version knew of one
+            # older versions knew of one worker, and of no end of its time
+            workers, self._end = value.get("workers", 1), value.get("end")
             self._lessons.plan = LessonPlan(value["epochs"], value["sampling"], value["networks"], workers)
-            self._end = value["end"]
 
 
 def _value(plan: LessonPlan, end: float | None) -> dict[str, Any]:
