@@ -17,7 +17,6 @@ from nas.reuse.export.exportable import Exportable
 from nas.reuse.export.graphs import is_lone, output_names
 from nas.version import __version__
 from search_spaces.signature import (
-    Classification,
     CountRegression,
     Input,
     MultiLabel,
@@ -27,6 +26,7 @@ from search_spaces.signature import (
     Tagging,
     Task,
 )
+from search_spaces.tasks import ClassTask
 from workers.problems import catalog
 from workers.recipe import Recipe
 
@@ -37,10 +37,6 @@ _UNITS = {
     PEAK_MEMORY: ("memory that the training took at the most", " bytes"),
 }
 """What each cost is, and its unit."""
-
-
-_NAMED = (Classification, MultiLabel, Ordinal, Tagging)
-"""The kinds of task whose classes may have names."""
 
 
 def card(found: Exportable, format: str = "safetensors", several: bool = True) -> str:
@@ -104,7 +100,7 @@ def _lengths(found: Exportable) -> Iterable[str]:
 def _labels(found: Exportable) -> Iterable[str]:
     """Yields what the numbers of classes and tags stand for, of each task where they have names."""
     for name, kind in found.signature.tasks.items():
-        if isinstance(kind, _NAMED) and kind.labels:
+        if isinstance(kind, ClassTask | Tagging) and kind.labels:
             named = ", ".join(f"{number}: {for_markdown(one)}" for number, one in enumerate(kind.labels))
             yield f"What the numbers in the answers to **{for_markdown(name)}** stand for: {named}."
 
@@ -139,7 +135,7 @@ def _origin(came: Mapping[str, Any]) -> str:
 
 
 def _kind(kind: Input | Task) -> str:
-    if isinstance(kind, _NAMED):
+    if isinstance(kind, ClassTask | Tagging):
         kind = replace(kind, labels=())  # they are listed below
     return f"{kind!r:.200}"
 
