@@ -75,7 +75,8 @@ class Inline(Executor):
     @checked(ExecutorError)
     def paces(self, architecture: Architecture, seconds: NotNegative) -> Mapping[int, float]:
         cores = _cores()
-        if self._given or cores < 2 or self._device != "cpu" or not self._trained_here():
+        trains = self._data is not None and not isinstance(self._data, Table)
+        if self._given or cores < 2 or self._device != "cpu" or not trains:
             return {}
         began, found = time.perf_counter(), {}
         threads = [1, *(2**power for power in range(1, cores.bit_length()))]
@@ -105,9 +106,6 @@ class Inline(Executor):
         if isinstance(event, Paced):
             return event.pace.seconds
         return event.report.seconds if isinstance(event, Reported) else None
-
-    def _trained_here(self) -> bool:
-        return self._data is not None and not isinstance(self._data, Table)
 
     def _open(self, problem: Problem | Table) -> None:
         if isinstance(problem, Table):

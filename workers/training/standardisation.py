@@ -49,8 +49,7 @@ def standardise(network: nn.Module, problem: Problem, recipe: Recipe) -> None:
     Images by channel, series (their real steps alone) and vectors by feature, rows by column but for their
     categories, targets by output, counts by their mean alone; from the examples of the training split that
     have them. What somebody has set stays, so that a body that is trained already goes on to see what it has
-    learnt from. Targets are
-    standardised where the head is one of ours that ends in a linear map.
+    learnt from. Targets are standardised where the head is one of ours that ends in a linear map.
 
     Args:
         network: the network, on any device; a module that is no `Network` stays as it is.
