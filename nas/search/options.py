@@ -226,7 +226,7 @@ class SearchOptions:
             raise SearchError(
                 f'weights: not "shared" with {other}: what networks are scored with is what they share'
             )
-        if self.weights == "shared" and self.hints is not None and list(self.hints) != ["none"]:
+        if self.weights == "shared" and self.hints and list(self.hints) != ["none"]:
             raise SearchError('hints: not with weights="shared": to score a network so takes no longer')
         for name, plain in (("finish", "scratch"), ("paths", "uniform")):
             value = getattr(self, name)

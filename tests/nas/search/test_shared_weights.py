@@ -25,7 +25,7 @@ from nas.search.plan import shared
 from nas.search.plan.shared import verdict
 from nas.search.progress import Progress
 from nas.store.store import Store
-from search_spaces import Space, choice, integer, layer, sequential
+from search_spaces import Space, catalog, choice, integer, layer, sequential
 from search_spaces.errors import SearchError
 from workers.inline import Inline
 from workers.job import HeldWeights, Job, SharedWeights
@@ -348,11 +348,17 @@ def test_a_space_of_one_network_has_nobody_to_share_with(tmp_path: Path) -> None
         Search(lone, points(), "random", executor="inline", store=tmp_path / "nas.db", weights="shared")
 
 
-def test_a_search_goes_on_from_its_store_alone(tmp_path: Path, unbroken: Path) -> None:
-    with Store(unbroken / "nas.db") as store:
-        described = store.search("shared").description
-    assert (described.weights, described.finish) == ("shared", "scratch")
-    assert described.ranking.paused
+def test_a_search_goes_on_from_its_store_alone(tmp_path: Path) -> None:
+    store = tmp_path / "nas.db"
+    options: dict[str, Any] = {"store": store, "name": "shared", "executor": "inline", "weights": "shared"}
+    first = Search(catalog.mlp(), "digits", trials=1, callbacks=[stop_after(2)], **options)
+    with pytest.raises(Stopped):
+        first.run()
+    found = Search.from_store(store, "shared", executor="inline")
+    assert found.description == first.description
+    assert (found.description.weights, found.description.finish) == ("shared", "scratch")
+    assert found.description.ranking.paused
+    assert len(found.run(resume=True)) == 1
 
 
 def test_inherited_scores_are_told_beside_those_of_trainings(unbroken: Path) -> None:
