@@ -83,6 +83,13 @@ class PeriodicEmbedding(nn.Module):
         return (answer + self.bias).relu()
 
 
+def _periodic(numbers: int, features: int, frequencies: int, sigma: float) -> PeriodicEmbedding | None:
+    """Returns what embeds numbers; None where they are not embedded, or there are none."""
+    if frequencies < 0:
+        raise ValueError(f"expected frequencies >= 0, got {frequencies}")
+    return PeriodicEmbedding(numbers, features, frequencies, sigma) if frequencies and numbers else None
+
+
 class RowEmbedding(nn.Module):
     """Rows of a table as vectors: numbers as they are or embedded, beside them an embedding of each category.
 
@@ -109,12 +116,8 @@ class RowEmbedding(nn.Module):
         features: int = 16,
     ) -> None:
         super().__init__()
-        if frequencies < 0:
-            raise ValueError(f"expected frequencies >= 0, got {frequencies}")
         self.numbers = in_features - len(categories)
-        self.periodic: nn.Module | None = None
-        if frequencies and self.numbers:
-            self.periodic = PeriodicEmbedding(self.numbers, features, frequencies, sigma)
+        self.periodic = _periodic(self.numbers, features, frequencies, sigma)
         sizes = [embedding_size(count, embedding_dim) for count in categories]
         self.categories = CategoryEmbeddings(categories, sizes)
 
@@ -162,14 +165,10 @@ class FeatureTokenizer(nn.Module):
         sigma: float = 0.1,
     ) -> None:
         super().__init__()
-        if frequencies < 0:
-            raise ValueError(f"expected frequencies >= 0, got {frequencies}")
         self.numbers = in_features - len(categories)
-        self.periodic: nn.Module | None = None
+        self.periodic = _periodic(self.numbers, embedding_dim, frequencies, sigma)
         self.weight: nn.Parameter | None = None
-        if frequencies and self.numbers:
-            self.periodic = PeriodicEmbedding(self.numbers, embedding_dim, frequencies, sigma)
-        elif self.numbers:
+        if self.periodic is None and self.numbers:
             self.weight = nn.Parameter(torch.empty(self.numbers, embedding_dim))
         bound = 1 / math.sqrt(embedding_dim)
         self.categories = CategoryEmbeddings(categories, [embedding_dim] * len(categories), bound)
