@@ -279,11 +279,7 @@ def _selected(found: Sequence[Found], data: Problem, metric: str, rounds: int) -
     members, shares = [found[place] for place in places], [best[1][place] for place in places]
     network = AveragedNetworks([networks[place] for place in places], shares, data.signature).eval()
     metrics, test_metrics = (
-        {}
-        if split is None
-        else evaluate(
-            lambda batch: network(batch.inputs, batch.present), network, split, tasks, scales=scales
-        )
+        evaluate(lambda batch: network(batch.inputs, batch.present), network, split, tasks, scales=scales)
         for split in (validation, data.test)
     )
     return Ensemble(tuple(members), tuple(shares), metric, metrics, test_metrics, found[begun], network)

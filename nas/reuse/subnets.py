@@ -154,7 +154,7 @@ class _Networks:
             description.signature,
             to_safetensors(heir.network),
             {**heir.metrics(self._problem.validation), **self.costs(proposal)},
-            {} if self._problem.test is None else heir.metrics(self._problem.test),
+            heir.metrics(self._problem.test),
             {
                 "search": self.record.name,
                 "problem": description.problem,

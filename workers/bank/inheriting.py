@@ -81,11 +81,11 @@ class Heir:
     forward: Forward
     device: torch.device
 
-    def metrics(self, split: Split, check: Callable[[], None] = lambda: None) -> dict[str, float]:
+    def metrics(self, split: Split | None, check: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Returns its metrics on a split, by name.
 
         Args:
-            split: the split of the problem.
+            split: the split of the problem; None: it has none such.
             check: the function that is called between batches; it raises to stop early.
         """
         return evaluate(

@@ -164,7 +164,7 @@ class Evaluation:
 def evaluate(
     forward: Callable[[Split], Mapping[str, Tensor]],
     network: nn.Module,
-    split: Split,
+    split: Split | None,
     tasks: Mapping[str, Task],
     *,
     check: Callable[[], None] = lambda: None,
@@ -176,7 +176,8 @@ def evaluate(
     Args:
         forward: the function that asks the network: from a batch to answers by task.
         network: the network itself.
-        split: the examples, on any device.
+        split: the examples, on any device; None: there are none, as in a problem without test examples, and
+            nothing is measured.
         tasks: the tasks by name.
         check: the function that is called between batches; it raises to stop early.
         device: the network's device; None: that of the examples.
@@ -184,6 +185,8 @@ def evaluate(
             see `Evaluation`.
     """
     network.eval()
+    if split is None:
+        return {}
     device = split.device if device is None else device
     scores = Evaluation(tasks, device, scales)
     size = EVALUATED.get(device.type, EVALUATED["cuda"])

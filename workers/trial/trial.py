@@ -188,18 +188,14 @@ def _run(
             with random_state:
                 # The only place that touches the test split: when training ends or pauses, for reporting
                 # (law 6).
-                test_metrics = (
-                    {}
-                    if data.test is None
-                    else evaluate(
-                        adapt(network, data.signature, precision_of(recipe, device, acceleration)),
-                        network,
-                        data.test,
-                        data.signature.tasks,
-                        check=deadline.check,
-                        device=device,
-                        scales=target_scales(network),
-                    )
+                test_metrics = evaluate(
+                    adapt(network, data.signature, precision_of(recipe, device, acceleration)),
+                    network,
+                    data.test,
+                    data.signature.tasks,
+                    check=deadline.check,
+                    device=device,
+                    scales=target_scales(network),
                 )
                 kept.check(network)
                 weights = HeldWeights(to_safetensors(network))
